@@ -1,0 +1,64 @@
+# One word per task; `make help` lists them.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format openapi bench image lock clean
+
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Serve the demo on http://127.0.0.1:8000 (PORT=9000 make run serves elsewhere)
+	@export SMARTROUTING_DEMO=$${SMARTROUTING_DEMO:-1} SMARTROUTING_PORT=$${PORT:-$${SMARTROUTING_PORT:-8000}}; \
+		exec $(BIN)/smartrouting serve
+
+test: $(VENV)/.dev ## Run the tests
+	@$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.dev ## Check style, types and import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev ## Rewrite the sources in house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+openapi: $(VENV)/.run ## Write openapi.yaml from the code
+	@$(BIN)/smartrouting openapi --output openapi.yaml
+
+bench: $(VENV)/.dev ## Measure the webhook and the rules
+	@$(BIN)/python -m bench
+
+image: ## Build the container image (BASE=... changes the base image)
+	docker build --build-arg BASE=$${BASE:-python:3.13-slim} --tag smartrouting:latest .
+
+lock: $(VENV)/.dev ## Pin the newest allowed versions in the constraints files
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --upgrade --group build pyproject.toml --output-file constraints.txt
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --upgrade --group build --group dev --constraint constraints.txt \
+		pyproject.toml --output-file constraints-dev.txt
+
+clean: ## Remove everything that was created here
+	rm -rf $(VENV) data build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it with PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: constraints.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the service needs (once) ..."
+	@$(PIP) --require-hashes --requirement constraints.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: constraints-dev.txt $(VENV)/.run
+	@echo "Installing what the tests need (once) ..."
+	@$(PIP) --require-hashes --requirement constraints-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Smart Routing for Enreach Voice: decides where each incoming call should go."""

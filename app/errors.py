@@ -1,0 +1,125 @@
+"""The root of every error this service raises, and the findings an error can carry.
+
+    AppError
+    ├── dataverse.errors.DataverseError ...
+    ├── enreach.errors.EnreachError ...
+    ├── store.errors.StoreError ...
+    └── the refusals below, which any layer may raise
+
+An error knows its machine word (`code`), its HTTP status and its title as class facts; the message says what was
+wrong, where, and what to do. One handler (`app.api.errors`) renders all of them as problem details (RFC 9457).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "AppError",
+    "BodyTooLargeError",
+    "ConflictError",
+    "Finding",
+    "ForbiddenError",
+    "InvalidInputError",
+    "NotFoundError",
+    "PreconditionFailedError",
+    "PreconditionRequiredError",
+    "UnauthorizedError",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong in what somebody sent, with its place and a way out."""
+
+    code: str
+    """Machine word in kebab case, e.g. `unknown-fact`."""
+    pointer: str
+    """Where, as a JSON pointer (RFC 6901) into the document that was sent; empty for the whole document."""
+    message: str
+    """What is wrong, for a person."""
+    hint: str = ""
+    """What to do about it."""
+    rule: str | None = None
+    """The id of the rule it concerns, when it concerns one."""
+    severity: str = "error"
+    """`error` refuses the document, `warning` does not."""
+
+
+class AppError(Exception):
+    """The root; catches everything this service raises on purpose."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    headers: ClassVar[Mapping[str, str]] = {}
+    """What the answer must carry besides, e.g. a challenge."""
+
+    def __init__(self, detail: str, *, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.findings = tuple(findings)
+
+
+class InvalidInputError(AppError):
+    """The document is malformed or says something it cannot say."""
+
+    status = 422
+    code = "invalid-input"
+    title = "Invalid input"
+
+
+class NotFoundError(AppError):
+    """No such thing."""
+
+    status = 404
+    code = "not-found"
+    title = "Not found"
+
+
+class ConflictError(AppError):
+    """The request does not fit the present state."""
+
+    status = 409
+    code = "conflict"
+    title = "Conflict"
+
+
+class PreconditionFailedError(AppError):
+    """Somebody else changed it since it was read (RFC 9110, section 15.5.13)."""
+
+    status = 412
+    code = "precondition-failed"
+    title = "Precondition failed"
+
+
+class PreconditionRequiredError(AppError):
+    """The request must say which version it changes (RFC 6585, section 3)."""
+
+    status = 428
+    code = "precondition-required"
+    title = "Precondition required"
+
+
+class BodyTooLargeError(AppError):
+    """The body has more bytes than anything this endpoint takes."""
+
+    status = 413
+    code = "body-too-large"
+    title = "Body too large"
+
+
+class UnauthorizedError(AppError):
+    """Nobody we know: the credential is missing or wrong."""
+
+    status = 401
+    code = "unauthorized"
+    title = "Unauthorized"
+
+
+class ForbiddenError(AppError):
+    """Known, but not allowed to do this."""
+
+    status = 403
+    code = "forbidden"
+    title = "Forbidden"

@@ -1,0 +1,58 @@
+"""The settings tree: everything an integrator can decide, read once from the environment and a `.env` file.
+
+Every variable starts with `SMARTROUTING_` and nests with `__`. Unknown names and contradictions stop the start with
+one line that names the variable.
+"""
+
+from app.settings.addresses import require_https
+from app.settings.alerts import AlertsSettings
+from app.settings.groups import (
+    AdminKey,
+    AdminSettings,
+    AmbiguityPolicy,
+    CacheSettings,
+    DataverseAuth,
+    DataverseSettings,
+    DirectoryKind,
+    EnreachSettings,
+    LogSettings,
+    PhoneSettings,
+    ResponseSettings,
+    Role,
+    RulesSettings,
+    StoreSettings,
+    VipCriterion,
+    VipSettings,
+    VoiceSettings,
+    WebhookSettings,
+    WireField,
+)
+from app.settings.reading import SettingsError, read_settings
+from app.settings.tree import Settings
+
+__all__ = [
+    "AdminKey",
+    "AdminSettings",
+    "AlertsSettings",
+    "AmbiguityPolicy",
+    "CacheSettings",
+    "DataverseAuth",
+    "DataverseSettings",
+    "DirectoryKind",
+    "EnreachSettings",
+    "LogSettings",
+    "PhoneSettings",
+    "ResponseSettings",
+    "Role",
+    "RulesSettings",
+    "Settings",
+    "SettingsError",
+    "StoreSettings",
+    "VipCriterion",
+    "VipSettings",
+    "VoiceSettings",
+    "WebhookSettings",
+    "WireField",
+    "read_settings",
+    "require_https",
+]
