@@ -1,0 +1,86 @@
+"""Who the CRM says is calling."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.routing.calls import Scalar
+
+__all__ = ["Account", "Caller", "CallerKind", "CallerStatus", "Cause"]
+
+
+class CallerStatus(StrEnum):
+    """How far the look-up came."""
+
+    IDENTIFIED = "identified"
+    """One person or company; or several records that agree."""
+    AMBIGUOUS = "ambiguous"
+    """Several records share the number and disagree."""
+    UNKNOWN = "unknown"
+    """The CRM answered: nobody has this number. Also callers whose number cannot be looked up."""
+    WITHHELD = "withheld"
+    """The number was hidden, so nobody was asked."""
+    UNAVAILABLE = "unavailable"
+    """The CRM did not answer; the cause says why."""
+
+
+class Cause(StrEnum):
+    """Why something is not known."""
+
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    THROTTLED = "throttled"
+    CIRCUIT_OPEN = "circuit_open"
+    NOT_CONFIGURED = "not_configured"
+    AMBIGUOUS = "ambiguous"
+    """Several records match and the customer chose not to guess (facts only, never a caller's cause)."""
+    NOT_FETCHED = "not_fetched"
+    """The record was read before a rule asked for this column (facts only)."""
+
+
+class CallerKind(StrEnum):
+    """Which table the caller was found in."""
+
+    CONTACT = "contact"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The company the caller belongs to, or is."""
+
+    id: str
+    name: str | None = None
+    columns: Mapping[str, Scalar] = field(default_factory=dict)
+    """Values by logical name, as far as they were asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The answer of a directory for one number."""
+
+    status: CallerStatus
+    cause: Cause | None = None
+    """Set for status `unavailable` only."""
+    detail: str = ""
+    """For people: what happened, e.g. `Dataverse timed out at 1.2 s`. Holds nothing personal."""
+    kind: CallerKind | None = None
+    id: str | None = None
+    name: str | None = None
+    vip: bool | None = False
+    """`None` when the records disagree and the customer chose not to guess."""
+    vip_reason: str | None = None
+    owner_agent: str | None = None
+    """The Enreach user id of the Dynamics user who owns the record, or else its account."""
+    owner_agent_cause: Cause | None = None
+    """Why the owner's Enreach id is not known, when nothing tells it."""
+    matches: int = 0
+    """How many active records carry the number."""
+    open_cases: int | None = None
+    """`None` when no rule asks for it, so that it was not counted."""
+    open_cases_cause: Cause | None = None
+    """Why the cases are not known although a rule asked."""
+    columns: Mapping[str, Scalar] = field(default_factory=dict)
+    account: Account | None = None
+    as_of: float | None = None
+    """When Dataverse said so, in seconds since the epoch; `None` when nobody was asked."""

@@ -1,0 +1,198 @@
+"""What the rules may test about one call: facts gathered from the call, the caller and the moment.
+
+A fact that is known to be absent is `None`; a fact whose source did not answer is `Unknown` and carries the cause.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.calls import Call, Scalar
+from app.routing.numbers import NumberKind, PhoneNumber
+
+__all__ = [
+    "FactValue",
+    "Moment",
+    "Unknown",
+    "caller_facts",
+    "complete_facts",
+    "decode_facts",
+    "encode_facts",
+    "gather_facts",
+]
+
+
+class Unknown(msgspec.Struct, frozen=True, rename={"cause": "unknown"}):
+    """The value of a fact whose source did not tell it; as JSON `{"unknown": cause, "detail": text}`."""
+
+    cause: Cause
+    detail: str = ""
+    """For people: what happened. Holds nothing personal."""
+
+
+FactValue = Scalar | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a call is decided, and what the calendars say about it."""
+
+    at: float
+    """Seconds since the epoch."""
+    facts: Mapping[str, FactValue]
+    """The `time.*` facts."""
+
+
+_NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
+_NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
+_NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
+_DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
+_NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
+_FROM_CRM = (
+    "caller.kind",
+    "caller.id",
+    "caller.name",
+    "caller.vip",
+    "caller.vip_reason",
+    "caller.owner_agent",
+    "caller.matches",
+    "caller.open_cases",
+    "account.id",
+    "account.name",
+)
+_OWNER_OF_COLUMN = {"caller.columns.": "caller.id", "account.columns.": "account.id"}
+
+
+def gather_facts(
+    call: Call, caller: Caller, moment: Moment, *, known: Mapping[str, FactValue] | None = None
+) -> dict[str, FactValue]:
+    """Gather every fact of one call; families as far as they are present.
+
+    `known` are the results of `caller_facts(caller)`, when they are at hand. Families a rule asks for and nobody has
+    are added by `complete_facts`.
+    """
+    facts: dict[str, FactValue] = {
+        "call.caller": _read_digits(call.caller),
+        "call.called": _read_digits(call.called),
+        "call.country": call.caller.country,
+        "call.id": call.call_id,
+        "call.target_id": call.target_id,
+        "call.queue_id": call.queue_id,
+        "call.user_id": call.user_id,
+        "call.culture": call.culture,
+        "call.internal": call.internal,
+        "call.withheld": call.caller.kind is NumberKind.WITHHELD,
+    }
+    for name, value in call.parameters.items():
+        facts["call.parameters." + name] = value
+    facts.update(caller_facts(caller) if known is None else known)
+    facts["caller.age_seconds"] = _tell_age(caller, moment)
+    facts.update(moment.facts)
+    return facts
+
+
+def caller_facts(caller: Caller) -> dict[str, FactValue]:
+    """Tell every fact that follows from the caller alone, so that it can be kept with a cached caller."""
+    if caller.status is CallerStatus.UNAVAILABLE:
+        facts: dict[str, FactValue] = dict.fromkeys(_FROM_CRM, _silence(caller))
+    elif caller.status in _NOBODY:
+        facts = dict.fromkeys(_FROM_CRM)
+        facts |= {"caller.vip": False, "caller.matches": 0, "caller.open_cases": 0}
+    else:
+        facts = _describe_somebody(caller)
+    facts["caller.status"] = caller.status.value
+    return facts
+
+
+def complete_facts(facts: Mapping[str, FactValue], names: Iterable[str]) -> Mapping[str, FactValue]:
+    """Add the named facts that are missing, each as absent or as unknown; returns the same mapping when none is.
+
+    A column that was not read is unknown for a caller who is known, and absent for nobody; a missing parameter is
+    absent; a calendar that does not exist is unknown.
+    """
+    missing = [name for name in names if name not in facts]
+    return {**facts, **{name: _judge_missing(facts, name) for name in missing}} if missing else facts
+
+
+def encode_facts(facts: Mapping[str, FactValue]) -> dict[str, object]:
+    """Spell facts as JSON values; an unknown one as `{"unknown": cause, "detail": text}`."""
+    return {
+        name: {"unknown": value.cause.value, "detail": value.detail} if isinstance(value, Unknown) else value
+        for name, value in facts.items()
+    }
+
+
+def decode_facts(document: Mapping[str, object]) -> dict[str, FactValue]:
+    """Read facts back from `encode_facts`; raises ValueError for anything it cannot have written."""
+    return {name: _decode_fact(name, value) for name, value in document.items()}
+
+
+def _read_digits(number: PhoneNumber) -> str | None:
+    if number.e164 is not None:
+        return number.e164
+    return number.raw.strip() if number.kind is NumberKind.SHORT and number.raw else None
+
+
+def _tell_age(caller: Caller, moment: Moment) -> FactValue:
+    if caller.as_of is not None:
+        return max(0.0, moment.at - caller.as_of)
+    return _silence(caller) if caller.status is CallerStatus.UNAVAILABLE else None
+
+
+def _silence(caller: Caller) -> Unknown:
+    return Unknown(caller.cause or Cause.ERROR, caller.detail)
+
+
+def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
+    account = caller.account
+    absent = _DISAGREE if caller.status is CallerStatus.AMBIGUOUS else None
+    facts: dict[str, FactValue] = {
+        "caller.kind": absent if caller.kind is None else caller.kind.value,
+        "caller.id": absent if caller.id is None else caller.id,
+        "caller.name": absent if caller.name is None else caller.name,
+        "caller.vip": _DISAGREE if caller.vip is None else caller.vip,
+        "caller.vip_reason": _DISAGREE if caller.vip is None else caller.vip_reason,
+        "caller.owner_agent": _tell_owner(caller),
+        "caller.matches": caller.matches,
+        "caller.open_cases": _tell_cases(caller),
+        "account.id": absent if account is None else account.id,
+        "account.name": absent if account is None else account.name,
+    }
+    for name, value in caller.columns.items():
+        facts["caller.columns." + name] = value
+    if account is not None:
+        for name, value in account.columns.items():
+            facts["account.columns." + name] = value
+    return facts
+
+
+def _tell_owner(caller: Caller) -> FactValue:
+    if caller.owner_agent is None and caller.owner_agent_cause is not None:
+        return Unknown(caller.owner_agent_cause, "nothing tells the owner's Enreach user id")
+    return caller.owner_agent
+
+
+def _tell_cases(caller: Caller) -> FactValue:
+    if caller.open_cases is not None:
+        return caller.open_cases
+    return Unknown(caller.open_cases_cause, "the cases could not be had") if caller.open_cases_cause else _NOT_COUNTED
+
+
+def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
+    for prefix, owner in _OWNER_OF_COLUMN.items():
+        if name.startswith(prefix):
+            holder = facts.get(owner, _NOT_FETCHED)
+            return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
+    if name.startswith("time."):
+        return _NO_CALENDAR
+    return None if name.startswith("call.") else _NOT_FETCHED
+
+
+def _decode_fact(name: str, value: object) -> FactValue:
+    if value is None or isinstance(value, str | int | float | bool | Unknown):
+        return value
+    if isinstance(value, Mapping) and "unknown" in value:
+        return Unknown(Cause(value["unknown"]), str(value.get("detail", "")))
+    raise ValueError(f"fact {name} holds neither a plain value nor a cause")

@@ -1,0 +1,137 @@
+"""Who is calling, judged from the records that carry the number."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from app.routing.callers import Account, Caller, CallerKind, CallerStatus, Cause
+from app.routing.matches import AccountRecord, LookUp, Match
+from app.routing.vip import VipPolicy, VipRules, explain_vip, list_ancestry
+
+__all__ = ["AgentOf", "identify"]
+
+AgentOf = Callable[[str], str | None]
+"""Turns a `systemuserid` into an Enreach user id, where it is known."""
+
+
+class _Verdict(NamedTuple):
+    """Whether a caller is a VIP, and the reason people read."""
+
+    vip: bool | None
+    reason: str | None
+
+
+def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: float) -> Caller:
+    """Judge who is calling (Dataverse contract, section 3.4); never raises.
+
+    Contacts count before accounts: an account that is the company of a matched contact, or stands above it, is no
+    other caller. When the remaining records agree on VIP and on the account, the one modified last gives id and
+    name; else the caller is ambiguous. `agent_of` is `None` only when nothing in this installation tells the Enreach
+    ids of owners; `now` is when Dataverse answered, in seconds since the epoch.
+    """
+    records = _drop_companies(_sort(look_up.matches))
+    if not records:
+        return Caller(status=CallerStatus.UNKNOWN, as_of=now)
+    reasons = [explain_vip(record, vip) for record in records]
+    agree_on_vip = len({reason is not None for reason in reasons}) == 1
+    agree_on_account = len({_read_account_id(record) for record in records}) == 1
+    verdict = _Verdict(reasons[0] is not None, reasons[0]) if agree_on_vip else _decide_vip(reasons, vip.ambiguous)
+    if agree_on_vip and agree_on_account:
+        return _describe_one(records[0], verdict, look_up, agent_of, now)
+    return _describe_many(records, verdict, look_up, agent_of, now)
+
+
+def _sort(matches: Iterable[Match]) -> list[Match]:
+    """Order by who was modified last, once per record; ties by id, so that the order of arrival does not matter."""
+    ordered = sorted(matches, key=lambda match: (-match.modified_at, match.kind, match.id))
+    latest: dict[tuple[str, str], Match] = {}
+    for match in ordered:
+        latest.setdefault((match.kind, match.id), match)
+    return list(latest.values())
+
+
+def _drop_companies(records: Sequence[Match]) -> list[Match]:
+    contacts = [record for record in records if record.kind is CallerKind.CONTACT]
+    companies = {account.id for contact in contacts for account in list_ancestry(contact.account)}
+    return [record for record in records if record.kind is CallerKind.CONTACT or record.id not in companies]
+
+
+def _read_account_id(record: Match) -> str | None:
+    return record.account.id if record.account else None
+
+
+def _decide_vip(reasons: Sequence[str | None], policy: VipPolicy) -> _Verdict:
+    count = sum(reason is not None for reason in reasons)
+    words = f"{count} of {len(reasons)} records with this number {'is a VIP' if count == 1 else 'are VIPs'}"
+    vip = {VipPolicy.ANY: True, VipPolicy.ALL: False, VipPolicy.UNKNOWN: None}[policy]
+    return _Verdict(vip, f"{words}; policy {policy}")
+
+
+def _describe_one(record: Match, verdict: _Verdict, look_up: LookUp, agent_of: AgentOf | None, now: float) -> Caller:
+    agent = _find_agent(record, agent_of)
+    return Caller(
+        status=CallerStatus.IDENTIFIED,
+        kind=record.kind,
+        id=record.id,
+        name=record.name,
+        vip=verdict.vip,
+        vip_reason=verdict.reason,
+        owner_agent=agent,
+        owner_agent_cause=_explain_no_agent(agent, agent_of),
+        matches=_count(look_up),
+        open_cases=_sum_cases(record, look_up.open_cases),
+        open_cases_cause=Cause.ERROR if look_up.open_cases_failed else None,
+        columns=record.columns,
+        account=_describe_account(record.account),
+        as_of=now,
+    )
+
+
+def _describe_many(
+    records: Sequence[Match], verdict: _Verdict, look_up: LookUp, agent_of: AgentOf | None, now: float
+) -> Caller:
+    """Tell only what all of them share."""
+    agents = {_find_agent(record, agent_of) for record in records}
+    agent = agents.pop() if len(agents) == 1 else None
+    accounts = {_read_account_id(record) for record in records}
+    asked = look_up.open_cases is not None or look_up.open_cases_failed
+    return Caller(
+        status=CallerStatus.AMBIGUOUS,
+        vip=verdict.vip,
+        vip_reason=verdict.reason,
+        owner_agent=agent,
+        owner_agent_cause=Cause.AMBIGUOUS if agents else _explain_no_agent(agent, agent_of),
+        matches=_count(look_up),
+        open_cases_cause=Cause.AMBIGUOUS if asked else None,
+        account=_describe_account(records[0].account) if len(accounts) == 1 else None,
+        as_of=now,
+    )
+
+
+def _find_agent(record: Match, agent_of: AgentOf | None) -> str | None:
+    """Return the Enreach id of the record's owner, else of its account's owner."""
+    owners: list[Match | AccountRecord] = [record, *([record.account] if record.account else [])]
+    for owner in owners:
+        if owner.owner_agent is not None:
+            return owner.owner_agent
+        if agent_of is not None and owner.owner_id is not None and (agent := agent_of(owner.owner_id)) is not None:
+            return agent
+    return None
+
+
+def _explain_no_agent(agent: str | None, agent_of: AgentOf | None) -> Cause | None:
+    return Cause.NOT_CONFIGURED if agent is None and agent_of is None else None
+
+
+def _count(look_up: LookUp) -> int:
+    return len({(match.kind, match.id) for match in look_up.matches})
+
+
+def _sum_cases(record: Match, cases: Mapping[str, int] | None) -> int | None:
+    """Count the cases of the record and of its account, each once."""
+    if cases is None:
+        return None
+    return sum(cases.get(customer, 0) for customer in {record.id, _read_account_id(record) or record.id})
+
+
+def _describe_account(account: AccountRecord | None) -> Account | None:
+    return Account(id=account.id, name=account.name, columns=account.columns) if account else None

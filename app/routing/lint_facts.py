@@ -1,0 +1,157 @@
+"""Comparisons that cannot be meant: members of a family that do not exist, values of another type than the fact's."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from app.errors import Finding
+from app.routing.calls import Scalar
+from app.routing.condition import ORDERED, TEXTUAL, Leaf, Operator
+from app.routing.registry import FactSource, FactSpec, FactType, suggest
+from app.routing.ruleset import Ruleset
+
+__all__ = ["KnownColumns", "find_leaf_faults", "find_unknown_member"]
+
+KnownColumns = Mapping[str, Collection[str]]
+"""Logical names of the columns that exist, by table: `contact` and `account`."""
+
+_TABLES = {"caller.columns.": "contact", "account.columns.": "account"}
+_PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
+_ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
+_PHONES = ("call.caller", "call.called")
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_NUMBER = re.compile(r"\+\d{6,15}|\d{1,6}", re.ASCII)
+_START = re.compile(r"\+\d{1,15}|\d{1,6}", re.ASCII)
+_DEMANDS = {
+    FactType.TEXT: (str, "texts"),
+    FactType.TIME: (str, "times of day like 08:30"),
+    FactType.BOOLEAN: (bool, "true or false"),
+    FactType.NUMBER: (int | float, "numbers"),
+}
+
+
+def find_leaf_faults(
+    leaf: Leaf, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+) -> Iterator[Finding]:
+    """Find what is wrong with one comparison by itself."""
+    yield from find_unknown_member(leaf.fact, f"{pointer}/fact", rule, ruleset, known_columns)
+    yield from _find_wrong_types(leaf, leaf.spec, pointer, rule)
+    yield from _find_wrong_range(leaf, leaf.spec, pointer, rule)
+    yield from _find_wrong_number(leaf, pointer, rule)
+    yield from _find_known(leaf, leaf.spec, pointer, rule, ruleset)
+
+
+def find_unknown_member(
+    fact: str, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+) -> Iterator[Finding]:
+    """Find a calendar, parameter or column that does not exist in a fact's name."""
+    for prefix, table in _TABLES.items():
+        if fact.startswith(prefix) and known_columns is not None and table in known_columns:
+            column, columns = fact.removeprefix(prefix), known_columns[table]
+            if column not in columns:
+                message, hint = f'table {table} has no column "{column}"', suggest(column, columns)
+                yield Finding(code="unknown-column", pointer=pointer, message=message, hint=hint, rule=rule)
+    if fact.startswith(_PARAMETERS) and not fact.removeprefix(_PARAMETERS).startswith("DYN_"):
+        message, hint = "call parameters have names that start with DYN_", "write it as the queue sends it"
+        yield Finding(code="unknown-parameter", pointer=pointer, message=message, hint=hint, rule=rule)
+    if fact.startswith(_CALENDARS) and fact.removeprefix(_CALENDARS) not in ruleset.calendars:
+        name = fact.removeprefix(_CALENDARS)
+        message, hint = f'no calendar is called "{name}"', suggest(name, ruleset.calendars) or "add it to `calendars`"
+        yield Finding(code="unknown-calendar", pointer=pointer, message=message, hint=hint, rule=rule)
+    if fact == "time.open" and ruleset.main_calendar is None:
+        message, hint = "no calendar is the default, so this is never known", "set `default_calendar`"
+        yield Finding(code="unknown-calendar", pointer=pointer, message=message, hint=hint, rule=rule)
+
+
+def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
+    if leaf.op in {Operator.EXISTS, Operator.IS_UNKNOWN}:
+        return ()
+    return leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+
+
+def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+    def fault(message: str, hint: str, place: str = "value") -> Finding:
+        return Finding(code="wrong-type", pointer=f"{pointer}/{place}", message=message, hint=hint, rule=rule)
+
+    values = _list_values(leaf)
+    if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
+        yield fault(f"`{leaf.op}` compares texts only", "use another operator", "op")
+        return
+    if leaf.op in ORDERED and (spec.type is FactType.BOOLEAN or any(isinstance(value, bool) for value in values)):
+        yield fault(f"`{leaf.op}` needs something that has an order", "use `is`", "op")
+        return
+    if spec.type is FactType.ANY:
+        yield from _find_wrong_parameter(leaf, values, pointer, rule)
+        return
+    kind, words = _DEMANDS[spec.type]
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+            yield fault(f"{leaf.fact} is compared with {words}, not with {value!r}", _say_otherwise(value, spec))
+        elif spec.type is FactType.TIME and leaf.op not in TEXTUAL and not _TIME_OF_DAY.fullmatch(str(value)):
+            yield fault(f'"{value}" is no time of day', "write it like 08:30")
+        elif spec.values and leaf.op not in TEXTUAL and str(value).strip().casefold() not in spec.values:
+            hint = suggest(str(value), spec.values) or f"it is one of {', '.join(spec.values)}"
+            yield fault(f'{leaf.fact} is never "{value}"', hint)
+
+
+def _are_texts(values: tuple[Scalar, ...]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _say_otherwise(value: Scalar, spec: FactSpec) -> str:
+    if spec.type is FactType.TEXT:
+        return f'write "{value}" in quotes'
+    return "leave the quotes out" if isinstance(value, str) else ""
+
+
+def _find_wrong_parameter(leaf: Leaf, values: tuple[Scalar, ...], pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.fact.startswith(_PARAMETERS) and any(not isinstance(value, str) for value in values):
+        yield Finding(
+            code="wrong-type",
+            pointer=f"{pointer}/value",
+            message="queues send parameters as texts, and a text never equals a number",
+            hint="write the value in quotes",
+            rule=rule,
+            severity="warning",
+        )
+
+
+def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.op is not Operator.BETWEEN or not isinstance(leaf.value, tuple):
+        return
+    low, high = leaf.value
+    numbers = isinstance(low, int | float) and isinstance(high, int | float) and low > high
+    texts = isinstance(low, str) and isinstance(high, str) and low.casefold() > high.casefold()
+    if numbers or (texts and spec.type is not FactType.TIME):
+        message, hint = "no value lies between these two", "put the lower one first"
+        yield Finding(code="empty-range", pointer=f"{pointer}/value", message=message, hint=hint, rule=rule)
+    if isinstance(low, str) is not isinstance(high, str):
+        message, hint = "a text and a number have no order", "write both as texts or both as numbers"
+        yield Finding(code="wrong-type", pointer=f"{pointer}/value", message=message, hint=hint, rule=rule)
+
+
+def _find_wrong_number(leaf: Leaf, pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.fact not in _PHONES or leaf.op in {Operator.ENDS_WITH, Operator.CONTAINS}:
+        return
+    pattern = _START if leaf.op is Operator.STARTS_WITH else _NUMBER
+    for value in _list_values(leaf):
+        if isinstance(value, str) and not pattern.fullmatch(value.strip()):
+            yield Finding(
+                code="not-e164",
+                pointer=f"{pointer}/value",
+                message=f'calls never come with a number written like "{value}"',
+                hint="write it in E.164: +, country code, number, no spaces; short numbers as they are",
+                rule=rule,
+                severity="warning",
+            )
+
+
+def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
+    if leaf.op is not Operator.IS_UNKNOWN:
+        return
+    told = (
+        spec.source is FactSource.CALENDAR
+        and next(find_unknown_member(leaf.fact, pointer, rule, ruleset, None), None) is None
+    )
+    if spec.source in _ALWAYS_KNOWN or leaf.fact == "caller.status" or told:
+        message, hint = f"{leaf.fact} is never unknown", 'for "has no value" put `exists` into `not`'
+        yield Finding(code="never-unknown", pointer=pointer, message=message, hint=hint, rule=rule, severity="warning")

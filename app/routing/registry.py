@@ -1,0 +1,131 @@
+"""The closed vocabulary of facts: their names, types and meaning."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["FACTS", "FAMILIES", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
+
+
+class FactType(StrEnum):
+    """What values a fact can have, apart from none."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    """A time of day, `HH:MM` on a 24-hour clock."""
+    ANY = "any"
+    """Whatever the column or the parameter holds."""
+
+
+class FactSource(StrEnum):
+    """Who tells a fact."""
+
+    CALL = "call"
+    """The queue: always known."""
+    CALLER = "caller"
+    """The CRM: unknown when it does not answer."""
+    CLOCK = "clock"
+    """The moment of the call: always known."""
+    CALENDAR = "calendar"
+    """The opening hours in the ruleset: unknown without such a calendar."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """One fact a rule may test, or a family of facts when the name ends with a dot."""
+
+    name: str
+    type: FactType
+    source: FactSource
+    label: str
+    description: str
+    values: tuple[str, ...] = ()
+    """The only values it can have, when they are few."""
+    agent: bool = False
+    """Whether it can hold an Enreach user id."""
+    personal: bool = False
+    """Whether its value may tell who somebody is, so that sentences leave it out."""
+
+
+_TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
+_CALL, _CALLER, _CLOCK, _CALENDAR = FactSource
+_STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_SPECS = (
+    FactSpec("call.caller", _TEXT, _CALL, "Caller's number", "In E.164, or a short internal number.", personal=True),
+    FactSpec("call.called", _TEXT, _CALL, "Called number", "In E.164, or a short internal number."),
+    FactSpec("call.country", _TEXT, _CALL, "Caller's country", "ISO 3166-1 code of the caller's number, e.g. FI."),
+    FactSpec("call.id", _TEXT, _CALL, "Call id", "The platform-wide id of the call."),
+    FactSpec("call.target_id", _TEXT, _CALL, "Target id", "The tag agreed with Enreach, e.g. SALES_QUEUE."),
+    FactSpec("call.queue_id", _TEXT, _CALL, "Queue id", "The queue the call is in now."),
+    FactSpec("call.user_id", _TEXT, _CALL, "User id", "The user the call is with now.", agent=True),
+    FactSpec("call.culture", _TEXT, _CALL, "Language", "The caller's language as the queue sends it, e.g. en-GB."),
+    FactSpec("call.internal", _BOOLEAN, _CALL, "Internal call", "Whether a colleague is calling."),
+    FactSpec("call.withheld", _BOOLEAN, _CALL, "Number withheld", "Whether the caller's number is hidden."),
+    FactSpec("caller.status", _TEXT, _CALLER, "Caller status", "How far the look-up came.", values=_STATUSES),
+    FactSpec("caller.kind", _TEXT, _CALLER, "Caller kind", "Where it was found.", values=("contact", "account")),
+    FactSpec("caller.id", _TEXT, _CALLER, "Caller id", "The id of the contact or account.", personal=True),
+    FactSpec("caller.name", _TEXT, _CALLER, "Caller name", "The name of the contact or account.", personal=True),
+    FactSpec("caller.vip", _BOOLEAN, _CALLER, "VIP", "Whether the caller is a VIP by the configured criteria."),
+    FactSpec("caller.vip_reason", _TEXT, _CALLER, "VIP reason", "Which criterion makes the caller a VIP."),
+    FactSpec(
+        "caller.owner_agent",
+        _TEXT,
+        _CALLER,
+        "Account manager",
+        "The Enreach user id of the Dynamics user who owns the caller's record.",
+        agent=True,
+    ),
+    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number."),
+    FactSpec("caller.age_seconds", _NUMBER, _CALLER, "Age of the answer", "Seconds since the CRM told it."),
+    FactSpec("caller.open_cases", _NUMBER, _CALLER, "Open cases", "How many active cases the caller has."),
+    FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),
+    FactSpec("account.name", _TEXT, _CALLER, "Account name", "The name of the caller's company.", personal=True),
+    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM where the default calendar is, else UTC."),
+    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "Where the default calendar is.", values=_WEEKDAYS),
+    FactSpec("time.open", _BOOLEAN, _CALENDAR, "Open", "Whether the default calendar is open."),
+)
+_FAMILY_SPECS = (
+    FactSpec("call.parameters.", _ANY, _CALL, "Call parameter", "A DYN_* parameter of the queue.", agent=True),
+    FactSpec(
+        "caller.columns.",
+        _ANY,
+        _CALLER,
+        "Caller column",
+        "A column of the caller's record, by logical name.",
+        agent=True,
+        personal=True,
+    ),
+    FactSpec(
+        "account.columns.",
+        _ANY,
+        _CALLER,
+        "Account column",
+        "A column of the caller's company, by logical name.",
+        agent=True,
+        personal=True,
+    ),
+    FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
+)
+
+FACTS = {spec.name: spec for spec in _SPECS}
+"""Every single fact by name."""
+FAMILIES = {spec.name: spec for spec in _FAMILY_SPECS}
+"""Every family of facts by prefix; the member's own name follows the last dot of the prefix."""
+
+
+def find_fact(name: str) -> FactSpec | None:
+    """Return what a fact name means, or `None` when it is no fact's name."""
+    if found := FACTS.get(name):
+        return found
+    return next((spec for prefix, spec in FAMILIES.items() if name.startswith(prefix) and name != prefix), None)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean "x"?` for the most similar known word, or an empty text when none is similar."""
+    close = difflib.get_close_matches(word[:200], list(known), n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else ""

@@ -1,0 +1,119 @@
+"""Runs the tests a ruleset carries."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from app.routing.callers import Account, Caller, CallerStatus, Cause
+from app.routing.calls import Call, Scalar, read_call
+from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.decisions import Decision
+from app.routing.expectations import AccountStub, CallerStub, StoredTest
+from app.routing.facts import FactValue
+from app.routing.numbers import NumberKind, read_number
+from app.routing.ruleset import Ruleset
+from app.routing.wire import decision_document
+
+__all__ = ["StoredTestResult", "make_caller", "run_tests"]
+
+_USUAL_MOMENT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
+"""When a test without `at` happens: always the same, so that its result never depends on the day it is run."""
+_FOUND = (CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTestResult:
+    """How one test came out."""
+
+    name: str
+    position: int
+    """Its place in the list of tests."""
+    decision: Decision
+    mismatches: tuple[str, ...]
+    """What differs from what was expected, one sentence each."""
+    explanation: str
+    """Why the expected rule did not decide; empty when it did, or none was named."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came out as expected."""
+        return not self.mismatches
+
+
+def run_tests(ruleset: Ruleset, *, region: str = "FI") -> tuple[StoredTestResult, ...]:
+    """Run every test of a ruleset; `region` (ISO 3166-1) completes numbers without a country code.
+
+    Raises InvalidInputError when a rule names a destination that does not exist.
+    """
+    compiled = compile_ruleset(ruleset, revision=None)
+    return tuple(_run(test, position, compiled, region) for position, test in enumerate(ruleset.tests))
+
+
+def _run(test: StoredTest, position: int, compiled: CompiledRuleset, region: str) -> StoredTestResult:
+    now = _USUAL_MOMENT if test.at is None else test.at.timestamp()
+    facts = _gather(test, compiled, region, now)
+    decision = compiled.decide(facts, now)
+    mismatches = tuple(_compare(test, decision))
+    expected = test.expect.rule
+    explanation = compiled.trace(facts, now).explain_rule(expected) if mismatches and expected is not None else ""
+    return StoredTestResult(
+        name=test.name, position=position, decision=decision, mismatches=mismatches, explanation=explanation
+    )
+
+
+def _gather(test: StoredTest, compiled: CompiledRuleset, region: str, now: float) -> Mapping[str, FactValue]:
+    call = read_call(test.call, partial(read_number, region=region))
+    caller = _describe_nobody(call) if test.caller is None else make_caller(test.caller, compiled, now)
+    return {**compiled.gather(call, caller, now), **test.facts}
+
+
+def _describe_nobody(call: Call) -> Caller:
+    withheld = call.caller.kind is NumberKind.WITHHELD
+    return Caller(status=CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN)
+
+
+def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Caller:
+    """Make the caller a directory would have answered; what the stub leaves out is empty, not unknown."""
+    if stub.status is CallerStatus.UNAVAILABLE:
+        detail = stub.detail or "the CRM did not answer"
+        return Caller(status=stub.status, cause=stub.cause or Cause.TIMEOUT, detail=detail)
+    selection = compiled.selection
+    return Caller(
+        status=stub.status,
+        kind=stub.kind,
+        id=stub.id,
+        name=stub.name,
+        vip=stub.vip,
+        vip_reason=stub.vip_reason,
+        owner_agent=stub.owner_agent,
+        owner_agent_cause=stub.owner_agent_cause,
+        matches=int(stub.status in _FOUND) if stub.matches is None else stub.matches,
+        open_cases=0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
+        open_cases_cause=stub.open_cases_cause,
+        columns=_fill(stub.columns, selection.contact_columns),
+        account=_describe_account(stub.account, selection.account_columns),
+        as_of=now - stub.age_seconds,
+    )
+
+
+def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:
+    return None if stub is None else Account(id=stub.id, name=stub.name, columns=_fill(stub.columns, columns))
+
+
+def _fill(columns: Mapping[str, Scalar], names: frozenset[str]) -> dict[str, Scalar]:
+    return {**dict.fromkeys(names), **columns}
+
+
+def _compare(test: StoredTest, decision: Decision) -> Iterator[str]:
+    actual = decision_document(decision)
+    for name, expected in test.expect.model_dump(mode="json", exclude_unset=True).items():
+        found = actual.get(name)
+        empty = expected is False or expected == []
+        if found != expected and not (found is None and empty):
+            yield f"{name} should be {_spell(expected)} and is {_spell(found)}"
+
+
+def _spell(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

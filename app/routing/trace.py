@@ -1,0 +1,153 @@
+"""Why a call was decided as it was: every rule, every condition, expected and actual value, and the verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from app.routing.checks import Outline
+from app.routing.compiled_rule import CompiledRule
+from app.routing.complaints import complain
+from app.routing.conditions import FALSE, TRUE, UNKNOWN
+from app.routing.decisions import Decision
+from app.routing.facts import FactValue, Unknown
+from app.routing.wire import decision_document
+
+__all__ = ["NearMiss", "RuleTrace", "Trace"]
+
+_WORDS = {TRUE: "true", UNKNOWN: "unknown", FALSE: "false"}
+
+
+class RuleTrace(NamedTuple):
+    """One rule and the verdicts of its checks, as numbers (see `conditions`)."""
+
+    rule: CompiledRule
+    verdict: int
+    verdicts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """A rule that one single condition kept from matching."""
+
+    rule: str
+    pointer: str
+    """The condition, in the ruleset."""
+    cause: str | None
+    """Why its fact was unknown; `None` when it was known."""
+    sentence: str
+    """For people, free of names and numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Everything that was judged for one call; what people read of it is made when it is asked for."""
+
+    revision: int | None
+    decision: Decision
+    position: int | None
+    """The place of the rule that decided; `None` when none matched."""
+    rules: tuple[RuleTrace, ...]
+    facts: Mapping[str, FactValue]
+    at: float
+    """The moment, in seconds since the epoch."""
+
+    @property
+    def near_misses(self) -> tuple[NearMiss, ...]:
+        """The rules ahead of the deciding one (or all, when none matched) that failed on exactly one condition."""
+        return tuple(miss for trace in self.rules[: self.position] if (miss := self._find_miss(trace)))
+
+    def explain_rule(self, rule: str) -> str:
+        """Say in one line why a rule did not decide; empty when it did, or does not exist."""
+        trace = next((trace for trace in self.rules if trace.rule.rule.id == rule), None)
+        if trace is None or trace.rule.position == self.position:
+            return ""
+        if trace.verdict == TRUE:
+            return f'"{self.decision.rule}" comes first'
+        return "; ".join(self._complain(trace, index) for index in _find_causes(trace))
+
+    def document(self) -> dict[str, Any]:
+        """Write the trace as JSON values."""
+        return {
+            "revision": self.revision,
+            "decision": decision_document(self.decision),
+            "rules": [self._write_rule(trace) for trace in self.rules],
+            "near_misses": [
+                {"rule": miss.rule, "pointer": miss.pointer, "cause": miss.cause, "sentence": miss.sentence}
+                for miss in self.near_misses
+            ],
+        }
+
+    def _find_miss(self, trace: RuleTrace) -> NearMiss | None:
+        culprits = _find_culprits(trace)
+        if len(culprits) != 1:
+            return None
+        check = trace.rule.checks[culprits[0]]
+        actual = check.find_actual(self.facts, self.at)
+        return NearMiss(
+            rule=trace.rule.rule.id,
+            pointer=check.pointer,
+            cause=actual.cause.value if isinstance(actual, Unknown) else None,
+            sentence=f'"{trace.rule.rule.label}" would have matched, but {self._complain(trace, culprits[0])}.',
+        )
+
+    def _complain(self, trace: RuleTrace, index: int) -> str:
+        check = trace.rule.checks[index]
+        return complain(check, check.find_actual(self.facts, self.at), excluded=trace.verdicts[index] == TRUE)
+
+    def _write_rule(self, trace: RuleTrace) -> dict[str, Any]:
+        rule = trace.rule
+        return {
+            "id": rule.rule.id,
+            "name": rule.rule.name,
+            "position": rule.position,
+            "verdict": _WORDS[trace.verdict],
+            "decided": rule.position == self.position,
+            "when": self._write_outline(trace, rule.outline),
+        }
+
+    def _write_outline(self, trace: RuleTrace, outline: Outline) -> dict[str, Any]:
+        if isinstance(outline, int):
+            return self._write_check(trace, outline)
+        word, parts = outline
+        written = [self._write_outline(trace, part) for part in parts]
+        verdict = _WORDS[_weigh(outline, trace.verdicts)]
+        return {word: written[0] if word == "not" else written, "verdict": verdict}
+
+    def _write_check(self, trace: RuleTrace, index: int) -> dict[str, Any]:
+        check = trace.rule.checks[index]
+        actual = check.find_actual(self.facts, self.at)
+        return {
+            "fact": check.fact,
+            "op": check.op,
+            "expected": check.expected,
+            "actual": None if isinstance(actual, Unknown) else actual,
+            "verdict": _WORDS[trace.verdicts[index]],
+            "cause": actual.cause.value if isinstance(actual, Unknown) else None,
+            "detail": actual.detail if isinstance(actual, Unknown) else "",
+            "pointer": check.pointer,
+        }
+
+
+def _weigh(outline: Outline, verdicts: Sequence[int]) -> int:
+    if isinstance(outline, int):
+        return verdicts[outline]
+    word, parts = outline
+    weights = [_weigh(part, verdicts) for part in parts]
+    if word == "not":
+        return -weights[0]
+    return min(weights, default=TRUE) if word == "all" else max(weights, default=FALSE)
+
+
+def _find_culprits(trace: RuleTrace) -> list[int]:
+    """Find the checks of a rule that is not true whose other verdict alone would make it true."""
+    return [index for index in range(len(trace.verdicts)) if _would_match(trace, index)]
+
+
+def _would_match(trace: RuleTrace, index: int) -> bool:
+    before, after = trace.verdicts[:index], trace.verdicts[index + 1 :]
+    return any(trace.rule.combine((*before, other, *after)) == TRUE for other in (TRUE, FALSE))
+
+
+def _find_causes(trace: RuleTrace) -> list[int]:
+    """Find the checks to name for a rule that failed: the culprits, or else whatever is not true."""
+    return _find_culprits(trace) or [index for index, verdict in enumerate(trace.verdicts) if verdict != TRUE]

@@ -1,0 +1,125 @@
+"""Phone numbers in every notation people and switches use."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.routing.numbers import NumberKind, PhoneNumber, mask, read_number, spell_number
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "+358501234567",
+        "00358501234567",
+        "358501234567",
+        358501234567,
+        "050 123 4567",
+        "(050) 123-4567",
+        "+358 (0)50 1234567",
+        "tel:+358501234567",
+        "tel:+358-50-1234567",
+        '"Ann" <sip:+358501234567@host;user=phone>',
+        "sip:%2B358501234567@host",
+        "+358501234567@host",
+        "\uff0b\uff13\uff15\uff18\uff15\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+    ],
+)
+def test_notations_of_one_number(raw: object) -> None:
+    """However it is written, it is one number."""
+    assert read_number(raw, "FI") == PhoneNumber(str(raw), NumberKind.E164, "+358501234567", "FI")
+
+
+@pytest.mark.parametrize("raw", ["+358501234567 ext. 12", "+358501234567;ext=12", "sip:+358501234567;ext=12@host"])
+def test_extension(raw: str) -> None:
+    """An extension is kept apart from the number."""
+    assert read_number(raw, "FI") == PhoneNumber(raw, NumberKind.E164, "+358501234567", "FI", "12")
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (None, NumberKind.WITHHELD),
+        ("", NumberKind.WITHHELD),
+        ("  ", NumberKind.WITHHELD),
+        ("Anonymous", NumberKind.WITHHELD),
+        ("sip:anonymous@anonymous.invalid", NumberKind.WITHHELD),
+        ("+266696687", NumberKind.WITHHELD),
+        ("1234", NumberKind.SHORT),
+        ("112", NumberKind.SHORT),
+        ("sip:1234@host", NumberKind.SHORT),
+        ("sip:ann@host", NumberKind.ODD),
+        ("1 800 FLOWERS", NumberKind.ODD),
+        ("---", NumberKind.ODD),
+        ("+12", NumberKind.ODD),
+        ("+0", NumberKind.ODD),
+        ("+999999999999999", NumberKind.ODD),
+        ("x" * 300, NumberKind.ODD),
+        (True, NumberKind.ODD),
+        (3.5, NumberKind.ODD),
+        ([], NumberKind.ODD),
+    ],
+)
+def test_what_is_no_public_number(raw: object, kind: NumberKind) -> None:
+    """Hidden, internal and odd numbers are told apart, and none of them is an error."""
+    number = read_number(raw, "FI")
+
+    assert (number.kind, number.e164) == (kind, None)
+
+
+def test_number_of_no_country() -> None:
+    """International services have a number and no country."""
+    assert read_number("+88312345678", "FI") == PhoneNumber("+88312345678", NumberKind.E164, "+88312345678", None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(), st.text("+0123456789 ()-/.;@<>:extsip"), st.integers(), st.none(), st.floats()))
+def test_reading_never_fails(raw: object) -> None:
+    """Whatever stands where a number should, something is understood."""
+    number = read_number(raw, "FI")
+
+    assert (number.e164 is not None) == (number.kind is NumberKind.E164)
+
+
+def test_spellings_of_a_finnish_number() -> None:
+    """The likeliest notations come first, and there are at most twelve."""
+    assert spell_number("+358501234567") == (
+        "+358501234567",
+        "358501234567",
+        "00358501234567",
+        "0501234567",
+        "+358 50 1234567",
+        "050 1234567",
+        "+358-50-1234567",
+        "050-1234567",
+        "+358 (0)50 1234567",
+        "+358 50 123 4567",
+        "050 123 4567",
+        "tel:+358501234567",
+    )
+
+
+def test_spellings_by_the_customers_own_patterns() -> None:
+    """Patterns are filled with the national number; one that does not fit is skipped."""
+    spellings = spell_number("+358501234567", ("### ### ####", "+358/## ### ####", "#"))
+
+    assert {"050 123 4567", "+358/50 123 4567"} <= set(spellings)
+    assert "#" not in spellings
+
+
+@pytest.mark.parametrize(
+    ("number", "region"),
+    [("+358501234567", "FI"), ("+4917123456789", "DE"), ("+14155552671", "US"), ("+390612345678", "IT")],
+)
+def test_every_spelling_is_read_back(number: str, region: str) -> None:
+    """What is searched for is what would be understood."""
+    assert {read_number(spelling, region).e164 for spelling in spell_number(number)} == {number}
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"),
+    [(None, ""), ("", ""), ("12345678", "********"), ("123456789", "123****89"), ("+358501234567", "+35850*****67")],
+)
+def test_mask(number: str | None, masked: str) -> None:
+    """The middle of a number is hidden, and all of a short one."""
+    assert mask(number) == masked
