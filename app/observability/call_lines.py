@@ -1,0 +1,62 @@
+"""The log line of an answered call, the one line that every call pays for."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from app.observability.lines import LineWriter
+from app.observability.masking import mask_text
+
+__all__ = ["CallLine", "open_call_log"]
+
+CallLog = Callable[["CallLine"], None]
+
+
+class CallLine(msgspec.Struct, kw_only=True):
+    """What the log says of one call; nothing in it may be personal. The number comes masked."""
+
+    event: str = "call.decided"
+    level: str = "info"
+    timestamp: str = ""
+    decision_id: str
+    request_id: str
+    call_id: str | None
+    caller: str
+    caller_status: str
+    caller_cause: str | None
+    source: str
+    rule: str | None
+    outcome: str
+    status: int
+    revision: int | None
+    ms: float
+
+
+def open_call_log(level: str, form: str) -> CallLog:
+    """Return what writes call lines: directly where lines are JSON, since structlog takes a fifth of a call's time.
+
+    Without `configure_logging` before it, and for people, structlog writes them as it writes everything.
+    """
+    writer = structlog.get_config()["logger_factory"]()
+    if form != "json" or not isinstance(writer, LineWriter):
+        return _write_slowly
+    if level not in {"debug", "info"}:
+        return lambda _: None
+    encode = msgspec.json.Encoder().encode
+
+    def write(line: CallLine) -> None:
+        line.timestamp = datetime.now(UTC).isoformat()
+        if line.call_id is not None:
+            line.call_id = mask_text(line.call_id)
+        writer.write(encode(line))
+
+    return write
+
+
+def _write_slowly(line: CallLine) -> None:
+    members = msgspec.structs.asdict(line)
+    for name in ("event", "level", "timestamp"):
+        del members[name]
+    structlog.get_logger().info(line.event, **members)

@@ -1,0 +1,88 @@
+"""The last line of defence: hides what looks like a phone number or a secret in anything about to be logged.
+
+Code that logs masks what it knows to be personal; this catches what slipped through, above all the text of other
+libraries. It errs on the side of hiding.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["mask_entry", "mask_text", "mask_value"]
+
+MASKED = "[masked]"
+
+_SHORTEST_SUSPECT = 7
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SUSPECT = re.compile(r"\d(?:[ ().\-/]{0,2}\d){6}|bearer |basic |eyJ|whsec_|://[^/\s]*@", re.IGNORECASE)
+"""What harmless text seldom contains: most text is done after this one search."""
+
+_FINDINGS = re.compile(
+    r"""
+    (?P<harmless>
+        (?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])    # UUID
+      | (?<![0-9A-Za-z])[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?![0-9A-Za-z])              # traceparent
+      | (?<![0-9])\d{4}-[01]\d-[0-3]\d(?:[T\ ][0-2]\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![0-9])  # time
+      | (?<![0-9.+])(?:OCTET\.){3}OCTET(?![0-9]|\.[0-9])                                              # IPv4
+    )
+    | (?P<secret>
+        (?:bearer|basic)\ +(?-i:(?=\S*(?:[\d=]|[a-z][A-Z]))|(?=\S{20}))[^\s,"']{4,}
+      | eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?
+      | whsec_[\w+/=-]+
+      | (?<=://)[^/\s@]+(?=@)
+    )
+    | (?P<number>
+        (?<![0-9A-Za-z])(?:\+|%2B)?\ ?\(?\d(?:[ ().\-/]{0,2}\d){6,}(?![0-9A-Za-z])
+    )
+    """.replace("OCTET", r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"),
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_SECRET_KEYS = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "client_secret",
+        "cookie",
+        "key",
+        "password",
+        "secret",
+        "token",
+        "x-benemen-apikey",
+    }
+)
+_LEAST_SUSPECT_INTEGER = 10**8
+_DEEPEST = 6
+
+
+def mask_text(text: str) -> str:
+    """Replace phone numbers, tokens and credentials in a text; identifiers, times and IP addresses stay."""
+    if len(text) < _SHORTEST_SUSPECT or text.isalpha() or _UUID.fullmatch(text) or not _SUSPECT.search(text):
+        return text
+    return _FINDINGS.sub(lambda found: found.group() if found.lastgroup == "harmless" else MASKED, text)
+
+
+def mask_value(value: Any, depth: int = 0) -> Any:
+    """Mask a value of a log event and everything inside it, to a limited depth; never changes its argument."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < _LEAST_SUSPECT_INTEGER else MASKED
+    return _mask_inside(value, depth + 1) if depth < _DEEPEST else MASKED
+
+
+def _mask_inside(value: object, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        return {mask_text(str(key)): mask_entry(str(key), item, depth) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [mask_value(item, depth) for item in value]
+    return mask_text(str(value))
+
+
+def mask_entry(key: str, value: Any, depth: int = 0) -> Any:
+    """Mask a named value: all of it when the name says secret."""
+    return MASKED if key.casefold() in _SECRET_KEYS and value is not None else mask_value(value, depth)

@@ -1,0 +1,78 @@
+"""What other parts count for themselves, read at the moment Prometheus asks: it costs the calls nothing."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+__all__ = ["Readings"]
+
+_BREAKER_VALUES = {"closed": 0, "half_open": 1, "open": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """The state of the service at one moment."""
+
+    cache_requests: Mapping[str, int] = field(default_factory=dict)
+    """Questions to the cache of callers since the start, by state: `fresh`, `stale`, `miss`, `negative`."""
+    coalesced_look_ups: int = 0
+    """Look-ups that joined one already under way, since the start."""
+    breaker: str = "closed"
+    """`closed`, `half_open` or `open`."""
+    journal_backlog: int = 0
+    """Decisions not yet in the database."""
+    journal_writable: bool = True
+    """Whether decisions can be written down."""
+    calls_waiting: int = 0
+    """Calls that wait for a look-up."""
+    event_loop_lag: float = 0.0
+    """How late the event loop comes to what is due, in seconds; the worst of the last second or so."""
+    key_use: Mapping[str, float] = field(default_factory=dict)
+    """Label of a webhook credential -> its last use, in seconds since 1970."""
+    revision: int | None = None
+    """The published ruleset, if any."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the readings as metric families, the way a Prometheus registry does."""
+        requests = CounterMetricFamily(
+            "smartrouting_cache_requests", "Questions to the cache of callers.", labels=["state"]
+        )
+        for state, count in self.cache_requests.items():
+            requests.add_metric([state], count)
+        yield requests
+        yield CounterMetricFamily(
+            "smartrouting_lookups_coalesced", "Look-ups that joined one already under way.", self.coalesced_look_ups
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_breaker_state",
+            "Circuit to Dataverse: 0 closed, 1 half-open, 2 open.",
+            _BREAKER_VALUES[self.breaker],
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_journal_backlog", "Decisions not yet in the database.", self.journal_backlog
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_journal_writable",
+            "1 while decisions can be written down, else 0.",
+            int(self.journal_writable),
+        )
+        yield GaugeMetricFamily("smartrouting_calls_waiting", "Calls that wait for a look-up.", self.calls_waiting)
+        yield GaugeMetricFamily(
+            "smartrouting_event_loop_lag_seconds", "How late the event loop runs.", self.event_loop_lag
+        )
+        yield self._collect_key_use()
+        if self.revision is not None:
+            yield InfoMetricFamily(
+                "smartrouting_ruleset", "The ruleset that decides.", {"revision": str(self.revision)}
+            )
+
+    def _collect_key_use(self) -> Metric:
+        family = GaugeMetricFamily(
+            "smartrouting_webhook_key_last_used_timestamp_seconds",
+            "When each webhook credential was last used.",
+            labels=["label"],
+        )
+        for label, when in self.key_use.items():
+            family.add_metric([label], when)
+        return family

@@ -1,0 +1,135 @@
+"""What every request carries: an identifier, a place in a trace, and one line in the log when it ends."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, MutableMapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from app.observability.identifiers import new_id
+from app.observability.masking import mask_text
+from app.observability.tracing import TraceContext, continue_trace
+
+__all__ = ["RequestContext", "RequestInfo", "add_request", "find_request", "identify_request"]
+
+log = structlog.get_logger()
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Any]
+Send = Callable[[Message], Any]
+ASGIApp = Callable[[Scope, Receive, Send], Any]
+
+SCOPE_KEY = "smartrouting.request"
+_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """The identity of one request."""
+
+    request_id: str
+    """What the caller calls it, or else `own_id`."""
+    own_id: str
+    """UUID version 7, made here: unique, whatever the caller calls it."""
+    trace: TraceContext
+
+
+_current: ContextVar[RequestInfo | None] = ContextVar("smartrouting_request", default=None)
+
+
+def find_request(scope: Scope | None = None) -> RequestInfo | None:
+    """Return the request being handled, by its ASGI scope or else by the current task; `None` outside of one."""
+    found: RequestInfo | None = scope.get(SCOPE_KEY) if scope is not None else None
+    return found or _current.get()
+
+
+def add_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Name the request in every event logged while it is handled; a structlog processor.
+
+    One context variable of our own costs a call a fraction of what binding several through structlog does.
+    """
+    if info := _current.get():
+        event["request_id"] = info.request_id
+        event["trace_id"] = info.trace.trace_id
+    return event
+
+
+class RequestContext:
+    """Pure ASGI middleware that names each request, returns the name, and logs the request when it ends.
+
+    It honours and returns `X-Request-ID` and `traceparent` (W3C Trace Context), and both are in
+    every log event of the request.
+    """
+
+    def __init__(self, app: ASGIApp, *, timer: Callable[[], float], unlogged: Collection[str]) -> None:
+        """Wrap `app`; `timer` gives seconds of a monotonic clock; `unlogged` are paths that get no access line."""
+        self._app = app
+        self._timer = timer
+        self._unlogged = frozenset(unlogged)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection; anything but HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        info = identify_request(scope["headers"])
+        scope[SCOPE_KEY] = info
+        current = _current.set(info)
+        exchange = _Exchange(info, send)
+        started = self._timer()
+        try:
+            await self._app(scope, receive, exchange.send)
+        finally:
+            if scope["path"] not in self._unlogged:
+                _log_access(scope, exchange.status, self._timer() - started)
+            _current.reset(current)
+
+
+class _Exchange:
+    """The answer to one request, watched on its way out."""
+
+    __slots__ = ("_headers", "_send", "status")
+
+    def __init__(self, info: RequestInfo, send: Send) -> None:
+        self._send = send
+        self._headers = (
+            (b"x-request-id", info.request_id.encode()),
+            (b"traceparent", info.trace.traceparent.encode()),
+        )
+        self.status = 500
+        """Until an answer starts, the server would answer with this."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+            message["headers"] = [*message.get("headers", ()), *self._headers]
+        await self._send(message)
+
+
+def identify_request(headers: Iterable[tuple[bytes, bytes]]) -> RequestInfo:
+    """Name a request: what the caller calls it if that is sane, else an identifier that also starts its trace."""
+    own_id = new_id()
+    request_id = None
+    traceparents = []
+    for name, value in headers:
+        if name == b"traceparent":
+            traceparents.append(value)
+        elif name == b"x-request-id":
+            request_id = _read_id(value)
+    return RequestInfo(request_id or own_id, own_id, continue_trace(traceparents, own_id.replace("-", "")))
+
+
+def _read_id(value: bytes) -> str | None:
+    """Accept an identifier that is short, plain and does not hide a phone number; it is logged and returned."""
+    text = value.decode("latin-1").strip()
+    return text if _SANE_ID.fullmatch(text) and mask_text(text) == text else None
+
+
+def _log_access(scope: Scope, status: int, seconds: float) -> None:
+    """Log the route's template, never the path: a path may hold a phone number."""
+    route = getattr(scope.get("route"), "path", None) or "(no route)"
+    log.info("http.request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2))

@@ -1,0 +1,42 @@
+"""The place of a request in somebody's trace (W3C Trace Context, level 1)."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["TraceContext", "continue_trace"]
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_NO_TRACE = b"0" * 32
+_NO_SPAN = b"0" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The trace a request belongs to and the span that is our part of it."""
+
+    trace_id: str
+    """32 lower-case hexadecimal digits, never all zero."""
+    span_id: str
+    """16 lower-case hexadecimal digits, never all zero; new for every request."""
+    sampled: bool
+
+    @property
+    def traceparent(self) -> str:
+        """The header that names our span, to return to the caller or to send onwards."""
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+
+def continue_trace(traceparents: Sequence[bytes], fallback_id: str) -> TraceContext:
+    """Join the caller's trace as a child span; absent, doubled or invalid, start the trace `fallback_id` instead.
+
+    `fallback_id` is 32 lower-case hexadecimal digits, not all zero.
+    """
+    span_id = f"{int.from_bytes(os.urandom(8), 'big') or 1:016x}"
+    if len(traceparents) == 1 and (found := _TRACEPARENT.fullmatch(traceparents[0].strip())):
+        version, trace_id, parent_id, flags, rest = found.groups()
+        valid_version = version != b"ff" and not (version == b"00" and rest is not None)
+        if valid_version and trace_id != _NO_TRACE and parent_id != _NO_SPAN:
+            return TraceContext(trace_id.decode(), span_id, bool(int(flags, 16) & 1))
+    return TraceContext(fallback_id, span_id, sampled=False)
