@@ -1,0 +1,1 @@
+"""Adapter to the Dataverse Web API: finds callers and reads the customer organisation."""

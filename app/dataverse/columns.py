@@ -1,0 +1,50 @@
+"""Which columns this deployment names, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.routing.matches import Selection
+from app.settings import DataverseSettings, VipSettings
+from app.settings.group import PREFIX
+
+__all__ = ["ColumnWish", "list_wishes"]
+
+_CONTACT_PHONES = f"{PREFIX}DATAVERSE__CONTACT_PHONE_COLUMNS"
+_ACCOUNT_PHONES = f"{PREFIX}DATAVERSE__ACCOUNT_PHONE_COLUMNS"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnWish:
+    """One column somebody named."""
+
+    table: str
+    column: str
+    source: str
+    """The setting, or the rules."""
+    is_phone: bool = False
+
+    def judge(self, types: Mapping[str, object]) -> str | None:
+        """Say what is wrong with the column of the table that has these types by name, or `None`."""
+        # A lookup is read as `_name_value` and defined as `name`.
+        plain = self.column.removeprefix("_").removesuffix("_value") if self.column.startswith("_") else self.column
+        if plain not in types:
+            return "does not exist"
+        if self.is_phone and types[plain] not in {"String", "Memo", None}:
+            return f"is {types[plain]}, not text"
+        return None
+
+
+def list_wishes(dataverse: DataverseSettings, vip: VipSettings, selection: Selection) -> list[ColumnWish]:
+    """List every column of the settings, then those of the rules (by table and name)."""
+    phones = [
+        *(ColumnWish("contact", c, _CONTACT_PHONES, is_phone=True) for c in dataverse.contact_phone_columns),
+        *(ColumnWish("account", c, _ACCOUNT_PHONES, is_phone=True) for c in dataverse.account_phone_columns),
+    ]
+    criteria = [ColumnWish(c.table, c.column, f"{PREFIX}VIP__CRITERIA") for c in vip.criteria]
+    agent = dataverse.agent_id_column
+    agents = [ColumnWish("systemuser", agent, f"{PREFIX}DATAVERSE__AGENT_ID_COLUMN")] if agent else []
+    rules = [
+        *(ColumnWish("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
+        *(ColumnWish("account", c, "the ruleset") for c in sorted(selection.account_columns)),
+    ]
+    return [*phones, *criteria, *agents, *rules]

@@ -1,0 +1,149 @@
+"""Query strings for the Web API, built without sending anything."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from app.routing.matches import Selection
+from app.settings import DataverseSettings, VipSettings
+
+__all__ = [
+    "MOST_CASES",
+    "MOST_MATCHES",
+    "SearchPlan",
+    "build_account_query",
+    "build_case_query",
+    "build_contact_query",
+    "build_path",
+    "plan_search",
+    "quote_literal",
+]
+
+MOST_MATCHES: Final = 10
+"""Rows asked for per table: enough to see that a number is shared."""
+MOST_CASES: Final = 250
+
+_NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
+_WILDCARDS: Final = re.compile(r"[%_\[\]\x00-\x1f\x7f]")
+_OWNER: Final = ("_ownerid_value", "_owninguser_value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """Where this organisation keeps numbers, and what every look-up reads."""
+
+    contact_phones: tuple[str, ...]
+    account_phones: tuple[str, ...]
+    contact_columns: frozenset[str] = frozenset()
+    """Columns of VIP criteria; an organisation without them is set up wrong."""
+    account_columns: frozenset[str] = frozenset()
+    account_depth: int = 0
+    """Parent accounts read above a contact's company."""
+    agent_column: str | None = None
+    """Column of systemuser that holds the Enreach user id."""
+
+
+def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
+    """Derive the plan from the settings."""
+    return SearchPlan(
+        contact_phones=dataverse.contact_phone_columns,
+        account_phones=dataverse.account_phone_columns,
+        contact_columns=frozenset(c.column for c in vip.criteria if c.table == "contact"),
+        account_columns=frozenset(c.column for c in vip.criteria if c.table == "account"),
+        account_depth=vip.account_depth,
+        agent_column=dataverse.agent_id_column,
+    )
+
+
+def build_contact_query(plan: SearchPlan, selection: Selection, spellings: Iterable[str]) -> str:
+    """Build the GET for active contacts with one of these spellings, their companies and those companies' parents.
+
+    Source: Dataverse contract, section 3.4. Raises ValueError for a column name that could not be one.
+    """
+    columns = ("contactid", "fullname", *plan.contact_phones, "modifiedon", *_OWNER)
+    accounts = _nest_accounts(plan, selection, plan.account_depth)
+    options = {
+        "$select": _select(columns, plan.contact_columns | selection.contact_columns),
+        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
+        "$filter": _match_any(plan.contact_phones, spellings),
+        "$orderby": "modifiedon desc",
+        "$top": str(MOST_MATCHES),
+    }
+    return build_path("contacts", options)
+
+
+def build_account_query(plan: SearchPlan, selection: Selection, spellings: Iterable[str]) -> str:
+    """Build the GET for active accounts with one of these spellings, and their parents (section 3.4)."""
+    columns = ("accountid", "name", *plan.account_phones, "modifiedon", *_OWNER)
+    parents = [_expand_parent(plan, selection, plan.account_depth)] if plan.account_depth else []
+    options = {
+        "$select": _select(columns, plan.account_columns | selection.account_columns),
+        "$expand": ",".join([*parents, *_expand_owner(plan)]),
+        "$filter": _match_any(plan.account_phones, spellings),
+        "$top": str(MOST_MATCHES),
+    }
+    return build_path("accounts", options)
+
+
+def build_case_query(customer_ids: Iterable[str]) -> str:
+    """Build the GET for the active cases of these contacts and accounts, at most 250 (section 2.4)."""
+    customers = " or ".join(f"_customerid_value eq {customer_id}" for customer_id in sorted(customer_ids))
+    options = {
+        "$select": "incidentid,_customerid_value",
+        "$filter": f"({customers}) and statecode eq 0",
+        "$top": str(MOST_CASES),
+    }
+    return build_path("incidents", options)
+
+
+def build_path(table: str, options: Mapping[str, str]) -> str:
+    """Join an entity set and its query options, encoded so that `+` arrives as `+`; empty options are left out."""
+    return f"{table}?" + "&".join(f"{name}={quote(text, safe='(),/:')}" for name, text in options.items() if text)
+
+
+def quote_literal(text: str) -> str:
+    """Write a text as an OData string; raises ValueError for wildcards and control characters (section 1.3)."""
+    if _WILDCARDS.search(text):
+        raise ValueError("wildcards and control characters cannot be compared")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _match_any(columns: Iterable[str], spellings: Iterable[str]) -> str:
+    literals = [quote_literal(spelling) for spelling in spellings if not _WILDCARDS.search(spelling)]
+    clauses = [f"{column} eq {literal}" for column in columns for literal in literals]
+    return f"({' or '.join(clauses)}) and statecode eq 0"
+
+
+def _select(always: Iterable[str], more: Iterable[str]) -> str:
+    columns = dict.fromkeys((*always, *sorted(more)))
+    for column in columns:
+        if not _NAME.fullmatch(column):
+            raise ValueError(f"{column!r} is no logical name")
+    return ",".join(columns)
+
+
+def _nest_accounts(plan: SearchPlan, selection: Selection, depth: int) -> str:
+    """Write the options inside an expanded company: its columns, its owner, its parents."""
+    expands = [*([_expand_parent(plan, selection, depth)] if depth else []), *_expand_owner(plan)]
+    return _join_options(_select_account(plan, selection), expands)
+
+
+def _expand_parent(plan: SearchPlan, selection: Selection, depth: int) -> str:
+    expands = [_expand_parent(plan, selection, depth - 1)] if depth > 1 else []
+    return f"parentaccountid({_join_options(_select_account(plan, selection), expands)})"
+
+
+def _select_account(plan: SearchPlan, selection: Selection) -> str:
+    return _select(("accountid", "name", *_OWNER), plan.account_columns | selection.account_columns)
+
+
+def _expand_owner(plan: SearchPlan) -> list[str]:
+    if plan.agent_column is None:
+        return []
+    return [f"owninguser($select={_select(('systemuserid', plan.agent_column), ())})"]
+
+
+def _join_options(select: str, expands: list[str]) -> str:
+    return f"$select={select}" + (f";$expand={','.join(expands)}" if expands else "")

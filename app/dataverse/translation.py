@@ -1,0 +1,165 @@
+"""The one place where foreign errors and answers become DataverseError."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+import orjson
+
+from app.dataverse.errors import (
+    AccessDeniedError,
+    BadQueryError,
+    DataverseError,
+    Facts,
+    PreconditionError,
+    RecordConflictError,
+    RecordNotFoundError,
+    ServerFailedError,
+    ThrottledError,
+    TimedOutError,
+    TokenRejectedError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UnsendableError,
+)
+from app.dataverse.excerpt import excerpt, find_column
+
+__all__ = ["read_failure", "translate"]
+
+_LONGEST_WAIT: Final = 3600.0
+_NOT_A_MEMBER: Final = "0x80072560"
+_THROTTLED: Final = frozenset(
+    {
+        "0x80072321",
+        "0x80072322",
+        "0x80072326",
+        "0x80048573",
+        "0x80048574",
+        "0x80048544",
+        "0x80048644",
+        "0x80048744",
+        "0x80048745",
+    }
+)
+"""Service protection and query throttling (Dataverse contract, sections 5 and 4.3)."""
+
+_BY_ERROR: Final[tuple[tuple[type[Exception], type[DataverseError], str], ...]] = (
+    (httpx.ConnectTimeout, TimedOutError, "Dataverse did not accept a connection in time"),
+    (httpx.PoolTimeout, TimedOutError, "no connection to Dataverse became free in time"),
+    (httpx.TimeoutException, TimedOutError, "Dataverse did not answer in time"),
+    (httpx.ConnectError, UnreachableError, "no connection to Dataverse: check the URL, DNS, firewall and certificates"),
+    (httpx.ProxyError, UnreachableError, "the proxy on the way to Dataverse refused: check the proxy settings"),
+    (httpx.UnsupportedProtocol, UnsendableError, "the Dataverse URL must start with https://"),
+    (httpx.LocalProtocolError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
+    (httpx.InvalidURL, UnsendableError, "the Dataverse URL is malformed"),
+    (httpx.DecodingError, UnreadableAnswerError, "Dataverse answered in a broken encoding"),
+    (httpx.TooManyRedirects, UnreadableAnswerError, "the Dataverse URL redirects in circles"),
+    (httpx.TransportError, UnreachableError, "the connection to Dataverse broke"),
+    (httpx.StreamError, UnreadableAnswerError, "the answer of Dataverse could not be read"),
+    (httpx.HTTPError, UnreadableAnswerError, "the exchange with Dataverse failed"),
+    (httpx.CookieConflict, UnreadableAnswerError, "Dataverse sent cookies that contradict each other"),
+    (UnicodeError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
+    (TimeoutError, TimedOutError, "Dataverse did not answer in time"),
+    (OSError, UnreachableError, "the connection to Dataverse broke"),
+)
+"""The first that fits counts, so the special stand before the general.
+
+The last three are no errors of httpx, which lets them through: a token outside ASCII, and TLS or the system failing in
+the middle of an answer.
+"""
+_FOREIGN: Final = tuple(foreign for foreign, _, _ in _BY_ERROR)
+
+_BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
+    400: (BadQueryError, "Dataverse refused the request"),
+    401: (TokenRejectedError, "Dataverse rejected the token: check tenant, authority and URL"),
+    403: (AccessDeniedError, "Dataverse denied access: give the application user a role with this privilege"),
+    404: (RecordNotFoundError, "Dataverse knows no such row or table"),
+    405: (BadQueryError, "Dataverse does not allow this method here"),
+    409: (RecordConflictError, "Dataverse reports a conflict"),
+    412: (PreconditionError, "the row changed since it was read, or exists already"),
+    413: (BadQueryError, "the request is too large for Dataverse"),
+    429: (ThrottledError, "Dataverse asks to slow down"),
+    501: (BadQueryError, "Dataverse does not support this operation"),
+}
+
+
+@contextmanager
+def translate() -> Iterator[None]:
+    """Raise the DataverseError that fits an error of httpx or of the connection under it, `from` that error."""
+    try:
+        yield
+    except _FOREIGN as error:
+        kind, detail = next((kind, detail) for foreign, kind, detail in _BY_ERROR if isinstance(error, foreign))
+        raise kind(detail) from error
+
+
+def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> DataverseError:
+    """Build the error that an answer which is no success stands for (Dataverse contract, section 1.7)."""
+    code, message = _read_body(body)
+    table, column = find_column(message)
+    facts = Facts(
+        http_status=status,
+        dataverse_code=code,
+        request_id=headers.get("x-ms-service-request-id", "")[:64] or None,
+        retry_after=_read_retry_after(headers),
+        excerpt=excerpt(message),
+        table=table,
+        column=column,
+    )
+    kind, detail = _choose(status, code)
+    return kind(_say(detail, facts), facts=facts)
+
+
+def _choose(status: int, code: str | None) -> tuple[type[DataverseError], str]:
+    if code in _THROTTLED:
+        return _BY_STATUS[429]
+    if code == _NOT_A_MEMBER:
+        return AccessDeniedError, "the token is good, but its app registration is no application user here: add one"
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= 500:  # noqa: PLR2004 - RFC 9110
+        return ServerFailedError, "Dataverse failed"
+    if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110
+        return UnreadableAnswerError, "the URL redirects elsewhere: it must be the organisation URL itself"
+    return BadQueryError if status > 400 else UnreadableAnswerError, "Dataverse answered unexpectedly"  # noqa: PLR2004
+
+
+def _say(detail: str, facts: Facts) -> str:
+    column = f"; {facts.table} has no column {facts.column}" if facts.column else ""
+    code = f", {facts.dataverse_code}" if facts.dataverse_code else ""
+    words = f": {facts.excerpt}" if facts.excerpt else ""
+    return f"{detail}{column} (HTTP {facts.http_status}{code}){words}"
+
+
+def _read_body(body: bytes) -> tuple[str | None, object]:
+    """Return code and message of an error body, as far as it has any; a gateway's HTML has none."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None, None
+    error = document.get("error") if isinstance(document, dict) else None
+    return (_read_code(error.get("code")), error.get("message")) if isinstance(error, dict) else (None, None)
+
+
+def _read_code(code: object) -> str | None:
+    """Return the code in hexadecimal, however it was written; empty and zero codes say nothing."""
+    text = str(code).strip() if isinstance(code, str | int) else ""
+    try:
+        number = int(text, 0) & 0xFFFFFFFF
+    except ValueError:
+        return None
+    return f"0x{number:08x}" if number else None
+
+
+def _read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of Retry-After, given as seconds or as a date (RFC 9110, section 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), _LONGEST_WAIT)
+    try:
+        seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -1,0 +1,109 @@
+"""The way to the organisation: proxies, targets and the guard."""
+
+import asyncio
+
+import httpx
+import pytest
+from typing_extensions import override
+
+from app.dataverse.connection import connect
+from app.dataverse.errors import DataverseError
+from app.settings import DataverseSettings, SettingsError
+from bench.world import serve_app
+from tests.directory.wired import EndlessToken
+
+LONG = "contacts?$filter=mobilephone%20eq%20%27%2B358%27%20or%20x%20eq%20%27(a),/:%27&$top=10"
+
+
+def make_settings(url: str) -> DataverseSettings:
+    """Make the settings of an organisation."""
+    return DataverseSettings(url=url, auth="token", token="fake-token")
+
+
+async def record(scope: dict[str, object], _receive: object, send: object) -> None:
+    """Answer with what was asked for."""
+    target = bytes(scope["raw_path"]) + b"?" + bytes(scope["query_string"])  # type: ignore[arg-type]
+    head = [(b"content-type", b"application/json"), (b"x-target", target)]
+    await send({"type": "http.response.start", "status": 200, "headers": head})  # type: ignore[operator]
+    await send({"type": "http.response.body", "body": b'{"target":"%s"}' % target})  # type: ignore[operator]
+
+
+class Noting(httpx.AsyncBaseTransport):
+    """A guard that notes what passes."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, seen: list[str]) -> None:
+        self._transport = transport
+        self._seen = seen
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._seen.append(request.method)
+        return await self._transport.handle_async_request(request)
+
+    @override
+    async def aclose(self) -> None:
+        self._seen.append("closed")
+        await self._transport.aclose()
+
+
+async def test_questions_arrive_as_they_were_written() -> None:
+    """What follows the host reaches the server byte for byte, through the guard."""
+    seen: list[str] = []
+    with serve_app(record, lifespan="off") as (url, _):
+        client = connect(make_settings(url), tokens=EndlessToken("t"), guard=lambda network: Noting(network, seen))
+        async with client:
+            assert await client.get_json(LONG) == {"target": f"/api/data/v9.2/{LONG}"}
+            blank = await client.get_json("contacts?$filter=name eq 'ä b'")
+            assert blank["target"].startswith("/api/data/v9.2/contacts?$filter=name%20eq%20'%C3%A4%20b'")
+    assert seen == ["GET", "GET", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("url", "variable", "asked"),
+    [
+        pytest.param("http://crm.example", "HTTP_PROXY", b"GET http://crm.example/api/data/v9.2/WhoAmI", id="plain"),
+        pytest.param("https://crm.example", "HTTPS_PROXY", b"CONNECT crm.example:443 ", id="tunnel"),
+        pytest.param("https://crm.example", "ALL_PROXY", b"CONNECT crm.example:443 ", id="all"),
+    ],
+)
+async def test_proxy_of_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, url: str, variable: str, asked: bytes
+) -> None:
+    """The usual variables name the proxy, also for the connections we keep ourselves."""
+    forget_proxies(monkeypatch)
+    lines: list[bytes] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(await reader.readline())
+        writer.close()
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0)
+    monkeypatch.setenv(variable, f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    settings = make_settings("http://127.0.0.1").model_copy(update={"url": url})
+    async with server, connect(settings, tokens=EndlessToken("t")) as client:
+        with pytest.raises(DataverseError):
+            await client.who_am_i()
+    assert lines[0].startswith(asked)
+
+
+async def test_host_without_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`NO_PROXY` names hosts that are not asked through it."""
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    with serve_app(record, lifespan="off") as (url, _):
+        async with connect(make_settings(url), tokens=EndlessToken("t")) as client:
+            assert (await client.get_json("contacts"))["target"] == "/api/data/v9.2/contacts?"
+
+
+def forget_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without any proxy."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def test_missing_url_is_named() -> None:
+    """Without a URL there is nothing to connect to."""
+    with pytest.raises(SettingsError):
+        connect(DataverseSettings(), tokens=EndlessToken("t"))
