@@ -1,0 +1,1 @@
+"""Tables and stores with intent-named methods, on SQLite and PostgreSQL."""

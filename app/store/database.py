@@ -1,0 +1,148 @@
+"""One database, SQLite or PostgreSQL, opened from its URL."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.store.errors import StoreError, StoreUnwritableError, translate_errors
+from app.store.json_text import dump_text, load
+
+__all__ = ["Database", "open_database"]
+
+_IMMEDIATE = "immediate"
+
+
+class Database:
+    """Hides which database it is, and keeps reading apart from writing, which SQLite has to know at the start."""
+
+    def __init__(self, *, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**{_IMMEDIATE: True})
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine, for migrations and locks."""
+        return self._engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database of one process."""
+        return self._engine.dialect.name == "sqlite"
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection in a transaction for reading; raises StoreError."""
+        with translate_errors():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection in a transaction that commits at the end, or rolls back on an error; raises StoreError."""
+        with translate_errors():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """Start an INSERT that understands ON CONFLICT, which both databases spell alike."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def ping(self) -> None:
+        """Ask for a sign of life; raises StoreError."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
+    """Open `sqlite:///path` or `postgresql://...`; nothing connects yet, but a SQLite file gets its folder.
+
+    `busy_timeout_ms` is how long SQLite waits for another writer. Raises StoreUnwritableError with one line for a
+    folder or file that cannot be written, and StoreError for a URL of another kind.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise StoreError("the store's URL must be sqlite:///path or postgresql://user:password@host/database") from exc
+    if parsed.drivername == "sqlite" and parsed.database:
+        return _open_sqlite(parsed, busy_timeout_ms)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        return _open_postgres(parsed)
+    raise StoreError("the store's URL must be sqlite:///path or postgresql://user:password@host/database")
+
+
+def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
+    _require_writable(Path(url.database or ""))
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        json_serializer=dump_text,
+        json_deserializer=load,
+        hide_parameters=True,
+        connect_args={"timeout": busy_timeout_ms / 1000},
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return Database(engine=engine)
+
+
+def _open_postgres(url: URL) -> Database:
+    # libpq and most tools say sslmode; asyncpg says ssl and takes the same words.
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    engine = create_async_engine(
+        url.set(drivername="postgresql+asyncpg", query=query),
+        json_serializer=dump_text,
+        json_deserializer=load,
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"timeout": 5, "command_timeout": 60},
+    )
+    return Database(engine=engine)
+
+
+def _require_writable(file: Path) -> None:
+    folder = file.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StoreUnwritableError(f"cannot create the folder {folder} of the database: {exc.strerror}") from exc
+    if file.is_dir():
+        raise StoreUnwritableError(f"cannot use {file} as the database: it is a folder")
+    for path in (folder, file):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StoreUnwritableError(f"cannot write the database at {file}: {path} is not writable")
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """Set a new connection up; transactions are begun by `_begin_sqlite`, not by the driver."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # What is erased must not stay readable in the free pages of the file.
+    for pragma in (
+        "secure_delete=ON",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reading transaction that turns to writing fails at once when another wrote meanwhile; so writers say it first.
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

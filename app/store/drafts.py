@@ -1,0 +1,103 @@
+"""Drafts of rulesets: changed only by who has seen the latest version, so that nothing is lost."""
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import NotFoundError, PreconditionFailedError
+from app.store.database import Database
+from app.store.ruleset_values import Document, Draft
+from app.store.tables import drafts
+
+__all__ = ["DraftStore", "take_draft"]
+
+
+class DraftStore:
+    """Keeps drafts; each change names the version it was made from."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def create(self, *, name: str, document: Document, based_on: int | None, author: str, now: float) -> Draft:
+        """Start a draft."""
+        draft = Draft(
+            id=str(uuid.uuid4()),
+            name=name,
+            document=document,
+            version=_make_version(),
+            based_on=based_on,
+            author=author,
+            updated_at=now,
+        )
+        async with self._database.write() as connection:
+            values = {column.name: getattr(draft, column.name) for column in drafts.columns}
+            await connection.execute(insert(drafts).values(values))
+        return draft
+
+    async def get(self, draft_id: str) -> Draft:
+        """Find a draft; raises NotFoundError."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(drafts).where(drafts.c.id == draft_id))
+            row = found.mappings().one_or_none()
+        if row is None:
+            raise _not_found(draft_id)
+        return _read_draft(row)
+
+    async def list_all(self) -> list[Draft]:
+        """List the drafts, the last changed first."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(drafts).order_by(drafts.c.updated_at.desc(), drafts.c.id))
+            return [_read_draft(row) for row in rows.mappings()]
+
+    async def update(
+        self, draft_id: str, *, version: str, name: str, document: Document, author: str, now: float
+    ) -> Draft:
+        """Change a draft from the version it was read in; raises NotFoundError or PreconditionFailedError."""
+        changed = (
+            update(drafts)
+            .where(drafts.c.id == draft_id, drafts.c.version == version)
+            .values(name=name, document=document, version=_make_version(), author=author, updated_at=now)
+            .returning(drafts)
+        )
+        async with self._database.write() as connection:
+            row = (await connection.execute(changed)).mappings().one_or_none()
+            if row is None:
+                raise await _refuse(connection, draft_id)
+        return _read_draft(row)
+
+    async def delete(self, draft_id: str, *, version: str) -> None:
+        """Throw a draft away; raises NotFoundError or PreconditionFailedError."""
+        async with self._database.write() as connection:
+            await take_draft(connection, draft_id, version)
+
+
+async def take_draft(connection: AsyncConnection, draft_id: str, version: str) -> Draft:
+    """Remove a draft of exactly this version within a transaction; raises NotFoundError or PreconditionFailedError."""
+    taken = delete(drafts).where(drafts.c.id == draft_id, drafts.c.version == version).returning(drafts)
+    row = (await connection.execute(taken)).mappings().one_or_none()
+    if row is None:
+        raise await _refuse(connection, draft_id)
+    return _read_draft(row)
+
+
+async def _refuse(connection: AsyncConnection, draft_id: str) -> NotFoundError | PreconditionFailedError:
+    found = await connection.execute(select(drafts.c.id).where(drafts.c.id == draft_id))
+    if found.scalar_one_or_none() is None:
+        return _not_found(draft_id)
+    return PreconditionFailedError("somebody else changed this draft since you read it; read it again")
+
+
+def _not_found(draft_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no draft {draft_id!r}")
+
+
+def _make_version() -> str:
+    return secrets.token_hex(16)
+
+
+def _read_draft(row: Mapping[Any, Any]) -> Draft:
+    return Draft(**row)

@@ -1,0 +1,146 @@
+"""One file of the journal.
+
+A segment is written by one process, which holds a lock on it (flock) as long as it lives; the lock ends with the
+process, however that dies, and tells its successor that the file may be taken over. Next to `name.log` lie
+`name.offset`, how many bytes have been moved to the database, and `name.rejected`, the lines that could not be.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["Segment"]
+
+_CHUNK = 262_144
+_OFFSET_DIGITS = 20
+
+
+class Segment:
+    """Append at one end, take off at the other; a line counts only when it is whole."""
+
+    def __init__(self, *, path: Path, descriptor: int, length: int, moved: int, waiting: int) -> None:
+        self.path = path
+        self.length = length
+        """Bytes of whole lines; whatever lies behind them is the torn end of a write."""
+        self.moved = moved
+        """Bytes that are in the database."""
+        self.waiting = waiting
+        """Lines that are not."""
+        self._descriptor = descriptor
+        self._offset_descriptor: int | None = None
+
+    @classmethod
+    def create(cls, folder: Path, at: float) -> "Segment":
+        """Start a file named by time (seconds since the epoch), so that names sort by age; raises OSError."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            path = folder / f"{max(0, int(at * 1000)):014d}-{os.getpid()}-{secrets.token_hex(4)}.log"
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            # Somebody who looks for abandoned files may have found this one before it was locked, and removed it.
+            if _lock(descriptor):
+                return cls(path=path, descriptor=descriptor, length=0, moved=0, waiting=0)
+            os.close(descriptor)
+
+    @classmethod
+    def adopt(cls, path: Path) -> "Segment | None":
+        """Take over the file of a process that is gone; `None` when its owner lives, or when nothing is in it."""
+        try:
+            descriptor = os.open(path, os.O_APPEND | os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return None
+        content = path.read_bytes()
+        length = content.rfind(b"\n") + 1
+        moved = _read_offset(path)
+        if content[moved - 1 : moved] != b"\n":
+            moved = 0
+        waiting = content.count(b"\n", moved, length)
+        segment = cls(path=path, descriptor=descriptor, length=length, moved=moved, waiting=waiting)
+        if not content:
+            segment.delete()
+            return None
+        return segment
+
+    @property
+    def torn(self) -> int:
+        """Bytes behind the last whole line, left by a process that died while writing."""
+        return os.fstat(self._descriptor).st_size - self.length
+
+    def append(self, line: bytes, *, fsync: bool) -> None:
+        """Write one line, which ends in a newline, or nothing at all; raises OSError."""
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            os.ftruncate(self._descriptor, self.length)
+            raise OSError(errno.ENOSPC, "no space left for a whole line")
+        if fsync:
+            os.fsync(self._descriptor)
+        self.length += written
+        self.waiting += 1
+
+    def read(self, most: int) -> list[bytes]:
+        """Read up to so many of the lines that are not moved yet, without their newlines; raises OSError."""
+        size = _CHUNK
+        while True:
+            available = min(size, self.length - self.moved)
+            data = os.pread(self._descriptor, available, self.moved)
+            end = data.rfind(b"\n") + 1
+            if end or available < size:
+                return data[:end].split(b"\n")[:-1][:most]
+            size *= 2
+
+    def remember(self, lines: list[bytes]) -> None:
+        """Note that these lines, the next ones, need not be read again."""
+        self.moved += sum(map(len, lines)) + len(lines)
+        self.waiting -= len(lines)
+        # A disk that does not take the note costs a successor some time, since moving a line twice changes nothing.
+        with suppress(OSError):
+            if self._offset_descriptor is None:
+                self._offset_descriptor = os.open(
+                    self.path.with_suffix(".offset"), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600
+                )
+            os.pwrite(self._offset_descriptor, b"%0*d" % (_OFFSET_DIGITS, self.moved), 0)
+
+    def reject(self, line: bytes) -> None:
+        """Set a line aside that the database will never take; raises OSError."""
+        descriptor = os.open(
+            self.path.with_suffix(".rejected"), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600
+        )
+        try:
+            os.write(descriptor, line + b"\n")
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the file, which somebody else may then take over."""
+        for descriptor in (self._offset_descriptor, self._descriptor):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def delete(self) -> None:
+        """Remove the file, while the lock still keeps others away, and let go of it."""
+        with suppress(OSError):
+            self.path.with_suffix(".offset").unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+        self.close()
+
+
+def _lock(descriptor: int) -> bool:
+    """Take a file for this process; False when another one has it, or has removed it meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(descriptor).st_nlink > 0
+
+
+def _read_offset(path: Path) -> int:
+    """Read how far a predecessor came; 0 when that cannot be told, which costs time but loses nothing."""
+    try:
+        return int(path.with_suffix(".offset").read_bytes())
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,245 @@
+"""The decision log."""
+
+from typing import Any
+
+import pytest
+
+from app.routing.callers import CallerStatus, Cause
+from app.routing.decisions import Outcome
+from app.store.database import Database
+from app.store.decision_filter import DecisionFilter
+from app.store.decisions import DecisionStore
+from tests.store.records import NOON, make_record
+
+EVERYTHING = DecisionFilter()
+
+
+@pytest.fixture
+def store(database: Database) -> DecisionStore:
+    """The store on either database."""
+    return DecisionStore(database=database)
+
+
+async def test_record_comes_back_as_it_was(store: DecisionStore) -> None:
+    """A record read back equals the record that was added, down to the order of its stages."""
+    record = make_record()
+
+    await store.add([record])
+
+    found = await store.get(record.id)
+    assert found == record
+    assert found is not None
+    assert list(found.waterfall) == ["parse", "lookup", "rules", "total"]
+
+
+async def test_unknown_id_is_none(store: DecisionStore) -> None:
+    """An id that nobody has gives nothing."""
+    assert await store.get("no-such-id") is None
+
+
+async def test_adding_twice_changes_nothing(store: DecisionStore) -> None:
+    """A record added again, alone or among new ones, is there once and as it was first."""
+    first, second = make_record(), make_record(NOON + 1)
+    await store.add([first])
+
+    await store.add([make_record(id=first.id, rule="other"), second])
+
+    assert await store.get(first.id) == first
+    assert await store.count(EVERYTHING) == 2
+
+
+async def test_text_no_database_can_hold_is_kept_readable(store: DecisionStore) -> None:
+    """NUL and lone surrogates, which a caller may send, become replacement characters instead of an error."""
+    record = make_record(caller_raw="a\0b\ud800", facts={"call.parameters.DYN_X": "c\0\udc00"})
+
+    await store.add([record])
+
+    found = await store.get(record.id)
+    assert found is not None
+    assert found.caller_raw == "a\ufffdb\ufffd"
+    assert found.facts == {"call.parameters.DYN_X": "c\ufffd\ufffd"}
+
+
+async def test_numbers_beyond_64_bits_are_kept_as_text(store: DecisionStore) -> None:
+    """An integer no JSON reader can hold becomes text."""
+    record = make_record(facts={"call.parameters.DYN_X": 10**30})
+
+    await store.add([record])
+
+    found = await store.get(record.id)
+    assert found is not None
+    assert found.facts == {"call.parameters.DYN_X": "1" + "0" * 30}
+
+
+async def test_pages_go_from_new_to_old_without_gap(store: DecisionStore) -> None:
+    """Following the cursor shows every record once, the newest first."""
+    records = [make_record(NOON + second) for second in range(5)]
+    await store.add(records)
+
+    first = await store.page(EVERYTHING, limit=2)
+    second = await store.page(EVERYTHING, limit=2, after=first.next)
+    third = await store.page(EVERYTHING, limit=2, after=second.next)
+
+    assert [*first.items, *second.items, *third.items] == records[::-1]
+    assert third.next is None
+
+
+async def test_full_last_page_has_no_next(store: DecisionStore) -> None:
+    """A page that ends exactly at the last record says so."""
+    await store.add([make_record(), make_record(NOON + 1)])
+
+    page = await store.page(EVERYTHING, limit=2)
+
+    assert (len(page.items), page.next) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changes"),
+    [
+        (DecisionFilter(since=NOON + 50), {"at": NOON + 50}),
+        (DecisionFilter(until=NOON), {"at": NOON - 1}),
+        (DecisionFilter(queue_id="queue-2"), {"queue_id": "queue-2"}),
+        (DecisionFilter(target_id="OTHER"), {"target_id": "OTHER"}),
+        (DecisionFilter(outcome=Outcome.NO_CHANGE), {"outcome": Outcome.NO_CHANGE}),
+        (DecisionFilter(rule="owner"), {"rule": "owner"}),
+        (DecisionFilter(caller_status=CallerStatus.UNAVAILABLE), {"caller_status": CallerStatus.UNAVAILABLE}),
+        (DecisionFilter(caller_cause=Cause.TIMEOUT), {"caller_cause": Cause.TIMEOUT}),
+        (DecisionFilter(revision=8), {"revision": 8}),
+        (DecisionFilter(call_id="call-2"), {"call_id": "call-2"}),
+        (DecisionFilter(caller_e164="+4687654321"), {"caller_e164": "+4687654321"}),
+        (DecisionFilter(drill=True), {"drill": "timeout"}),
+        (DecisionFilter(queue_id="queue-2", rule="owner"), {"queue_id": "queue-2", "rule": "owner"}),
+    ],
+    ids=lambda value: "" if isinstance(value, DecisionFilter) else "-".join(value),
+)
+async def test_filter_finds_exactly_what_fits(
+    store: DecisionStore, wanted: DecisionFilter, changes: dict[str, Any]
+) -> None:
+    """Each condition finds the one record that fits and not the ordinary one."""
+    fitting = make_record(**{"at": NOON + 1, **changes})
+    await store.add([make_record(), fitting])
+
+    assert (await store.page(wanted, limit=10)).items == (fitting,)
+    assert await store.count(wanted) == 1
+
+
+@pytest.mark.parametrize("time", [float("-inf"), -1e300, 1e300, float("inf"), float("nan")])
+async def test_any_time_is_a_bound(store: DecisionStore, time: float) -> None:
+    """Times beyond every calendar find all or nothing."""
+    await store.add([make_record()])
+
+    found = [await store.count(DecisionFilter(since=time)), await store.count(DecisionFilter(until=time))]
+
+    assert set(found) <= {0, 1}
+
+
+async def test_real_calls_exclude_drills(store: DecisionStore) -> None:
+    """Asking for no drills leaves the pretended call out."""
+    real = make_record()
+    await store.add([real, make_record(NOON + 1, drill="timeout")])
+
+    assert (await store.page(DecisionFilter(drill=False), limit=10)).items == (real,)
+
+
+async def test_rules_are_counted_since_a_time(store: DecisionStore) -> None:
+    """Counting by rule takes real calls from then on, and those that no rule matched."""
+    await store.add(
+        [
+            make_record(NOON - 1),
+            make_record(NOON),
+            make_record(NOON + 1),
+            make_record(NOON + 2, rule=None),
+            make_record(NOON + 3, drill="timeout"),
+        ]
+    )
+
+    assert await store.count_by_rule(NOON) == {"vip": 2, None: 1}
+
+
+async def test_stream_goes_from_old_to_new_across_chunks(store: DecisionStore) -> None:
+    """A stream longer than one read shows every record once, in order."""
+    records = [make_record(NOON + second) for second in range(600)]
+    await store.add(records)
+
+    assert [record async for record in store.stream(EVERYTHING)] == records
+
+
+async def test_limited_stream_takes_the_newest(store: DecisionStore) -> None:
+    """A limit keeps the newest records of those that fit, still in order."""
+    records = [make_record(NOON + second) for second in range(10)]
+    await store.add([*records, make_record(NOON + 20, queue_id="queue-2")])
+
+    wanted = DecisionFilter(queue_id="queue-1")
+
+    assert [record async for record in store.stream(wanted, limit=3)] == records[-3:]
+    assert [record async for record in store.stream(wanted, limit=99)] == records
+
+
+async def test_purge_removes_what_is_old(store: DecisionStore) -> None:
+    """Purging removes decisions from before a time, keeps the rest, and says how many went."""
+    kept = make_record(NOON)
+    await store.add([make_record(NOON - 2), make_record(NOON - 1), kept])
+
+    assert await store.purge_before(NOON) == 2
+    assert (await store.page(EVERYTHING, limit=10)).items == (kept,)
+
+
+async def test_erased_caller_is_gone_and_still_counts(store: DecisionStore) -> None:
+    """Erasing a number leaves the decision with its rule and time, and nothing that says who called."""
+    record = make_record(
+        body='{"InitialTarget":"+358501234567"}', decision={"redirect_to": "358501234567", "extra_priority": 10}
+    )
+    other = make_record(NOON + 1, caller_e164="+358501234568")
+    await store.add([record, other])
+
+    assert await store.erase_number("+358501234567") == 1
+
+    found = await store.get(record.id)
+    assert found == make_record(
+        id=record.id,
+        caller_e164=None,
+        caller_raw="erased",
+        call_id=None,
+        facts={
+            "call.caller": "erased",
+            "call.country": "FI",
+            "call.parameters.DYN_Ref": "erased",
+            "caller.name": "erased",
+            "caller.vip": True,
+            "caller.open_cases": {"unknown": "timeout", "detail": "Dataverse timed out at 1.2 s"},
+            "account.name": None,
+            "time.weekday": 3,
+        },
+        decision={"redirect_to": "erased", "extra_priority": 10},
+        body='{"InitialTarget":"erased"}',
+    )
+    assert await store.get(other.id) == other
+    assert await store.count_by_rule(NOON) == {"vip": 2}
+
+
+async def test_erased_caller_stays_erased_when_added_again(store: DecisionStore) -> None:
+    """A record that arrives once more after its caller was erased does not bring the caller back."""
+    record = make_record()
+    await store.add([record])
+    await store.erase_number("+358501234567")
+
+    await store.add([record])
+
+    assert await store.count(DecisionFilter(caller_e164="+358501234567")) == 0
+
+
+async def test_replay_can_leave_erased_callers_out(store: DecisionStore) -> None:
+    """Decisions whose facts are incomplete can be told apart."""
+    kept = make_record(NOON + 1, caller_e164="+358501234568")
+    await store.add([make_record(), kept])
+    await store.erase_number("+358501234567")
+
+    assert [record async for record in store.stream(DecisionFilter(erased=False))] == [kept]
+
+
+async def test_many_calls_of_one_number_are_erased(store: DecisionStore) -> None:
+    """Erasure covers more decisions than one transaction takes."""
+    await store.add([make_record(NOON + second) for second in range(300)])
+
+    assert await store.erase_number("+358501234567") == 300
+    assert await store.erase_number("+358501234567") == 0
