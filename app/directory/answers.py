@@ -1,0 +1,67 @@
+"""What a directory answers: a caller, or the reason why there is none."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.matches import Selection
+
+__all__ = ["Answer", "Directory", "Outage", "Sighting", "Source"]
+
+
+class Source(StrEnum):
+    """Where a caller came from."""
+
+    LIVE = "live"
+    """Dataverse said so just now."""
+    FRESH = "fresh"
+    """Dataverse said so within the fresh lifetime."""
+    STALE = "stale"
+    """The last known caller, from memory; `Caller.as_of` tells the age."""
+    NEGATIVE = "negative"
+    """Dataverse said a moment ago that nobody has this number."""
+    SNAPSHOT = "snapshot"
+    """The last known caller, from the store."""
+    NONE = "none"
+    """Nobody could tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Why a look-up gave no caller. A value, because it is expected."""
+
+    cause: Cause
+    detail: str
+    """For people; holds nothing personal."""
+    retry_after: float | None = None
+    """Seconds during which nobody may ask again, when Dataverse said so."""
+
+    def describe(self) -> Caller:
+        """Return the caller the rules see when nothing better is known."""
+        return Caller(status=CallerStatus.UNAVAILABLE, cause=self.cause, detail=self.detail)
+
+
+Answer = Caller | Outage
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A caller and where it came from."""
+
+    caller: Caller
+    source: Source
+    outage: Outage | None = None
+    """Why it is not live, when a look-up was tried and failed or ran out of time."""
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why Dataverse did not say so now, where that is known; also when an older caller could be answered."""
+        return self.caller.cause if self.outage is None else self.outage.cause
+
+
+class Directory(Protocol):
+    """Turns an E.164 number into a caller. Never raises for trouble of the CRM: that is an Outage."""
+
+    async def ask(self, e164: str, selection: Selection) -> Answer:
+        """Look the number up, with the columns of the selection."""

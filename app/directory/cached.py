@@ -1,0 +1,219 @@
+"""The directory the use case speaks to: answers in time, whatever Dataverse does."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from traceback import extract_tb
+
+import structlog
+
+from app.directory.answers import Answer, Directory, Outage, Sighting, Source
+from app.directory.breaker import BreakerState, CircuitBreaker
+from app.directory.flights import Flight, Flights
+from app.directory.limits import DirectoryLimits
+from app.directory.memory import CallerMemory, Entry
+from app.directory.snapshots import Snapshots
+from app.routing.callers import Cause
+from app.routing.matches import Selection
+
+__all__ = ["CachedDirectory", "DirectoryStatistics"]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Requests so far, by what was known about the number."""
+
+    fresh: int = 0
+    negative: int = 0
+    stale: int = 0
+    miss: int = 0
+    coalesced: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryStatistics:
+    """Counters since the start, and the present state; for metrics and health."""
+
+    fresh: int
+    """Answered from memory within the fresh lifetime."""
+    negative: int
+    """Answered from memory: nobody has this number."""
+    stale: int
+    """An older caller was at hand."""
+    miss: int
+    """Nothing usable was at hand."""
+    coalesced: int
+    """Joined a look-up that was already under way."""
+    size: int
+    """Numbers in memory now."""
+    look_ups: int
+    """Look-ups under way or waiting for their turn now."""
+    in_background: int
+    """Those of them that nobody waits for."""
+    breaker: BreakerState
+    snapshots_pending: int
+    snapshots_dropped: int
+    snapshots_failed: int
+
+
+class CachedDirectory:
+    """Remembers callers, shares look-ups between calls, and falls back to the last known caller.
+
+    Times are seconds of the event loop's clock, which is `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        breaker: CircuitBreaker,
+        snapshots: Snapshots,
+        limits: DirectoryLimits,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._directory = directory
+        self._breaker = breaker
+        self._snapshots = snapshots
+        self._limits = limits
+        self._memory = CallerMemory(limits=limits, monotonic=monotonic)
+        self._flights: Flights[Answer] = Flights(most_in_background=limits.background_look_ups)
+        self._selection = Selection()
+        self._tally = Tally()
+        self._purges = 0
+
+    def select(self, selection: Selection) -> None:
+        """Say what the published rules and VIP criteria need; what was read with less no longer counts as fresh."""
+        if selection != self._selection:
+            self._selection = selection
+            self._flights.forget(None)
+
+    def recall(self, e164: str) -> Sighting | None:
+        """Return a fresh caller or a number that nobody has, without waiting; `None` means: call `find`."""
+        sighting = self._memory.recall(e164, self._selection)
+        if sighting is None:
+            return None
+        if sighting.source is Source.FRESH:
+            self._tally.fresh += 1
+        else:
+            self._tally.negative += 1
+        return sighting
+
+    def recall_old(self, e164: str) -> Sighting | None:
+        """Return the last known caller from memory, however old and whatever was asked for then, without waiting."""
+        entry = self._memory.get(e164)
+        return None if entry is None else Sighting(entry.caller, Source.STALE)
+
+    async def find(self, e164: str, *, until: float) -> Sighting:
+        """Return the caller as well as can be told before `until` (loop time). Never raises for CRM trouble.
+
+        A stale caller is answered at once (or after the patience) while a look-up goes on behind. Without one the
+        look-up is awaited; when it fails or hangs, the last known caller is answered, from memory or the store.
+        """
+        if (sighting := self.recall(e164)) is not None:
+            return sighting
+        entry = self._memory.get(e164)
+        if entry is not None and entry.covers(self._selection):
+            self._tally.stale += 1
+            return await self._find_better(e164, entry, until)
+        self._tally.miss += 1
+        return await self._find_live(e164, entry, until)
+
+    async def purge(self, e164: str | None) -> int:
+        """Forget one number or all: memory, look-ups under way and snapshots. Returns how many entries are gone.
+
+        Raises what the store raises; memory is empty by then.
+        """
+        self._purges += 1
+        self._flights.forget(e164)
+        return self._memory.forget(e164) + await self._snapshots.erase(e164)
+
+    def statistics(self) -> DirectoryStatistics:
+        """Return counters and present state."""
+        tally = self._tally
+        return DirectoryStatistics(
+            fresh=tally.fresh,
+            negative=tally.negative,
+            stale=tally.stale,
+            miss=tally.miss,
+            coalesced=tally.coalesced,
+            size=len(self._memory),
+            look_ups=len(self._flights),
+            in_background=self._flights.in_background,
+            breaker=self._breaker.state,
+            snapshots_pending=self._snapshots.backlog,
+            snapshots_dropped=self._snapshots.dropped,
+            snapshots_failed=self._snapshots.failures,
+        )
+
+    async def aclose(self) -> None:
+        """Cancel look-ups, write the last snapshots, leave no task behind."""
+        await self._flights.aclose()
+        await self._snapshots.aclose()
+
+    async def _find_better(self, e164: str, entry: Entry, until: float) -> Sighting:
+        """Ask again, and answer the stale caller unless a better answer comes within the patience."""
+        if self._limits.patience_seconds <= 0:
+            self._flights.launch(e164, self._prepare(e164))
+            return Sighting(entry.caller, Source.STALE)
+        started = asyncio.get_running_loop().time()
+        with self._flights.board(e164, self._prepare(e164)) as flight:
+            answer = await _wait(flight, started, min(until, started + self._limits.patience_seconds))
+        if isinstance(answer, Outage):
+            return Sighting(entry.caller, Source.STALE, answer)
+        return Sighting(answer, Source.LIVE)
+
+    async def _find_live(self, e164: str, entry: Entry | None, until: float) -> Sighting:
+        """Await the look-up; keep a little time back to read the store, unless memory holds an older caller."""
+        self._tally.coalesced += self._flights.get(e164) is not None
+        started = asyncio.get_running_loop().time()
+        reserve = 0.0 if entry else min(self._limits.snapshot_reserve_seconds, max(0.0, until - started) / 2)
+        with self._flights.board(e164, self._prepare(e164)) as flight:
+            answer = await _wait(flight, started, until - reserve)
+            if isinstance(answer, Outage):
+                if known := await self._find_last_known(e164, until):
+                    return Sighting(known.caller, known.source, answer)
+                answer = await _wait(flight, started, until)
+        if isinstance(answer, Outage):
+            return Sighting(answer.describe(), Source.NONE, answer)
+        return Sighting(answer, Source.LIVE)
+
+    async def _find_last_known(self, e164: str, until: float) -> Sighting | None:
+        if (known := self.recall_old(e164)) is not None:
+            return known
+        purges = self._purges
+        caller = await self._snapshots.find(e164, until=until)
+        if caller is None:
+            return None
+        if purges == self._purges and self._memory.get(e164) is None:
+            self._memory.remember_old(e164, caller)
+        return Sighting(caller, Source.SNAPSHOT)
+
+    def _prepare(self, e164: str) -> Callable[[], Coroutine[None, None, Answer]]:
+        selection = self._selection
+        return lambda: self._look_up(e164, selection)
+
+    async def _look_up(self, e164: str, selection: Selection) -> Answer:
+        """Ask, and remember the answer, unless it was purged or a larger selection is wanted by now."""
+        try:
+            answer = await self._directory.ask(e164, selection)
+        except Exception as error:  # noqa: BLE001 - the outermost boundary of a task nobody may wait for
+            place = extract_tb(error.__traceback__)[-1]
+            known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
+            log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
+            return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
+        if not isinstance(answer, Outage) and self._flights.is_current(e164):
+            self._memory.remember(e164, answer, selection)
+            self._snapshots.keep(e164, answer)
+        return answer
+
+
+async def _wait(flight: Flight[Answer] | None, started: float, until: float) -> Answer:
+    answer = None if flight is None else await flight.wait(until)
+    if answer is not None:
+        return answer
+    if flight is None or flight.done:
+        return Outage(cause=Cause.ERROR, detail="The look-up was given up because the service ends")
+    elapsed = asyncio.get_running_loop().time() - started
+    return Outage(cause=Cause.TIMEOUT, detail=f"Dataverse timed out at {elapsed:.1f} s")

@@ -1,0 +1,131 @@
+"""Callers remembered in this process."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cachetools import TLRUCache, TTLCache
+from typing_extensions import override
+
+from app.directory.answers import Sighting, Source
+from app.directory.limits import DirectoryLimits
+from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.matches import Selection
+
+__all__ = ["CallerMemory", "Entry"]
+
+_PASSING = frozenset({Cause.TIMEOUT, Cause.ERROR, Cause.THROTTLED, Cause.CIRCUIT_OPEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A caller, ready to be answered."""
+
+    sighting: Sighting
+    """What to answer while it is fresh."""
+    selection: Selection
+    """What was asked for when it was read."""
+    fresh_until: float
+    expires: float
+
+    @property
+    def caller(self) -> Caller:
+        """The caller as last known."""
+        return self.sighting.caller
+
+    def covers(self, selection: Selection) -> bool:
+        """Tell whether it was read with everything the selection names."""
+        return self.selection is selection or (
+            self.selection.contact_columns >= selection.contact_columns
+            and self.selection.account_columns >= selection.account_columns
+            and self.selection.open_cases >= selection.open_cases
+        )
+
+
+class _Known(TLRUCache[str, Entry | None]):
+    """Answers `None` for what is not there: raising would cost more than the look."""
+
+    @override
+    def __missing__(self, _e164: str) -> None:
+        return None
+
+
+class _Nobody(TTLCache[str, Sighting | None]):
+    """Answers `None` for what is not there."""
+
+    @override
+    def __missing__(self, _e164: str) -> None:
+        return None
+
+
+class CallerMemory:
+    """Bounded memory with separate lifetimes: fresh and stale callers, and numbers that nobody has.
+
+    The two are kept apart, so that a flood of unknown numbers cannot push known callers out.
+    """
+
+    def __init__(self, *, limits: DirectoryLimits, monotonic: Callable[[], float]) -> None:
+        self._limits = limits
+        self._monotonic = monotonic
+        self._known: _Known = _Known(limits.size, ttu=_tell_expiry, timer=monotonic)
+        self._nobody: _Nobody = _Nobody(limits.size, ttl=limits.negative_seconds, timer=monotonic)
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._nobody)
+
+    def recall(self, e164: str, selection: Selection) -> Sighting | None:
+        """Return what may be answered without asking: a fresh caller, or nobody."""
+        entry = self._known[e164]
+        if entry is None:
+            return self._nobody[e164]
+        if entry.fresh_until > self._monotonic() and entry.covers(selection):
+            return entry.sighting
+        return None
+
+    def get(self, e164: str) -> Entry | None:
+        """Return the last known caller, fresh or stale."""
+        return self._known[e164]
+
+    def remember(self, e164: str, caller: Caller, selection: Selection) -> None:
+        """Keep what Dataverse just said, instead of whatever was known before.
+
+        A caller whose cases could not be counted is asked for again as soon as a number nobody has.
+        """
+        if caller.status is CallerStatus.UNKNOWN:
+            self._drop(e164)
+            self._nobody[e164] = Sighting(caller, Source.NEGATIVE)
+            return
+        with contextlib.suppress(KeyError):
+            del self._nobody[e164]
+        lifetime = self._limits.fresh_seconds
+        if caller.open_cases_cause in _PASSING:
+            lifetime = min(lifetime, self._limits.negative_seconds)
+        self._keep(e164, caller, selection, self._monotonic() + lifetime)
+
+    def remember_old(self, e164: str, caller: Caller) -> None:
+        """Keep a caller from the store: stale from the start, and read with nobody knows what selection."""
+        self._keep(e164, caller, Selection(), 0.0)
+
+    def forget(self, e164: str | None) -> int:
+        """Forget one number or all of them; returns how many were known."""
+        if e164 is not None:
+            return self._drop(e164)
+        count = len(self)
+        self._known.clear()
+        self._nobody.clear()
+        return count
+
+    def _keep(self, e164: str, caller: Caller, selection: Selection, fresh_until: float) -> None:
+        expires = self._monotonic() + self._limits.stale_seconds
+        self._known[e164] = Entry(Sighting(caller, Source.FRESH), selection, fresh_until, expires)
+
+    def _drop(self, e164: str) -> int:
+        before = len(self)
+        for cache in (self._known, self._nobody):
+            with contextlib.suppress(KeyError):
+                del cache[e164]
+        return before - len(self)
+
+
+def _tell_expiry(_e164: str, entry: Entry | None, now: float) -> float:
+    return now if entry is None else entry.expires

@@ -1,0 +1,101 @@
+"""Keeps look-ups within what Dataverse allows and stops them while it fails."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from app.directory.answers import Answer, Directory, Outage
+from app.directory.breaker import CircuitBreaker, Permit
+from app.directory.limits import DirectoryLimits
+from app.routing.callers import Cause
+from app.routing.matches import Selection
+
+__all__ = ["DirectoryMetrics", "ProtectedDirectory"]
+
+log = structlog.get_logger()
+
+
+class DirectoryMetrics(Protocol):
+    """Where the time of look-ups is measured."""
+
+    def observe_look_up(self, result: str, seconds: float) -> None:
+        """Take one look-up that reached Dataverse; result is a caller's status, a cause, or `abandoned`."""
+
+
+class ProtectedDirectory:
+    """Lets a bounded number of look-ups through at once, each with a bounded time, and none past an open breaker.
+
+    The breaker is asked again the moment a look-up gets its turn, so that what was queued when Dataverse said 429
+    is not sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        breaker: CircuitBreaker,
+        limits: DirectoryLimits,
+        monotonic: Callable[[], float],
+        metrics: DirectoryMetrics,
+    ) -> None:
+        self._directory = directory
+        self._breaker = breaker
+        self._limits = limits
+        self._monotonic = monotonic
+        self._metrics = metrics
+        self._turns = asyncio.Semaphore(limits.look_ups_at_once)
+        self._waiting = 0
+
+    async def ask(self, e164: str, selection: Selection) -> Answer:
+        """Look the number up when its turn comes; an Outage when it does not come in time or the breaker is open."""
+        if (outage := self._breaker.refusal() or await self._take_turn()) is not None:
+            return outage
+        try:
+            permit = self._breaker.admit()
+            return permit if isinstance(permit, Outage) else await self._send(permit, e164, selection)
+        finally:
+            self._turns.release()
+
+    async def _take_turn(self) -> Outage | None:
+        if self._turns.locked() and self._waiting >= self._limits.queue_length:
+            return Outage(cause=Cause.TIMEOUT, detail="Too many look-ups wait for Dataverse already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._limits.queue_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            detail = f"The look-up did not get its turn within {self._limits.queue_seconds:.1f} s"
+            return Outage(cause=Cause.TIMEOUT, detail=detail)
+        finally:
+            self._waiting -= 1
+        return None
+
+    async def _send(self, permit: Permit, e164: str, selection: Selection) -> Answer:
+        started = self._monotonic()
+        try:
+            async with asyncio.timeout(self._limits.look_up_seconds):
+                answer = await self._directory.ask(e164, selection)
+        except TimeoutError:
+            answer = self._name_timeout(self._limits.look_up_seconds)
+            log.warning("directory.look_up_timed_out", seconds=self._limits.look_up_seconds)
+        except BaseException:
+            self._abandon(permit, self._monotonic() - started)
+            raise
+        permit.settle(answer)
+        result = answer.cause if isinstance(answer, Outage) else answer.status
+        self._metrics.observe_look_up(result, self._monotonic() - started)
+        return answer
+
+    def _abandon(self, permit: Permit, seconds: float) -> None:
+        """A look-up given up early says nothing about Dataverse; one given up late says that it is slow."""
+        if seconds >= self._limits.slow_seconds:
+            permit.settle(self._name_timeout(seconds))
+        else:
+            permit.release()
+        self._metrics.observe_look_up("abandoned", seconds)
+
+    @staticmethod
+    def _name_timeout(seconds: float) -> Outage:
+        return Outage(cause=Cause.TIMEOUT, detail=f"Dataverse timed out at {seconds:.1f} s")

@@ -1,0 +1,117 @@
+"""Protection: Dataverse is never asked more than it allows, nor while it fails."""
+
+import asyncio
+
+import pytest
+
+from app.directory.answers import Sighting, Source
+from app.directory.limits import DirectoryLimits
+from app.routing.callers import Cause
+from tests.directory.scripted import (
+    ANNA,
+    NUMBER,
+    THROTTLED,
+    Bench,
+    answer,
+    answer_after,
+    hang,
+)
+
+
+async def test_429_sends_nothing_inside_retry_after() -> None:
+    """5,000 calls from 500 numbers within 10 s of a 429: only what was already sent reached Dataverse."""
+    async with Bench(answer_after(0.05, THROTTLED)) as bench:
+
+        async def call(index: int) -> Sighting:
+            await asyncio.sleep(index / 500)
+            return await bench.directory.find(bench.number(index % 500), until=bench.by(1.5))
+
+        started = bench.now
+        sightings = await asyncio.gather(*map(call, range(5000)))
+        first = bench.live.asked[0][1] + 0.05
+        inside = [at for _, at in bench.live.asked if first < at < first + 10]
+        assert inside == []
+        assert len(bench.live.asked) <= 25
+        assert {found.caller.cause for found in sightings} == {Cause.THROTTLED}
+        assert bench.now - started < 11.6
+
+
+async def test_queued_look_ups_are_not_sent_after_a_429() -> None:
+    """What waited for its turn when the 429 arrived is refused; what was under way is all there was."""
+    async with Bench(answer_after(0.05, THROTTLED), limits=DirectoryLimits(look_ups_at_once=3)) as bench:
+        finds = (bench.directory.find(bench.number(index), until=bench.by(1.5)) for index in range(200))
+        sightings = await asyncio.gather(*finds)
+        assert len(bench.live.asked) == 3
+        assert {found.caller.cause for found in sightings} == {Cause.THROTTLED}
+
+
+async def test_first_request_after_retry_after_is_one_trial() -> None:
+    """The moment Retry-After is over one look-up passes, and when it succeeds all do."""
+    async with Bench(answer(THROTTLED)) as bench:
+        await bench.directory.find(NUMBER, until=bench.by(1.5))
+        bench.live.script = answer_after(0.1, ANNA)
+        await asyncio.sleep(9.99)
+        assert (await bench.directory.find(NUMBER, until=bench.by(1.5))).caller.cause is Cause.THROTTLED
+        await asyncio.sleep(0.02)
+        finds = (bench.directory.find(bench.number(index), until=bench.by(1.5)) for index in range(50))
+        sources = [found.source for found in await asyncio.gather(*finds)]
+        assert sources.count(Source.LIVE) == 1
+        assert (await bench.directory.find(NUMBER, until=bench.by(1.5))).source is Source.LIVE
+
+
+async def test_look_ups_at_once_are_bounded() -> None:
+    """However many numbers call, Dataverse sees a bounded number of look-ups together."""
+    async with Bench(answer_after(0.1, ANNA), limits=DirectoryLimits(look_ups_at_once=7)) as bench:
+        finds = (bench.directory.find(bench.number(index), until=bench.by(5)) for index in range(50))
+        assert {found.source for found in await asyncio.gather(*finds)} == {Source.LIVE}
+        assert bench.live.most_under_way == 7
+
+
+async def test_the_wait_for_a_turn_is_bounded() -> None:
+    """A look-up that does not get its turn in time, or finds the queue full, says so without a request."""
+    limits = DirectoryLimits(look_ups_at_once=1, queue_seconds=0.3, queue_length=1)
+    async with Bench(hang, limits=limits) as bench:
+        finds = (bench.directory.find(bench.number(index), until=bench.by(1.5)) for index in range(3))
+        details = [found.caller.detail for found in await asyncio.gather(*finds)]
+        assert details == [
+            "Dataverse timed out at 1.5 s",
+            "The look-up did not get its turn within 0.3 s",
+            "Too many look-ups wait for Dataverse already",
+        ]
+        assert len(bench.live.asked) == 1
+
+
+async def test_hung_crm_opens_the_breaker() -> None:
+    """When look-ups keep hanging, calls stop waiting for them."""
+    async with Bench(hang) as bench:
+        for index in range(6):
+            await bench.directory.find(bench.number(index), until=bench.by(1.5))
+        await asyncio.sleep(2)
+        asked_at = bench.now
+        found = await bench.directory.find(NUMBER, until=bench.by(1.5))
+        assert (found.caller.cause, bench.now) == (Cause.CIRCUIT_OPEN, asked_at)
+
+
+@pytest.mark.parametrize(("seconds", "cause"), [(1.5, Cause.CIRCUIT_OPEN), (0.5, Cause.TIMEOUT)])
+async def test_look_ups_given_up_late_count_as_failures(seconds: float, cause: Cause) -> None:
+    """Look-ups abandoned after a second say that Dataverse is slow; those abandoned sooner say nothing."""
+    async with Bench(hang, limits=DirectoryLimits(background_look_ups=0)) as bench:
+        for index in range(5):
+            await bench.directory.find(bench.number(index), until=bench.by(seconds))
+        await asyncio.sleep(0)
+        assert bench.metrics.observed == [("abandoned", seconds)] * 5
+        assert (await bench.directory.find(NUMBER, until=bench.by(seconds))).caller.cause is cause
+
+
+async def test_trial_refuses_the_others_at_once() -> None:
+    """While the trial is under way nobody queues behind it."""
+    async with Bench(answer(THROTTLED), limits=DirectoryLimits(look_ups_at_once=1)) as bench:
+        await bench.directory.find(NUMBER, until=bench.by(1.5))
+        await asyncio.sleep(10)
+        bench.live.script = hang
+        trial = asyncio.create_task(bench.directory.find(bench.number(1), until=bench.by(1.5)))
+        await asyncio.sleep(0.1)
+        asked_at = bench.now
+        found = await bench.directory.find(bench.number(2), until=bench.by(1.5))
+        assert (found.caller.cause, bench.now) == (Cause.THROTTLED, asked_at)
+        await trial
