@@ -1,0 +1,1 @@
+"""HTTP surface for administrators: one small module per capability."""

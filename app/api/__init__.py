@@ -1,0 +1,1 @@
+"""HTTP surface for the Enreach queue and for probes."""

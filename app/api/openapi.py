@@ -1,0 +1,68 @@
+"""Completes the OpenAPI document FastAPI writes: real error bodies, and who may call what in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from app.api.sign_in import SCHEME, SignIn
+from app.problems import Problem, describe_problem
+
+__all__ = ["complete_openapi"]
+
+Document = dict[str, Any]
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_INVENTED = ("HTTPValidationError", "ValidationError")
+"""Schemas of FastAPI's own error body, which this service never sends."""
+
+
+def complete_openapi(app: FastAPI, *, sign_in: SignIn | None = None) -> None:
+    """Make `app.openapi()` say that errors are problem details, which role an operation needs, and how to sign in."""
+    write = app.openapi
+
+    def openapi() -> Document:
+        document = _complete(write())
+        return document if sign_in is None else _offer_sign_in(document, sign_in)
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(document: Document) -> Document:
+    """Complete the document in place; doing it again changes nothing."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    _, problem_schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    schemas.update(problem_schemas["$defs"])
+    for operation in _list_operations(document):
+        responses = operation.setdefault("responses", {})
+        if "HTTPValidationError" in str(responses.get("422")):
+            responses["422"] = describe_problem(422)
+        if roles := [role for needed in operation.get("security", []) for role in next(iter(needed.values()), [])]:
+            responses.setdefault("401", describe_problem(401))
+            responses.setdefault("403", describe_problem(403))
+            _tell_roles(operation, roles)
+    for name in _INVENTED:
+        schemas.pop(name, None)
+    return document
+
+
+def _offer_sign_in(document: Document, sign_in: SignIn) -> Document:
+    """Let an access token stand wherever an administrator's key does; its roles are claims, not scopes."""
+    document["components"].setdefault("securitySchemes", {})[SCHEME] = sign_in.describe_scheme()
+    for operation in _list_operations(document):
+        alternatives = operation.get("security", [])
+        if any("AdministratorToken" in each for each in alternatives) and {SCHEME: []} not in alternatives:
+            alternatives.append({SCHEME: []})
+    return document
+
+
+def _list_operations(document: Document) -> Iterator[Document]:
+    for path in document.get("paths", {}).values():
+        yield from (operation for method, operation in path.items() if method in _METHODS)
+
+
+def _tell_roles(operation: Document, roles: list[str]) -> None:
+    sentence = f"Needs the role {' and '.join(roles)}."
+    description = operation.get("description", "")
+    if sentence not in description:
+        operation["description"] = f"{description}\n\n{sentence}".strip()

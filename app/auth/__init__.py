@@ -1,0 +1,1 @@
+"""Who is calling: webhook credentials, networks, admin principals and roles."""

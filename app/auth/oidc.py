@@ -1,0 +1,95 @@
+"""Knows people and services by the access tokens of an OpenID Connect issuer, e.g. Entra ID or Keycloak."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from app.auth.principals import Principal, PrincipalKind
+from app.auth.roles import PERMISSIONS, Role
+from app.auth.tokens import Rejected, TokenJudge
+from app.errors import ForbiddenError
+from app.voice.people import Identity
+
+__all__ = ["OidcTokens"]
+
+log = structlog.get_logger()
+
+_DOTS = 2
+_PREFIX = "voice"
+
+
+class OidcTokens:
+    """Turns an access token into a principal; the roles come from one claim."""
+
+    def __init__(self, *, judge: TokenJudge, role_claim: str, roles: Mapping[str, Role]) -> None:
+        """`role_claim` may descend with dots (`realm_access.roles`); `roles` names further values of it."""
+        self._judge = judge
+        self._role_claim = role_claim
+        self._roles = {value.casefold(): role for value, role in roles.items()}
+
+    async def authenticate(self, token: str) -> Principal | None:
+        """Return whose token it is; `None` for anything that is no good token of the issuer.
+
+        Raises ForbiddenError for a good token without a role, and IssuerError when the issuer's keys cannot be had.
+        """
+        if token.count(".") != _DOTS:
+            return None
+        claims = await self._judge.judge(token)
+        if isinstance(claims, Rejected):
+            log.info("oidc.token_rejected", reason=claims.reason)
+            return None
+        if claims is None:
+            return None
+        held = set(self._list_roles(claims))
+        if not held:
+            raise ForbiddenError(f"Your token is good, but its claim {self._role_claim} names no role of Voice.")
+        role = max(held, key=lambda each: len(PERMISSIONS[each]))
+        return Principal(str(claims["sub"]), role, PrincipalKind.OIDC, identity=_read_identity(claims))
+
+    def _list_roles(self, claims: Mapping[str, Any]) -> Iterator[Role]:
+        found = _descend(claims, self._role_claim)
+        for value in [found] if isinstance(found, str) else found if isinstance(found, list) else []:
+            if (role := self._find_role(str(value))) is not None:
+                yield role
+
+    def _find_role(self, value: str) -> Role | None:
+        """Read `Voice Admin User`, `voice_admin_user`, `VoiceAdminUser`; a bare `admin` may mean anything."""
+        if role := self._roles.get(value.casefold()):
+            return role
+        plain = "".join(c for c in value.casefold() if c.isalnum())
+        names = {"".join(c for c in role.value.casefold() if c.isalnum()): role for role in Role}
+        return names.get(plain) if plain.startswith(_PREFIX) else None
+
+
+def _descend(claims: Mapping[str, Any], path: str) -> object:
+    """Look a claim up by its whole name, else step by step at the dots."""
+    if path in claims:
+        return claims[path]
+    node: object = claims
+    for step in path.split("."):
+        node = node.get(step) if isinstance(node, Mapping) else None
+    return node
+
+
+def _read_identity(claims: Mapping[str, Any]) -> Identity:
+    emails = () if claims.get("email_verified") is False else _list_texts(claims, "email")
+    ids = (text for text in _list_texts(claims, "oid", "sub") if _is_guid(text))
+    return Identity(
+        object_ids=tuple(dict.fromkeys(text.casefold() for text in ids)),
+        logins=_list_texts(claims, "preferred_username", "upn"),
+        emails=emails,
+    )
+
+
+def _list_texts(claims: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    values = (claims.get(name) for name in names)
+    return tuple(dict.fromkeys(value.strip() for value in values if isinstance(value, str) and value.strip()))
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.casefold()
+    except ValueError:
+        return False

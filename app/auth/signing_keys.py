@@ -1,0 +1,131 @@
+"""Keeps the issuer's keys at hand through rotations, outages and floods of made-up key ids."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+import structlog
+
+from app.auth.issuer import IssuerError, IssuerMetadata, SigningKey, fetch_metadata, fetch_signing_keys
+
+__all__ = ["KeyPace", "SigningKeys"]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPace:
+    """How often the issuer is asked. All in seconds."""
+
+    between: float = 2.0
+    """Least time between two requests, however many unknown key ids are presented."""
+    fresh: float = 600.0
+    """After this the keys are renewed beside the requests, so that a withdrawn key stops working."""
+    longest: float = 86_400.0
+    """After this, without an answer of the issuer, no key is trusted any more."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One request for the keys, which everybody who needs them waits for."""
+
+    task: "asyncio.Task[None]"
+    began: float
+    """When the issuer is asked; a token signed after that may need another flight."""
+
+
+class SigningKeys:
+    """Finds a key by its id.
+
+    An unknown id asks the issuer again, one request for all who wait, at most one every few seconds: whoever comes
+    too early waits for the next, so that a rotation costs nobody a request. A failure is remembered as long.
+    """
+
+    def __init__(
+        self, *, http: httpx.AsyncClient, issuer: str, monotonic: Callable[[], float], pace: KeyPace | None = None
+    ) -> None:
+        self._http = http
+        self._issuer = issuer
+        self._monotonic = monotonic
+        self._pace = pace or KeyPace()
+        self._keys: Mapping[str, SigningKey] = {}
+        self._metadata: IssuerMetadata | None = None
+        self._fetched_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._failure: IssuerError | None = None
+        self._flight: _Flight | None = None
+
+    @property
+    def metadata(self) -> IssuerMetadata | None:
+        """What the issuer said last about itself; `None` before it first answered."""
+        return self._metadata
+
+    async def find(self, key_id: str) -> SigningKey | None:
+        """Return the key, or `None` for an id the issuer does not know either.
+
+        Raises IssuerError when the issuer had to be asked and did not answer.
+        """
+        arrived = self._monotonic()
+        age = arrived - self._fetched_at
+        if key_id in self._keys and age < self._pace.longest:
+            if age > self._pace.fresh and arrived - self._asked_at > self._pace.between:
+                self._start()
+            return self._keys[key_id]
+        self._raise_recent_failure(arrived)
+        for _ in range(2):
+            flight = self._start()
+            await asyncio.shield(flight.task)
+            self._raise_failure()
+            if key_id in self._keys or flight.began >= arrived:
+                break
+        return self._keys.get(key_id)
+
+    async def refresh(self) -> None:
+        """Ask the issuer now, or as soon as the pace allows; raises IssuerError."""
+        await asyncio.shield(self._start().task)
+        self._raise_failure()
+
+    async def warm_up(self) -> None:
+        """Ask until the issuer has answered once; for a task at the start."""
+        while self._metadata is None:
+            try:
+                await self.refresh()
+            except IssuerError:
+                await asyncio.sleep(self._pace.between)
+
+    async def aclose(self) -> None:
+        """Stop asking."""
+        if self._flight is not None:
+            self._flight.task.cancel()
+            await asyncio.gather(self._flight.task, return_exceptions=True)
+
+    def _start(self) -> _Flight:
+        """Return the flight under way, or begin one once the pace allows."""
+        if self._flight is None or self._flight.task.done():
+            began = max(self._monotonic(), self._asked_at + self._pace.between)
+            self._flight = _Flight(asyncio.create_task(self._fetch(began), name="signing keys"), began)
+        return self._flight
+
+    async def _fetch(self, began: float) -> None:
+        await asyncio.sleep(max(0.0, began - self._monotonic()))
+        self._asked_at = self._monotonic()
+        try:
+            metadata = await fetch_metadata(self._http, self._issuer)
+            keys = await fetch_signing_keys(self._http, metadata.jwks_uri)
+        except IssuerError as error:
+            self._failure = error
+            log.warning("oidc.keys_not_fetched", error=error.code)
+            return
+        self._metadata, self._keys, self._failure = metadata, keys, None
+        self._fetched_at = self._monotonic()
+        log.info("oidc.keys_fetched", keys=len(keys))
+
+    def _raise_recent_failure(self, now: float) -> None:
+        """Fail fast while the issuer is known to be away, instead of holding every request up."""
+        if self._failure is not None and now - self._asked_at < self._pace.between:
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise type(self._failure)(self._failure.detail)

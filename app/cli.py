@@ -1,0 +1,57 @@
+"""The console script `smartrouting`."""
+
+import sys
+
+import typer
+
+from app.commands.check import check
+from app.commands.emulate import emulate
+from app.commands.openapi import openapi
+from app.commands.rules import rules
+from app.commands.serve import serve
+from app.commands.settings import settings
+from app.commands.simulate import simulate
+from app.errors import AppError, Finding
+
+__all__ = ["main"]
+
+_MOST_FINDINGS = 5
+
+
+def make_cli() -> typer.Typer:
+    """Put the commands together."""
+    cli = typer.Typer(
+        name="smartrouting",
+        help="Decides, for every call an Enreach Voice queue receives, where the call should go.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for command in (serve, check, simulate, settings, openapi):
+        cli.command()(command)
+    cli.add_typer(rules)
+    cli.add_typer(emulate)
+    return cli
+
+
+def main() -> None:
+    """Run a command; a refusal is one line for each thing that is wrong, on standard error, and exit status 1."""
+    try:
+        make_cli()()
+    except AppError as error:
+        sys.stderr.write(f"smartrouting: {_describe(error)}\n")
+        sys.exit(1)
+
+
+def _describe(error: AppError) -> str:
+    told = [_describe_finding(finding) for finding in error.findings[:_MOST_FINDINGS]]
+    more = len(error.findings) - len(told)
+    return " ".join([error.detail, "; ".join([*told, *([f"and {more} more"] if more else [])])]).strip()
+
+
+def _describe_finding(finding: Finding) -> str:
+    return f"{finding.pointer or '/'}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
+
+
+if __name__ == "__main__":
+    main()

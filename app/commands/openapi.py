@@ -1,0 +1,34 @@
+"""`smartrouting openapi`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from app.main import create_app
+from app.settings import Settings
+
+__all__ = ["openapi", "write_openapi"]
+
+
+def openapi(
+    output: Annotated[Path | None, typer.Option(help="File to write; without it standard output.")] = None,
+) -> None:
+    """Write the OpenAPI document as YAML; it needs no settings and holds no secrets."""
+    document = write_openapi()
+    if output is None:
+        sys.stdout.write(document)
+    else:
+        output.write_text(document, encoding="utf-8")
+
+
+def write_openapi() -> str:
+    """Return the document as YAML, always the same for the same code."""
+    settings = Settings(
+        webhook={"api_keys": {"example": "not-a-real-key"}},  # type: ignore[arg-type]
+        dataverse={"url": "https://example.crm4.dynamics.com", "auth": "token", "token": "none"},  # type: ignore[arg-type]
+    )
+    text: str = yaml.safe_dump(create_app(settings).openapi(), sort_keys=False, allow_unicode=True, width=120)
+    return text

@@ -1,0 +1,1 @@
+"""The demo: embedded Dataverse and Enreach API, sample data, sample rules and keys of its own, on loopback only."""

@@ -1,0 +1,134 @@
+"""Turns the settings of a demo into those of a complete little world on this machine."""
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from app.assembly.outside import Outside
+from app.emulators.dataverse import create_dataverse_emulator, load_tables
+from app.emulators.dataverse.application import CLIENT_ID
+from app.emulators.enreach import create_enreach_emulator
+from app.settings import AdminKey, DataverseAuth, DataverseSettings, EnreachSettings, Role, Settings, SettingsError
+
+__all__ = ["Demo", "prepare_demo"]
+
+_KEYS_FILE: Final = Path("data/demo-keys.json")
+_URL: Final = "http://127.0.0.1"
+_TOKEN: Final = "demo-dataverse-token"  # noqa: S105 - opens nothing but the emulator in this process
+_ENREACH_USER: Final = "voice.api@contoso.example"
+_ENREACH_SECRET: Final = "demo-enreach-secret"  # noqa: S105 - opens nothing but the emulator in this process
+_AGENT_COLUMN: Final = "new_enreachuserid"
+"""The column of the sample users that holds their Enreach ids."""
+_EMAIL_COLUMN: Final = "new_enreachemail"
+"""The column of the sample users that holds their addresses in Enreach, where they differ."""
+
+
+class DemoKeys(TypedDict):
+    """The keys of the demo."""
+
+    webhook: str
+    admin: str
+
+
+_KEYS: Final = TypeAdapter(DemoKeys)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the composition root works with instead of what the environment gave."""
+
+    settings: Settings
+    """Complete: whatever was not set explicitly is filled in."""
+    outside: Outside
+    """With the ways to the embedded systems, unless the settings name real ones."""
+    ruleset: dict[str, Any] | None
+    """Published at the first start, unless the settings name a ruleset file."""
+
+
+def prepare_demo(settings: Settings, outside: Outside) -> Demo:
+    """Fill in keys, embedded systems and sample rules; anything set explicitly wins.
+
+    Raises SettingsError when the keys cannot be kept, and DataFileError for unusable tables.
+    """
+
+    def read_clock() -> datetime:
+        return datetime.fromtimestamp(outside.clock(), UTC)
+
+    changes: dict[str, Any] = _fill_in_keys(settings)
+    if "format" not in settings.log.model_fields_set:
+        changes["log"] = settings.log.model_copy(update={"format": "console"})
+    dataverse, enreach = outside.dataverse, outside.enreach
+    if settings.dataverse.url is None:
+        data = settings.dataverse.emulator_data
+        tables = load_tables(data) if data else None
+        emulator = create_dataverse_emulator(data=tables, clock=read_clock, static_tokens={_TOKEN: CLIENT_ID})
+        dataverse = dataverse or httpx.ASGITransport(emulator)
+        changes["dataverse"] = _point_to_emulator(settings.dataverse)
+    if settings.enreach.url is None:
+        enreach = enreach or httpx.ASGITransport(create_enreach_emulator(clock=read_clock))
+        changes["enreach"] = EnreachSettings(url=_URL, user=_ENREACH_USER, secret=SecretStr(_ENREACH_SECRET))
+    return Demo(
+        settings=settings.model_copy(update=changes),
+        outside=replace(outside, dataverse=dataverse, enreach=enreach),
+        ruleset=None if settings.rules.file else _read_sample_ruleset(),
+    )
+
+
+def _fill_in_keys(settings: Settings) -> dict[str, Any]:
+    webhook, admin = settings.webhook, settings.admin
+    changes: dict[str, Any] = {}
+    needs_webhook = not webhook.api_keys and not webhook.basic_users
+    if not needs_webhook and admin.api_keys:
+        return changes
+    keys = _keep_keys(_KEYS_FILE)
+    if needs_webhook:
+        changes["webhook"] = webhook.model_copy(update={"api_keys": {"demo": SecretStr(keys["webhook"])}})
+    if not admin.api_keys:
+        key = AdminKey(key=SecretStr(keys["admin"]), role=Role.VOICE_ADMIN_USER)
+        changes["admin"] = admin.model_copy(update={"api_keys": {"demo": key}})
+    return changes
+
+
+def _keep_keys(file: Path) -> DemoKeys:
+    """Make keys once and keep them, so that a line copied from the terminal still works after a restart."""
+    try:
+        if file.exists():
+            return _KEYS.validate_json(file.read_bytes())
+        keys: DemoKeys = {"webhook": secrets.token_urlsafe(18), "admin": secrets.token_urlsafe(18)}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(keys), encoding="utf-8")
+    except ValidationError as error:
+        raise SettingsError(f"cannot read the demo's keys in {file}: delete it, and new ones are made") from error
+    except OSError as error:
+        raise SettingsError(f"cannot keep the demo's keys in {file}: {error.strerror}") from error
+    return keys
+
+
+def _point_to_emulator(dataverse: DataverseSettings) -> DataverseSettings:
+    uses_sample = dataverse.emulator_data is None and dataverse.agent_id_column is None
+    sample_column = _AGENT_COLUMN if uses_sample else None
+    sample_email_column = _EMAIL_COLUMN if uses_sample else None
+    return dataverse.model_copy(
+        update={
+            "url": _URL,
+            "auth": DataverseAuth.TOKEN,
+            "token": SecretStr(_TOKEN),
+            "agent_id_column": dataverse.agent_id_column or sample_column,
+            "agent_email_column": dataverse.agent_email_column or sample_email_column,
+        }
+    )
+
+
+def _read_sample_ruleset() -> dict[str, Any]:
+    text = resources.files("app.demo").joinpath("ruleset.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document

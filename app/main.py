@@ -1,0 +1,213 @@
+"""The composition root: builds every part from the settings, wires them by hand, opens and closes them in order."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.admin import (
+    audit,
+    authentication,
+    calendars,
+    decision_tests,
+    decisions,
+    jobs,
+    keys,
+    many_users,
+    me,
+    operations,
+    replays,
+    ruleset_drafts,
+    ruleset_parts,
+    rulesets,
+    shadow,
+    simulate,
+    users,
+)
+from app.admin.bodies import BodyLimit
+from app.api import health as health_routes
+from app.api.application import Application
+from app.api.documentation import add_documentation
+from app.api.errors import add_error_handlers
+from app.api.webhook_route import make_webhook_router
+from app.assembly.calls import make_call_state
+from app.assembly.directory import make_directory, make_waiting_room
+from app.assembly.enreach import connect_enreach
+from app.assembly.key_use import save_key_use
+from app.assembly.operations import make_operation_state, open_operations
+from app.assembly.organisation import connect_organisation
+from app.assembly.outside import Outside
+from app.assembly.parts import Parts
+from app.assembly.people import make_sign_in, open_people
+from app.assembly.rulesets import make_ruleset_state, make_shadow, start_ruleset_work
+from app.assembly.stores import Stores, open_stores
+from app.auth.key_use import KeyUse
+from app.background import Background
+from app.demo.setup import prepare_demo
+from app.observability.metrics import Metrics
+from app.observability.requests import RequestContext
+from app.routing.wire import ResponseProfile
+from app.rulesets.publication import publish_at_start, read_ruleset_file
+from app.rulesets.rulebook import Rulebook
+from app.settings import Settings
+from app.store.agent_ids import AgentIdStore
+from app.store.journal import Journal
+from app.store.mover import JournalMover, MoverPace
+from app.terms import make_profile
+from app.voice.agent_book import AgentBook
+
+__all__ = ["create_app"]
+
+_UNLOGGED = ("/health/live", "/health/ready", "/metrics")
+"""Paths without an access line: probes would drown everything else."""
+_RULEBOOK_SECONDS = 1.0
+_KEY_USE_SECONDS = 5.0
+_MOST_ADMIN_BYTES = 5 * 1024 * 1024
+"""Of a body; thousands of rules fit."""
+
+
+def create_app(settings: Settings, *, outside: Outside | None = None) -> FastAPI:
+    """Build the application; nothing is opened before its lifespan starts.
+
+    `app.state.settings` are the settings it works with, those of the demo filled in. Raises SettingsError for a
+    response profile that contradicts itself, and whatever preparing the demo raises.
+    """
+    world = outside or Outside()
+    sample: Mapping[str, Any] | None = None
+    if settings.demo:
+        demo = prepare_demo(settings, world)
+        settings, world, sample = demo.settings, demo.outside, demo.ruleset
+    profile = make_profile(settings.response)
+    sign_in = make_sign_in(settings.admin)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            state = await _open(settings, world, profile, sample, stack)
+            if sign_in is not None:
+                sign_in.learn_from(state["find_issuer"])
+            yield state
+
+    app = Application(
+        title="Smart Routing for Enreach Voice",
+        version=metadata.version("smartrouting"),
+        summary="Decides where each incoming call should go.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    add_error_handlers(app)
+    _add_routes(app, profile)
+    add_documentation(app, sign_in=sign_in)
+    app.add_middleware(BodyLimit, prefix="/admin", most=_MOST_ADMIN_BYTES)
+    app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
+    return app
+
+
+def _add_routes(app: FastAPI, profile: ResponseProfile) -> None:
+    app.include_router(make_webhook_router(profile.no_change_status))
+    ruleset_routes = (rulesets, ruleset_drafts, ruleset_parts, shadow, replays, calendars, decision_tests)
+    people_routes = (users, many_users, me, jobs, keys, authentication, audit)
+    for module in (health_routes, decisions, simulate, operations, *ruleset_routes, *people_routes):
+        app.include_router(module.router)
+
+
+async def _open(
+    settings: Settings,
+    outside: Outside,
+    profile: ResponseProfile,
+    sample: Mapping[str, Any] | None,
+    stack: AsyncExitStack,
+) -> dict[str, Any]:
+    """Open every part and return the lifespan state; `stack` closes them in the opposite order."""
+    parts = await _open_parts(settings, outside, profile, sample, stack)
+    ruleset_state = make_ruleset_state(parts)
+    background = await _start_background(parts, stack)
+    start_ruleset_work(parts, ruleset_state, background, stack)
+    return {
+        **await open_people(parts, stack, background),
+        **make_call_state(parts),
+        **make_operation_state(parts),
+        **ruleset_state,
+    }
+
+
+async def _open_parts(
+    settings: Settings,
+    outside: Outside,
+    profile: ResponseProfile,
+    sample: Mapping[str, Any] | None,
+    stack: AsyncExitStack,
+) -> Parts:
+    metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
+    stores = await open_stores(settings, stack)
+    await _publish_rules(settings, stores, profile, sample, outside.clock())
+    organisation = connect_organisation(settings, outside, stack)
+    agent_book = AgentBook(store=AgentIdStore(database=stores.database))
+    await agent_book.refresh()
+    directory = make_directory(settings, organisation, stores, metrics, outside, agent_of=agent_book.agent_of)
+    stack.push_async_callback(directory.aclose)
+    rulebook = Rulebook(
+        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULEBOOK_SECONDS
+    )
+    await rulebook.refresh()
+    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
+    journal.require_folder()
+    stack.callback(journal.close)
+    return Parts(
+        settings=settings,
+        outside=outside,
+        profile=profile,
+        metrics=metrics,
+        stores=stores,
+        organisation=organisation,
+        enreach=connect_enreach(settings.enreach, outside, stack),
+        directory=directory,
+        waiting_room=make_waiting_room(settings, directory, metrics),
+        rulebook=rulebook,
+        shadow=make_shadow(stores, rulebook, profile, metrics, outside),
+        journal=journal,
+        mover=JournalMover(journal=journal, sink=stores.decisions, pace=MoverPace()),
+        key_use=KeyUse(await stores.key_uses.load()),
+        agent_book=agent_book,
+    )
+
+
+async def _publish_rules(
+    settings: Settings, stores: Stores, profile: ResponseProfile, sample: Mapping[str, Any] | None, now: float
+) -> None:
+    file = settings.rules.file
+    document = sample if file is None else read_ruleset_file(file)
+    if document is not None:
+        await publish_at_start(
+            document,
+            store=stores.rulesets,
+            profile=profile,
+            region=settings.phone.default_region,
+            comment="the demo's sample" if file is None else f"from the file {file.name}",
+            now=now,
+            replace=file is not None,
+        )
+
+
+async def _start_background(parts: Parts, stack: AsyncExitStack) -> Background:
+    save_uses = partial(save_key_use, parts)
+    # Entered last and so left first: nothing runs any more when the last lines are moved.
+    stack.push_async_callback(save_uses)
+    stack.push_async_callback(parts.mover.drain)
+    stack.push_async_callback(parts.shadow.aclose)
+    start_operations = await open_operations(parts, stack)
+    background = await stack.enter_async_context(Background())
+    background.start("token", parts.organisation.tokens.keep_fresh)
+    background.start("rulebook", parts.rulebook.follow)
+    background.start("journal", parts.mover.run)
+    background.repeat("key_use", save_uses, every=_KEY_USE_SECONDS)
+    start_operations(background)
+    return background

@@ -1,0 +1,1 @@
+"""The life of a ruleset: drafted, tested, replayed, published, live, rolled back."""

@@ -1,0 +1,112 @@
+"""Finds rulesets by what people call them: `current`, the number of a revision, the id of a draft."""
+
+import asyncio
+from dataclasses import dataclass
+
+from app.errors import InvalidInputError, NotFoundError, PreconditionFailedError
+from app.routing.diff import Change, diff_rulesets
+from app.routing.ruleset import Ruleset, read_ruleset
+from app.store.pages import Page
+from app.store.ruleset_values import Document, Draft, Revision, RevisionHead
+from app.store.rulesets import RulesetStore
+
+__all__ = ["CURRENT", "FoundRuleset", "RulesetLibrary", "show_draft"]
+
+CURRENT = "current"
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRuleset:
+    """A draft or a revision."""
+
+    ref: str
+    """The id of the draft, or the number of the revision."""
+    document: Document
+    version: str
+    """What its ETag says."""
+    head: RevisionHead | None = None
+    draft: Draft | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        if self.draft is not None:
+            return f'draft "{self.draft.name}"'
+        return f"revision {self.ref}"
+
+
+class RulesetLibrary:
+    """Reads rulesets; changes nothing."""
+
+    def __init__(self, *, rulesets: RulesetStore) -> None:
+        self._rulesets = rulesets
+
+    async def find(self, ref: str) -> FoundRuleset:
+        """Find a ruleset; raises NotFoundError and StoreError."""
+        if ref == CURRENT:
+            revision = await self._rulesets.current()
+            if revision is None:
+                raise NotFoundError("no ruleset was ever published")
+            return _show_revision(revision)
+        if ref.isascii() and ref.isdecimal():
+            return _show_revision(await self._rulesets.revision(_read_number(ref)))
+        return show_draft(await self._rulesets.drafts.get(ref))
+
+    async def find_draft(self, ref: str) -> Draft:
+        """Find a draft; raises NotFoundError, also for a revision, and StoreError."""
+        if ref == CURRENT or ref.isdecimal():
+            raise NotFoundError(f"{ref!r} is a published revision; make a draft from it to change it")
+        return await self._rulesets.drafts.get(ref)
+
+    async def take_draft(self, ref: str, version: str) -> Draft:
+        """Find a draft in exactly this version; raises NotFoundError, PreconditionFailedError and StoreError."""
+        draft = await self.find_draft(ref)
+        if draft.version != version:
+            raise PreconditionFailedError("somebody else changed this draft since you read it; read it again")
+        return draft
+
+    async def find_revision(self, ref: str) -> Revision:
+        """Find a revision; raises NotFoundError, also for a draft, and StoreError."""
+        if not (ref.isascii() and ref.isdecimal()):
+            raise NotFoundError("only a revision has a number to go back to")
+        return await self._rulesets.revision(_read_number(ref))
+
+    async def current_number(self) -> int | None:
+        """Tell the number of the newest revision."""
+        return await self._rulesets.current_number()
+
+    async def list_drafts(self) -> list[Draft]:
+        """List the drafts, the last changed first."""
+        return await self._rulesets.drafts.list_all()
+
+    async def list_revisions(self, *, limit: int, after: str | None) -> Page[RevisionHead]:
+        """List revisions, newest first."""
+        return await self._rulesets.list_revisions(limit=limit, after=after)
+
+    async def diff(self, old: str, new: str) -> tuple[Change, ...]:
+        """List what is different in the second ruleset; raises NotFoundError, and InvalidInputError if unreadable."""
+        return await asyncio.to_thread(diff_rulesets, await self.read(old), await self.read(new))
+
+    async def read(self, ref: str) -> Ruleset:
+        """Find and read a ruleset; before the first publishing `current` is empty."""
+        if ref == CURRENT and await self.current_number() is None:
+            return Ruleset()
+        return await asyncio.to_thread(read_ruleset, (await self.find(ref)).document)
+
+
+def show_draft(draft: Draft) -> FoundRuleset:
+    """Show a draft as a ruleset."""
+    return FoundRuleset(ref=draft.id, document=draft.document, version=draft.version, draft=draft)
+
+
+def _show_revision(revision: Revision) -> FoundRuleset:
+    number = revision.head.number
+    return FoundRuleset(ref=str(number), document=revision.document, version=f"revision-{number}", head=revision.head)
+
+
+def _read_number(ref: str) -> int:
+    number = int(ref[:11])
+    if number > _LARGEST:
+        raise InvalidInputError("no revision has a number that large")
+    return number

@@ -1,0 +1,156 @@
+"""Makes a draft the live ruleset, and brings an old one back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import structlog
+
+from app.errors import AppError, ConflictError, Finding, InvalidInputError
+from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.diff import Change, diff_rulesets
+from app.routing.ruleset import read_ruleset
+from app.rulesets.audited_changes import write_changes
+from app.rulesets.gates import GateReport, Gates
+from app.rulesets.library import RulesetLibrary
+from app.rulesets.rulebook import Rulebook
+from app.store.audit import AuditStore
+from app.store.ruleset_values import Document, Revision
+from app.store.rulesets import RulesetStore
+
+__all__ = ["PublishRefusedError", "Published", "Publishing"]
+
+log = structlog.get_logger()
+
+
+class PublishRefusedError(InvalidInputError):
+    """Something keeps the draft from being published; nothing was written."""
+
+    code = "publish-refused"
+    title: ClassVar[str] = "Not published"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A new revision and what the gates said about it."""
+
+    revision: Revision
+    report: GateReport
+
+
+class Publishing:
+    """The only way from a draft to calls. A revision is written whole or not at all."""
+
+    def __init__(
+        self,
+        *,
+        rulesets: RulesetStore,
+        library: RulesetLibrary,
+        gates: Gates,
+        rulebook: Rulebook,
+        audit: AuditStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._rulesets = rulesets
+        self._library = library
+        self._gates = gates
+        self._rulebook = rulebook
+        self._audit = audit
+        self._clock = clock
+
+    async def rehearse(self, draft_id: str, *, version: str, expected: int | None) -> GateReport:
+        """Tell what `publish` would say, and write nothing; a revision published meanwhile is a finding."""
+        draft = await self._library.take_draft(draft_id, version)
+        report = await self._gates.inspect(draft.document)
+        current = await self._library.current_number()
+        if current == expected:
+            return report
+        return replace(report, findings=(_find_conflict(current), *report.findings))
+
+    async def publish(
+        self, draft_id: str, *, version: str, expected: int | None, comment: str, author: str
+    ) -> Published:
+        """Publish exactly the version of the draft that the author saw, over the revision that the author saw.
+
+        Raises NotFoundError, PreconditionFailedError for another version of the draft, ConflictError for another
+        revision, PublishRefusedError with every finding of the gates, and StoreError.
+        """
+        draft = await self._library.take_draft(draft_id, version)
+        await self._require_current(expected)
+        report = await self._gates.inspect(draft.document)
+        if not report.publishable:
+            errors = sum(finding.severity == "error" for finding in report.findings)
+            detail = f"{errors} thing{'' if errors == 1 else 's'} must be put right before this draft can be published."
+            raise PublishRefusedError(detail, findings=report.findings)
+        revision = await self._rulesets.publish(
+            draft_id, version=version, expected=expected, comment=comment, author=author, now=self._clock()
+        )
+        await self._announce(revision, expected, "ruleset.published")
+        return Published(revision, report)
+
+    async def roll_back(self, ref: str, *, expected: int | None, comment: str, author: str) -> Published:
+        """Publish an old revision again, as a new one.
+
+        What the gates find is told and refuses nothing, since the old rules were live before and somebody needs them
+        now. Raises NotFoundError, ConflictError, StoreError, and InvalidInputError for a revision that this version of
+        the program cannot load.
+        """
+        old = await self._library.find_revision(ref)
+        await asyncio.to_thread(_load, old.document)
+        report = await self._gates.inspect(old.document)
+        revision = await self._rulesets.roll_back(
+            old.head.number, expected=expected, comment=comment, author=author, now=self._clock()
+        )
+        await self._announce(revision, expected, "ruleset.rolled_back")
+        return Published(revision, report)
+
+    async def _require_current(self, expected: int | None) -> None:
+        current = await self._library.current_number()
+        if current != expected:
+            raise ConflictError(_find_conflict(current).message)
+
+    async def _announce(self, revision: Revision, before: int | None, what: str) -> None:
+        """Make the revision live here at once; other processes notice by themselves."""
+        try:
+            await self._rulebook.refresh()
+        except AppError as error:
+            log.warning("ruleset.live_later", revision=revision.head.number, error=error.code)
+        head = revision.head
+        await self._audit.add(
+            at=head.at,
+            who=head.author,
+            what=what,
+            target=f"ruleset/{head.number}",
+            before={"revision": before},
+            after={
+                "revision": head.number,
+                "comment": head.comment,
+                "rollback_of": head.rollback_of,
+                **await self._list_changes(before, revision),
+            },
+        )
+        log.info(what, revision=head.number, author=head.author)
+
+    async def _list_changes(self, before: int | None, revision: Revision) -> dict[str, Any]:
+        try:
+            old = {} if before is None else (await self._rulesets.revision(before)).document
+            changes = await asyncio.to_thread(_compare, old, revision.document)
+        except AppError:
+            return {"changes": None}
+        return write_changes(changes)
+
+
+def _load(document: Document) -> CompiledRuleset:
+    return compile_ruleset(read_ruleset(document), revision=None)
+
+
+def _compare(old: Document, new: Document) -> tuple[Change, ...]:
+    return diff_rulesets(read_ruleset(old), read_ruleset(new))
+
+
+def _find_conflict(current: int | None) -> Finding:
+    message = f"another revision was published meanwhile: {current}" if current else "nothing is published yet"
+    return Finding(
+        code="another-revision", pointer="", message=message, hint="look at the difference, then publish again"
+    )

@@ -1,0 +1,68 @@
+"""Knows which ruleset is live in this process, and notices within a second when another one is published."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from app.errors import AppError
+from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.ruleset import Ruleset, read_ruleset
+from app.store.rulesets import RulesetStore
+
+__all__ = ["Rulebook"]
+
+log = structlog.get_logger()
+
+
+class Rulebook:
+    """Holds the compiled ruleset. A call keeps the one it started with; the next call gets the new one."""
+
+    def __init__(self, *, store: RulesetStore, on_change: Callable[[CompiledRuleset], None], interval: float) -> None:
+        """`interval` is how often, in seconds, other processes' publishing is looked for (0.1 to 2)."""
+        self._store = store
+        self._on_change = on_change
+        self._interval = interval
+        self._current = compile_ruleset(Ruleset(), revision=None)
+        self._unreadable: int | None = None
+
+    def current(self) -> CompiledRuleset:
+        """Return the live ruleset; before the first publishing an empty one, which changes nothing."""
+        return self._current
+
+    async def refresh(self) -> bool:
+        """Take over the newest revision; tell whether it is another one. Raises StoreError.
+
+        A revision this version of the program cannot read is refused and logged; the present one stays live.
+        """
+        number = await self._store.current_number()
+        if number is None or number in {self._current.revision, self._unreadable}:
+            return False
+        revision = await self._store.revision(number)
+        try:
+            # In a thread, because thousands of rules take longer than a call may wait.
+            ruleset = await asyncio.to_thread(read_ruleset, revision.document)
+            compiled = await asyncio.to_thread(compile_ruleset, ruleset, revision=number)
+        except AppError as error:
+            self._unreadable = number
+            log.error("rulebook.revision_unreadable", revision=number, error=error.code)  # noqa: TRY400 - expected
+            return False
+        if number < (self._current.revision or 0):
+            return False
+        self._current = compiled
+        self._on_change(compiled)
+        log.info("rulebook.revision_live", revision=number, rules=len(compiled.ruleset.rules))
+        return True
+
+    async def follow(self) -> None:
+        """Refresh for ever; trouble with the store is logged once until it is over."""
+        troubled = False
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.refresh()
+                troubled = False
+            except AppError as error:
+                if not troubled:
+                    log.warning("rulebook.refresh_failed", error=error.code)
+                troubled = True

@@ -1,0 +1,55 @@
+"""Puts drafts into the shadow and takes them out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.errors import ConflictError
+from app.routing.compiled import compile_ruleset
+from app.routing.ruleset import read_ruleset
+from app.rulesets.library import RulesetLibrary
+from app.rulesets.shadow import Shadow
+from app.rulesets.shadow_desk import ShadowDesk, ShadowMark, VersionedMark
+
+__all__ = ["ShadowControl"]
+
+
+class ShadowControl:
+    """What administrators do with the shadow."""
+
+    def __init__(
+        self, *, desk: ShadowDesk, shadow: Shadow, library: RulesetLibrary, clock: Callable[[], float]
+    ) -> None:
+        self._desk = desk
+        self._shadow = shadow
+        self._library = library
+        self._clock = clock
+
+    async def read(self) -> VersionedMark:
+        """Tell which draft is in the shadow; raises StoreError."""
+        return await self._desk.read()
+
+    async def read_results(self, draft: str) -> Mapping[str, Any] | None:
+        """Return what was found for a draft; `None` before the first call."""
+        await self._shadow.save()
+        return await self._desk.read_results(draft)
+
+    async def enter(self, draft_id: str, queues: tuple[str, ...], *, version: str, author: str) -> VersionedMark:
+        """Put a draft into the shadow, for calls in some queues or all.
+
+        Raises NotFoundError, InvalidInputError for rules that cannot run, PreconditionFailedError, StoreError.
+        """
+        draft = await self._library.find_draft(draft_id)
+        compile_ruleset(read_ruleset(draft.document), revision=None)
+        mark = ShadowMark(draft=draft_id, queues=queues)
+        return await self._set(mark, version=version, author=author)
+
+    async def leave(self, draft_id: str, *, version: str, author: str) -> VersionedMark:
+        """Take the draft out; raises ConflictError when it is not in there, PreconditionFailedError, StoreError."""
+        if (await self._desk.read()).mark.draft != draft_id:
+            raise ConflictError("this draft is not in the shadow")
+        return await self._set(ShadowMark(), version=version, author=author)
+
+    async def _set(self, mark: ShadowMark, *, version: str, author: str) -> VersionedMark:
+        written = await self._desk.set(mark, version=version, author=author, now=self._clock())
+        await self._shadow.refresh()
+        return written

@@ -1,0 +1,106 @@
+"""Who is a user of Voice, as far as Dynamics knows: the people, what they hold, and what Enreach calls them."""
+
+from dataclasses import dataclass, field
+
+from app.settings import Role
+
+__all__ = ["AgentRecord", "HeldRole", "Identity", "Person", "Profile", "Team", "VoicePerson"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRecord:
+    """What is kept of a Dynamics user so that Enreach and we mean the same person."""
+
+    enreach_id: str | None = None
+    """Enreach User Id (administrator guide, "Enable & Disable Users")."""
+    email: str | None = field(default=None, repr=False)
+    """Enreach User Email: set where it is not the address in Dynamics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One row of `systemusers` (Dataverse contract, section 7.1)."""
+
+    id: str
+    name: str = field(default="", repr=False)
+    email: str | None = field(default=None, repr=False)
+    login: str | None = field(default=None, repr=False)
+    """`domainname`, the user principal name."""
+    mobile: str | None = field(default=None, repr=False)
+    """As it stands in Dynamics, whatever that is."""
+    directory_id: str | None = None
+    """The object id in Entra ID."""
+    active: bool = True
+    is_application: bool = False
+    unit_id: str | None = None
+    """The business unit, which decides which copy of a role fits."""
+    record: AgentRecord = AgentRecord()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """A team that carries roles of interest."""
+
+    id: str
+    name: str
+    kind: int | None
+    """`teamtype`: 0 owner, 1 access, 2 Entra security group, 3 Office group."""
+    role_ids: frozenset[str] = frozenset()
+
+    @property
+    def is_managed_here(self) -> bool:
+        """Whether members are added in Dynamics, and not by a group of Entra ID."""
+        return self.kind in {0, 1, None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRole:
+    """A role somebody has."""
+
+    name: str
+    role_id: str
+    team: Team | None = None
+    """The team that brings it; `None` when it is held directly."""
+
+    def describe(self) -> str:
+        """Say where it comes from: `Voice User through the team Agents`."""
+        return f"{self.name} through the team {self.team.name}" if self.team else f"{self.name}, held directly"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """An agent experience profile (Dataverse contract, section 7.4)."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoicePerson:
+    """A person with everything of interest they hold."""
+
+    person: Person
+    roles: tuple[HeldRole, ...] = ()
+    """Direct ones and those of teams; only roles of Voice and their equivalents."""
+    profiles: tuple[Profile, ...] | None = None
+    """`None` when the organisation has no agent experience profiles at all."""
+
+    def list_carriers(self) -> tuple[HeldRole, ...]:
+        """List everything that grants the privileges of Voice User: the role itself and its equivalents."""
+        others = {Role.VOICE_ADMIN_USER, Role.VOICE_API_USER}
+        return tuple(role for role in self.roles if role.name not in others)
+
+    def holds_directly(self, role: Role) -> tuple[HeldRole, ...]:
+        """List the direct assignments of a role of Voice; more than one only where business units changed."""
+        return tuple(held for held in self.roles if held.name == role and held.team is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an access token says about the person who brought it; nothing of it is shown again."""
+
+    object_ids: tuple[str, ...] = ()
+    """GUIDs that may be the object id in Entra ID."""
+    logins: tuple[str, ...] = field(default=(), repr=False)
+    emails: tuple[str, ...] = field(default=(), repr=False)
+    """Only addresses the issuer has not marked as unverified."""

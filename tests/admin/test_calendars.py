@@ -1,0 +1,98 @@
+"""Previews of opening hours."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.rulesets import Desk
+from tests.support.service import open_service
+
+HELSINKI = {
+    "time_zone": "Europe/Helsinki",
+    "weekly": {day: ["08:00-16:00"] for day in ("mon", "tue", "wed", "thu", "fri")} | {"sat": ["22:00-02:00"]},
+    "exceptions": [{"date": "2026-12-24", "open": ["09:00-11:00"], "label": "Christmas Eve, short day"}],
+    "holidays": {"country": "FI"},
+}
+RULES = {"calendars": {"helsinki": HELSINKI}, "rules": []}
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (
+            "2026-03-04T10:00:00Z",
+            {"open": True, "local": "2026-03-04T12:00:00+02:00", "next_change": "2026-03-04T14:00:00Z"}
+            | {"decided_by": "weekly", "label": "Wednesday", "hours": ["08:00-16:00"], "from_day_before": False},
+        ),
+        (
+            "2026-12-24T08:30:00Z",
+            {"open": True, "local": "2026-12-24T10:30:00+02:00", "next_change": "2026-12-24T09:00:00Z"}
+            | {"decided_by": "exception", "label": "Christmas Eve, short day", "hours": ["09:00-11:00"]},
+        ),
+        (
+            "2026-12-25T10:00:00Z",
+            {"open": False, "decided_by": "holiday", "label": "Christmas Day", "hours": []}
+            | {"next_change": "2026-12-28T06:00:00Z"},
+        ),
+        (
+            "2026-03-07T23:30:00Z",
+            {"open": True, "decided_by": "weekly", "label": "Sunday", "hours": [], "from_day_before": True}
+            | {"next_change": "2026-03-08T00:00:00Z"},
+        ),
+        (
+            "2026-03-28T12:00:00Z",
+            {"open": False, "local": "2026-03-28T14:00:00+02:00", "next_change": "2026-03-28T20:00:00Z"}
+            | {"label": "Saturday", "hours": ["22:00-02:00 of the next day"]},
+        ),
+        (
+            "2026-03-28T21:00:00Z",
+            {"open": True, "local": "2026-03-28T23:00:00+02:00", "next_change": "2026-03-29T00:00:00Z"},
+        ),
+    ],
+    ids=["weekday", "exception", "holiday", "past midnight", "before summer time", "into summer time"],
+)
+async def test_preview_tells_state_reason_and_change(tmp_path: Path, at: str, expected: dict[str, Any]) -> None:
+    """The state at a moment, what decides it, and the next change, for the published calendar and for a new one."""
+    async with open_service(tmp_path, rules=RULES) as service:
+        desk = Desk(service)
+
+        published = await desk.read("/admin/calendars/preview", at=at)
+        made_up = (await desk.send("POST", "/admin/calendars/preview", {"calendar": HELSINKI, "at": at})).json()
+
+        assert {name: published[name] for name in expected} == expected
+        assert (published["calendar"], published["time_zone"]) == ("helsinki", "Europe/Helsinki")
+        assert {**made_up, "calendar": "helsinki"} == published
+
+
+async def test_preview_of_a_draft(tmp_path: Path) -> None:
+    """A calendar of a draft can be asked before it is published; without a moment it is now."""
+    async with open_service(tmp_path, clock=lambda: 1_772_618_400.0) as service:
+        desk = Desk(service)
+        draft = await desk.draft(RULES)
+
+        answer = await desk.read("/admin/calendars/preview", ruleset=draft.id, calendar="helsinki")
+
+        assert (answer["at"], answer["open"]) == ("2026-03-04T10:00:00Z", True)
+
+
+async def test_unknown_calendars_are_refused(tmp_path: Path) -> None:
+    """A name that is not there, no default, a time without a zone or out of reach, a calendar that refers to itself."""
+    async with open_service(tmp_path, rules=RULES) as service:
+        desk = Desk(service)
+        path = "/admin/calendars/preview"
+        empty = await desk.draft()
+
+        misspelled = await desk.send("GET", path, calendar="helsinky")
+
+        assert misspelled.status_code == 404
+        assert 'did you mean "helsinki"?' in misspelled.json()["detail"]
+        assert (await desk.send("GET", path, ruleset=empty.id)).status_code == 404
+        for at in ("2026-03-04T10:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"):
+            refused = [
+                await desk.send("GET", path, at=at),
+                await desk.send("POST", path, {"calendar": HELSINKI, "at": at}),
+            ]
+            assert [answer.status_code for answer in refused] == [422, 422], at
+        cyclic = await desk.send("POST", path, {"calendar": {"time_zone": "UTC", "same_as": "helsinki"}})
+        assert (cyclic.status_code, cyclic.json()["errors"][0]["pointer"]) == (422, "/calendar/same_as")

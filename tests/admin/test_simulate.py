@@ -1,0 +1,195 @@
+"""`/admin/simulate`: what would happen to a made-up call."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dirty_equals import IsPartialDict, IsStr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from app.emulators.faults import Fault, FaultKind
+from tests.routing.examples import any_rule, make_document
+from tests.support.service import ADMIN_KEY, PROGRAM_KEY, USER_KEY, VIP_ANSWER, VIP_RULES, Service, open_service
+
+VIP_CALL = {"anum": "+358501234567", "bnum": "+358912345678", "targetid": "SALES_QUEUE"}
+CALM = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    """Serve the sample organisation."""
+    async with open_service(tmp_path, rules=VIP_RULES) as opened:
+        yield opened
+
+
+async def test_real_caller_is_looked_up(service: Service) -> None:
+    """Without a pretended caller the CRM is asked; the result shows decision, wire answer, facts and trace."""
+    simulated = await service.simulate(call=VIP_CALL)
+
+    assert simulated.status_code == 200
+    result = simulated.json()
+    assert result == {
+        "caller": {
+            "status": "identified",
+            "cause": None,
+            "detail": "",
+            "kind": "contact",
+            "vip": True,
+            "vip_reason": "account Contoso Group Oyj is a preferred customer",
+            "matches": 1,
+        },
+        "source": "live",
+        "decision": {
+            "outcome": "redirect",
+            "rule": "vip",
+            "redirect": "vip-queue",
+            "target": {"kind": "queue", "id": "queue-of-vips", "name": "vip-queue"},
+            "on_fail": "overflow",
+            "fail_target": {"kind": "number", "id": "+358401234567", "name": "overflow"},
+        },
+        "summary": "to queue VIP service, else number overflow",
+        "answer": {"status": 200, "body": VIP_ANSWER},
+        "facts": IsPartialDict({"caller.vip": True, "call.target_id": "SALES_QUEUE"}),
+        "trace": IsPartialDict(revision=1, decision=result["decision"], near_misses=[]),
+    }
+
+
+async def test_simulation_and_webhook_agree(service: Service) -> None:
+    """What is simulated is what the queue is answered, for callers of every kind."""
+    for anum in ("+358501234567", "+358401112233", "0501234567", None, "anonymous", "12", "+4930123456", 7, {"a": 1}):
+        simulated = (await service.simulate(call={"anum": anum})).json()["answer"]
+        answer = await service.call(anum)
+        assert simulated == {"status": answer.status_code, "body": answer.json() if answer.content else None}
+
+
+async def test_nothing_is_logged(service: Service) -> None:
+    """A simulation leaves no decision behind."""
+    await service.simulate(call=VIP_CALL)
+    await service.call("+358401112233")
+
+    assert len(await service.list_decisions(1)) == 1
+    assert 'outcome="redirect"' not in await service.read_metrics()
+
+
+async def test_caller_may_be_pretended(service: Service) -> None:
+    """A pretended caller is believed, and nobody is asked."""
+    vip = (await service.simulate(call={"anum": "+358401112233"}, caller={"vip": True, "name": "Ann"})).json()
+    away = (await service.simulate(call=VIP_CALL, caller={"status": "unavailable", "cause": "throttled"})).json()
+
+    assert (vip["source"], vip["answer"]) == ("given", {"status": 200, "body": VIP_ANSWER})
+    assert (away["caller"]["cause"], away["answer"]) == ("throttled", {"status": 204, "body": None})
+    assert away["facts"]["caller.vip"] == {"unknown": "throttled", "detail": IsStr()}
+    assert [r for r in service.dataverse.requests if r.path.endswith("/contacts")] == []
+
+
+async def test_moment_and_rules_may_be_pretended(service: Service) -> None:
+    """A draft decides instead of the published rules, at the moment that is given."""
+    calendar = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}}
+    rules = {
+        "destinations": VIP_RULES["destinations"],
+        "calendars": {"office": calendar},
+        "rules": [
+            {"id": "open", "when": {"fact": "time.open", "op": "is", "value": True}, "then": {"redirect": "overflow"}}
+        ],
+    }
+
+    async def ask(at: str) -> dict[str, Any]:
+        answer = await service.simulate(call=VIP_CALL, at=at, ruleset=rules)
+        result: dict[str, Any] = answer.json()
+        return result
+
+    monday, sunday = await ask("2026-03-02T10:00:00+02:00"), await ask("2026-03-01T10:00:00+02:00")
+
+    assert (monday["decision"]["rule"], monday["trace"]["revision"]) == ("open", None)
+    assert (sunday["answer"], sunday["facts"]["time.weekday"]) == ({"status": 204, "body": None}, "sun")
+
+
+async def test_silent_crm_is_part_of_the_result(service: Service) -> None:
+    """When Dataverse does not answer, the result says so."""
+    service.dataverse.faults.add(Fault(kind=FaultKind.STATUS, status=500))
+
+    result = (await service.simulate(call=VIP_CALL)).json()
+
+    assert result["caller"] == IsPartialDict(status="unavailable", cause="error", detail=IsStr(min_length=1))
+    assert result["answer"] == {"status": 204, "body": None}
+
+
+async def test_roles(service: Service) -> None:
+    """Administrators and programs may simulate; an end user may not; a stranger is asked for a token."""
+    statuses = [
+        (await service.simulate(key=key, call=VIP_CALL)).status_code for key in (ADMIN_KEY, PROGRAM_KEY, USER_KEY)
+    ]
+
+    assert [*statuses, (await service.simulate(key="nobody", call=VIP_CALL)).status_code] == [200, 200, 403, 401]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"call": {"bnum": "1"}},
+        {"call": "+358501234567"},
+        {"call": VIP_CALL, "unheard": 1},
+        {"call": VIP_CALL, "caller": {"status": "rich"}},
+        {"call": VIP_CALL, "at": "2026-03-02T10:00:00"},
+        {"call": VIP_CALL, "at": "9999-12-31T23:59:59-14:00"},
+        {"call": VIP_CALL, "at": "0001-01-01T00:00:00+14:00"},
+        {"call": VIP_CALL, "ruleset": {"rules": [{"id": "a", "then": {"redirect": "nowhere"}}]}},
+        {"call": VIP_CALL, "ruleset": {"rules": [{"id": "a", "when": {"fact": "caller.vipp"}, "then": {}}]}},
+    ],
+)
+async def test_nonsense_is_refused(service: Service, body: dict[str, Any]) -> None:
+    """What cannot be simulated is 422, as a problem."""
+    answer = await service.simulate(**body)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["type"] == "urn:smartrouting:problem:invalid-input"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"call": {"anum": ' + b"[" * 900 + b"]" * 900 + b"}}"]
+)
+async def test_what_is_no_json_is_refused(service: Service, body: bytes) -> None:
+    """A body that cannot be read is 422, as a problem, however it is broken."""
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"}
+
+    answer = await service.client.post("/admin/simulate", content=body, headers=headers)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+ANUMS = st.sampled_from(["+358501234567", "+358401112233", None, "12"])
+TEXTS = st.none() | st.text(max_size=6) | st.sampled_from([" ", "a\x01b", "DISCONNECT:", "agent-1"])
+CALLERS = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["identified", "ambiguous", "unknown", "withheld", "unavailable"]),
+        "vip": st.none() | st.booleans(),
+        "owner_agent": TEXTS,
+        "columns": st.fixed_dictionaries({"tier": TEXTS}),
+        "account": st.fixed_dictionaries({"columns": st.fixed_dictionaries({"revenue": TEXTS})}),
+    },
+)
+
+
+@CALM
+@given(rules=st.lists(any_rule(), min_size=1, max_size=4), anum=ANUMS, caller=CALLERS)
+async def test_200_is_never_empty_or_partial(
+    service: Service, rules: list[dict[str, object]], anum: object, caller: dict[str, Any] | None
+) -> None:
+    """Whatever rules, caller and agents there are, a 200 names a target, and no change has no body."""
+    with capture_logs():
+        simulated = await service.simulate(call={"anum": anum}, caller=caller, ruleset=make_document(*rules))
+
+    assert simulated.status_code == 200
+    answer = simulated.json()["answer"]
+    if answer["status"] == 200:
+        assert answer["body"]["InitialTarget"].strip()
+        assert "FailTarget" not in answer["body"] or answer["body"]["FailTarget"].strip()
+    else:
+        assert answer == {"status": 204, "body": None}

@@ -1,0 +1,373 @@
+"""Users through the front door: list, checklist, enable, disable, roles."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.emulators.faults import Fault, FaultKind
+from tests.support.people import NOORA, PLACES, People, Place, open_people
+from tests.support.service import PROGRAM_KEY, USER_KEY
+
+KAISA = "50000000-0000-4000-8000-000000000009"
+"""In a team of an Entra group that carries Voice User."""
+VILLE = "50000000-0000-4000-8000-000000000010"
+"""Twice in Enreach."""
+HARRI = "50000000-0000-4000-8000-000000000011"
+"""Disabled in Dynamics, with role and id."""
+LOTTA = "50000000-0000-4000-8000-000000000007"
+"""In the Swedish business unit, with an override."""
+APPLICATION = "50000000-0000-4000-8000-000000000090"
+ENTRA_TEAM = "70000000-0000-4000-8000-000000000004"
+VOICE_USER_ROLE = "d0000000-0000-4000-8000-000000000003"
+NOORA_IN_ENREACH = "c2b7d0d4-6a43-5b0e-9e0b-3f6f5a1d7713"
+
+
+@pytest.fixture(params=PLACES)
+async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[People]:
+    """The sample organisation, once for each place where ids may be kept."""
+    place: Place = request.param
+    async with open_people(tmp_path, place=place) as people:
+        yield people
+
+
+@pytest.fixture
+async def sample(tmp_path: Path) -> AsyncIterator[People]:
+    """The sample organisation with ids in columns."""
+    async with open_people(tmp_path) as people:
+        yield people
+
+
+def red(items: dict[str, str]) -> set[str]:
+    """Return what is missing."""
+    return {item for item, state in items.items() if state == "missing"}
+
+
+async def test_a_new_user_is_enabled_updated_and_disabled_again(people: People) -> None:
+    """The administrator's story from two missing items to none and back, without the profile at the end."""
+    before = await people.judge(NOORA)
+    await people.send("PUT", "/admin/users/confirmations/web-phone", {"note": "all roles have it"})
+
+    enabled = await people.change(NOORA, "enable", {})
+    update = await people.run("/admin/users/enreach-ids", {"users": [NOORA]})
+    ready = await people.show(NOORA)
+    disabled = await people.change(NOORA, "disable", {"client": "cif2"})
+
+    assert red(before) == {"voice_user_role", "enreach_user_id", "default_assignee"}
+    assert (enabled["state"], [step["state"] for step in enabled["steps"]]) == ("changed", ["done", "done"])
+    assert update["result"]["counts"] == {"already_right": 1}
+    assert (ready["ready"], ready["enreach_user_id"]) == (True, NOORA_IN_ENREACH)
+    assert (disabled["state"], disabled["still_granted_by"]) == ("changed", [])
+    assert (disabled["user"]["profiles"], disabled["user"]["enreach_user_id"]) == ([], None)
+
+
+async def test_enabling_twice_changes_nothing_the_second_time(people: People) -> None:
+    """A repeated enable sends no write and leaves no further audit record."""
+    await people.change(NOORA, "enable", {})
+    records = await people.list_audit()
+    written = count_writes(people)
+
+    again = await people.change(NOORA, "enable", {})
+
+    assert (again["state"], await people.list_audit(), count_writes(people)) == ("unchanged", records, written)
+
+
+async def test_a_dry_run_tells_and_changes_nothing(people: People) -> None:
+    """Planned steps are named; nothing is written and nothing recorded."""
+    enable = await people.change(NOORA, "enable", {"enreach_email": "noora@enreach.example"}, dry_run=True)
+    disable = await people.change(LOTTA, "disable", {"client": "cif2"}, dry_run=True)
+
+    assert [(step["name"], step["state"]) for step in enable["steps"]] == [
+        ("enreach_email", "planned"),
+        ("role", "planned"),
+        ("enreach_id", "planned"),
+    ]
+    assert disable["state"] == "planned"
+    assert (count_writes(people), await people.list_audit()) == (0, [])
+
+
+async def test_the_role_copy_of_the_users_business_unit_is_assigned(sample: People) -> None:
+    """A user of a branch gets the branch's copy, and losing it leaves the other copies alone."""
+    await sample.change(LOTTA, "disable", {})
+
+    enabled = await sample.change(LOTTA, "enable", {})
+
+    links = sample.dataverse.tables.rows("systemuserrolescollection")
+    held = [link["roleid"] for link in links if link["systemuserid"] == LOTTA]
+    assert (enabled["state"], held) == ("changed", ["d0000000-0000-4000-8000-000000000103"])
+
+
+async def test_disabling_names_the_team_that_still_grants_voice(sample: People) -> None:
+    """Success is not claimed while a group of Entra ID brings the role."""
+    changed = await sample.change(KAISA, "disable", {"leave_teams": True})
+
+    assert changed["state"] == "incomplete"
+    assert changed["still_granted_by"] == [
+        {
+            "name": "Voice User",
+            "team": "Voice Users (Entra group)",
+            "team_id": ENTRA_TEAM,
+            "team_managed_in_entra": True,
+        }
+    ]
+
+
+async def test_disabling_names_an_equivalent_role_that_still_grants_voice(tmp_path: Path) -> None:
+    """A custom role named in the settings counts as Voice User for the checklist and for disabling."""
+    equivalent = {"equivalent_roles": ["customer service representative"]}
+    async with open_people(tmp_path, voice=equivalent) as people:
+        states = await people.judge(VILLE)
+        changed = await people.change(VILLE, "disable", {})
+
+    assert states["voice_user_role"] == "ok"
+    assert (changed["state"], [role["name"] for role in changed["still_granted_by"]]) == (
+        "incomplete",
+        ["customer service representative"],
+    )
+
+
+async def test_a_team_that_carries_the_role_enables(sample: People) -> None:
+    """Joining a team managed in Dynamics grants the role, leaving it takes it away again."""
+    team = "70000000-0000-4000-8000-000000000003"
+    sample.dataverse.tables.store(
+        "teamrolescollection",
+        {"teamroleid": "73000000-0000-4000-8000-000000000009", "teamid": team, "roleid": VOICE_USER_ROLE},
+    )
+
+    enabled = await sample.change(NOORA, "enable", {"team_id": team})
+    disabled = await sample.change(NOORA, "disable", {"leave_teams": True})
+
+    assert [(step["name"], step["state"]) for step in enabled["steps"]] == [("team", "done"), ("enreach_id", "done")]
+    assert enabled["user"]["roles"][0]["team"] == "Key Accounts"
+    assert (disabled["state"], disabled["still_granted_by"]) == ("changed", [])
+
+
+async def test_an_entra_team_is_not_joined_here(sample: People) -> None:
+    """The members of such a team are decided in Entra ID, and the step says so."""
+    changed = await sample.change(NOORA, "enable", {"team_id": ENTRA_TEAM})
+
+    assert [(step["name"], step["state"]) for step in changed["steps"]] == [
+        ("team", "failed"),
+        ("enreach_id", "skipped"),
+    ]
+    assert "Entra ID" in changed["steps"][0]["reason"]
+
+
+async def test_a_disabled_account_is_reported_and_not_changed(sample: People) -> None:
+    """Dynamics lets nobody change the roles of a disabled user; the id goes all the same."""
+    changed = await sample.change(HARRI, "disable", {})
+
+    assert changed["state"] == "incomplete"
+    assert [(step["name"], step["state"]) for step in changed["steps"]] == [("role", "failed"), ("enreach_id", "done")]
+    assert (await sample.judge(HARRI))["dynamics_active"] == "missing"
+
+
+async def test_a_failure_between_role_and_id_shows_in_the_checklist(people: People) -> None:
+    """The state it leaves is told truthfully, and repeating completes it."""
+    people.enreach.faults.add(Fault(kind=FaultKind.STATUS, status=401, times=2))
+
+    half = await people.change(NOORA, "enable", {})
+    between = await people.judge(NOORA)
+    whole = await people.change(NOORA, "enable", {})
+
+    assert [(step["name"], step["state"]) for step in half["steps"]] == [("role", "done"), ("enreach_id", "failed")]
+    assert (between["voice_user_role"], between["enreach_user_id"]) == ("ok", "missing")
+    assert [(step["name"], step["state"]) for step in whole["steps"]] == [("role", "already"), ("enreach_id", "done")]
+
+
+async def test_an_answer_lost_on_the_way_does_not_hide_a_change(sample: People) -> None:
+    """When Dataverse made the change and the answer broke, reading back counts."""
+    sample.dataverse.faults.add(
+        Fault(kind=FaultKind.RESET_MID_BODY, table="systemusers", mentions="systemuserroles_association/$ref", times=1)
+    )
+
+    changed = await sample.change(NOORA, "enable", {})
+
+    links = sample.dataverse.tables.rows("systemuserrolescollection")
+    assert [step["state"] for step in changed["steps"]] == ["done", "done"]
+    assert [link["roleid"] for link in links if link["systemuserid"] == NOORA] == [VOICE_USER_ROLE]
+
+
+async def test_roles_that_are_not_of_voice_are_refused(sample: People) -> None:
+    """No other role can be assigned or removed, and nothing is sent."""
+    statuses = {
+        (await sample.send(method, f"/admin/users/{NOORA}/roles/{role}")).status_code
+        for method in ("PUT", "DELETE")
+        for role in ("System Administrator", "System Customizer", "Delegate")
+    }
+
+    assert (statuses, count_writes(sample)) == ({422}, 0)
+
+
+async def test_each_role_is_for_its_kind_of_user(sample: People) -> None:
+    """Voice ApiUser is for application users only, the others for people whose account is active."""
+    expected = {
+        (NOORA, "Voice ApiUser"): 409,
+        (APPLICATION, "Voice User"): 409,
+        (APPLICATION, "Voice Admin User"): 409,
+        (APPLICATION, "Voice ApiUser"): 200,
+        (NOORA, "Voice Admin User"): 200,
+        (HARRI, "Voice User"): 409,
+    }
+
+    found = {
+        (user, role): (await sample.send("PUT", f"/admin/users/{user}/roles/{role}")).status_code
+        for user, role in expected
+    }
+
+    assert found == expected
+
+
+async def test_role_changes_are_audited_with_before_and_after(sample: People) -> None:
+    """Who, what, whom, before and after; a change that changed nothing leaves no record."""
+    await sample.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")
+    await sample.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")
+    await sample.send("DELETE", f"/admin/users/{NOORA}/roles/Voice Admin User")
+
+    items = (await sample.get("/admin/audit", target=f"user/{NOORA}")).json()["items"]
+    assert [(item["who"], item["what"], item["before"]["roles"], item["after"]["roles"]) for item in items] == [
+        ("anna", "role.removed", ["Voice Admin User, held directly"], []),
+        ("anna", "role.assigned", [], ["Voice Admin User, held directly"]),
+    ]
+
+
+async def test_an_override_updates_the_id(people: People) -> None:
+    """Setting the address in Enreach matches at once; clearing it keeps the id."""
+    await people.run("/admin/users/enreach-ids", {"users": [NOORA]})
+    answer = await people.send(
+        "PUT", f"/admin/users/{VILLE}/enreach-email", {"enreach_email": "noora.laakso@contoso.example"}
+    )
+
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "ambiguous")
+    assert (await people.show(VILLE))["enreach_email"] == "noora.laakso@contoso.example"
+
+
+async def test_an_id_is_set_by_hand_only_when_enreach_knows_it(people: People) -> None:
+    """That is the way out of an ambiguous address."""
+    unknown = {"enreach_user_id": "99999999-0000-4000-8000-000000000001"}
+    known = {"enreach_user_id": "86657c0a-e50b-56e0-8722-9df3cdb7f2c2"}
+
+    refused = await people.send("PUT", f"/admin/users/{VILLE}/enreach-id", unknown)
+    accepted = await people.send("PUT", f"/admin/users/{VILLE}/enreach-id", known)
+
+    assert (refused.status_code, accepted.status_code) == (404, 200)
+    assert accepted.json()["enreach_user_id"] == known["enreach_user_id"]
+
+
+async def test_every_user_is_listed_once_over_all_pages(sample: People) -> None:
+    """Pages follow each other by an opaque cursor, and a page asks Enreach once."""
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 5}
+    pages = 0
+    while True:
+        page = (await sample.get("/admin/users", **query)).json()
+        seen += [item["id"] for item in page["items"]]
+        pages += 1
+        if page["next"] is None:
+            break
+        query["after"] = page["next"]
+
+    assert (len(seen), len(set(seen)), pages) == (14, 14, 3)
+    assert [request.path for request in sample.enreach.requests] == ["/users"] * 3
+
+
+async def test_a_made_up_cursor_is_refused(sample: People) -> None:
+    """A cursor cannot smuggle another question into Dataverse."""
+    cursors = ["x", "ä", "JiRmaWx0ZXI9MQ==", "IA==", "Ly4uL2NvbnRhY3Rz"]
+
+    statuses = [(await sample.get("/admin/users", after=cursor)).status_code for cursor in cursors]
+
+    assert statuses == [422] * len(cursors)
+    assert not any("contacts" in request.path for request in sample.dataverse.requests)
+
+
+async def test_search_finds_part_of_a_name_or_address(sample: People) -> None:
+    """Wildcards of the database stand for themselves."""
+    expected = {"laakso": ["Noora Laakso"], "LOTTA@": ["Lotta Jansson"], "100%": [], "o'brien": [], "_____": []}
+
+    found = {
+        text: [item["name"] for item in (await sample.get("/admin/users", search=text)).json()["items"]]
+        for text in expected
+    }
+
+    assert found == expected
+
+
+async def test_an_unconfigured_enreach_is_told_and_breaks_nothing(tmp_path: Path) -> None:
+    """The checklist says unknown, the id update is a problem that names the settings, enabling is incomplete."""
+    async with open_people(tmp_path, enreach={"url": None, "user": None, "secret": None}) as people:
+        states = await people.judge(NOORA)
+        update = await people.send("POST", "/admin/users/enreach-ids", {})
+        enabled = await people.change(NOORA, "enable", {})
+
+    assert (states["enreach_active"], states["enreach_user_id"]) == ("unknown", "missing")
+    assert (update.status_code, update.json()["type"]) == (503, "urn:smartrouting:problem:enreach-not-configured")
+    assert "SMARTROUTING_ENREACH__URL" in update.json()["detail"]
+    assert (enabled["state"], [step["state"] for step in enabled["steps"]]) == ("incomplete", ["done", "failed"])
+
+
+async def test_an_organisation_without_profiles_is_no_trouble(sample: People) -> None:
+    """Where there is no such table profiles are null and CIF2 disabling has nothing to leave."""
+    sample.dataverse.faults.add(Fault(kind=FaultKind.STATUS, status=404, table="msdyn_appconfigurations"))
+
+    shown = await sample.show(NOORA)
+    changed = await sample.change(NOORA, "disable", {"client": "cif2"})
+
+    assert (shown["profiles"], changed["state"]) == (None, "unchanged")
+
+
+async def test_each_role_sees_what_it_may(sample: People) -> None:
+    """A program reads, an end user sees only themselves, a stranger nothing."""
+    expected = {
+        (PROGRAM_KEY, "/admin/users"): 200,
+        (PROGRAM_KEY, "/admin/audit"): 403,
+        (PROGRAM_KEY, "/admin/keys"): 403,
+        (PROGRAM_KEY, "/admin/jobs"): 403,
+        (PROGRAM_KEY, "/admin/authentication"): 200,
+        (USER_KEY, "/admin/users"): 403,
+        (USER_KEY, f"/admin/users/{NOORA}"): 403,
+        (USER_KEY, "/admin/authentication"): 403,
+        (USER_KEY, "/admin/me"): 200,
+        (USER_KEY, "/admin/me/readiness"): 404,
+        ("stranger", "/admin/users"): 401,
+    }
+
+    found = {(key, path): (await sample.get(path, key=key)).status_code for key, path in expected}
+
+    assert found == expected
+
+
+async def test_only_administrators_change_anything(sample: People) -> None:
+    """Neither programs nor end users do, whatever else is wrong with their request."""
+    changes = [
+        ("POST", f"/admin/users/{NOORA}/enable"),
+        ("POST", f"/admin/users/{NOORA}/disable"),
+        ("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User"),
+        ("PUT", f"/admin/users/{NOORA}/enreach-email"),
+        ("PUT", f"/admin/users/{NOORA}/enreach-id"),
+        ("PUT", f"/admin/users/{NOORA}/confirmations/web-phone"),
+        ("PUT", "/admin/users/confirmations/web-phone"),
+        ("POST", "/admin/users/enreach-ids"),
+        ("POST", "/admin/users/bulk-enable"),
+        ("POST", "/admin/users/bulk-disable"),
+        ("POST", "/admin/users/bulk-csv"),
+        ("POST", "/admin/keys"),
+        ("DELETE", "/admin/keys/x"),
+        ("PUT", "/admin/authentication"),
+        ("POST", "/admin/authentication/check"),
+        ("PUT", "/admin/authentication/steps/reload"),
+    ]
+
+    statuses = {
+        (await sample.send(method, path, {}, key=key)).status_code
+        for method, path in changes
+        for key in (PROGRAM_KEY, USER_KEY)
+    }
+
+    assert (statuses, count_writes(sample)) == ({403}, 0)
+
+
+def count_writes(people: People) -> int:
+    """Count what was sent to Dynamics to change it."""
+    return sum(request.method != "GET" for request in people.dataverse.requests)

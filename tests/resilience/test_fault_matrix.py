@@ -1,0 +1,36 @@
+"""Faults of the CRM against the whole service over real connections; `python -m bench faults` runs all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.faults import FAULTS, STATES, Cell, run_cell
+from bench.world import World, open_world
+
+DEADLINE_MS = 700
+ALWAYS = {"hang", "reset mid-body", "slow drip", "garbage", "429 Retry-After 5", "503"}
+CASES = {case.name: case for case in FAULTS}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """One organisation for all tests of this module; each runs a service of its own."""
+    with open_world() as world:
+        yield world
+
+
+@pytest.mark.parametrize("name", sorted(ALWAYS))
+@pytest.mark.parametrize("state", STATES)
+def test_every_fault_is_answered_in_time_with_its_cause(world: World, name: str, state: str) -> None:
+    """Whatever Dataverse does, the answer comes in time, of the right kind, and the record names the true cause."""
+    cell = Cell(CASES[name], state, token_expired=False)
+    outcome = run_cell(world, cell, deadline_ms=DEADLINE_MS)
+    assert outcome.judge(cell, DEADLINE_MS + 250) == ""
+
+
+@pytest.mark.parametrize("name", ["500", "token endpoint 503", "token endpoint hangs", "clock 2 h ahead"])
+def test_expired_token_costs_no_answer(world: World, name: str) -> None:
+    """A token that expires at the same moment is renewed within the call, or the call goes on without."""
+    cell = Cell(CASES[name], "cold", token_expired=True)
+    outcome = run_cell(world, cell, deadline_ms=DEADLINE_MS)
+    assert outcome.judge(cell, DEADLINE_MS + 250) == ""

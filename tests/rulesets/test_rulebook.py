@@ -1,0 +1,125 @@
+"""Which ruleset is live in a process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from app.routing.compiled import CompiledRuleset
+from app.rulesets.rulebook import Rulebook
+from app.store.database import Database, open_database
+from app.store.rulesets import RulesetStore
+from app.store.upgrade import upgrade
+from tests.support.service import VIP_RULES, wait_for
+
+OPEN_CASES = {
+    "rules": [
+        {"id": "busy", "when": {"fact": "caller.open_cases", "op": "gt", "value": 0}, "then": {"no_change": True}}
+    ]
+}
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Open an empty database."""
+    opened = open_database(f"sqlite:///{tmp_path}/rules.db")
+    await upgrade(opened)
+    yield opened
+    await opened.close()
+
+
+async def publish(database: Database, document: dict[str, Any], expected: int | None) -> None:
+    """Publish as another process does."""
+    store = RulesetStore(database=database)
+    await store.publish_document(document, expected=expected, comment="", author="somebody", now=0.0)
+
+
+def make_rulebook(database: Database, changes: list[CompiledRuleset], interval: float = 0.01) -> Rulebook:
+    """Make a rulebook that notes every change."""
+    return Rulebook(store=RulesetStore(database=database), on_change=changes.append, interval=interval)
+
+
+async def test_empty_before_the_first_publishing(database: Database) -> None:
+    """Before anything is published there is a ruleset without rules and without a revision."""
+    changes: list[CompiledRuleset] = []
+    rulebook = make_rulebook(database, changes)
+
+    assert await rulebook.refresh() is False
+    assert (rulebook.current().revision, rulebook.current().ruleset.rules, changes) == (None, (), [])
+
+
+async def test_new_revision_is_taken_over_once(database: Database) -> None:
+    """A refresh takes over what was published, and tells whoever must know what rules need."""
+    changes: list[CompiledRuleset] = []
+    rulebook = make_rulebook(database, changes)
+    await publish(database, VIP_RULES, None)
+
+    taken = [await rulebook.refresh(), await rulebook.refresh()]
+    await publish(database, OPEN_CASES, 1)
+    taken.append(await rulebook.refresh())
+
+    assert taken == [True, False, True]
+    assert [(rules.revision, rules.selection.open_cases) for rules in changes] == [(1, False), (2, True)]
+    assert rulebook.current() is changes[-1]
+
+
+async def test_following_notices_other_processes(database: Database) -> None:
+    """While it follows, what others publish is live within its interval."""
+    changes: list[CompiledRuleset] = []
+    rulebook = make_rulebook(database, changes)
+    task = asyncio.create_task(rulebook.follow())
+    await publish(database, VIP_RULES, None)
+
+    async def look() -> int | None:
+        return rulebook.current().revision
+
+    assert await wait_for(look) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_unreadable_revision_is_refused_once(database: Database) -> None:
+    """A revision that cannot be read leaves the present one live, and is told once and not every second."""
+    rulebook = make_rulebook(database, [])
+    await publish(database, VIP_RULES, None)
+    await rulebook.refresh()
+    await publish(database, OPEN_CASES, 1)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 2}' WHERE number = 2"))
+
+    with capture_logs() as lines:
+        taken = [await rulebook.refresh() for _ in range(3)]
+
+    assert taken == [False, False, False]
+    assert rulebook.current().revision == 1
+    assert [line["event"] for line in lines] == ["rulebook.revision_unreadable"]
+
+
+async def test_trouble_is_told_once_until_it_is_over(database: Database) -> None:
+    """A database that is away is one warning, and following goes on until it is back."""
+    rulebook = make_rulebook(database, [])
+    async with database.write() as connection:
+        await connection.execute(text("ALTER TABLE revisions RENAME TO gone"))
+    with capture_logs() as lines:
+        task = asyncio.create_task(rulebook.follow())
+
+        async def look() -> bool | None:
+            return bool(lines) or None
+
+        await wait_for(look)
+        async with database.write() as connection:
+            await connection.execute(text("ALTER TABLE gone RENAME TO revisions"))
+        await publish(database, VIP_RULES, None)
+
+        async def look_again() -> int | None:
+            return rulebook.current().revision
+
+        assert await wait_for(look_again) == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    assert [line["event"] for line in lines] == ["rulebook.refresh_failed", "rulebook.revision_live"]

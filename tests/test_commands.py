@@ -1,0 +1,275 @@
+"""The commands beside `serve`."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import Any
+
+import httpx
+import pytest
+from dirty_equals import IsPartialDict
+
+from tests.support.console import Console, open_console
+from tests.support.process import clean_environment
+from tests.support.service import VIP_ANSWER, VIP_RULES
+
+DEMO = {"SMARTROUTING_DEMO": "1"}
+STORED_TEST = {
+    "name": "a VIP",
+    "call": {"anum": "+358501234567"},
+    "caller": {"vip": True},
+    "expect": {"rule": "vip", "redirect": "vip-queue"},
+}
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Run commands quickly."""
+    with open_console(tmp_path_factory.mktemp("console")) as opened:
+        yield opened
+
+
+def write(folder: Path, document: object, name: str = "rules.json") -> str:
+    """Write a JSON file, and return its path."""
+    file = folder / name
+    file.write_text(json.dumps(document), encoding="utf-8")
+    return str(file)
+
+
+def make_rules(**members: object) -> Mapping[str, object]:
+    """Make the usual rules with a test that passes."""
+    return {**VIP_RULES, "tests": [STORED_TEST], **members}
+
+
+def test_lint_accepts_sound_rules(console: Console, tmp_path: Path) -> None:
+    """Rules without a fault are no errors and status 0, without any other setting."""
+    ended = console.run(tmp_path, "rules", "lint", write(tmp_path, make_rules()))
+
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[-1].startswith("0 errors, ")
+
+
+def rule(rule_id: str, then: object, **when: object) -> dict[str, object]:
+    """Write a rule."""
+    return {"id": rule_id, "then": then} | ({"when": when} if when else {})
+
+
+QUEUE = {"redirect": "vip-queue"}
+FAULTS: dict[str, tuple[list[dict[str, object]], str, str]] = {
+    "unknown fact": ([rule("r", QUEUE, fact="caller.vipp", op="is", value=True)], "r", "caller.vip"),
+    "unknown destination": ([rule("r", {"redirect": "vip-quue"})], "r", "vip-queue"),
+    "wrong type": ([rule("r", QUEUE, fact="caller.vip", op="gt", value=3)], "r", "`gt`"),
+    "unreachable": ([rule("a", QUEUE), rule("b", {"disconnect": True})], "b", ""),
+    "no wire key": ([rule("r", QUEUE | {"extra_priority": 10})], "r", "extra_priority"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_lint_names_rule_and_place(console: Console, tmp_path: Path, name: str) -> None:
+    """Each fault is one line with severity, place, rule and what to do."""
+    rules, guilty, hint = FAULTS[name]
+
+    ended = console.run(tmp_path, "rules", "lint", write(tmp_path, make_rules(rules=rules, tests=[])))
+
+    *findings, total = ended.out.splitlines()
+    line = next(line for line in findings if f"[{guilty}]" in line)
+    severity = line.split(":")[0]
+    assert line.startswith(f"{severity}: /rules/")
+    assert hint in line
+    assert ended.status == (1 if severity == "error" else 0)
+    assert (severity == "error") == (not total.startswith("0 errors"))
+    assert "Traceback" not in ended.err
+
+
+def test_lint_finds_failing_tests(console: Console, tmp_path: Path) -> None:
+    """A test that fails is a fault of the ruleset."""
+    failing = STORED_TEST | {"expect": {"rule": "other"}}
+
+    ended = console.run(tmp_path, "rules", "lint", write(tmp_path, make_rules(tests=[failing])))
+
+    assert ended.status == 1
+    assert "/tests/0" in ended.out
+
+
+def test_rules_test_reports_each_test(console: Console, tmp_path: Path) -> None:
+    """Every test is one line, failures say what differs, and the status tells whether all passed."""
+    failing = STORED_TEST | {"name": "a stranger", "caller": {"status": "unknown", "vip": False}}
+
+    good = console.run(tmp_path, "rules", "test", write(tmp_path, make_rules()))
+    bad = console.run(tmp_path, "rules", "test", write(tmp_path, make_rules(tests=[STORED_TEST, failing])))
+    none = console.run(tmp_path, "rules", "test", write(tmp_path, make_rules(tests=[])))
+
+    assert (good.status, good.out.splitlines()[-1]) == (0, "1 passed, 0 failed")
+    assert (bad.status, bad.out.splitlines()[-1]) == (1, "1 passed, 1 failed")
+    assert bad.out.splitlines()[0].startswith("pass  a VIP: to queue VIP service")
+    assert "FAIL  a stranger: " in bad.out
+    assert (none.status, none.out) == (1, "0 passed, 0 failed\n")
+
+
+@pytest.mark.parametrize("command", [("rules", "lint"), ("rules", "test"), ("simulate", "1", "--rules")])
+@pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe", b"[]", b'{"rules": 7}'])
+def test_unusable_rules_file_is_one_line(
+    console: Console, tmp_path: Path, command: tuple[str, ...], content: bytes | None
+) -> None:
+    """A file that is missing, no JSON or no ruleset is told without a traceback, with status 1."""
+    file = tmp_path / "rules.json"
+    if content is not None:
+        file.write_bytes(content)
+
+    ended = console.run(tmp_path, *command, str(file), **DEMO)
+
+    assert ended.status == 1
+    assert "Traceback" not in ended.err + ended.out
+    assert ended.err.count("\n") + ended.out.count("error: ") == 1
+
+
+def simulate(console: Console, folder: Path, *arguments: str, **settings: str) -> dict[str, Any]:
+    """Simulate a call in the demo, and return the result."""
+    ended = console.run(folder, "simulate", *arguments, **DEMO, **settings)
+    assert (ended.status, ended.err) == (0, "")
+    result: dict[str, Any] = json.loads(ended.out)
+    return result
+
+
+def test_simulate_a_file(console: Console, tmp_path: Path) -> None:
+    """A ruleset file decides a made-up call with the caller the CRM knows, and leaves no data behind."""
+    rules = write(tmp_path, make_rules())
+
+    result = simulate(console, tmp_path, "0501234567", "--targetid", "SALES", "--queue", "q1", "--rules", rules)
+
+    assert result["answer"] == {"status": 200, "body": VIP_ANSWER}
+    assert result["facts"] == IsPartialDict({"call.target_id": "SALES", "call.queue_id": "q1", "caller.vip": True})
+    assert result["trace"]["rules"][0] == IsPartialDict(id="vip", decided=True)
+    assert not (tmp_path / "data" / "smartrouting.db").exists()
+
+
+def test_simulate_a_pretended_caller(console: Console, tmp_path: Path) -> None:
+    """A caller may be pretended, and a withheld number is an empty one."""
+    rules = write(tmp_path, make_rules())
+
+    vip = simulate(console, tmp_path, "+358401112233", "--caller", '{"vip": true}', "--rules", rules)
+    hidden = simulate(console, tmp_path, "", "--rules", rules)
+
+    assert (vip["source"], vip["answer"]["body"]) == ("given", VIP_ANSWER)
+    assert (hidden["caller"]["status"], hidden["answer"]) == ("withheld", {"status": 204, "body": None})
+
+
+@pytest.mark.parametrize("caller", ["{", '"x"', '{"status": "rich"}', '{"unheard": 1}'])
+def test_simulate_refuses_a_strange_caller(console: Console, tmp_path: Path, caller: str) -> None:
+    """A pretended caller that cannot be read is refused without a traceback."""
+    ended = console.run(tmp_path, "simulate", "+358401112233", "--caller", caller, **DEMO)
+
+    assert ended.status in {1, 2}
+    assert "Traceback" not in ended.err
+    assert ended.err
+
+
+def test_check_of_the_demo_is_all_right(console: Console, tmp_path: Path) -> None:
+    """Every check of the embedded organisation passes, one line each."""
+    ended = console.run(tmp_path, "check", **DEMO)
+
+    assert (ended.status, ended.err) == (0, "")
+    assert {line.split()[0] for line in ended.out.splitlines()} == {"ok"}
+    assert len(ended.out.splitlines()) >= 4
+
+
+def test_check_names_what_is_wrong(console: Console, tmp_path: Path) -> None:
+    """A column that does not exist is one line that names it, with status 1."""
+    columns = json.dumps(["mobilephone", "new_hotline"])
+
+    ended = console.run(tmp_path, "check", **DEMO, SMARTROUTING_DATAVERSE__CONTACT_PHONE_COLUMNS=columns)
+
+    assert ended.status == 1
+    failures = [line for line in ended.out.splitlines() if line.startswith("FAIL")]
+    assert any("new_hotline" in line for line in failures)
+    assert "Traceback" not in ended.out + ended.err
+
+
+def test_check_of_an_unreachable_organisation(console: Console, tmp_path: Path) -> None:
+    """An organisation that does not answer is a failure, told in lines and not in a traceback."""
+    settings = {
+        "SMARTROUTING_WEBHOOK__API_KEYS": '{"queue": "some-key"}',
+        "SMARTROUTING_DATAVERSE__URL": "http://127.0.0.1:9",
+        "SMARTROUTING_DATAVERSE__AUTH": "token",
+        "SMARTROUTING_DATAVERSE__TOKEN": "secret-token",
+    }
+
+    ended = console.run(tmp_path, "check", **settings)
+
+    assert ended.status == 1
+    assert "FAIL" in ended.out
+    assert "Traceback" not in ended.out + ended.err
+    assert "secret-token" not in ended.out + ended.err
+
+
+def test_openapi_is_written(console: Console, tmp_path: Path) -> None:
+    """The document goes to a file or to standard output, and needs no settings."""
+    to_file = console.run(tmp_path, "openapi", "--output", "api.yaml")
+    to_output = console.run(tmp_path, "openapi")
+
+    assert (to_file.status, to_file.out, to_output.status) == (0, "", 0)
+    assert (tmp_path / "api.yaml").read_text(encoding="utf-8") == to_output.out
+    assert to_output.out.startswith("openapi: 3.1")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("rules",), ("emulate",), ("serve", "--help"), ("nonsense",)])
+def test_help_is_offered(console: Console, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Without a command, or with one that does not exist, the console script says how it is used."""
+    ended = console.run(tmp_path, *arguments)
+
+    assert "Usage: smartrouting" in ended.out + ended.err
+    assert "Traceback" not in ended.err
+
+
+@contextmanager
+def emulate(folder: Path, *arguments: str) -> Iterator[str]:
+    """Serve an emulator on a free port, and give its URL."""
+    command = [sys.executable, "-m", "app.cli", "emulate", *arguments, "--port", "0"]
+    environment = {**clean_environment({}), "PYTHONPATH": str(Path(__file__).parents[1])}
+    with Popen(command, cwd=folder, env=environment, stdout=DEVNULL, stderr=PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stderr is not None
+            line = next(line for line in process.stderr if "http://" in line)
+            yield line.split()[-1]
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def test_emulated_dataverse_answers(tmp_path: Path) -> None:
+    """The emulator grants a token over the wire and shows the tables of a file."""
+    tables = write(tmp_path, {"contacts": [{"fullname": "Ann Example", "mobilephone": "+358501234567"}]}, "tables.json")
+
+    with emulate(tmp_path, "dataverse", "--data", tables) as url, httpx.Client(base_url=url) as client:
+        refused = client.get("/api/data/v9.2/contacts")
+        granted = client.post(
+            "/11111111-2222-4333-8444-555555555555/oauth2/v2.0/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_id": "0a0b0c0d-1111-4222-8333-444455556666",
+                "client_secret": "demo-secret-not-for-production",
+                "scope": f"{url}/.default",
+            },
+        )
+        token = granted.json()["access_token"]
+        found = client.get("/api/data/v9.2/contacts?$select=fullname", headers={"Authorization": f"Bearer {token}"})
+
+    assert refused.status_code == 401
+    assert [row["fullname"] for row in found.json()["value"]] == ["Ann Example"]
+
+
+@pytest.mark.parametrize("system", ["dataverse", "enreach"])
+@pytest.mark.parametrize("content", [None, "{", '{"unheard": []}', '{"contacts": 7}'])
+def test_emulator_refuses_unusable_tables(console: Console, tmp_path: Path, system: str, content: str | None) -> None:
+    """A data file that cannot be used is one line and status 1."""
+    file = tmp_path / "tables.json"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+
+    ended = console.run(tmp_path, "emulate", system, "--port", "0", "--data", str(file))
+
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert ended.err.startswith("smartrouting: ")

@@ -1,0 +1,55 @@
+"""What travels in the wheel."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from hatchling import build
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """Build the wheel as an installer does."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with chdir(ROOT):
+        name = build.build_wheel(str(folder))
+    with zipfile.ZipFile(folder / name) as opened:
+        yield opened
+
+
+def list_sources() -> set[str]:
+    """List every file of the application that is not made by running it."""
+    files = (path for path in (ROOT / "app").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(ROOT)) for path in files}
+
+
+def test_wheel_holds_the_whole_application(wheel: zipfile.ZipFile) -> None:
+    """Every source file and every data file of the application is in the wheel, and nothing else of the repository."""
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+    assert inside == list_sources()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "app/store/migrations/env.py",
+        "app/store/migrations/versions/0001_first_schema.py",
+        "app/emulators/dataverse/sample.json",
+        "app/demo/ruleset.json",
+    ],
+)
+def test_data_files_travel(wheel: zipfile.ZipFile, name: str) -> None:
+    """Migrations, sample data and sample rules are there, byte for byte."""
+    assert wheel.read(name) == (ROOT / name).read_bytes()
+
+
+def test_console_script_is_declared(wheel: zipfile.ZipFile) -> None:
+    """Installing gives the command."""
+    entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+
+    assert "smartrouting = app.cli:main" in wheel.read(entry_points).decode()
