@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What the tests use, and no more: a plugin that is merely installed costs every worker its import.
+PLUGINS := anyio.pytest_plugin,pytest_socket,xdist.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format openapi bench image lock clean
@@ -16,7 +18,8 @@ run: $(VENV)/.run ## Serve the demo on http://127.0.0.1:8000 (PORT=9000 make run
 		exec $(BIN)/smartrouting serve
 
 test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest -n auto
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=$(PLUGINS) $(BIN)/python -m pytest --dist worksteal \
+		-n $$($(BIN)/python -c 'import os; print(3 * os.cpu_count() // 2)')
 
 lint: $(VENV)/.dev ## Check style, types and import directions
 	@$(BIN)/ruff check .
@@ -41,7 +44,7 @@ lock: $(VENV)/.dev ## Pin the newest allowed versions in the constraints files
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --upgrade --group build pyproject.toml --output-file constraints.txt
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-header --upgrade --group build --group dev --constraint constraints.txt \
+		--no-header --upgrade --group build --group dev --extra otel --constraint constraints.txt \
 		pyproject.toml --output-file constraints-dev.txt
 
 clean: ## Remove everything that was created here

@@ -6,16 +6,15 @@ import typer
 
 from app.commands.check import check
 from app.commands.emulate import emulate
+from app.commands.error_lines import describe_error
 from app.commands.openapi import openapi
 from app.commands.rules import rules
 from app.commands.serve import serve
 from app.commands.settings import settings
 from app.commands.simulate import simulate
-from app.errors import AppError, Finding
+from app.errors import AppError
 
 __all__ = ["main"]
-
-_MOST_FINDINGS = 5
 
 
 def make_cli() -> typer.Typer:
@@ -39,18 +38,8 @@ def main() -> None:
     try:
         make_cli()()
     except AppError as error:
-        sys.stderr.write(f"smartrouting: {_describe(error)}\n")
+        sys.stderr.write(f"smartrouting: {describe_error(error)}\n")
         sys.exit(1)
-
-
-def _describe(error: AppError) -> str:
-    told = [_describe_finding(finding) for finding in error.findings[:_MOST_FINDINGS]]
-    more = len(error.findings) - len(told)
-    return " ".join([error.detail, "; ".join([*told, *([f"and {more} more"] if more else [])])]).strip()
-
-
-def _describe_finding(finding: Finding) -> str:
-    return f"{finding.pointer or '/'}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
 
 
 if __name__ == "__main__":

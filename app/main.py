@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app.admin import (
     audit,
@@ -33,6 +34,7 @@ from app.api import health as health_routes
 from app.api.application import Application
 from app.api.documentation import add_documentation
 from app.api.errors import add_error_handlers
+from app.api.introduction import DESCRIPTION, TAGS
 from app.api.webhook_route import make_webhook_router
 from app.assembly.calls import make_call_state
 from app.assembly.directory import make_directory, make_waiting_room
@@ -44,7 +46,9 @@ from app.assembly.outside import Outside
 from app.assembly.parts import Parts
 from app.assembly.people import make_sign_in, open_people
 from app.assembly.rulesets import make_ruleset_state, make_shadow, start_ruleset_work
+from app.assembly.spans import open_spans
 from app.assembly.stores import Stores, open_stores
+from app.auth.access import IdentifyFirst
 from app.auth.key_use import KeyUse
 from app.background import Background
 from app.demo.setup import prepare_demo
@@ -66,6 +70,8 @@ _UNLOGGED = ("/health/live", "/health/ready", "/metrics")
 """Paths without an access line: probes would drown everything else."""
 _RULEBOOK_SECONDS = 1.0
 _KEY_USE_SECONDS = 5.0
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework's own would export paths with phone numbers, and messages of errors (decision record 0011)."""
 _MOST_ADMIN_BYTES = 5 * 1024 * 1024
 """Of a body; thousands of rules fit."""
 
@@ -96,16 +102,20 @@ def create_app(settings: Settings, *, outside: Outside | None = None) -> FastAPI
         title="Smart Routing for Enreach Voice",
         version=metadata.version("smartrouting"),
         summary="Decides where each incoming call should go.",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.settings = settings
     add_error_handlers(app)
     _add_routes(app, profile)
     add_documentation(app, sign_in=sign_in)
+    app.add_middleware(IdentifyFirst, prefix="/admin")
     app.add_middleware(BodyLimit, prefix="/admin", most=_MOST_ADMIN_BYTES)
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
     return app
@@ -175,6 +185,7 @@ async def _open_parts(
         shadow=make_shadow(stores, rulebook, profile, metrics, outside),
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, pace=MoverPace()),
+        export_call=open_spans(stack),
         key_use=KeyUse(await stores.key_uses.load()),
         agent_book=agent_book,
     )

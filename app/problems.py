@@ -7,14 +7,44 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.errors import Finding
+from app.dataverse.errors import DataverseError, TimedOutError
+from app.errors import (
+    BodyTooLargeError,
+    ConflictError,
+    Finding,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
+    UnauthorizedError,
+)
 from app.observability.masking import mask_text
 from app.observability.requests import find_request
+from app.sentences import write_sentence
+from app.store.errors import StoreUnavailableError
 
 __all__ = ["MEDIA_TYPE", "Problem", "ProblemItem", "describe_problem", "make_problem_response", "problems"]
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:smartrouting"
+_USUAL = {
+    error.status: (error.code, error.title)
+    for error in (
+        UnauthorizedError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        PreconditionFailedError,
+        BodyTooLargeError,
+        InvalidInputError,
+        PreconditionRequiredError,
+        DataverseError,
+        StoreUnavailableError,
+        TimedOutError,
+    )
+}
+"""What stands for an error of each status in the OpenAPI document."""
 
 
 class ProblemItem(BaseModel):
@@ -64,7 +94,7 @@ def make_problem_response(
         type=f"{URN}:problem:{code}",
         title=title,
         status=status,
-        detail=mask_text(detail) if detail else None,
+        detail=write_sentence(mask_text(detail)) if detail else None,
         instance=f"{URN}:request:{request.request_id}" if request else None,
         errors=[_present(finding) for finding in findings],
     )
@@ -80,18 +110,22 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def describe_problem(status: int) -> dict[str, Any]:
     """Describe one error answer as an OpenAPI Response Object."""
     phrase = HTTPStatus(status).phrase
-    return {
-        "description": phrase,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": phrase, "content": {MEDIA_TYPE: {"schema": schema, "example": _make_example(status)}}}
+
+
+def _make_example(status: int) -> dict[str, object]:
+    phrase = HTTPStatus(status).phrase
+    code, title = _USUAL.get(status, (phrase.casefold().replace(" ", "-"), phrase))
+    return {"type": f"{URN}:problem:{code}", "title": title, "status": status, "detail": "What was wrong."}
 
 
 def _present(finding: Finding) -> ProblemItem:
     return ProblemItem(
         code=finding.code,
         pointer=finding.pointer,
-        detail=mask_text(finding.message),
-        hint=mask_text(finding.hint) or None,
+        detail=write_sentence(mask_text(finding.message)),
+        hint=write_sentence(mask_text(finding.hint)) or None,
         rule=finding.rule,
         severity=finding.severity,
     )

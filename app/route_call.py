@@ -5,9 +5,10 @@ directory cannot tell in time, and the rules decide knowing just that; or someth
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from app.directory.answers import Sighting, Source
@@ -26,14 +27,15 @@ __all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionLog", "Hops", "Rou
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """When and how a request came in."""
 
     id: str
     """The decision's id: UUID version 7."""
     request_id: str
     """The sender's `X-Request-ID`, or else the decision's id."""
+    trace_id: str
+    """The sender's trace, or else the decision's id without its dashes."""
     credential: str
     """Label of the key or name of the Basic user; never the secret."""
     at: float
@@ -75,8 +77,7 @@ class Hops(Protocol):
         """Return the decision, or `no_change` when the call went round too often; and its hops so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A decision and its wire form, for whoever sends and counts."""
 
     decision: Decision
@@ -84,10 +85,13 @@ class Answered:
     sighting: Sighting
     seconds: float
     """From the request's arrival to the decision."""
+    record_seconds: float
+    """What it took to record it."""
     recorded: bool
     """Whether the decision log took it."""
 
 
+_SPELLINGS_KEPT = 1024
 _WITHHELD = Sighting(Caller(status=CallerStatus.WITHHELD), Source.NONE)
 _NOBODY = Sighting(Caller(status=CallerStatus.UNKNOWN), Source.NONE)
 _BROKEN = Sighting(
@@ -111,27 +115,25 @@ class RouteCall:
     ) -> None:
         self._directory = directory
         self._rulebook = rulebook
-        self._profile = profile
         self._decision_log = decision_log
         self._hops = hops
+        self._spell = lru_cache(_SPELLINGS_KEPT)(partial(_spell_decision, profile=profile))
         self._monotonic = monotonic
         self._call_log = call_log
 
     async def __call__(self, call: Call, arrival: Arrival) -> Answered:
         """Answer the call by `arrival.until`; never raises for anything the CRM, the rules or the disk do."""
-        received = self._monotonic()
+        rules, received = self._rulebook.current(), self._monotonic()
         sighting = self._recognise(call) or await self._look_up(call, arrival)
         found = self._monotonic()
-        rules = self._rulebook.current()
         facts, decision = self._decide(rules, call, sighting.caller, arrival.at)
         decision, hops = self._hops.limit(call, decision)
-        answer = encode_decision(decision, self._profile)
-        if answer.reason:
-            decision = Decision(outcome=Outcome.NO_CHANGE, rule=decision.rule, reason=answer.reason)
+        decision, answer, document = self._spell(decision)
         decided = self._monotonic()
         waterfall = {
             "receive": _milliseconds(arrival.started, received),
             "look_up": _milliseconds(received, found),
+            **{f"look_up.{stage}": _milliseconds(0.0, seconds) for stage, seconds in sighting.stages.items()},
             "rules": _milliseconds(found, decided),
             "total": _milliseconds(arrival.started, decided),
         }
@@ -143,12 +145,20 @@ class RouteCall:
                 revision=rules.revision,
                 facts=facts,
                 decision=decision,
+                document=document,
                 answer=answer,
                 waterfall=waterfall,
                 hops=hops,
             )
         )
-        answered = Answered(decision, answer, sighting, decided - arrival.started, recorded)
+        answered = Answered(
+            decision=decision,
+            answer=answer,
+            sighting=sighting,
+            seconds=decided - arrival.started,
+            record_seconds=self._monotonic() - decided,
+            recorded=recorded,
+        )
         self._call_log(_make_line(call, arrival, answered, rules.revision))
         return answered
 
@@ -178,8 +188,16 @@ class RouteCall:
             return facts, Decision(outcome=Outcome.NO_CHANGE, reason="the rules could not be evaluated")
 
 
+def _spell_decision(decision: Decision, profile: ResponseProfile) -> tuple[Decision, WireAnswer, Mapping[str, object]]:
+    """Spell a decision for the wire and for the log; one that cannot be spelled has become no change."""
+    answer = encode_decision(decision, profile)
+    if answer.reason:
+        decision = Decision(outcome=Outcome.NO_CHANGE, rule=decision.rule, reason=answer.reason)
+    return decision, answer, decision_document(decision)
+
+
 def _milliseconds(start: float, end: float) -> float:
-    return round((end - start) * 1000, 3)
+    return round((end - start) * 1_000_000) / 1000
 
 
 def _make_record(
@@ -190,6 +208,7 @@ def _make_record(
     revision: int | None,
     facts: Mapping[str, FactValue],
     decision: Decision,
+    document: Mapping[str, object],
     answer: WireAnswer,
     waterfall: Mapping[str, float],
     hops: int,
@@ -215,7 +234,7 @@ def _make_record(
         revision=revision,
         rule=decision.rule,
         outcome=decision.outcome,
-        decision=decision_document(decision),
+        decision=document,
         status=answer.status,
         body=None if answer.body is None else answer.body.decode(),
         waterfall=waterfall,
@@ -228,6 +247,7 @@ def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int |
     return CallLine(
         decision_id=arrival.id,
         request_id=arrival.request_id,
+        trace_id=arrival.trace_id,
         call_id=call.call_id,
         caller=mask(call.caller.e164),
         caller_status=sighting.caller.status,
@@ -238,4 +258,5 @@ def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int |
         status=answered.answer.status,
         revision=revision,
         ms=_milliseconds(0.0, answered.seconds),
+        record_ms=_milliseconds(0.0, answered.record_seconds),
     )

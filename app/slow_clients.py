@@ -7,7 +7,9 @@ one, or never reads its answer, would be kept for ever.
 import asyncio
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.webhook import WHOLE_BODY
+from app.whole_answers import WholeAnswerProtocol
 
 __all__ = ["ImpatientProtocol"]
 
@@ -18,11 +20,12 @@ _SEND_SECONDS = 20.0
 _LEAVE_SECONDS = 0.5
 """For a request that is on its way, or waits to be read, when the service stops."""
 _MOST_HEAD_BYTES = 65_536
+_WHOLE: dict[str, dict[object, object]] = {WHOLE_BODY: {}}
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-class ImpatientProtocol(HttpToolsProtocol):
+class ImpatientProtocol(WholeAnswerProtocol):
     """Ends connections that are too slow, and heads that are too large; a request that comes at once arms no timer."""
 
     receive_seconds = _RECEIVE_SECONDS
@@ -69,12 +72,14 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
-        if self._leaving:
+        if self._leaving and self.cycle is not None:
             self.cycle.keep_alive = False
 
     @override
     def on_message_complete(self) -> None:
         self._in_request = False
+        # Its task begins after all that came with the head was read.
+        self.scope["extensions"] = _WHOLE
         super().on_message_complete()
 
     @override

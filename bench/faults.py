@@ -127,7 +127,7 @@ def run_cell(world: World, cell: Cell, *, deadline_ms: int = _DEADLINE_MS) -> Ou
         "cache": {"fresh_seconds": 0 if cell.state == "stale" else 60},
     }
     if cell.state == "restarted":
-        with world.run_service(folder, changes) as service:
+        with world.run_service(folder, {}) as service:
             _call(service, ANNA)
     with _heal_after(world), world.run_service(folder, changes) as service:
         # Where she is to be unknown, somebody else's call opens connection and token.

@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,9 @@ _PAUSE = 0.005
 """Seconds between two probing calls: a busy queue, not a flood."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Print how long a replay takes and how fast calls are answered without and with it."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else _CALLS
+    count = int(arguments[0]) if arguments else _CALLS
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_fill(f"sqlite:///{folder}/bench.db", count))
         rules = Path(folder) / "rules.json"
@@ -189,4 +189,4 @@ def _make_id(at: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -63,6 +63,8 @@ def make_ruleset() -> dict[str, Any]:
 def _environment(folder: str, rules: Path) -> dict[str, str]:
     return {
         "SMARTROUTING_DEMO": "1",
+        # As deployed; the demo writes its log for people.
+        "SMARTROUTING_LOG__FORMAT": "json",
         "SMARTROUTING_WEBHOOK__API_KEYS": json.dumps({"bench": KEY}),
         "SMARTROUTING_RULES__FILE": str(rules),
         "SMARTROUTING_STORE__URL": f"sqlite:///{folder}/bench.db",

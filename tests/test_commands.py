@@ -1,21 +1,25 @@
 """The commands beside `serve`."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from signal import SIGTERM
+from subprocess import run
 from typing import Any
 
 import httpx
 import pytest
 from dirty_equals import IsPartialDict
 
-from tests.support.console import Console, open_console
+from tests.support.console import Console
 from tests.support.process import clean_environment
 from tests.support.service import VIP_ANSWER, VIP_RULES
 
+ROOT = Path(__file__).parents[1]
 DEMO = {"SMARTROUTING_DEMO": "1"}
 STORED_TEST = {
     "name": "a VIP",
@@ -23,13 +27,6 @@ STORED_TEST = {
     "caller": {"vip": True},
     "expect": {"rule": "vip", "redirect": "vip-queue"},
 }
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """Run commands quickly."""
-    with open_console(tmp_path_factory.mktemp("console")) as opened:
-        yield opened
 
 
 def write(folder: Path, document: object, name: str = "rules.json") -> str:
@@ -172,8 +169,10 @@ def test_check_of_the_demo_is_all_right(console: Console, tmp_path: Path) -> Non
     ended = console.run(tmp_path, "check", **DEMO)
 
     assert (ended.status, ended.err) == (0, "")
-    assert {line.split()[0] for line in ended.out.splitlines()} == {"ok"}
-    assert len(ended.out.splitlines()) >= 4
+    *checked, last = ended.out.splitlines()
+    assert {line.split()[0] for line in checked} == {"ok"}
+    assert len(checked) > 10
+    assert last == "not configured  sign-in issuer: administrators come with keys only"
 
 
 def test_check_names_what_is_wrong(console: Console, tmp_path: Path) -> None:
@@ -183,7 +182,7 @@ def test_check_names_what_is_wrong(console: Console, tmp_path: Path) -> None:
     ended = console.run(tmp_path, "check", **DEMO, SMARTROUTING_DATAVERSE__CONTACT_PHONE_COLUMNS=columns)
 
     assert ended.status == 1
-    failures = [line for line in ended.out.splitlines() if line.startswith("FAIL")]
+    failures = [line for line in ended.out.splitlines() if line.startswith("wrong ")]
     assert any("new_hotline" in line for line in failures)
     assert "Traceback" not in ended.out + ended.err
 
@@ -200,7 +199,7 @@ def test_check_of_an_unreachable_organisation(console: Console, tmp_path: Path) 
     ended = console.run(tmp_path, "check", **settings)
 
     assert ended.status == 1
-    assert "FAIL" in ended.out
+    assert "wrong " in ended.out
     assert "Traceback" not in ended.out + ended.err
     assert "secret-token" not in ended.out + ended.err
 
@@ -225,25 +224,28 @@ def test_help_is_offered(console: Console, tmp_path: Path, arguments: tuple[str,
 
 
 @contextmanager
-def emulate(folder: Path, *arguments: str) -> Iterator[str]:
-    """Serve an emulator on a free port, and give its URL."""
-    command = [sys.executable, "-m", "app.cli", "emulate", *arguments, "--port", "0"]
-    environment = {**clean_environment({}), "PYTHONPATH": str(Path(__file__).parents[1])}
-    with Popen(command, cwd=folder, env=environment, stdout=DEVNULL, stderr=PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stderr is not None
-            line = next(line for line in process.stderr if "http://" in line)
-            yield line.split()[-1]
-        finally:
-            process.terminate()
-            assert process.wait(30) == 0
+def emulate(console: Console, folder: Path, *arguments: str) -> Iterator[list[str]]:
+    """Serve an emulator on a free port, and give the lines it prints to be pasted."""
+    with console.start(folder, "emulate", *arguments, "--port", "0") as running:
+        told = takewhile(lambda line: "Ctrl-C" not in line, running.stderr)
+        yield [line.strip() for line in told if line.startswith("  export ")]
+        running.send_signal(SIGTERM)
+        assert running.wait(30) == 0
 
 
-def test_emulated_dataverse_answers(tmp_path: Path) -> None:
+def find_url(exports: list[str]) -> str:
+    """Find the address among the lines."""
+    return next(line for line in exports if "__URL=" in line).partition("=")[2]
+
+
+def test_emulated_dataverse_answers(console: Console, tmp_path: Path) -> None:
     """The emulator grants a token over the wire and shows the tables of a file."""
     tables = write(tmp_path, {"contacts": [{"fullname": "Ann Example", "mobilephone": "+358501234567"}]}, "tables.json")
 
-    with emulate(tmp_path, "dataverse", "--data", tables) as url, httpx.Client(base_url=url) as client:
+    with (
+        emulate(console, tmp_path, "dataverse", "--data", tables) as exports,
+        httpx.Client(base_url=find_url(exports)) as client,
+    ):
         refused = client.get("/api/data/v9.2/contacts")
         granted = client.post(
             "/11111111-2222-4333-8444-555555555555/oauth2/v2.0/token",
@@ -251,7 +253,7 @@ def test_emulated_dataverse_answers(tmp_path: Path) -> None:
                 "grant_type": "client_credentials",
                 "client_id": "0a0b0c0d-1111-4222-8333-444455556666",
                 "client_secret": "demo-secret-not-for-production",
-                "scope": f"{url}/.default",
+                "scope": f"{find_url(exports)}/.default",
             },
         )
         token = granted.json()["access_token"]
@@ -259,6 +261,25 @@ def test_emulated_dataverse_answers(tmp_path: Path) -> None:
 
     assert refused.status_code == 401
     assert [row["fullname"] for row in found.json()["value"]] == ["Ann Example"]
+
+
+def test_printed_lines_lead_to_the_emulators(console: Console, tmp_path: Path) -> None:
+    """Pasted into a shell, the lines that both emulators print make the check pass, Enreach included."""
+    check = f"{shlex.quote(sys.executable)} -m app.cli check"
+    with emulate(console, tmp_path, "dataverse") as dataverse, emulate(console, tmp_path, "enreach") as enreach:
+        ended = run(  # noqa: S603 - the lines are meant to be pasted
+            ["/bin/sh", "-c", "\n".join([*dataverse, *enreach, check])],
+            cwd=tmp_path,
+            env={**clean_environment({}), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    told = ended.stdout.splitlines()
+    assert "ok              columns of systemuser: new_enreachemail, new_enreachuserid" in told
+    assert "ok              Enreach API: answers, and accepts the key" in told
 
 
 @pytest.mark.parametrize("system", ["dataverse", "enreach"])

@@ -11,9 +11,10 @@ import pytest
 
 from app.commands.settings import write_settings_table
 from app.settings import read_settings
-from tests.support.process import running_demo
+from tests.support.console import Console
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _EXAMPLE = re.compile(r"<!-- example: (?P<name>[\w ]+) -->\n```console\n\$ (?P<line>curl .+)\n(?P<output>(?:.+\n)*)```")
 _JSON = re.compile(r"```json\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -36,9 +37,7 @@ def test_settings_examples_are_accepted(variable: str, tmp_path: Path) -> None:
     assert len(chosen) == len(json.loads(value))
 
 
-@pytest.mark.parametrize(
-    "path", sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-)
+@pytest.mark.parametrize("path", DOCUMENTS)
 def test_links_lead_somewhere(path: str) -> None:
     """Every relative link of a document names a file or folder of the project."""
     document = ROOT / path
@@ -50,11 +49,18 @@ def test_links_lead_somewhere(path: str) -> None:
     assert dead == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_json_examples_are_json(path: str) -> None:
+    """Every JSON example of a document can be read."""
+    for example in _JSON.findall((ROOT / path).read_text(encoding="utf-8")):
+        json.loads(example)
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the demo as a user starts it, with the key of the README."""
+def demo(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the demo as a user starts it, with the key of the README; give its base URL."""
     keys = {"SMARTROUTING_WEBHOOK__API_KEYS": '{"demo": "not-a-real-webhook-key"}'}
-    with running_demo(tmp_path_factory.mktemp("demo"), keys) as url:
+    with console.serve_demo(tmp_path_factory.mktemp("demo"), **keys) as (url, _):
         yield url
 
 
@@ -64,6 +70,43 @@ def test_readme_examples_print_what_they_say(name: str, demo: str) -> None:
     examples = {e["name"]: e for e in _EXAMPLE.finditer((ROOT / "README.md").read_text(encoding="utf-8"))}
 
     assert _curl(examples[name]["line"], demo) == examples[name]["output"]
+
+
+def test_check_prints_what_the_document_says(console: Console, tmp_path: Path) -> None:
+    """The lines of the check in the demo are those of the document."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    output = text.partition("$ SMARTROUTING_DEMO=1 smartrouting check\n")[2].partition("```")[0]
+
+    ended = console.run(tmp_path, "check", SMARTROUTING_DEMO="1")
+
+    assert (ended.out, ended.status) == (output, 0)
+
+
+def test_first_ruleset_of_the_readme_works(console: Console, tmp_path: Path) -> None:
+    """The ruleset an integrator starts with is sound, but for the id it asks for, and its test passes."""
+    [text] = _JSON.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    (tmp_path / "rules.json").write_text(text, encoding="utf-8")
+
+    ended = [console.run(tmp_path, "rules", command, "rules.json") for command in ("lint", "test")]
+
+    assert [(each.status, each.out.splitlines()[-1]) for each in ended] == [
+        (0, "0 errors, 0 warnings"),
+        (0, "1 passed, 0 failed"),
+    ]
+
+
+def test_first_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
+    """The least `.env` of the README, with the blanks filled in, is a complete deployment."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^ +(SMARTROUTING_\w+=.*)$", text, re.MULTILINE)
+    file = tmp_path / ".env"
+    file.write_text("\n".join(re.sub(r"<[\w ]+>", "something", line) for line in lines), encoding="utf-8")
+
+    settings = read_settings({}, env_file=file)
+
+    assert len(lines) == 7
+    assert str(settings.dataverse.url) == "https://something.crm4.dynamics.com"
+    assert (list(settings.webhook.api_keys), list(settings.admin.api_keys)) == (["enreach"], ["ops"])
 
 
 def _curl(line: str, demo: str) -> str:

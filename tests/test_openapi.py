@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from app.assembly.outside import Outside
 from app.commands.openapi import write_openapi
+from tests.support.document import read_document
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
 
 FILE = Path(__file__).parents[1] / "openapi.yaml"
 METHODS = {"get", "put", "post", "delete", "patch"}
-DOCUMENT: dict[str, Any] = yaml.safe_load(write_openapi())
+DOCUMENT = read_document()
 
 
 def list_operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -24,6 +24,7 @@ def list_operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 OPERATIONS = list(list_operations())
+SHARED = DOCUMENT["components"]["responses"]
 NAMES = [f"{method} {path}" for method, path, _ in OPERATIONS]
 EXAMPLES = DOCUMENT["paths"]["/smartrouting"]["post"]["requestBody"]["content"]["application/json"]["examples"]
 
@@ -57,18 +58,36 @@ def test_operation_says_what_it_is_for(method: str, path: str, operation: dict[s
     assert any(status.startswith(("2", "3")) for status in operation["responses"])
 
 
+def test_shared_errors_are_problems_with_an_example_of_their_status() -> None:
+    """What operations refer to has the one error body, and an example that fits."""
+    kinds = {name: answer["content"]["application/problem+json"] for name, answer in SHARED.items()}
+
+    assert {kind["schema"]["$ref"] for kind in kinds.values()} == {"#/components/schemas/Problem"}
+    assert all(name == f"Problem{kind['example']['status']}" for name, kind in kinds.items())
+
+
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
 def test_operation_has_error_bodies(method: str, path: str, operation: dict[str, Any]) -> None:
     """Every error of every operation is a problem; whoever needs a credential is told of 401 and 403."""
     errors = {status: answer for status, answer in operation["responses"].items() if status[0] in "45"}
-    kinds = {status: set(answer.get("content", {})) for status, answer in errors.items()}
+    shared = {status: {"$ref": f"#/components/responses/Problem{status}"} for status in errors}
 
-    assert {status: kind for status, kind in kinds.items() if kind != {"application/problem+json"}} == {}, method
+    assert errors == shared, method
     if operation.get("security"):
         assert {"401", "403"} <= set(errors)
     if "parameters" in operation or "requestBody" in operation:
         assert set(errors) & {"404", "422"}
     assert not path.startswith("/admin") or operation.get("security")
+
+
+def test_introduction_says_which_key_goes_where() -> None:
+    """The document begins with both keys and the order of things, and describes exactly the groups there are."""
+    text = DOCUMENT["info"]["description"]
+    used = {tag for _, _, operation in OPERATIONS for tag in operation["tags"]}
+
+    assert text.index("X-Benemen-APIKey") < text.index("Authorization: Bearer") < text.index("*Webhook*")
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == used
+    assert all(tag["description"].endswith(".") for tag in DOCUMENT["tags"])
 
 
 def test_nothing_of_the_framework_is_left() -> None:

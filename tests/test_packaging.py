@@ -1,5 +1,7 @@
 """What travels in the wheel."""
 
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import chdir
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hatchling import build
+
+from tests.support.process import clean_environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,3 +57,23 @@ def test_console_script_is_declared(wheel: zipfile.ZipFile) -> None:
     entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
 
     assert "smartrouting = app.cli:main" in wheel.read(entry_points).decode()
+
+
+def test_unpacked_wheel_works_far_from_the_repository(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """With nothing but the wheel and the libraries the demo's systems, rules and migrations are there."""
+    packages, folder = tmp_path / "packages", tmp_path / "elsewhere"
+    wheel.extractall(packages)
+    folder.mkdir()
+    program = "import app.cli, sys; sys.stderr.write(app.cli.__file__); app.cli.main()"
+
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program, "check"],
+        cwd=folder,
+        env={**clean_environment({"SMARTROUTING_DEMO": "1"}), "PYTHONPATH": str(packages)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, str(packages / "app" / "cli.py"))
+    assert "rules: 3 from the sample" in ended.stdout

@@ -35,6 +35,7 @@ class Seen:
 
     caller: Caller
     source: str
+    stages: dict[str, float] = field(default_factory=dict)
 
     @property
     def cause(self) -> Cause | None:
@@ -99,7 +100,9 @@ async def route(
         call_log=lambda _line: None,
         monotonic=lambda: 50.0,
     )
-    arrival = Arrival(id="id", request_id="request", credential="queue", at=100.0, started=49.0, until=51.0)
+    arrival = Arrival(
+        id="id", request_id="request", trace_id="trace", credential="queue", at=100.0, started=49.0, until=51.0
+    )
     return await route_call(read_call(payload, lambda raw: read_number(raw, "FI")), arrival)
 
 

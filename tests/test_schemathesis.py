@@ -21,17 +21,17 @@ from schemathesis.specs.openapi.checks import (
 from structlog.testing import capture_logs
 
 from app.assembly.outside import Outside
-from app.commands.openapi import write_openapi
+from tests.support.document import read_document
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
 
-SCHEMA = schemathesis.openapi.from_file(write_openapi())
+SCHEMA = schemathesis.openapi.from_dict(read_document())
 OPERATIONS: dict[str, Any] = {
     operation.label: operation for found in SCHEMA.get_all_operations() for operation in [found.ok()]
 }
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 KEYS = {"X-Benemen-APIKey": WEBHOOK_KEY, "Authorization": f"Bearer {ADMIN_KEY}"}
 FEW = settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     database=None,
     derandomize=True,

@@ -15,12 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.console import Console, open_console
+from tests.support.console import Console, Running
 from tests.support.process import clean_environment
 from tests.support.service import VIP_ANSWER, VIP_RULES, WEBHOOK_KEY
 
 ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-m", "app.cli"]
 KEY = {"X-Benemen-APIKey": WEBHOOK_KEY}
 DEPLOYMENT = {
     "SMARTROUTING_PORT": "0",
@@ -35,41 +34,12 @@ def make_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**clean_environment(settings), "PYTHONPATH": str(ROOT)}
 
 
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """Run commands quickly."""
-    with open_console(tmp_path_factory.mktemp("console")) as opened:
-        yield opened
-
-
 @contextmanager
-def start(folder: Path, *arguments: str, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Start a server and wait until it says where it is."""
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=make_environment(settings),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        line = read_until(process, "http://")
-        yield process, line[line.index("http://") :].split()[0].removesuffix("/smartrouting")
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def read_until(process: "subprocess.Popen[str]", word: str) -> str:
-    """Read what a process says until a line holds the word, and return that line."""
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if word in line:
-            return line
-    pytest.fail(f"it ended and said: {''.join(said)}")
+def start(console: Console, folder: Path, **settings: str) -> Iterator[tuple[Running, str]]:
+    """Start a server, wait until it says where it is, and give its URL."""
+    with console.start(folder, "serve", **settings) as running:
+        line = running.read_until("http://")
+        yield running, line[line.index("http://") :].split()[0].removesuffix("/smartrouting")
 
 
 @contextmanager
@@ -182,7 +152,7 @@ def test_nothing_configured_is_refused(console: Console, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_finishes_the_call_under_way(tmp_path: Path, number: signal.Signals) -> None:
+def test_stopping_finishes_the_call_under_way(console: Console, tmp_path: Path, number: signal.Signals) -> None:
     """A signal lets the call under way be answered, and then the process ends with exit status 0."""
     rules = VIP_RULES | {"rules": [{"id": "all", "then": {"redirect": "vip-queue", "on_fail": "overflow"}}]}
     settings = {**DEPLOYMENT, "SMARTROUTING_RULES__FILE": write_rules(tmp_path, json.dumps(rules))}
@@ -190,7 +160,7 @@ def test_stopping_finishes_the_call_under_way(tmp_path: Path, number: signal.Sig
     with (
         slow_dataverse() as (url, asked, allowed),
         ThreadPoolExecutor(1) as pool,
-        start(tmp_path, "serve", **settings, SMARTROUTING_DATAVERSE__URL=url) as (process, place),
+        start(console, tmp_path, **settings, SMARTROUTING_DATAVERSE__URL=url) as (process, place),
     ):
         call = pool.submit(httpx.post, f"{place}/smartrouting", headers=KEY, json={"anum": "+358501234567"}, timeout=20)
         assert asked.wait(10)
@@ -199,7 +169,6 @@ def test_stopping_finishes_the_call_under_way(tmp_path: Path, number: signal.Sig
         allowed.set()
         answer = call.result(timeout=20)
         status = process.wait(timeout=20)
-        assert process.stderr is not None
         said = process.stderr.read()
 
     assert refused
@@ -207,11 +176,11 @@ def test_stopping_finishes_the_call_under_way(tmp_path: Path, number: signal.Sig
     assert (status, said) == (0, "")
 
 
-def test_call_that_arrives_as_the_service_stops_is_answered(tmp_path: Path) -> None:
+def test_call_that_arrives_as_the_service_stops_is_answered(console: Console, tmp_path: Path) -> None:
     """On a connection that is already there, a call sent while the service stops is answered as its last one."""
     settings = {**DEPLOYMENT, "SMARTROUTING_DATAVERSE__URL": "http://127.0.0.1:1"}
     with (
-        start(tmp_path, "serve", **settings) as (process, place),
+        start(console, tmp_path, **settings) as (process, place),
         httpx.Client(base_url=place, headers=KEY, timeout=20) as queue,
     ):
         before = queue.post("/smartrouting", json={"anum": "anonymous"})
@@ -241,15 +210,16 @@ def wait_until_closed(place: str) -> bool:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Run the demo; give its URL and the line it offers to try, and see that Ctrl-C ends it well."""
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, "serve"],
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve"],
         cwd=tmp_path_factory.mktemp("demo"),
         env=make_environment({"SMARTROUTING_DEMO": "1", "SMARTROUTING_PORT": "0"}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        line = read_until(process, "curl ")
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "curl " in line)
         yield line[line.index("http://") :].split("/smartrouting")[0], line
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0

@@ -28,6 +28,7 @@ router = APIRouter(prefix="/admin/authentication", tags=["Access"])
 
 _FIRST = "none"
 """The version before anybody has decided."""
+_MODERN = {"issuer": "https://login.microsoftonline.com/<tenant>/v2.0", "client_id": "voice", "audience": "voice"}
 
 
 class ModeMeaning(BaseModel):
@@ -57,9 +58,9 @@ class ModernBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    issuer: str = Field(max_length=500, examples=["https://login.microsoftonline.com/<tenant>/v2.0"])
-    client_id: str = Field(min_length=1, max_length=200, examples=["voice"])
-    audience: str = Field(min_length=1, max_length=500, examples=["voice"])
+    issuer: str = Field(max_length=500, examples=[_MODERN["issuer"]])
+    client_id: str = Field(min_length=1, max_length=200, examples=[_MODERN["client_id"]])
+    audience: str = Field(min_length=1, max_length=500, examples=[_MODERN["audience"]])
 
     @classmethod
     def of(cls, modern: ModernSettings) -> Self:
@@ -121,7 +122,7 @@ class DecisionBody(BaseModel):
 class CheckBody(BaseModel):
     """What to check."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"modern": {**_MODERN}}]})
 
     modern: ModernBody | None = Field(default=None, description="Null checks what is set.")
     test_token: str | None = Field(
@@ -176,7 +177,10 @@ async def decide_mode(
     modes: AuthenticationModesDep,
     response: Response,
 ) -> AuthenticationBody:
-    """Decide for the whole organisation; Modern is refused while its identity provider does not answer as it must."""
+    """Decide for the whole organisation; Modern is refused while its identity provider does not answer as it must.
+
+    `If-Match` is the `ETag` that showing the mode answers with: `"none"` as long as nobody has decided.
+    """
     modern = None if body.modern is None else body.modern.make_settings()
     expected = None if version == _FIRST else version
     return _answer(await modes.decide(body.mode, modern, expected=expected, who=manager.name), response)

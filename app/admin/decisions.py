@@ -23,7 +23,7 @@ router = APIRouter(prefix="/admin/decisions", tags=["Decisions"])
 
 
 class DecisionHead(BaseModel):
-    """One answered call, with the caller's number masked."""
+    """One answered call; numbers are masked, also where one came in place of an identifier."""
 
     id: str
     at: datetime
@@ -71,7 +71,13 @@ class DecisionDetail(DecisionHead):
     facts: dict[str, Any] = Field(description="Every fact as the rules saw it.")
     decision: dict[str, Any]
     body: str | None = Field(description="The answer as it went out; null for an empty one.")
-    waterfall: dict[str, float] = Field(description="Milliseconds by stage.")
+    waterfall: dict[str, float] = Field(
+        description=(
+            "Milliseconds by stage: `receive`, `look_up`, `rules`, `total`. When a look-up was waited for, "
+            "`look_up.turn`, `look_up.token` and `look_up.dataverse` tell how it spent its time, which may have begun "
+            "before this call."
+        )
+    )
     hops: int
     trace: dict[str, Any] | None = Field(description="Every rule and condition with expected and actual value.")
     trace_agrees: bool = Field(description="Whether the rules, asked again with these facts, decide the same.")

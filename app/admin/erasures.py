@@ -23,7 +23,9 @@ class Erased(BaseModel):
     """What is gone."""
 
     number: str = Field(description="Masked.", examples=["+35850*****67"])
-    erased: dict[str, int] = Field(description="Entries by place: decisions, rejected journal lines, callers.")
+    erased: dict[str, int] = Field(
+        description="Entries by place: calls of the shadow, decisions, rejected journal lines, callers."
+    )
 
 
 @router.post("", summary="Forget a caller", responses=problems(422, 503))

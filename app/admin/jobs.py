@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, JsonValue
 
 from app.admin.paths import JobId
@@ -12,13 +12,22 @@ from app.admin.times import show_time
 from app.problems import problems
 from app.store.jobs import Job, JobState
 
-__all__ = ["JobBody", "router"]
+__all__ = ["JobBody", "answer_started", "router"]
 
 router = APIRouter(prefix="/admin/jobs", tags=["Jobs"])
 
+_NEWEST = "newest"
+ShownJobId = Annotated[
+    str,
+    Path(
+        description="The `id` of a job, as its start and the list tell it, or `newest`.",
+        openapi_examples={"newest": {"value": _NEWEST}},
+    ),
+]
 
-class JobBody(BaseModel):
-    """A piece of work."""
+
+class JobSummary(BaseModel):
+    """A piece of work, and how far it is."""
 
     id: str
     kind: str = Field(examples=["enreach-ids"])
@@ -27,13 +36,12 @@ class JobBody(BaseModel):
     done: int
     total: int | None
     percent: float | None
-    result: JsonValue = Field(description="Once it has ended.")
     error: str | None
     created_at: datetime
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job, *, with_result: bool = True) -> Self:
+    def of(cls, job: Job) -> Self:
         """Take a job."""
         return cls.model_validate(
             {
@@ -44,12 +52,24 @@ class JobBody(BaseModel):
                 "done": job.done,
                 "total": job.total,
                 "percent": job.percent,
-                "result": job.result if with_result else None,
                 "error": job.error,
                 "created_at": show_time(job.created_at),
                 "finished_at": show_time(job.finished_at),
+                "result": job.result,
             }
         )
+
+
+class JobBody(JobSummary):
+    """A piece of work, and what came of it."""
+
+    result: JsonValue = Field(description="Null until it has ended.")
+
+
+def answer_started(job: Job, response: Response) -> JobBody:
+    """Answer 202 with a job and where to watch it (RFC 9110, section 15.3.3)."""
+    response.headers["Location"] = f"{router.prefix}/{job.id}"
+    return JobBody.of(job)
 
 
 @router.get("", summary="List jobs", responses=problems(422, 503))
@@ -59,15 +79,15 @@ async def list_jobs(
     *,
     kind: Annotated[str | None, Query(max_length=50)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
-) -> list[JobBody]:
-    """List jobs without their results, the newest first."""
-    return [JobBody.of(job, with_result=False) for job in await jobs.list_recent(limit=limit, kind=kind)]
+) -> list[JobSummary]:
+    """List jobs, the newest first; what came of one is shown with that one."""
+    return [JobSummary.of(job) for job in await jobs.list_recent(limit=limit, kind=kind)]
 
 
 @router.get("/{job_id}", summary="Show a job", responses=problems(404, 503))
-async def show_job(job_id: JobId, _manager: UserManagerDep, jobs: JobRunnerDep) -> JobBody:
+async def show_job(job_id: ShownJobId, _manager: UserManagerDep, jobs: JobRunnerDep) -> JobBody:
     """Show how far a job is, and its result once it has ended."""
-    return JobBody.of(await jobs.show(job_id))
+    return JobBody.of(await (jobs.show_newest() if job_id == _NEWEST else jobs.show(job_id)))
 
 
 @router.delete("/{job_id}", summary="Stop a job", responses=problems(404, 503))

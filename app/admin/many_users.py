@@ -4,10 +4,10 @@ from collections import Counter
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, status
+from fastapi import APIRouter, Body, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.admin.jobs import JobBody
+from app.admin.jobs import JobBody, answer_started
 from app.admin.people_deps import BulkUsersDep, EnreachIdsDep, JobRunnerDep, UserManagerDep
 from app.admin.user_models import BulkRowBody, IdChangeBody
 from app.admin.users import DisableBody, EnableBody
@@ -81,38 +81,44 @@ class BulkDisableBody(BaseModel):
     status_code=status.HTTP_202_ACCEPTED,
     responses=problems(422, 502, 503, 504),
 )
-async def update_ids(body: IdUpdateBody, manager: UserManagerDep, ids: EnreachIdsDep, jobs: JobRunnerDep) -> JobBody:
+async def update_ids(
+    body: IdUpdateBody, manager: UserManagerDep, ids: EnreachIdsDep, jobs: JobRunnerDep, response: Response
+) -> JobBody:
     """Match users with Enreach by e-mail, then by the override, in a job; nothing is overwritten silently.
 
     Enreach and Dynamics are asked before this answers, so that trouble with them is an error at once.
     """
     users = None if body.users is None else [str(user) for user in body.users]
     plan = await ids.plan(users, overwrite=body.overwrite)
-    return JobBody.of(await _start_update(jobs, ids, plan, who=manager.name, dry_run=body.dry_run))
+    return answer_started(await _start_update(jobs, ids, plan, who=manager.name, dry_run=body.dry_run), response)
 
 
 @router.post(
     "/bulk-enable", summary="Enable many users", status_code=status.HTTP_202_ACCEPTED, responses=problems(422, 503)
 )
-async def enable_many(body: BulkEnableBody, manager: UserManagerDep, bulk: BulkUsersDep, jobs: JobRunnerDep) -> JobBody:
+async def enable_many(
+    body: BulkEnableBody, manager: UserManagerDep, bulk: BulkUsersDep, jobs: JobRunnerDep, response: Response
+) -> JobBody:
     """Enable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
         BulkRow(number=number, user=row.user, enable=row.make_wish()) for number, row in enumerate(body.users, start=1)
     ]
-    return JobBody.of(await _start(jobs, bulk, rows, BulkAction.ENABLE, who=manager.name, dry_run=body.dry_run))
+    job = await _start(jobs, bulk, rows, BulkAction.ENABLE, who=manager.name, dry_run=body.dry_run)
+    return answer_started(job, response)
 
 
 @router.post(
     "/bulk-disable", summary="Disable many users", status_code=status.HTTP_202_ACCEPTED, responses=problems(422, 503)
 )
 async def disable_many(
-    body: BulkDisableBody, manager: UserManagerDep, bulk: BulkUsersDep, jobs: JobRunnerDep
+    body: BulkDisableBody, manager: UserManagerDep, bulk: BulkUsersDep, jobs: JobRunnerDep, response: Response
 ) -> JobBody:
     """Disable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
         BulkRow(number=number, user=row.user, disable=row.make_wish()) for number, row in enumerate(body.users, start=1)
     ]
-    return JobBody.of(await _start(jobs, bulk, rows, BulkAction.DISABLE, who=manager.name, dry_run=body.dry_run))
+    job = await _start(jobs, bulk, rows, BulkAction.DISABLE, who=manager.name, dry_run=body.dry_run)
+    return answer_started(job, response)
 
 
 @router.post(
@@ -126,12 +132,14 @@ async def change_many_from_csv(
     manager: UserManagerDep,
     bulk: BulkUsersDep,
     jobs: JobRunnerDep,
+    response: Response,
     *,
     action: Annotated[BulkAction, Query()],
     dry_run: Annotated[bool, Query(description="Change nothing, tell what would be.")] = False,
 ) -> JobBody:
     """Work through a list with a header: `user`, and any of team, enreach_email, overwrite, client, leave_teams."""
-    return JobBody.of(await _start(jobs, bulk, read_csv(text), action, who=manager.name, dry_run=dry_run))
+    job = await _start(jobs, bulk, read_csv(text), action, who=manager.name, dry_run=dry_run)
+    return answer_started(job, response)
 
 
 async def _start_update(jobs: JobRunner, ids: EnreachIds, plan: list[IdChange], *, who: str, dry_run: bool) -> Job:

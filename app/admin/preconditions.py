@@ -16,7 +16,8 @@ def tag(response: Response, version: str) -> None:
 
 def _read_if_match(
     if_match: Annotated[
-        str | None, Header(description="The ETag of what you read; without it 428, another one 412.")
+        str | None,
+        Header(description="The `ETag` header of what you read, in its quotes; without it 428, another one 412."),
     ] = None,
 ) -> str:
     """Return the version the change is made from; one that cannot match comes out as it is."""

@@ -36,7 +36,13 @@ class ReplayBody(BaseModel):
     since: AnyMoment | None = Field(default=None, description="Inclusive; with a time zone.")
     until: AnyMoment | None = Field(default=None, description="Exclusive; with a time zone.")
     queue_id: str | None = Field(default=None, max_length=200, description="Calls in this queue only.")
-    sample: int | None = Field(default=None, ge=1, le=10_000_000, description="The newest so many; null for all.")
+    sample: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="So many calls, spread evenly over all that fit: those whose ids have the smallest random parts. "
+        "The same calls each time, and part of every larger sample; null for all.",
+    )
 
     def make_plan(self) -> ReplayPlan:
         """Turn the body into the plan."""

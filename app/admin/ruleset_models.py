@@ -14,6 +14,7 @@ from app.rulesets.coverage import CoverageReport
 from app.rulesets.gates import GateReport
 from app.rulesets.library import FoundRuleset
 from app.rulesets.publishing import Published
+from app.sentences import write_sentence
 from app.store.ruleset_values import Draft, RevisionHead
 
 __all__ = [
@@ -239,8 +240,8 @@ def _present(finding: Finding) -> ProblemItem:
     return ProblemItem(
         code=finding.code,
         pointer=finding.pointer,
-        detail=finding.message,
-        hint=finding.hint or None,
+        detail=write_sentence(finding.message),
+        hint=write_sentence(finding.hint) or None,
         rule=finding.rule,
         severity=finding.severity,
     )

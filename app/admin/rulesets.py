@@ -1,5 +1,6 @@
 """`/admin/rulesets`: look at rulesets, judge them, publish them, go back."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -149,7 +150,7 @@ async def show_coverage(
     days: Annotated[int, Query(ge=1, le=3650)] = 30,
 ) -> CoverageBody:
     """Tell how often each rule decided a real call in the last days."""
-    ruleset = read_ruleset((await library.find(ref)).document)
+    ruleset = await asyncio.to_thread(read_ruleset, (await library.find(ref)).document)
     return CoverageBody.of(await coverage.count(ruleset, days=days, now=clock()))
 
 

@@ -13,6 +13,7 @@ from app.admin.ruleset_models import write_diff
 from app.admin.times import show_time
 from app.problems import problems
 from app.rulesets.shadow_desk import VersionedMark
+from app.rulesets.tally import summarise
 
 __all__ = ["router"]
 
@@ -72,24 +73,28 @@ async def put_into_shadow(
 async def take_out_of_shadow(
     ref: RulesetRef, who: ShadowEditorDep, version: IfMatchDep, control: ShadowControlDep, response: Response
 ) -> ShadowState:
-    """Stop; what was found stays until another draft is put into the shadow."""
+    """Stop; what was found stays, for as long as recorded calls are kept."""
     mark = await control.leave(ref, version=version, author=who.name)
     return await _show(ref, mark, control, response)
 
 
 async def _show(draft: str, mark: VersionedMark, control: ShadowControlDep, response: Response) -> ShadowState:
     tag(response, mark.version)
-    found = await control.read_results(draft) or {}
     active = mark.mark.draft == draft
+    queues = list(mark.mark.queues) if active else []
+    found = await control.read_results(draft)
+    if found is None:
+        return ShadowState(active=active, queues=queues, since=None, summary=None)
+    counts = found.counts
     return ShadowState(
         active=active,
-        queues=list(mark.mark.queues) if active else [],
-        since=show_time(found["since"]) if found else None,
-        summary=found.get("summary"),
-        calls=found.get("calls", 0),
-        diverged=found.get("changed", 0),
-        dropped=found.get("dropped", 0),
-        groups=found.get("groups", []),
-        missing_facts=found.get("missing_facts", {}),
-        diffs=[write_diff(diff) for diff in found.get("diffs", [])],
+        queues=queues,
+        since=show_time(found.since),
+        summary=summarise(counts.calls, counts.changed, counts.groups),
+        calls=counts.calls,
+        diverged=counts.changed,
+        dropped=counts.dropped,
+        groups=[dict(group) for group in counts.groups],
+        missing_facts=dict(counts.missing_facts),
+        diffs=[write_diff(diff) for diff in found.diffs],
     )

@@ -1,5 +1,6 @@
 """`/admin/simulate`: what would happen to a made-up call."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from app.admin.ruleset_deps import SimulationDep, SimulatorDep
+from app.errors import InvalidInputError
 from app.problems import problems
 from app.routing.expectations import CallerStub
 from app.rulesets.simulation import Question
@@ -63,4 +65,9 @@ class SimulationResult(BaseModel):
 async def simulate_call(body: SimulationBody, _who: SimulatorDep, simulation: SimulationDep) -> SimulationResult:
     """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged."""
     question = Question(call=body.call, caller=body.caller, at=body.at, ruleset=body.ruleset)
-    return SimulationResult.model_validate(await simulation.ask(question))
+    try:
+        result = await simulation.ask(question)
+    except InvalidInputError as error:
+        findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
+        raise InvalidInputError(error.detail, findings=findings) from error
+    return SimulationResult.model_validate(result)

@@ -96,6 +96,9 @@ class UserBody(BaseModel):
     profiles: list[ProfileBody] | None = Field(description="Null when the organisation has no such profiles.")
     ready: bool = Field(description="Whether every item for Voice is in order.")
     ready_for_enterprise_calls: bool
+    missing: list[str] = Field(
+        description="The items of the checklist that have to be done.", examples=[["voice_user_role"]]
+    )
     readiness: list[ItemBody]
 
     @classmethod
@@ -117,6 +120,7 @@ class UserBody(BaseModel):
             profiles=None if profiles is None else [ProfileBody(id=p.id, name=p.name) for p in profiles],
             ready=readiness.is_ready(ItemGroup.VOICE),
             ready_for_enterprise_calls=readiness.is_ready(ItemGroup.ENTERPRISE_CALLS),
+            missing=[item.id for item in readiness.items if item.state is ItemState.MISSING],
             readiness=[ItemBody.of(item) for item in readiness.items],
         )
 
@@ -172,27 +176,6 @@ class ChangedUserBody(ChangeBody):
         return cls(**ChangeBody.of(changed.change).model_dump(), user=user)
 
 
-class RoleChangeBody(BaseModel):
-    """What a user held before and holds now."""
-
-    user_id: str
-    role: Role
-    changed: bool
-    before: list[RoleBody]
-    after: list[RoleBody]
-
-    @classmethod
-    def of(cls, change: RoleChange) -> Self:
-        """Take a role change."""
-        return cls(
-            user_id=change.user_id,
-            role=change.role,
-            changed=change.changed,
-            before=[RoleBody.of(role) for role in change.before],
-            after=[RoleBody.of(role) for role in change.after],
-        )
-
-
 class IdChangeBody(BaseModel):
     """What the id update found out about one user."""
 
@@ -213,6 +196,29 @@ class IdChangeBody(BaseModel):
             previous=change.person.record.enreach_id,
             matched_by=change.matched_by,
             reason=change.reason,
+        )
+
+
+class RoleChangeBody(BaseModel):
+    """What a user held before and holds now."""
+
+    user_id: str
+    role: Role
+    changed: bool
+    before: list[RoleBody]
+    after: list[RoleBody]
+    id_update: IdChangeBody | None = Field(description="What came of the Enreach id, which Voice User updates.")
+
+    @classmethod
+    def of(cls, change: RoleChange) -> Self:
+        """Take a role change."""
+        return cls(
+            user_id=change.user_id,
+            role=change.role,
+            changed=change.changed,
+            before=[RoleBody.of(role) for role in change.before],
+            after=[RoleBody.of(role) for role in change.after],
+            id_update=None if change.id_update is None else IdChangeBody.of(change.id_update),
         )
 
 

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, status
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, status
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.admin.people_deps import UserDeskDep, UserIdDep, UserManagerDep, UserReaderDep, UsersDep
 from app.admin.user_models import ChangedUserBody, IdChangeBody, RoleChangeBody, UserBody, UserPage
 from app.problems import problems
 from app.settings import Role
+from app.voice.addresses import check_address
 from app.voice.enabling import DisableWish, EnableWish, PhoneClient
 from app.voice.users import UserSearch
 
@@ -18,7 +19,7 @@ __all__ = ["DisableBody", "EnableBody", "router"]
 router = APIRouter(prefix="/admin/users", tags=["Users"])
 
 _TROUBLE = problems(404, 409, 422, 502, 503, 504)
-_ADDRESS = r"^[^@\s]+@[^@\s]+$"
+Address = Annotated[str, AfterValidator(check_address), Field(max_length=200, json_schema_extra={"format": "email"})]
 
 
 class UserQuery(BaseModel):
@@ -38,9 +39,7 @@ class EnableBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
     team_id: UUID | None = Field(default=None, description="Add them to this team that carries Voice User instead.")
-    enreach_email: str | None = Field(
-        default=None, max_length=200, pattern=_ADDRESS, description="Their address in Enreach, where it differs."
-    )
+    enreach_email: Address | None = Field(default=None, description="Their address in Enreach, where it differs.")
     overwrite: bool = Field(default=False, description="Replace another Enreach id than the matching one.")
 
     def make_wish(self) -> EnableWish:
@@ -73,9 +72,7 @@ class EmailBody(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"enreach_email": "noora.laakso@voice.example"}]}
     )
 
-    enreach_email: str | None = Field(
-        max_length=200, pattern=_ADDRESS, description="Null when the addresses are equal."
-    )
+    enreach_email: Address | None = Field(description="Null when the addresses are equal.")
 
 
 class IdBody(BaseModel):
@@ -97,6 +94,7 @@ class ConfirmationBody(BaseModel):
     note: str = Field(default="", max_length=500)
 
 
+RoleName = Annotated[Role, Path(json_schema_extra={"default": Role.VOICE_USER.value})]
 DryRun = Annotated[bool, Query(description="Change nothing, tell what would be.")]
 
 
@@ -130,13 +128,13 @@ async def disable_user(
 
 
 @router.put("/{user_id}/roles/{role}", summary="Assign a role of Voice", responses=_TROUBLE)
-async def assign_role(user_id: UserIdDep, role: Role, manager: UserManagerDep, desk: UserDeskDep) -> RoleChangeBody:
+async def assign_role(user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserDeskDep) -> RoleChangeBody:
     """Assign one of the three roles of Voice directly; no other role can be assigned here."""
     return RoleChangeBody.of(await desk.assign_role(user_id, role, who=manager.name))
 
 
 @router.delete("/{user_id}/roles/{role}", summary="Remove a role of Voice", responses=_TROUBLE)
-async def remove_role(user_id: UserIdDep, role: Role, manager: UserManagerDep, desk: UserDeskDep) -> RoleChangeBody:
+async def remove_role(user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserDeskDep) -> RoleChangeBody:
     """Take one of the three roles of Voice away, as far as it is held directly."""
     return RoleChangeBody.of(await desk.remove_role(user_id, role, who=manager.name))
 
@@ -167,6 +165,17 @@ async def confirm_web_phone(
 ) -> None:
     """Note that the user's role in Enreach includes the web phone, which no interface of Enreach tells."""
     await users.confirm_web_phone(user_id, confirmed=body.confirmed, who=manager.name, note=body.note)
+
+
+@router.put(
+    "/confirmations/default-assignee",
+    summary="Confirm the default assignee",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(422, 503),
+)
+async def confirm_assignee(body: ConfirmationBody, manager: UserManagerDep, users: UsersDep) -> None:
+    """Note that DefaultCrmAssignee is set in the configurator app, which no interface of it tells."""
+    await users.confirm_assignee(confirmed=body.confirmed, who=manager.name, note=body.note)
 
 
 @router.put(

@@ -89,6 +89,12 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
 </svg>
 """
 
+_HEADERS: Final = {
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
 _TEXTS: Final = {
     "/docs": (_PAGE, "text/html"),
     _START_PATH: (_START, "text/javascript"),
@@ -102,25 +108,30 @@ def add_documentation(app: FastAPI, *, sign_in: SignIn | None = None) -> None:
     """Serve the documentation of `app`, which must have been made with `docs_url=None, redoc_url=None`.
 
     The OpenAPI document is expected at `/openapi.json`, and is completed with error bodies and roles on the way. With
-    `sign_in` people can sign in there at their issuer, the one other host the pages may speak to.
+    `sign_in` people can sign in there at their issuer; the pages may speak to nobody else.
     """
     complete_openapi(app, sign_in=sign_in)
-    policy = POLICY if sign_in is None else POLICY.replace(_CONNECT, f"{_CONNECT} {sign_in.origin}")
     texts = _TEXTS if sign_in is None else _TEXTS | {_START_PATH: (_START + sign_in.write_start(), "text/javascript")}
     for path, (text, media_type) in texts.items():
-        app.add_api_route(path, _serve(text, media_type, policy), include_in_schema=False, response_model=None)
+        app.add_api_route(path, _serve(text, media_type, sign_in), include_in_schema=False, response_model=None)
+    app.add_api_route("/", _lead_to_documentation, include_in_schema=False, response_model=None)
     app.mount("/docs/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]), name="swagger")
 
 
-def _serve(text: str, media_type: str, policy: str) -> Callable[[], Awaitable[Response]]:
-    headers = {
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-cache",
-    }
+async def _lead_to_documentation() -> Response:
+    """Send whoever opens the address in a browser on; relatively, as a proxy may serve us below another path."""
+    headers = {"Content-Security-Policy": POLICY, **_HEADERS}
+    return Response(status_code=307, headers=headers | {"Location": "docs"})
 
+
+def _serve(text: str, media_type: str, sign_in: SignIn | None) -> Callable[[], Awaitable[Response]]:
     async def serve() -> Response:
-        return Response(text, headers=headers, media_type=media_type)
+        # The issuer's endpoints are not known from the start.
+        policy = _write_policy(sign_in)
+        return Response(text, headers={"Content-Security-Policy": policy, **_HEADERS}, media_type=media_type)
 
     return serve
+
+
+def _write_policy(sign_in: SignIn | None) -> str:
+    return POLICY if sign_in is None else POLICY.replace(_CONNECT, " ".join([_CONNECT, *sign_in.list_origins()]))

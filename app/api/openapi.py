@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from app.api.sign_in import SCHEME, SignIn
-from app.problems import Problem, describe_problem
+from app.problems import MEDIA_TYPE, Problem, describe_problem
 
 __all__ = ["complete_openapi"]
 
@@ -41,9 +41,18 @@ def _complete(document: Document) -> Document:
             responses.setdefault("401", describe_problem(401))
             responses.setdefault("403", describe_problem(403))
             _tell_roles(operation, roles)
+        _share_problems(responses, document["components"].setdefault("responses", {}))
     for name in _INVENTED:
         schemas.pop(name, None)
     return document
+
+
+def _share_problems(responses: Document, shared: Document) -> None:
+    """Write each problem once for the whole document, and refer to it."""
+    for status, answer in responses.items():
+        if MEDIA_TYPE in answer.get("content", {}):
+            shared[f"Problem{status}"] = answer
+            responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
 
 
 def _offer_sign_in(document: Document, sign_in: SignIn) -> Document:

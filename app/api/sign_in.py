@@ -28,11 +28,16 @@ class SignIn:
         """Take the endpoints from there, once there are any."""
         self._find = find
 
-    @property
-    def origin(self) -> str:
-        """Where the browser fetches tokens: what the content policy has to allow beside ourselves."""
-        parts = urlsplit(self._issuer)
-        return f"{parts.scheme}://{parts.netloc}"
+    def list_origins(self) -> list[str]:
+        """List what the content policy has to allow beside ourselves.
+
+        The browser reads the discovery document at the issuer and fetches tokens at the endpoint it names, which may
+        be another host.
+        """
+        metadata = self._find()
+        endpoint = None if metadata is None else metadata.token_endpoint
+        parts = [urlsplit(url) for url in (self._issuer, endpoint) if url]
+        return sorted({f"{part.scheme}://{part.netloc}" for part in parts})
 
     def describe_scheme(self) -> dict[str, Any]:
         """Return the Security Scheme Object (OpenAPI 3.1, section 4.8.27)."""

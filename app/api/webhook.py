@@ -17,20 +17,21 @@ from starlette.types import Receive, Scope, Send
 from app.auth.key_use import KeyUse
 from app.auth.webhook import Admitted, Refused, WebhookGate
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
-from app.observability.identifiers import new_id
 from app.observability.metrics import Metrics
-from app.observability.requests import find_request
+from app.observability.requests import RequestInfo, enter_request, name_answer
 from app.problems import make_problem_response
 from app.route_call import Answered, Arrival, RouteCall
 from app.routing.calls import read_call
 from app.routing.numbers import PhoneNumber
 
-__all__ = ["Webhook"]
+__all__ = ["WHOLE_BODY", "Webhook"]
 
 log = structlog.get_logger()
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+WHOLE_BODY: Final = "smartrouting.whole_body"
+"""Extension of the ASGI scope by which a server says that the whole body has arrived."""
 _JSON: Final = (b"content-type", b"application/json")
 _MOST_DIGITS: Final = 18
 """Of a size that is worth reading as a number."""
@@ -81,52 +82,54 @@ class Webhook:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one POST. Refusals are problem details; everything else is the queue's dialect."""
         started = self._monotonic()
+        request = enter_request(scope)
         headers: Headers = scope["headers"]
         client = scope["client"]
         admitted = self._gate.admit(headers, client[0] if client else None)
         if isinstance(admitted, Refused):
-            await self._turn_away(admitted, scope, receive, send)
+            await self._turn_away(admitted, scope, receive, name_answer(request, send))
             return
         try:
-            payload = await self._read_payload(headers, receive, started + self._deadline)
+            body = await self._receive_body(scope, receive, started + self._deadline)
+            payload = _read_json(body)
         except SenderGoneError:
             return
         except AppError as error:
-            await self._refuse(error, scope, receive, send)
+            await self._refuse(error, scope, receive, name_answer(request, send))
             return
-        arrival = self._note_arrival(scope, admitted, started)
+        arrival = self._note_arrival(request, admitted, started)
         try:
             answered = await self._route_call(read_call(payload, self._read_number), arrival)
         except Exception:  # the outermost boundary: a defect here must not cost the caller the queue's own routing
             log.exception("call.broken", decision_id=arrival.id)
-            await _send(send, self._no_change_status, None)
+            await _send(send, request, self._no_change_status, None)
             return
-        await _send(send, answered.answer.status, answered.answer.body)
+        await _send(send, request, answered.answer.status, answered.answer.body)
         self._count(answered, self._monotonic() - started)
 
-    def _note_arrival(self, scope: Scope, admitted: Admitted, started: float) -> Arrival:
+    def _note_arrival(self, request: RequestInfo, admitted: Admitted, started: float) -> Arrival:
         now = self._clock()
         self._key_use.touch(admitted.label, now)
-        request = find_request(scope)
-        own_id = request.own_id if request else new_id()
         return Arrival(
-            id=own_id,
-            request_id=request.request_id if request else own_id,
+            id=request.own_id,
+            request_id=request.request_id,
+            trace_id=request.trace.trace_id,
             credential=admitted.label,
             at=now,
             started=started,
             until=started + self._deadline,
         )
 
-    async def _read_payload(self, headers: Headers, receive: Receive, until: float) -> dict[str, object]:
-        """Read the body within limits of size and time, and make sure it describes a call."""
-        _refuse_announced_size(headers, self._max_body_bytes)
+    async def _receive_body(self, scope: Scope, receive: Receive, until: float) -> bytes:
+        """Receive the body within limits of size and time; one that is here already needs no timer."""
+        _refuse_announced_size(scope["headers"], self._max_body_bytes)
+        if WHOLE_BODY in scope.get("extensions", ()):
+            return await _read_body(receive, self._max_body_bytes)
         try:
             async with asyncio.timeout_at(until):
-                body = await _read_body(receive, self._max_body_bytes)
+                return await _read_body(receive, self._max_body_bytes)
         except TimeoutError as error:
             raise BodyTooSlowError("The body did not arrive within the deadline of the call.") from error
-        return _read_json(body)
 
     async def _turn_away(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
         self._metrics.count_refusal(refused.code)
@@ -161,8 +164,8 @@ class Webhook:
             self._metrics.count_journal_failure()
 
 
-async def _send(send: Send, status: int, body: bytes | None) -> None:
-    head = [_NOT_STORED]
+async def _send(send: Send, request: RequestInfo, status: int, body: bytes | None) -> None:
+    head = [_NOT_STORED, *request.headers]
     if body is not None:
         head += (_JSON, (b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": head})

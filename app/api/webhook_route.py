@@ -40,6 +40,19 @@ _EXAMPLES = {
 }
 
 
+_KEY = APIKeyHeader(
+    name="X-Benemen-APIKey",
+    scheme_name="QueueKey",
+    description="For `POST /smartrouting`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints one).",
+    auto_error=False,
+)
+_USER = HTTPBasic(
+    scheme_name="QueueUser",
+    description="For `POST /smartrouting` instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
+    auto_error=False,
+)
+
+
 class ExtraData(BaseModel):
     """Further data about the call; every key may be missing, unknown ones are ignored."""
 
@@ -68,11 +81,14 @@ class CallBody(BaseModel):
 class Instructions(BaseModel):
     """Where the call goes. Further keys appear when the response profile names them."""
 
-    model_config = ConfigDict(extra="allow")
-
-    InitialTarget: str = Field(
-        description="A target, or `DISCONNECT:`.", examples=["1a89fc22-517a-e611-80c9-00505689257e"]
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"InitialTarget": "1a89fc22-517a-e611-80c9-00505689257e", "FailTarget": "+358401234567"}]
+        },
     )
+
+    InitialTarget: str = Field(description="A target, or `DISCONNECT:`.")
     FailTarget: str | None = Field(default=None, description="Where the call goes when the target does not take it.")
 
 
@@ -109,8 +125,8 @@ def make_webhook_router(no_change_status: int) -> APIRouter:
     )
     async def route_call(
         call: CallBody,
-        _key: Annotated[str | None, Security(APIKeyHeader(name="X-Benemen-APIKey", auto_error=False))],
-        _user: Annotated[Any, Security(HTTPBasic(auto_error=False))],
+        _key: Annotated[str | None, Security(_KEY)],
+        _user: Annotated[Any, Security(_USER)],
     ) -> None: ...
 
     return router

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from app.api.webhook import Webhook
-from app.api.webhook_route import PATH
 from app.assembly.directory import remember_numbers
 from app.assembly.parts import Parts
+from app.assembly.spans import TracedLog
 from app.auth.webhook import WebhookGate
 from app.health import Dependency, Health, judge
 from app.hops import Hops
 from app.observability.call_lines import open_call_log
 from app.observability.readings import Readings
-from app.observability.requests import RequestContext
 from app.route_call import RouteCall
 from app.routing.numbers import PhoneNumber
 from app.rulesets.shadow import ShadowedLog
@@ -41,7 +40,7 @@ def make_call_state(parts: Parts) -> dict[str, Any]:
         monotonic=time.monotonic,
     )
     return {
-        "webhook": RequestContext(_make_webhook(parts, read_number), timer=time.perf_counter, unlogged=(PATH,)),
+        "webhook": _make_webhook(parts, read_number),
         "exposition": lambda: parts.metrics.render(_read_state(parts)),
         "health": _make_health(parts),
         "decision_log": decision_log,
@@ -58,7 +57,7 @@ def _make_webhook(parts: Parts, read_number: Callable[[object], PhoneNumber]) ->
             directory=parts.waiting_room,
             rulebook=parts.rulebook,
             profile=parts.profile,
-            decision_log=ShadowedLog(decision_log=parts.journal, shadow=parts.shadow),
+            decision_log=_make_decision_log(parts),
             hops=Hops(most=_MOST_HOPS, monotonic=time.monotonic),
             call_log=open_call_log(settings.log.level, settings.log.format),
             monotonic=time.monotonic,
@@ -71,6 +70,11 @@ def _make_webhook(parts: Parts, read_number: Callable[[object], PhoneNumber]) ->
         clock=parts.outside.clock,
         monotonic=time.monotonic,
     )
+
+
+def _make_decision_log(parts: Parts) -> ShadowedLog | TracedLog:
+    decision_log = ShadowedLog(decision_log=parts.journal, shadow=parts.shadow)
+    return decision_log if parts.export_call is None else TracedLog(decision_log=decision_log, export=parts.export_call)
 
 
 def _read_state(parts: Parts) -> Readings:

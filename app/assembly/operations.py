@@ -22,6 +22,7 @@ from app.route_call import Arrival, RouteCall
 from app.routing.calls import Call
 from app.routing.hours import OpeningHours
 from app.signed_hooks import HookPace, Notice, SignedHooks
+from app.store.jobs import JobStore
 from app.store.leadership import Leadership
 from app.store.rejected_lines import erase_rejected, purge_rejected
 from app.voice.alarms import Alarms
@@ -93,7 +94,11 @@ def _make_erasure(parts: Parts) -> Erasure:
     return Erasure(
         read_number=remember_numbers(parts.settings.phone.default_region),
         drain=parts.mover.drain,
-        places={"decisions": parts.stores.decisions.erase_number, "rejected_lines": erase_lines},
+        places={
+            "shadow": parts.stores.shadow_results.erase_number,
+            "decisions": parts.stores.decisions.erase_number,
+            "rejected_lines": erase_lines,
+        },
         memory=parts.directory,
         audit=parts.stores.audit,
         clock=parts.outside.clock,
@@ -118,6 +123,7 @@ def _make_fire_drill(parts: Parts) -> FireDrill:
         arrival = Arrival(
             id=drill_id,
             request_id=drill_id,
+            trace_id=drill_id.replace("-", ""),
             credential=who,
             at=parts.outside.clock(),
             started=started,
@@ -155,6 +161,8 @@ def _make_retention(parts: Parts, lead: Callable[[], Awaitable[bool]]) -> Retent
         "decisions": parts.stores.decisions.purge_before,
         "callers": parts.stores.callers.purge_before,
         "alerts": parts.stores.alerts.purge_before,
+        "shadow": parts.stores.shadow_results.purge_before,
+        "jobs": JobStore(database=parts.stores.database).purge_before,
         "rejected_lines": purge_lines,
     }
     return Retention(purges=purges, days=parts.settings.store.retention_days, lead=lead, clock=parts.outside.clock)

@@ -1,8 +1,10 @@
 """Connects to the customer's Dataverse."""
 
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
@@ -19,17 +21,25 @@ from app.settings import Settings
 
 __all__ = ["Organisation", "connect_organisation"]
 
+_ADMINISTRATORS_SHARE = 0.8
+"""Of the request budget; the rest only calls may touch."""
+_JOBS_SHARE = 0.6
+"""From here on jobs pause: what they are at can still be finished."""
 _WINDOW_SECONDS = 300
 """The window in which Dataverse counts requests (Dataverse contract, section 5)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
     """The way to the customer's Dataverse."""
 
     client: DataverseClient
+    people: DataverseClient
+    """The same connections, for administrators' work, which leaves calls their part of the request budget."""
     tokens: TokenSource
     callers: CallerLookUp
+    foresee_pause: Callable[[], float]
+    """Tells for how many seconds a job should wait, so that calls have requests left."""
 
 
 def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Organisation:
@@ -40,7 +50,7 @@ def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitS
     )
 
     def guard(network: httpx.AsyncBaseTransport) -> RequestGate:
-        return RequestGate(transport=network, budget=budget, monotonic=time.monotonic)
+        return RequestGate(transport=network, budget=budget)
 
     client = connect(settings.dataverse, tokens=tokens, transport=outside.dataverse, guard=guard)
     stack.push_async_callback(client.aclose)
@@ -51,4 +61,10 @@ def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitS
         patterns=settings.phone.patterns,
         clock=outside.clock,
     )
-    return Organisation(client, tokens, callers)
+    return Organisation(
+        client=client,
+        people=client.leave_rest(_ADMINISTRATORS_SHARE),
+        tokens=tokens,
+        callers=callers,
+        foresee_pause=partial(budget.foresee, share=_JOBS_SHARE),
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.assembly.organisation import Organisation
 from app.assembly.outside import Outside
+from app.assembly.spans import ExportCall
 from app.assembly.stores import Stores
 from app.auth.key_use import KeyUse
 from app.directory.cached import CachedDirectory
@@ -39,5 +40,7 @@ class Parts:
     shadow: Shadow
     journal: Journal
     mover: JournalMover
+    export_call: ExportCall | None
+    """`None` when nobody collects spans."""
     key_use: KeyUse
     agent_book: AgentBook

@@ -1,7 +1,7 @@
 """Makes what administrators use for people: users, keys, sign-in, authentication mode, audit."""
 
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from app.auth.signing_keys import SigningKeys
 from app.auth.stored_keys import KeyDesk, StoredKeys
 from app.auth.tokens import TokenJudge
 from app.background import Background
-from app.errors import PreconditionFailedError
 from app.settings import AdminSettings
 from app.store.agent_ids import AgentIdStore
 from app.store.api_keys import ApiKeyStore
@@ -34,15 +33,13 @@ from app.voice.enreach_people import EnreachPeople
 from app.voice.grants import Grants
 from app.voice.job_runner import JobRunner
 from app.voice.people_reader import PeopleReader
-from app.voice.readiness import WEB_PHONE
+from app.voice.readiness import ASSIGNEE, WEB_PHONE
 from app.voice.user_desk import UserDesk
-from app.voice.users import ASSIGNEE, PHONE_CALL_SYNC, Users
+from app.voice.users import Users
 
 __all__ = ["make_sign_in", "open_people"]
 
 _BOOK_SECONDS = 2.0
-_SAMPLE_ASSIGNEE = "f8dfb4da-5fc4-5f05-8df8-08d4c583f537"
-"""The first sample user of the embedded Enreach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,9 @@ async def open_people(parts: Parts, stack: AsyncExitStack, background: Backgroun
     access = _Access(
         enreach=EnreachPeople(client=parts.enreach),
         issuer_http=open_http(parts.outside.issuer, stack),
-        jobs=await stack.enter_async_context(JobRunner(store=JobStore(database=database), clock=clock)),
+        jobs=await stack.enter_async_context(
+            JobRunner(store=JobStore(database=database), clock=clock, foresee_pause=parts.organisation.foresee_pause)
+        ),
         documents=SettingsDocumentStore(database=database),
         confirmations=ConfirmationStore(database=database),
     )
@@ -108,7 +107,7 @@ def make_sign_in(admin: AdminSettings) -> SignIn | None:
 
 
 def _make_user_state(parts: Parts, access: _Access) -> dict[str, Any]:
-    client, audit, clock = parts.organisation.client, parts.stores.audit, parts.outside.clock
+    client, audit, clock = parts.organisation.people, parts.stores.audit, parts.outside.clock
     records = _make_records(parts)
     people = PeopleReader(client=client, records=records)
     users = Users(
@@ -116,7 +115,6 @@ def _make_user_state(parts: Parts, access: _Access) -> dict[str, Any]:
         people=people,
         enreach=access.enreach,
         confirmations=access.confirmations,
-        documents=access.documents,
         audit=audit,
         voice=parts.settings.voice,
         clock=clock,
@@ -138,7 +136,7 @@ def _make_records(parts: Parts) -> AgentRecords:
     dataverse = parts.settings.dataverse
     if dataverse.agent_id_column is not None:
         return ColumnRecords(
-            client=parts.organisation.client,
+            client=parts.organisation.people,
             id_column=dataverse.agent_id_column,
             email_column=dataverse.agent_email_column,
         )
@@ -170,12 +168,8 @@ def _open_signing_keys(admin: AdminSettings, http: httpx.AsyncClient, stack: Asy
 
 
 async def _add_samples(access: _Access, now: float) -> None:
-    """Confirm and set for the sample organisation what no system can tell, unless somebody did."""
-    if not await access.confirmations.list_of(WEB_PHONE):
-        sample = Confirmation(subject=EVERYBODY, item=WEB_PHONE, who="demo", at=now, note="sample data")
-        await access.confirmations.put(sample)
-    if await access.documents.get(PHONE_CALL_SYNC) is None:
-        document = {ASSIGNEE: _SAMPLE_ASSIGNEE}
-        # Of several demos that start together on one database one writes it.
-        with suppress(PreconditionFailedError):
-            await access.documents.put(PHONE_CALL_SYNC, document, expected=None, author="demo", now=now)
+    """Confirm for the sample organisation what no system can tell, unless somebody did."""
+    for item in (WEB_PHONE, ASSIGNEE):
+        if not await access.confirmations.list_of(item):
+            sample = Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data")
+            await access.confirmations.put(sample)

@@ -49,17 +49,16 @@ def make_ruleset_state(parts: Parts) -> dict[str, Any]:
     """Make what requests find in the lifespan state, by the names that `ruleset_deps` reads."""
     stores, clock = parts.stores, parts.outside.clock
     library = RulesetLibrary(rulesets=stores.rulesets)
-    limits = LimitsDesk(settings=_make_documents(stores), audit=stores.audit)
+    limits = LimitsDesk(settings=_make_documents(stores))
     coverage = Coverage(decisions=stores.decisions, rulesets=stores.rulesets)
     targets = None if parts.enreach is None else EnreachTargets(client=parts.enreach)
     gates = _make_gates(parts, coverage=coverage, limits=limits, targets=targets)
-    drafting = Drafting(drafts=stores.rulesets.drafts, library=library, audit=stores.audit, clock=clock)
+    drafting = Drafting(drafts=stores.rulesets.drafts, library=library, clock=clock)
     publishing = Publishing(
         rulesets=stores.rulesets,
         library=library,
         gates=gates,
         rulebook=parts.rulebook,
-        audit=stores.audit,
         clock=clock,
     )
     replays = Replays(
@@ -71,9 +70,7 @@ def make_ruleset_state(parts: Parts) -> dict[str, Any]:
         targets=targets,
         clock=clock,
     )
-    recorded_tests = RecordedTests(
-        decisions=stores.decisions, drafting=drafting, library=library, audit=stores.audit, clock=clock
-    )
+    recorded_tests = RecordedTests(decisions=stores.decisions, drafting=drafting, library=library, clock=clock)
     return {
         "clock": clock,
         "library": library,
@@ -111,7 +108,7 @@ def _make_gates(parts: Parts, *, coverage: Coverage, limits: LimitsDesk, targets
 
 
 def _make_desk(stores: Stores) -> ShadowDesk:
-    return ShadowDesk(settings=_make_documents(stores), audit=stores.audit)
+    return ShadowDesk(settings=_make_documents(stores), results=stores.shadow_results)
 
 
 def _make_documents(stores: Stores) -> SettingsDocumentStore:

@@ -15,6 +15,7 @@ from app.store.database import Database, open_database
 from app.store.decisions import DecisionStore
 from app.store.key_use import KeyUseStore
 from app.store.rulesets import RulesetStore
+from app.store.shadow_results import ShadowResultStore
 from app.store.upgrade import upgrade
 
 __all__ = ["Stores", "open_stores"]
@@ -32,6 +33,7 @@ class Stores:
     callers: CallerSnapshotStore
     alerts: AlertStore
     call_times: CallTimes
+    shadow_results: ShadowResultStore
 
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -50,6 +52,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         callers=CallerSnapshotStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
+        shadow_results=ShadowResultStore(database=database),
     )
 
 

@@ -6,15 +6,18 @@ from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.params import Security as SecurityParameter
 from fastapi.security.base import SecurityBase
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth.principals import Authenticator, Principal
 from app.auth.roles import Permission, weakest_role
 from app.errors import ForbiddenError, UnauthorizedError
 
-__all__ = ["InvalidTokenError", "MissingTokenError", "Require", "requires"]
+__all__ = ["IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "requires"]
 
 AUTHENTICATOR = "authenticator"
 """The key under which the lifespan state holds the `Authenticator`."""
+_PRINCIPAL = "smartrouting.principal"
+"""The key under which a request's scope holds who sent it; the lifespan state may be one for all requests."""
 
 
 class MissingTokenError(UnauthorizedError):
@@ -38,14 +41,15 @@ class Require(SecurityBase):
         self._permission = permission
         self.scheme_name = "AdministratorToken"
         self.model = BearerModel(
-            description="A key from `SMARTROUTING_ADMIN__API_KEYS`, or an access token of the OpenID Connect issuer."
+            description=(
+                "For everything under `/admin`: a key from `SMARTROUTING_ADMIN__API_KEYS` (the demo prints one), a key "
+                "made at `/admin/keys`, or an access token of the OpenID Connect issuer."
+            )
         )
 
     async def __call__(self, request: Request) -> Principal:
         """Return the principal; raises MissingTokenError, InvalidTokenError (401) or ForbiddenError (403)."""
-        principal = await get_authenticator(request).authenticate(_read_token(request))
-        if principal is None:
-            raise InvalidTokenError("The token is not one this service knows, or it is no longer valid.")
+        principal = await _identify(request)
         if not principal.may(self._permission):
             raise ForbiddenError(f"This needs the role {weakest_role(self._permission)}; yours is {principal.role}.")
         return principal
@@ -60,10 +64,41 @@ def requires(permission: Permission) -> SecurityParameter:
     return required
 
 
-def get_authenticator(request: Request) -> Authenticator:
-    """Return the authenticator the composition root put into the lifespan state."""
+class IdentifyFirst:
+    """Pure ASGI middleware that lets nobody unknown have a body read below a path.
+
+    The framework reads a whole body and parses it before it asks a route what it requires.
+    """
+
+    def __init__(self, app: ASGIApp, *, prefix: str) -> None:
+        """Wrap `app`; the path `prefix` and all below it are only for those who are known."""
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection; whoever reads its body gets MissingTokenError and InvalidTokenError."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+            await self._app(scope, receive, send)
+            return
+
+        async def receive_from_known() -> Message:
+            await _identify(Request(scope))
+            return await receive()
+
+        await self._app(scope, receive_from_known, send)
+
+
+async def _identify(request: Request) -> Principal:
+    """Return whose token it is, judging it once for each request."""
+    known: Principal | None = request.scope.get(_PRINCIPAL)
+    if known is not None:
+        return known
     authenticator: Authenticator = getattr(request.state, AUTHENTICATOR)
-    return authenticator
+    principal = await authenticator.authenticate(_read_token(request))
+    if principal is None:
+        raise InvalidTokenError("The token is not one this service knows, or it is no longer valid.")
+    request.scope[_PRINCIPAL] = principal
+    return principal
 
 
 def _read_token(request: Request) -> str:

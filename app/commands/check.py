@@ -2,55 +2,36 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
 
 import typer
 
-from app.assembly.organisation import connect_organisation
 from app.assembly.outside import Outside
-from app.dataverse.check import CheckResult, check_organisation
+from app.commands.inspection import Inspection
+from app.commands.private_files import keep_files_private
 from app.demo.setup import prepare_demo
 from app.observability.logging import configure_logging
-from app.routing.compiled import compile_ruleset
-from app.routing.matches import Selection
-from app.rulesets.publication import read_ruleset_file, require_sound
-from app.settings import Settings, read_settings
-from app.terms import make_profile
+from app.settings import read_settings
 
 __all__ = ["check"]
 
+_WORDS = {True: "ok", False: "wrong", None: "not configured"}
+_WIDTH = max(map(len, _WORDS.values()))
+
 
 def check() -> None:
-    """Check token, columns, privileges and rules against the real systems; exit status 1 when something is wrong."""
-    settings = read_settings()
+    """Check the settings against the real systems, one line each; exit status 1 when something is wrong.
+
+    Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
+    the OpenID Connect issuer.
+    """
+    settings, outside, sample = read_settings(), Outside(), None
+    keep_files_private()
     configure_logging("error", "console")
-    outside = Outside()
     if settings.demo:
         demo = prepare_demo(settings, outside)
-        settings, outside = demo.settings, demo.outside
-    results = asyncio.run(_inspect(settings, outside))
+        settings, outside, sample = demo.settings, demo.outside, demo.ruleset
+    results = asyncio.run(Inspection(settings=settings, outside=outside, sample=sample).run())
     for result in results:
         hint = f" ({result.hint})" if result.hint else ""
-        sys.stdout.write(f"{'ok  ' if result.ok else 'FAIL'}  {result.name}: {result.detail}{hint}\n")
-    raise typer.Exit(0 if all(result.ok for result in results) else 1)
-
-
-async def _inspect(settings: Settings, outside: Outside) -> list[CheckResult]:
-    async with AsyncExitStack() as stack:
-        organisation = connect_organisation(settings, outside, stack)
-        return await check_organisation(
-            client=organisation.client,
-            tokens=organisation.tokens,
-            dataverse=settings.dataverse,
-            vip=settings.vip,
-            selection=_read_selection(settings),
-        )
-
-
-def _read_selection(settings: Settings) -> Selection:
-    """Tell which columns the deployment's ruleset file reads; raises InvalidInputError for an unsound file."""
-    if settings.rules.file is None:
-        return Selection()
-    document = read_ruleset_file(settings.rules.file)
-    ruleset = require_sound(document, make_profile(settings.response), region=settings.phone.default_region)
-    return compile_ruleset(ruleset, revision=None).selection
+        sys.stdout.write(f"{_WORDS[result.ok]:<{_WIDTH}}  {result.name}: {result.detail}{hint}\n")
+    raise typer.Exit(1 if any(result.ok is False for result in results) else 0)

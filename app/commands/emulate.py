@@ -1,7 +1,9 @@
 """`smartrouting emulate dataverse` and `smartrouting emulate enreach`."""
 
 import json
+import shlex
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +11,21 @@ from typing import Annotated, Any
 import typer
 from starlette.types import ASGIApp
 
-from app.emulators.dataverse import CLIENT_ID, CLIENT_SECRET, TENANT_ID, create_dataverse_emulator, load_tables
+from app.emulators.dataverse import (
+    AGENT_EMAIL_COLUMN,
+    AGENT_ID_COLUMN,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    TENANT_ID,
+    TOKEN,
+    create_dataverse_emulator,
+    load_tables,
+)
 from app.emulators.enreach import create_enreach_emulator
 from app.errors import InvalidInputError
 from app.observability.logging import configure_logging
 from app.serve import bind, run
+from app.settings.group import PREFIX
 
 __all__ = ["emulate"]
 
@@ -26,35 +38,49 @@ Data = Annotated[Path | None, typer.Option(help="JSON file of tables; without it
 
 @emulate.command()
 def dataverse(port: Port, data: Data = None) -> None:
-    """Serve an emulated Dataverse Web API with its token endpoint."""
+    """Serve an emulated Dataverse Web API with its token endpoint, and print the settings that lead to it."""
     tables = load_tables(data) if data else None
+    variables = {"DATAVERSE__AUTH": "token", "DATAVERSE__TOKEN": TOKEN}
+    if tables is None:
+        variables["DATAVERSE__AGENT_ID_COLUMN"] = AGENT_ID_COLUMN
+        variables["DATAVERSE__AGENT_EMAIL_COLUMN"] = AGENT_EMAIL_COLUMN
+    # A start is refused without anybody who could call.
+    variables["WEBHOOK__API_KEYS"] = '{"demo": "not-a-real-webhook-key"}'
     _serve(
-        create_dataverse_emulator(data=tables, clock=_read_clock),
+        create_dataverse_emulator(data=tables, clock=_read_clock, static_tokens={TOKEN: CLIENT_ID}),
         port,
         "Dataverse",
-        [f"tenant {TENANT_ID}", f"client {CLIENT_ID}", f"secret {CLIENT_SECRET}"],
+        "DATAVERSE__URL",
+        variables,
+        f"Its token endpoint knows tenant {TENANT_ID}, client {CLIENT_ID}, secret {CLIENT_SECRET}.",
     )
 
 
 @emulate.command()
 def enreach(port: Port, data: Data = None) -> None:
-    """Serve an emulated Enreach API."""
+    """Serve an emulated Enreach API, and print the settings that lead to it."""
     try:
         emulator = create_enreach_emulator(data=_read_tables(data) if data else None, clock=_read_clock)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"{data}: {error}") from error
-    _serve(emulator, port, "Enreach API", [])
+    user, secret = emulator.credential
+    _serve(emulator, port, "Enreach API", "ENREACH__URL", {"ENREACH__USER": user, "ENREACH__SECRET": secret})
 
 
-def _serve(emulator: ASGIApp, port: int, name: str, lines: list[str]) -> None:
+def _serve(app: ASGIApp, port: int, name: str, url: str, variables: Mapping[str, str], *remarks: str) -> None:
+    """Serve, and print what to paste where the service or its check is to be started."""
     configure_logging("warning", "console")
     listener = bind(_HOST, port)
     place = f"http://{_HOST}:{listener.getsockname()[1]}"
+    settings = {url: place, **variables}
+    exports = [f"  export {PREFIX}{name}={shlex.quote(value)}" for name, value in settings.items()]
+    lines = [f"Emulated {name} on {place}", *exports, *remarks, "Stop with Ctrl-C."]
+    run(app, listener, on_start=lambda: _say(lines))
 
-    def announce() -> None:
-        sys.stderr.write("\n".join([f"Emulated {name} on {place}", *(f"  {line}" for line in lines)]) + "\n")
 
-    run(emulator, listener, on_start=announce)
+def _say(lines: list[str]) -> None:
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
 
 
 def _read_tables(path: Path) -> Any:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -10,7 +10,7 @@ import yaml
 from app.main import create_app
 from app.settings import Settings
 
-__all__ = ["openapi", "write_openapi"]
+__all__ = ["make_document", "openapi", "write_openapi"]
 
 
 def openapi(
@@ -26,9 +26,14 @@ def openapi(
 
 def write_openapi() -> str:
     """Return the document as YAML, always the same for the same code."""
+    text: str = yaml.safe_dump(make_document(), sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def make_document() -> dict[str, Any]:
+    """Return the document as it is before it is written."""
     settings = Settings(
         webhook={"api_keys": {"example": "not-a-real-key"}},  # type: ignore[arg-type]
         dataverse={"url": "https://example.crm4.dynamics.com", "auth": "token", "token": "none"},  # type: ignore[arg-type]
     )
-    text: str = yaml.safe_dump(create_app(settings).openapi(), sort_keys=False, allow_unicode=True, width=120)
-    return text
+    return create_app(settings).openapi()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.assembly.stores import open_stores
+from app.commands.private_files import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
@@ -35,12 +36,13 @@ def replay(
     since: Moment = None,
     until: Moment = None,
     queue: Annotated[str | None, typer.Option(help="Calls in this queue only, by its id.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="The newest so many calls.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="So many calls, spread evenly, the same each time.")] = None,
 ) -> None:
     """Decide the calls in the store again by a ruleset file, with the facts as they were, and say what changes."""
     ruleset = read_ruleset(read_ruleset_file(file))
     settings = read_settings()
     configure_logging("error", "console")
+    keep_files_private()
     plan = ReplayPlan(since=_read(since), until=_read(until), queue_id=queue, sample=sample)
     result = asyncio.run(_replay(settings, ruleset, plan))
     sys.stdout.write(f"{result['summary']}\n")

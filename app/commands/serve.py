@@ -1,9 +1,9 @@
 """`smartrouting serve`."""
 
 import json
-import os
 import sys
 
+from app.commands.private_files import keep_files_private
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.serve import bind, run
@@ -15,8 +15,7 @@ __all__ = ["serve"]
 def serve() -> None:
     """Serve the webhook and the administrators' endpoints; settings come from the environment and a .env file."""
     settings = read_settings()
-    # Database, journal and keys hold callers' numbers and secrets: nobody else on this machine may read them.
-    os.umask(0o077)
+    keep_files_private()
     app = create_app(settings)
     complete: Settings = app.state.settings
     configure_logging(complete.log.level, complete.log.format)

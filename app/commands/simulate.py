@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.commands.private_files import keep_files_private
 from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging
@@ -44,6 +45,7 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
     )
     configure_logging("error", "console")
     settings = read_settings()
+    keep_files_private()
     with TemporaryDirectory() as folder:
         if rules:
             settings = _keep_out_of_the_store(settings, Path(folder))

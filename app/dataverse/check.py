@@ -3,27 +3,18 @@
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 
+from app.check_results import CheckResult
 from app.dataverse.client import DataverseClient, Row, Tokens
 from app.dataverse.columns import ColumnWish, list_wishes
 from app.dataverse.errors import DataverseError, RecordNotFoundError, UnreadableAnswerError
 from app.dataverse.queries import build_path
+from app.dataverse.role_check import check_roles
 from app.routing.matches import Selection
-from app.settings import DataverseSettings, DirectoryKind, VipSettings
+from app.settings import DataverseSettings, DirectoryKind, VipSettings, VoiceSettings
 
-__all__ = ["CheckResult", "check_organisation"]
+__all__ = ["check_organisation"]
 
 _NO_ACCESS = "give the role of the application user Read on this table at organisation level"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The answer to one question."""
-
-    name: str
-    ok: bool
-    detail: str
-    hint: str = ""
-    """What to do; a result that is fine may carry one too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +36,34 @@ _CASE = _Table("incident", "incidents", "prvReadIncident", "open cases are not k
 
 
 async def check_organisation(
-    *, client: DataverseClient, tokens: Tokens, dataverse: DataverseSettings, vip: VipSettings, selection: Selection
-) -> list[CheckResult]:
-    """Ask everything a look-up depends on, and stop where the rest would fail for the same reason.
+    *,
+    client: DataverseClient,
+    tokens: Tokens,
+    dataverse: DataverseSettings,
+    vip: VipSettings,
+    voice: VoiceSettings,
+    selection: Selection,
+) -> AsyncIterator[CheckResult]:
+    """Ask everything this service depends on, and stop where the rest would fail for the same reason.
 
     `selection` names the columns the published rules want. What Dataverse refuses is a result, not an error.
     """
     wishes = list_wishes(dataverse, vip, selection)
-    basics = [result async for result in _check_basics(client, tokens)]
-    if not all(result.ok for result in basics):
-        return basics
+    async for result in _check_basics(client, tokens):
+        yield result
+        if not result.ok:
+            return
     tables = _list_tables(dataverse, selection)
-    columns = [await _check_columns(client, table, wishes) for table in tables]
+    for table in tables:
+        for result in await _check_columns(client, table, wishes):
+            yield result
     depths = await _read_depths(client)
-    access = [await _check_access(client, table, depths) for table in tables]
-    tracked = [_CONTACT, _ACCOUNT] if dataverse.directory is DirectoryKind.MIRROR else []
-    tracking = [await _check_tracking(client, table) for table in tracked]
-    return [*basics, *(result for results in columns for result in results), *access, *tracking]
+    for table in tables:
+        yield await _check_access(client, table, depths)
+    for result in await check_roles(client, voice):
+        yield result
+    for table in [_CONTACT, _ACCOUNT] if dataverse.directory is DirectoryKind.MIRROR else []:
+        yield await _check_tracking(client, table)
 
 
 def _list_tables(dataverse: DataverseSettings, selection: Selection) -> list[_Table]:
@@ -73,9 +75,9 @@ def _list_tables(dataverse: DataverseSettings, selection: Selection) -> list[_Ta
 async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterator[CheckResult]:
     """Reach the address, get a token, and be somebody there; ends with the first failure."""
     try:
-        step = "address"
+        step = "Dataverse address"
         yield CheckResult(step, ok=True, detail=f"answers (HTTP {await client.probe()})")
-        step = "token"
+        step = "Dataverse token"
         await tokens.get()
         yield CheckResult(step, ok=True, detail="obtained")
         step = "application user"

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
@@ -13,8 +14,12 @@ import orjson
 
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError
 from app.dataverse.translation import read_failure, translate
+from app.observability.stages import measure_stage
 
-__all__ = ["DataverseClient", "Row", "Tokens"]
+__all__ = ["SHARE", "DataverseClient", "Row", "Tokens"]
+
+SHARE: Final = "smartrouting.share"
+"""The extension of a request that says which share of the request budget it may touch."""
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -28,6 +33,8 @@ _PLAIN: Final = re.compile(r"https?://[^/?#]+/[!-~]*")
 """A URL that needs no mending: printable ASCII without blanks."""
 _HEADERS: Final[Mapping[str, str]] = {
     "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": "smartrouting",
     "OData-Version": "4.0",
     "OData-MaxVersion": "4.0",
 }
@@ -62,7 +69,7 @@ class DataverseClient:
     def __init__(
         self,
         *,
-        http: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         tokens: Tokens,
         url: str,
         max_connections: int,
@@ -71,13 +78,15 @@ class DataverseClient:
         """With `raw_targets` the rest of a URL goes to the network as it is, in the extension httpx has for that.
 
         Only a transport that knows the extension takes it; reading a URL as long as a look-up's costs httpx as much
-        as everything else about the request.
+        as everything else about the request. The client of httpx is passed by for the same reason: it has nothing to
+        do here, where there are no redirects, no cookies and one kind of authentication.
         """
-        self._http = http
+        self._transport = transport
         self._origin = httpx.URL(urljoin(url, "/")) if raw_targets else None
         self._tokens = tokens
         self._root = url.rstrip("/") + _VERSION
         self._places = asyncio.Semaphore(max_connections)
+        self._marks: Mapping[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,7 +96,13 @@ class DataverseClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        await self._transport.aclose()
+
+    def leave_rest(self, share: float) -> Self:
+        """Return this client, over the same connections, for work that may spend only a share of the request budget."""
+        other = copy(self)
+        other._marks = {SHARE: share}  # noqa: SLF001 - it is one of us
+        return other
 
     def locate(self, path: str) -> str:
         """Return the absolute URL of a path such as `systemusers(…)`, as `@odata.id` and `$ref` need it."""
@@ -170,8 +185,8 @@ class DataverseClient:
     async def probe(self) -> int:
         """Return the HTTP status of the API root without a token; raises DataverseError when nobody answers."""
         with translate():
-            async with self._places, self._http.stream("GET", self._root, follow_redirects=False) as response:
-                return response.status_code
+            async with self._places:
+                return (await self._carry(httpx.Request("GET", self._root))).status
 
     def _resolve(self, path: str) -> str:
         """Make a path absolute; refuse links that would carry the token to another host."""
@@ -185,10 +200,12 @@ class DataverseClient:
         self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | None = None
     ) -> _Answer:
         content = None if body is None else orjson.dumps(body)
-        token = await self._tokens.get()
+        with measure_stage("token"):
+            token = await self._tokens.get()
         answer = await self._try(method, url, headers, content, token)
         if answer.status == _UNAUTHORIZED:
-            renewed = await self._tokens.renew(token)
+            with measure_stage("token"):
+                renewed = await self._tokens.renew(token)
             if renewed != token:
                 answer = await self._try(method, url, headers, content, renewed)
         if answer.status not in _OK:
@@ -217,18 +234,24 @@ class DataverseClient:
             **({} if content is None else {"Content-Type": "application/json"}),
         }
         async with self._places:
-            with translate():
+            with translate(), measure_stage("dataverse"):
                 place, extensions = self._spell(url)
-                async with self._http.stream(
-                    method, place, headers=sent, content=content, follow_redirects=False, extensions=extensions
-                ) as response:
-                    return _Answer(response.status_code, response.headers, await _read_bounded(response))
+                return await self._carry(
+                    httpx.Request(method, place, headers=sent, content=content, extensions=extensions)
+                )
 
-    def _spell(self, url: str) -> tuple[httpx.URL | str, dict[str, bytes] | None]:
+    async def _carry(self, request: httpx.Request) -> _Answer:
+        response = await self._transport.handle_async_request(request)
+        try:
+            return _Answer(response.status_code, response.headers, await _read_bounded(response))
+        finally:
+            await response.aclose()
+
+    def _spell(self, url: str) -> tuple[httpx.URL | str, dict[str, Any]]:
         """Say where a request goes: the origin and the rest as it is, or a URL that httpx reads and mends."""
         if self._origin is None or not _PLAIN.fullmatch(url):
-            return url, None
-        return self._origin, {"target": url[url.index("/", url.index("://") + 3) :].encode()}
+            return url, {**self._marks}
+        return self._origin, {**self._marks, "target": url[url.index("/", url.index("://") + 3) :].encode()}
 
 
 async def _read_bounded(response: httpx.Response) -> bytes:

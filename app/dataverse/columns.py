@@ -41,8 +41,8 @@ def list_wishes(dataverse: DataverseSettings, vip: VipSettings, selection: Selec
         *(ColumnWish("account", c, _ACCOUNT_PHONES, is_phone=True) for c in dataverse.account_phone_columns),
     ]
     criteria = [ColumnWish(c.table, c.column, f"{PREFIX}VIP__CRITERIA") for c in vip.criteria]
-    agent = dataverse.agent_id_column
-    agents = [ColumnWish("systemuser", agent, f"{PREFIX}DATAVERSE__AGENT_ID_COLUMN")] if agent else []
+    agent_columns = {"AGENT_ID_COLUMN": dataverse.agent_id_column, "AGENT_EMAIL_COLUMN": dataverse.agent_email_column}
+    agents = [ColumnWish("systemuser", c, f"{PREFIX}DATAVERSE__{name}") for name, c in agent_columns.items() if c]
     rules = [
         *(ColumnWish("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
         *(ColumnWish("account", c, "the ruleset") for c in sorted(selection.account_columns)),

@@ -70,7 +70,12 @@ def _read_matching(
     answer: Row, read: Callable[[Row], Match], phones: Iterable[str], e164: str, region: str
 ) -> list[Match]:
     rows = _read_rows(answer)
-    return [read(row) for row in rows if any(read_number(row.get(phone), region).e164 == e164 for phone in phones)]
+    return [read(row) for row in rows if any(_is_same(row.get(phone), e164, region) for phone in phones)]
+
+
+def _is_same(number: object, e164: str, region: str) -> bool:
+    """Tell whether a stored number is this one; most are stored as E.164, and need no reading."""
+    return number == e164 or read_number(number, region).e164 == e164
 
 
 def _read_rows(answer: Row) -> list[Row]:

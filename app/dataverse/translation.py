@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+import aiohttp
 import httpx
 import orjson
 
@@ -45,12 +46,14 @@ _THROTTLED: Final = frozenset(
 )
 """Service protection and query throttling (Dataverse contract, sections 5 and 4.3)."""
 
+_NO_CONNECTION: Final = "no connection to Dataverse: check the URL, DNS, firewall and certificates"
+_PROXY: Final = "the proxy on the way to Dataverse refused: check the proxy settings"
 _BY_ERROR: Final[tuple[tuple[type[Exception], type[DataverseError], str], ...]] = (
     (httpx.ConnectTimeout, TimedOutError, "Dataverse did not accept a connection in time"),
     (httpx.PoolTimeout, TimedOutError, "no connection to Dataverse became free in time"),
     (httpx.TimeoutException, TimedOutError, "Dataverse did not answer in time"),
-    (httpx.ConnectError, UnreachableError, "no connection to Dataverse: check the URL, DNS, firewall and certificates"),
-    (httpx.ProxyError, UnreachableError, "the proxy on the way to Dataverse refused: check the proxy settings"),
+    (httpx.ConnectError, UnreachableError, _NO_CONNECTION),
+    (httpx.ProxyError, UnreachableError, _PROXY),
     (httpx.UnsupportedProtocol, UnsendableError, "the Dataverse URL must start with https://"),
     (httpx.LocalProtocolError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
     (httpx.InvalidURL, UnsendableError, "the Dataverse URL is malformed"),
@@ -60,7 +63,17 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], type[DataverseError], str], ...]] 
     (httpx.StreamError, UnreadableAnswerError, "the answer of Dataverse could not be read"),
     (httpx.HTTPError, UnreadableAnswerError, "the exchange with Dataverse failed"),
     (httpx.CookieConflict, UnreadableAnswerError, "Dataverse sent cookies that contradict each other"),
+    (aiohttp.ConnectionTimeoutError, TimedOutError, "Dataverse did not accept a connection in time"),
+    (aiohttp.ServerTimeoutError, TimedOutError, "Dataverse did not answer in time"),
+    (aiohttp.ClientProxyConnectionError, UnreachableError, _PROXY),
+    (aiohttp.ClientHttpProxyError, UnreachableError, _PROXY),
+    (aiohttp.ClientConnectorError, UnreachableError, _NO_CONNECTION),
+    (aiohttp.NonHttpUrlClientError, UnsendableError, "the Dataverse URL must start with https://"),
+    (aiohttp.InvalidURL, UnsendableError, "the Dataverse URL is malformed"),
+    (aiohttp.ClientResponseError, UnreachableError, "what answered in the place of Dataverse does not speak HTTP"),
+    (aiohttp.ClientError, UnreachableError, "the connection to Dataverse broke"),
     (UnicodeError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
+    (ValueError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
     (TimeoutError, TimedOutError, "Dataverse did not answer in time"),
     (OSError, UnreachableError, "the connection to Dataverse broke"),
 )
@@ -87,7 +100,7 @@ _BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
 
 @contextmanager
 def translate() -> Iterator[None]:
-    """Raise the DataverseError that fits an error of httpx or of the connection under it, `from` that error."""
+    """Raise the DataverseError that fits an error of httpx, aiohttp or the connection under them, `from` that error."""
     try:
         yield
     except _FOREIGN as error:

@@ -13,8 +13,14 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from app.assembly.outside import Outside
-from app.emulators.dataverse import create_dataverse_emulator, load_tables
-from app.emulators.dataverse.application import CLIENT_ID
+from app.emulators.dataverse import (
+    AGENT_EMAIL_COLUMN,
+    AGENT_ID_COLUMN,
+    CLIENT_ID,
+    TOKEN,
+    create_dataverse_emulator,
+    load_tables,
+)
 from app.emulators.enreach import create_enreach_emulator
 from app.settings import AdminKey, DataverseAuth, DataverseSettings, EnreachSettings, Role, Settings, SettingsError
 
@@ -22,13 +28,6 @@ __all__ = ["Demo", "prepare_demo"]
 
 _KEYS_FILE: Final = Path("data/demo-keys.json")
 _URL: Final = "http://127.0.0.1"
-_TOKEN: Final = "demo-dataverse-token"  # noqa: S105 - opens nothing but the emulator in this process
-_ENREACH_USER: Final = "voice.api@contoso.example"
-_ENREACH_SECRET: Final = "demo-enreach-secret"  # noqa: S105 - opens nothing but the emulator in this process
-_AGENT_COLUMN: Final = "new_enreachuserid"
-"""The column of the sample users that holds their Enreach ids."""
-_EMAIL_COLUMN: Final = "new_enreachemail"
-"""The column of the sample users that holds their addresses in Enreach, where they differ."""
 
 
 class DemoKeys(TypedDict):
@@ -69,12 +68,14 @@ def prepare_demo(settings: Settings, outside: Outside) -> Demo:
     if settings.dataverse.url is None:
         data = settings.dataverse.emulator_data
         tables = load_tables(data) if data else None
-        emulator = create_dataverse_emulator(data=tables, clock=read_clock, static_tokens={_TOKEN: CLIENT_ID})
+        emulator = create_dataverse_emulator(data=tables, clock=read_clock, static_tokens={TOKEN: CLIENT_ID})
         dataverse = dataverse or httpx.ASGITransport(emulator)
         changes["dataverse"] = _point_to_emulator(settings.dataverse)
     if settings.enreach.url is None:
-        enreach = enreach or httpx.ASGITransport(create_enreach_emulator(clock=read_clock))
-        changes["enreach"] = EnreachSettings(url=_URL, user=_ENREACH_USER, secret=SecretStr(_ENREACH_SECRET))
+        stand_in = create_enreach_emulator(clock=read_clock)
+        enreach = enreach or httpx.ASGITransport(stand_in)
+        user, secret = stand_in.credential
+        changes["enreach"] = EnreachSettings(url=_URL, user=user, secret=SecretStr(secret))
     return Demo(
         settings=settings.model_copy(update=changes),
         outside=replace(outside, dataverse=dataverse, enreach=enreach),
@@ -115,13 +116,13 @@ def _keep_keys(file: Path) -> DemoKeys:
 
 def _point_to_emulator(dataverse: DataverseSettings) -> DataverseSettings:
     uses_sample = dataverse.emulator_data is None and dataverse.agent_id_column is None
-    sample_column = _AGENT_COLUMN if uses_sample else None
-    sample_email_column = _EMAIL_COLUMN if uses_sample else None
+    sample_column = AGENT_ID_COLUMN if uses_sample else None
+    sample_email_column = AGENT_EMAIL_COLUMN if uses_sample else None
     return dataverse.model_copy(
         update={
             "url": _URL,
             "auth": DataverseAuth.TOKEN,
-            "token": SecretStr(_TOKEN),
+            "token": SecretStr(TOKEN),
             "agent_id_column": dataverse.agent_id_column or sample_column,
             "agent_email_column": dataverse.agent_email_column or sample_email_column,
         }

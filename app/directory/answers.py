@@ -1,6 +1,7 @@
 """What a directory answers: a caller, or the reason why there is none."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -53,6 +54,8 @@ class Sighting:
     source: Source
     outage: Outage | None = None
     """Why it is not live, when a look-up was tried and failed or ran out of time."""
+    stages: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
+    """Seconds by stage of the look-up that was waited for: `turn`, `token`, `dataverse`."""
 
     @property
     def cause(self) -> Cause | None:

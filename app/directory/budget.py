@@ -1,5 +1,6 @@
 """How many requests may still be made within a sliding window."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -7,7 +8,10 @@ __all__ = ["RequestBudget"]
 
 
 class RequestBudget:
-    """Counts requests exactly, one by one, so that Dataverse never has to (Dataverse contract, section 5)."""
+    """Counts requests exactly, one by one, so that Dataverse never has to (Dataverse contract, section 5).
+
+    Work that can wait keeps away from the last requests of a window, which are for calls.
+    """
 
     def __init__(self, *, requests: int, seconds: float, monotonic: Callable[[], float]) -> None:
         """Allow so many requests (1 to 6,000 per user and web server) in any span of so many seconds (300)."""
@@ -15,6 +19,7 @@ class RequestBudget:
         self._seconds = seconds
         self._monotonic = monotonic
         self._spent: deque[float] = deque()
+        self._closed_until = -math.inf
 
     @property
     def left(self) -> int:
@@ -22,13 +27,27 @@ class RequestBudget:
         self._slide()
         return self._requests - len(self._spent)
 
-    def spend(self) -> float:
-        """Take one request and return 0; or take none and return the seconds until one may be made."""
+    def spend(self, *, share: float = 1.0) -> float:
+        """Take one request and return 0; or take none and return the seconds until one may be made.
+
+        `share` is how much of the budget may be spent when this request is, above 0 to 1.
+        """
+        seconds = self.foresee(share=share)
+        if seconds <= 0:
+            self._spent.append(self._monotonic())
+        return seconds
+
+    def foresee(self, *, share: float = 1.0) -> float:
+        """Return the seconds until a request of this share may be made, 0 when it may be made now."""
         now = self._slide()
-        if len(self._spent) >= self._requests:
-            return self._spent[0] + self._seconds - now
-        self._spent.append(now)
-        return 0.0
+        most = max(1, math.floor(self._requests * share))
+        over = len(self._spent) - most
+        opens = self._closed_until if over < 0 else max(self._closed_until, self._spent[over] + self._seconds)
+        return max(0.0, opens - now)
+
+    def close(self, seconds: float) -> None:
+        """Allow nothing for so many seconds, or for longer if that was said before."""
+        self._closed_until = max(self._closed_until, self._monotonic() + seconds)
 
     def _slide(self) -> float:
         now = self._monotonic()

@@ -1,7 +1,7 @@
 """The directory the use case speaks to: answers in time, whatever Dataverse does."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from traceback import extract_tb
 
@@ -161,8 +161,8 @@ class CachedDirectory:
         with self._flights.board(e164, self._prepare(e164)) as flight:
             answer = await _wait(flight, started, min(until, started + self._limits.patience_seconds))
         if isinstance(answer, Outage):
-            return Sighting(entry.caller, Source.STALE, answer)
-        return Sighting(answer, Source.LIVE)
+            return Sighting(entry.caller, Source.STALE, answer, _read_stages(flight))
+        return Sighting(answer, Source.LIVE, stages=_read_stages(flight))
 
     async def _find_live(self, e164: str, entry: Entry | None, until: float) -> Sighting:
         """Await the look-up; keep a little time back to read the store, unless memory holds an older caller."""
@@ -173,11 +173,11 @@ class CachedDirectory:
             answer = await _wait(flight, started, until - reserve)
             if isinstance(answer, Outage):
                 if known := await self._find_last_known(e164, until):
-                    return Sighting(known.caller, known.source, answer)
+                    return Sighting(known.caller, known.source, answer, _read_stages(flight))
                 answer = await _wait(flight, started, until)
         if isinstance(answer, Outage):
-            return Sighting(answer.describe(), Source.NONE, answer)
-        return Sighting(answer, Source.LIVE)
+            return Sighting(answer.describe(), Source.NONE, answer, _read_stages(flight))
+        return Sighting(answer, Source.LIVE, stages=_read_stages(flight))
 
     async def _find_last_known(self, e164: str, until: float) -> Sighting | None:
         if (known := self.recall_old(e164)) is not None:
@@ -207,6 +207,10 @@ class CachedDirectory:
             self._memory.remember(e164, answer, selection)
             self._snapshots.keep(e164, answer)
         return answer
+
+
+def _read_stages(flight: Flight[Answer] | None) -> Mapping[str, float]:
+    return {} if flight is None else flight.stages.read()
 
 
 async def _wait(flight: Flight[Answer] | None, started: float, until: float) -> Answer:

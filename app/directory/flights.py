@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+from app.observability.stages import Stages
+
 __all__ = ["Flight", "Flights"]
 
 T = TypeVar("T")
@@ -13,10 +15,12 @@ T = TypeVar("T")
 class Flight(Generic[T]):
     """One task and the number of those who wait for it."""
 
-    __slots__ = ("_task", "waiting")
+    __slots__ = ("_task", "stages", "waiting")
 
-    def __init__(self, task: asyncio.Task[T]) -> None:
+    def __init__(self, task: asyncio.Task[T], stages: Stages) -> None:
         self._task = task
+        self.stages = stages
+        """How its time is spent."""
         self.waiting = 0
 
     async def wait(self, until: float) -> T | None:
@@ -115,8 +119,9 @@ class Flights(Generic[T]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> Flight[T]:
-        task = asyncio.create_task(work(), name="directory.flight")
-        flight = Flight(task)
+        stages = Stages(asyncio.get_running_loop().time)
+        task = asyncio.create_task(work(), name="directory.flight", context=stages.make_context())
+        flight = Flight(task, stages)
         self._flights[key] = flight
         self._tasks.add(task)
         task.add_done_callback(lambda _: self._land(key, flight, task))

@@ -1,12 +1,12 @@
 """The last gate before the network: after a 429 no request leaves until Dataverse allows it."""
 
 import math
-from collections.abc import Callable
 from typing import Final
 
 import httpx
 from typing_extensions import override
 
+from app.dataverse.client import SHARE
 from app.dataverse.translation import read_failure
 from app.directory.budget import RequestBudget
 
@@ -27,31 +27,25 @@ class RequestGate(httpx.AsyncBaseTransport):
         *,
         transport: httpx.AsyncBaseTransport,
         budget: RequestBudget,
-        monotonic: Callable[[], float],
         pause_seconds: float = 5.0,
     ) -> None:
         """`pause_seconds` holds when a 429 names no time."""
         self._transport = transport
         self._budget = budget
-        self._monotonic = monotonic
         self._pause_seconds = pause_seconds
-        self._closed_until = -math.inf
         self.refused = 0
         """Requests that were not sent, ever."""
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        seconds = self._closed_until - self._monotonic()
-        if seconds <= 0:
-            seconds = self._budget.spend()
+        seconds = self._budget.spend(share=request.extensions.get(SHARE, 1.0))
         if seconds > 0:
             self.refused += 1
             return httpx.Response(_THROTTLED, headers={"Retry-After": str(math.ceil(seconds))}, request=request)
         response = await self._transport.handle_async_request(request)
         if response.status_code == _THROTTLED:
             pause = read_failure(_THROTTLED, response.headers, b"").facts.retry_after
-            pause = self._pause_seconds if pause is None else pause
-            self._closed_until = max(self._closed_until, self._monotonic() + pause)
+            self._budget.close(self._pause_seconds if pause is None else pause)
         return response
 
     @override

@@ -9,6 +9,7 @@ import structlog
 from app.directory.answers import Answer, Directory, Outage
 from app.directory.breaker import CircuitBreaker, Permit
 from app.directory.limits import DirectoryLimits
+from app.observability.stages import measure_stage
 from app.routing.callers import Cause
 from app.routing.matches import Selection
 
@@ -63,8 +64,9 @@ class ProtectedDirectory:
             return Outage(cause=Cause.TIMEOUT, detail="Too many look-ups wait for Dataverse already")
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._limits.queue_seconds):
-                await self._turns.acquire()
+            with measure_stage("turn"):
+                async with asyncio.timeout(self._limits.queue_seconds):
+                    await self._turns.acquire()
         except TimeoutError:
             detail = f"The look-up did not get its turn within {self._limits.queue_seconds:.1f} s"
             return Outage(cause=Cause.TIMEOUT, detail=detail)

@@ -9,14 +9,11 @@ from pydantic import SecretStr
 from app.enreach.addresses import check_base_url, join_path
 from app.enreach.errors import EnreachNotConfiguredError
 from app.enreach.periods import Period
-from app.enreach.records import CallRecord, DirectoryEntry, DirectoryRef, EnreachQueue, EnreachUser, ServiceCall
+from app.enreach.records import CallRecord, DirectoryEntry, DirectoryRef, EnreachQueue, EnreachUser
 from app.enreach.rows import Rows, read_list, read_member, read_row, read_rows
 from app.enreach.transmission import STANDARD_LIMITS, Answer, Limits, Request, send_repeatedly
 
 __all__ = ["EnreachClient"]
-
-QUEUE_ENTRIES = 2
-"""The `EntryTypes` of directory entries that are queues."""
 
 
 class EnreachClient:
@@ -40,10 +37,6 @@ class EnreachClient:
     async def fetch_own_user(self) -> EnreachUser:
         """Return the user whose key this is; the cheapest proof that URL and key are right."""
         return read_row(EnreachUser, await self._get("/users/me"))
-
-    async def fetch_user(self, user_id: str) -> EnreachUser:
-        """Return one user by GUID; raises `EnreachNotFoundError`."""
-        return read_row(EnreachUser, await self._get("/users/{id}", id=user_id))
 
     async def list_users(self) -> Rows[EnreachUser]:
         """Return every user of the organisation. The API has no filter by e-mail: match `email` yourself."""
@@ -75,14 +68,6 @@ class EnreachClient:
     async def list_calls(self, period: Period, *, user_id: str | None = None) -> Rows[CallRecord]:
         """Return the users' calls of a period of any length, or one user's (by GUID); each record once."""
         return read_rows(CallRecord, await self._collect("/calls", period, {"UserIDs": user_id} if user_id else {}))
-
-    async def list_calls_by_id(self, call_id: str) -> Rows[CallRecord]:
-        """Return every record of one call; usually visible about 10 seconds after it (Enreach contract, 4.3)."""
-        return read_rows(CallRecord, read_list(await self._get("/calls", {"CallId": call_id})))
-
-    async def list_service_calls(self, period: Period) -> Rows[ServiceCall]:
-        """Return the queues' inbound calls of a period of any length; each record once."""
-        return read_rows(ServiceCall, await self._collect("/servicecall", period, {}))
 
     async def _collect(self, template: str, period: Period, params: Mapping[str, str]) -> list[object]:
         """Ask window by window; one after the other, because the API limits the rate."""

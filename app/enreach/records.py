@@ -23,7 +23,7 @@ from app.enreach.codes import (
     read_texts,
 )
 
-__all__ = ["CallRecord", "DirectoryEntry", "DirectoryRef", "EnreachQueue", "EnreachUser", "QueueStatus", "ServiceCall"]
+__all__ = ["CallRecord", "DirectoryEntry", "DirectoryRef", "EnreachQueue", "EnreachUser", "QueueStatus"]
 
 _Text = Annotated[str | None, BeforeValidator(read_text)]
 _Texts = Annotated[tuple[str, ...], BeforeValidator(read_texts)]
@@ -115,14 +115,3 @@ class CallRecord:
     answered: Annotated[bool | None, BeforeValidator(read_answered), Field(validation_alias="EndResult")] = None
     recording_ids: Annotated[_Texts, Field(validation_alias="RecordingIds")] = ()
     answer_queue_id: Annotated[_Text, Field(validation_alias="AnswerQueueId")] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceCall:
-    """One inbound call of a queue. Its keys are known from a public client's examples only, so all are optional."""
-
-    service_call_id: Annotated[_Text, Field(validation_alias="ServiceCallId")] = None
-    call_id: Annotated[_Text, Field(validation_alias=AliasChoices("CallId", "CallID"))] = None
-    queue_name: Annotated[_Text, Field(validation_alias="QueueName")] = None
-    started_at: Annotated[_Moment | None, Field(validation_alias="StartTime")] = None
-    duration_seconds: Annotated[float | None, Field(validation_alias="Duration", ge=0)] = None

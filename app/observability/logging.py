@@ -140,6 +140,8 @@ def _route_standard_logging(level: int) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     # It repeats the texts of Entra ID, which name tenants; our own lines say what to do.
     logging.getLogger("azure").setLevel(logging.ERROR)
+    # It announces every repetition; that a batch was not taken is what matters.
+    logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter").setLevel(logging.ERROR)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         _hand_to_root(logging.getLogger(name))
     logging.getLogger("uvicorn.access").disabled = True

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Collection, Iterable, MutableMapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
@@ -13,7 +13,7 @@ from app.observability.identifiers import new_id
 from app.observability.masking import mask_text
 from app.observability.tracing import TraceContext, continue_trace
 
-__all__ = ["RequestContext", "RequestInfo", "add_request", "find_request", "identify_request"]
+__all__ = ["RequestContext", "RequestInfo", "add_request", "enter_request", "find_request", "name_answer"]
 
 log = structlog.get_logger()
 
@@ -27,8 +27,7 @@ SCOPE_KEY = "smartrouting.request"
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(msgspec.Struct, frozen=True):
     """The identity of one request."""
 
     request_id: str
@@ -36,6 +35,14 @@ class RequestInfo:
     own_id: str
     """UUID version 7, made here: unique, whatever the caller calls it."""
     trace: TraceContext
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The names, for the head of the answer."""
+        return (
+            (b"x-request-id", self.request_id.encode()),
+            (b"traceparent", self.trace.traceparent.encode()),
+        )
 
 
 _current: ContextVar[RequestInfo | None] = ContextVar("smartrouting_request", default=None)
@@ -76,17 +83,14 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        info = identify_request(scope["headers"])
-        scope[SCOPE_KEY] = info
-        current = _current.set(info)
-        exchange = _Exchange(info, send)
+        exchange = _Exchange(enter_request(scope), send)
         started = self._timer()
         try:
             await self._app(scope, receive, exchange.send)
         finally:
             if scope["path"] not in self._unlogged:
                 _log_access(scope, exchange.status, self._timer() - started)
-            _current.reset(current)
+            _current.set(None)
 
 
 class _Exchange:
@@ -96,10 +100,7 @@ class _Exchange:
 
     def __init__(self, info: RequestInfo, send: Send) -> None:
         self._send = send
-        self._headers = (
-            (b"x-request-id", info.request_id.encode()),
-            (b"traceparent", info.trace.traceparent.encode()),
-        )
+        self._headers = info.headers
         self.status = 500
         """Until an answer starts, the server would answer with this."""
 
@@ -110,8 +111,20 @@ class _Exchange:
         await self._send(message)
 
 
-def identify_request(headers: Iterable[tuple[bytes, bytes]]) -> RequestInfo:
-    """Name a request: what the caller calls it if that is sane, else an identifier that also starts its trace."""
+def enter_request(scope: Scope) -> RequestInfo:
+    """Name a request for the rest of its task, and return the name, which the answer has to carry in its head."""
+    info = scope[SCOPE_KEY] = _identify(scope["headers"])
+    _current.set(info)
+    return info
+
+
+def name_answer(info: RequestInfo, send: Send) -> Send:
+    """Make the answer of somebody else carry the name of the request."""
+    return _Exchange(info, send).send
+
+
+def _identify(headers: Iterable[tuple[bytes, bytes]]) -> RequestInfo:
+    """Take what the caller calls the request if that is sane, else an identifier that also starts its trace."""
     own_id = new_id()
     request_id = None
     traceparents = []

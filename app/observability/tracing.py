@@ -1,9 +1,9 @@
 """The place of a request in somebody's trace (W3C Trace Context, level 1)."""
 
-import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 __all__ = ["TraceContext", "continue_trace"]
 
@@ -12,8 +12,7 @@ _NO_TRACE = b"0" * 32
 _NO_SPAN = b"0" * 16
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(msgspec.Struct, frozen=True):
     """The trace a request belongs to and the span that is our part of it."""
 
     trace_id: str
@@ -21,6 +20,8 @@ class TraceContext:
     span_id: str
     """16 lower-case hexadecimal digits, never all zero; new for every request."""
     sampled: bool
+    parent_id: str | None = None
+    """The caller's span, which ours is a child of; `None` when the trace begins here."""
 
     @property
     def traceparent(self) -> str:
@@ -28,15 +29,16 @@ class TraceContext:
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
 
-def continue_trace(traceparents: Sequence[bytes], fallback_id: str) -> TraceContext:
-    """Join the caller's trace as a child span; absent, doubled or invalid, start the trace `fallback_id` instead.
+def continue_trace(traceparents: Sequence[bytes], own_id: str) -> TraceContext:
+    """Join the caller's trace as a child span; absent, doubled or invalid, start the trace `own_id` instead.
 
-    `fallback_id` is 32 lower-case hexadecimal digits, not all zero.
+    `own_id` is 32 lower-case hexadecimal digits, new for every request; its second half, random and never all zero,
+    names the span.
     """
-    span_id = f"{int.from_bytes(os.urandom(8), 'big') or 1:016x}"
+    span_id = own_id[16:]
     if len(traceparents) == 1 and (found := _TRACEPARENT.fullmatch(traceparents[0].strip())):
         version, trace_id, parent_id, flags, rest = found.groups()
         valid_version = version != b"ff" and not (version == b"00" and rest is not None)
         if valid_version and trace_id != _NO_TRACE and parent_id != _NO_SPAN:
-            return TraceContext(trace_id.decode(), span_id, bool(int(flags, 16) & 1))
-    return TraceContext(fallback_id, span_id, sampled=False)
+            return TraceContext(trace_id.decode(), span_id, bool(int(flags, 16) & 1), parent_id.decode())
+    return TraceContext(own_id, span_id, sampled=False)

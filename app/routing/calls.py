@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from app.routing.numbers import PhoneNumber
 
@@ -13,8 +14,7 @@ Scalar = str | int | float | bool | None
 _CULTURE = "DYN_PAR_Culture"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What is known about a call before anybody asked the CRM."""
 
     caller: PhoneNumber
@@ -28,7 +28,7 @@ class Call:
     """The queue the call is in now."""
     user_id: str | None = None
     internal: bool = False
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    parameters: Mapping[str, Scalar] = {}
     """The `DYN_*` entries of the extra data; lists and objects as compact JSON text, `None` where nested too deep."""
 
     @property

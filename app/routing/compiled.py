@@ -90,7 +90,7 @@ class CompiledRuleset:
         """
         facts = complete_facts(facts, self._facts_used)
         values = self._read_values(facts, now)
-        rule = self._find_first(values, facts)
+        rule = self._find_first(values)
         return self._no_match if rule is None else rule.choose(facts)
 
     def trace(self, facts: Mapping[str, FactValue], now: float) -> Trace:
@@ -112,8 +112,8 @@ class CompiledRuleset:
     def _read_values(self, facts: Mapping[str, FactValue], now: float) -> Sequence[object]:
         return [now, *[fold(facts[name]) for name in self._facts_used]]
 
-    def _find_first(self, values: Sequence[object], facts: Mapping[str, FactValue]) -> CompiledRule | None:
-        for rule in self._index.select(facts):
+    def _find_first(self, values: Sequence[object]) -> CompiledRule | None:
+        for rule in self._index.select(values):
             for part in rule.parts:
                 if part(values) != TRUE:
                     break

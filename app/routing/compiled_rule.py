@@ -1,8 +1,10 @@
 """One rule made ready: its checks as tests, and its action as a decision."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
+
+from msgspec.structs import replace
 
 from app.routing.action import Action
 from app.routing.checks import Check, Outline, Places, list_checks, outline_condition, read_agent
@@ -12,12 +14,17 @@ from app.routing.decisions import Decision, Destination, DestinationKind, Messag
 from app.routing.facts import FactValue
 from app.routing.ruleset import Rule, Ruleset
 
-__all__ = ["SCOPES", "CompiledRule", "compile_rule"]
-
-SCOPES = ("call.target_id", "call.queue_id", "call.called")
-"""Facts by which a rule can be passed over without a look at it."""
+__all__ = ["CompiledRule", "Demand", "compile_rule"]
 
 Choice = Callable[[Mapping[str, FactValue]], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A fact, by its place, and the folded values outside of which a rule is never true."""
+
+    place: int
+    values: frozenset[object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,8 @@ class CompiledRule:
     """The rule's verdict from the verdicts of its checks."""
     choose: Choice
     """The decision, from complete facts, once the verdict is true."""
-    scope: tuple[str, frozenset[object]] | None
-    """A fact of the call and the folded values outside of which the rule is never true."""
+    demands: tuple[Demand, ...]
+    """What the rule insists on, by which it can be passed over without a look at it."""
 
 
 def compile_rule(rule: Rule, position: int, ruleset: Ruleset, places: Places) -> CompiledRule:
@@ -62,7 +69,7 @@ def compile_rule(rule: Rule, position: int, ruleset: Ruleset, places: Places) ->
         parts=tuple(_join(part, tests) for part in outline[1]),
         combine=_compile_combination(outline, len(checks)),
         choose=_compile_choice(rule, ruleset),
-        scope=_find_scope(rule),
+        demands=tuple(_list_demands(rule, places)),
     )
 
 
@@ -87,12 +94,10 @@ def _compile_combination(outline: tuple[str, tuple[Outline, ...]], count: int) -
     return _join(outline, [itemgetter(index) for index in range(count)])
 
 
-def _find_scope(rule: Rule) -> tuple[str, frozenset[object]] | None:
-    leaves = rule.when.parts if isinstance(rule.when, AllOf) else (rule.when,)
-    for leaf in leaves:
-        if isinstance(leaf, Leaf) and leaf.fact in SCOPES and leaf.op in {Operator.IS, Operator.IN}:
-            return leaf.fact, frozenset(list_members(leaf))
-    return None
+def _list_demands(rule: Rule, places: Places) -> Iterator[Demand]:
+    for leaf in rule.when.parts if isinstance(rule.when, AllOf) else (rule.when,):
+        if isinstance(leaf, Leaf) and leaf.op in {Operator.IS, Operator.IN}:
+            yield Demand(places.find(leaf.fact), frozenset(list_members(leaf)))
 
 
 def _compile_choice(rule: Rule, ruleset: Ruleset) -> Choice:

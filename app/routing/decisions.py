@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 __all__ = ["Decision", "Destination", "DestinationKind", "Message", "Outcome"]
 
 
@@ -43,9 +45,11 @@ class Message:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """Where the call goes, and how. For `no_change` everything but the rule is empty."""
+class Decision(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+    """Where the call goes, and how. For `no_change` everything but the rule is empty.
+
+    A rule makes the same decision for nearly every call; that its hash is kept makes it cheap to recognise.
+    """
 
     outcome: Outcome
     rule: str | None = None

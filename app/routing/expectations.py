@@ -1,5 +1,6 @@
 """The tests a ruleset carries: a call, a caller, and what must come out."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import (
@@ -30,6 +31,8 @@ def _read_scalar(value: object) -> Scalar:
 
 
 ScalarValue = Annotated[Scalar, PlainValidator(_read_scalar, json_schema_input_type=Scalar)]
+_LONGEST_AGE = 100 * 366 * 86_400
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 Text = Annotated[str, Field(max_length=500)]
 
 
@@ -63,7 +66,7 @@ class CallerStub(Part):
     owner_agent_cause: Cause | None = None
     matches: StrictInt | None = Field(default=None, ge=0)
     """Defaults to one for a caller who was found."""
-    age_seconds: float = Field(default=0, ge=0)
+    age_seconds: float = Field(default=0, ge=0, le=_LONGEST_AGE)
     open_cases: StrictInt | None = Field(default=None, ge=0)
     open_cases_cause: Cause | None = None
     columns: dict[str, ScalarValue] = Field(default={})
@@ -113,7 +116,8 @@ class StoredTest(Part):
     """The call as the queue posts it."""
     caller: CallerStub | None = None
     """Without one, the CRM knows nobody with the number."""
-    at: AwareDatetime | None = None
+    at: AwareDatetime | None = Field(default=None, ge=_EARLIEST, lt=_LATEST)
+    """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
     facts: dict[str, FactStub] = Field(default={})
     """Facts that are to be as given, whatever call, caller and clock say."""
     expect: Expectation

@@ -4,7 +4,6 @@ A fact that is known to be absent is `None`; a fact whose source did not answer 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -35,8 +34,7 @@ class Unknown(msgspec.Struct, frozen=True, rename={"cause": "unknown"}):
 FactValue = Scalar | Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """When a call is decided, and what the calendars say about it."""
 
     at: float

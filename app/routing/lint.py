@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from app.errors import Finding
 from app.routing.documents import join_pointer
 from app.routing.lint_actions import find_action_faults
+from app.routing.lint_destinations import find_destination_faults
 from app.routing.lint_facts import KnownColumns, find_leaf_faults
 from app.routing.lint_limits import find_contradictions, find_limit_faults
+from app.routing.lint_loops import find_loop_faults
 from app.routing.lint_order import find_shadowed
 from app.routing.lint_tests import find_test_faults
 from app.routing.ruleset import Rule, Ruleset, find_lost_destinations, list_leaves
@@ -26,10 +28,10 @@ def lint_ruleset(
     """Find what is wrong with a ruleset; a finding of severity `error` must keep it from being published.
 
     Without `known_columns` (logical names by table, `contact` and `account`) columns are not checked; without `now`
-    (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes the numbers of stored tests.
+    (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes numbers.
     """
     lost = list(find_lost_destinations(ruleset))
-    findings = [*lost]
+    findings = [*lost, *find_destination_faults(ruleset, region=region)]
     for index, rule in enumerate(ruleset.rules):
         findings += _lint_rule(
             rule,
@@ -40,6 +42,7 @@ def lint_ruleset(
             now=now,
         )
     findings += find_shadowed(ruleset)
+    findings += find_loop_faults(ruleset, now)
     # Tests can only run when every destination exists.
     findings += find_test_faults(ruleset, region=region, runnable=not lost)
     return tuple(findings)

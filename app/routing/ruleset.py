@@ -38,6 +38,8 @@ class DestinationSpec(Part):
     id: str = Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")
     """The queue's or user's id, or the number, as Enreach knows it."""
     label: str = Field(default="", max_length=200)
+    webhook: StrictBool = True
+    """Whether a queue asks this service in its turn; false says that calls redirected there come back no more."""
 
 
 class Rule(Part):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import orjson
 
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
@@ -98,8 +99,7 @@ class ResponseProfile:
                 raise ValueError(f"{name} in the shape objects needs two different keys, culture_key and text_key")
 
 
-@dataclass(frozen=True, slots=True)
-class WireAnswer:
+class WireAnswer(msgspec.Struct, frozen=True):
     """What the webhook answers."""
 
     status: int

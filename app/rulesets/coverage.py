@@ -1,5 +1,6 @@
 """Which rules match, and how often."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,7 +80,8 @@ class Coverage:
             live = next((head for head in page.items if head.at <= before), None)
             if live is not None:
                 revision = await self._rulesets.revision(live.number)
-                return frozenset(rule.id for rule in read_ruleset(revision.document).rules)
+                ruleset = await asyncio.to_thread(read_ruleset, revision.document)
+                return frozenset(rule.id for rule in ruleset.rules)
             after = page.next
             if after is None:
                 return frozenset()

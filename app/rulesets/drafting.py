@@ -1,9 +1,9 @@
 """Works on drafts: every change is checked for form, made from a known version, and audited."""
 
 import asyncio
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from app.errors import Finding, InvalidInputError
 from app.routing.diff import Change, diff_rulesets
@@ -11,7 +11,7 @@ from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.rulesets.audited_changes import write_changes
 from app.rulesets.edits import Edit
 from app.rulesets.library import RulesetLibrary
-from app.store.audit import AuditStore
+from app.store.audit import AuditNote
 from app.store.drafts import DraftStore
 from app.store.ruleset_values import Draft
 
@@ -21,12 +21,9 @@ __all__ = ["Drafting"]
 class Drafting:
     """Creates, changes and throws away drafts. A draft can always be read; whether it makes sense the gates say."""
 
-    def __init__(
-        self, *, drafts: DraftStore, library: RulesetLibrary, audit: AuditStore, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, drafts: DraftStore, library: RulesetLibrary, clock: Callable[[], float]) -> None:
         self._drafts = drafts
         self._library = library
-        self._audit = audit
         self._clock = clock
 
     async def create(self, *, name: str, source: str | None, document: object | None, author: str) -> Draft:
@@ -41,12 +38,17 @@ class Drafting:
         elif source is not None:
             ruleset = await self._library.read(source)
             based_on = int(source) if source.isdecimal() else based_on
-        now = self._clock()
-        draft = await self._drafts.create(
-            name=name, document=ruleset_document(ruleset), based_on=based_on, author=author, now=now
+        now, draft_id = self._clock(), str(uuid.uuid4())
+        note = _note(draft_id, "draft.created", author, now, after={"name": name, "source": source})
+        return await self._drafts.create(
+            draft_id,
+            name=name,
+            document=ruleset_document(ruleset),
+            based_on=based_on,
+            author=author,
+            now=now,
+            notes=[note],
         )
-        await self._note(draft, "draft.created", author, now, before=None, after={"name": name, "source": source})
-        return draft
 
     async def replace(self, draft_id: str, *, version: str, name: str | None, document: object, author: str) -> Draft:
         """Write the whole draft anew; raises NotFoundError, PreconditionFailedError, InvalidInputError."""
@@ -54,10 +56,13 @@ class Drafting:
         ruleset = await asyncio.to_thread(read_ruleset, document)
         return await self._write(draft, ruleset, name=name, author=author)
 
-    async def edit(self, draft_id: str, edit: Edit, *, version: str, author: str) -> Draft:
+    async def edit(
+        self, draft_id: str, edit: Edit, *, version: str, author: str, notes: Sequence[AuditNote] = ()
+    ) -> Draft:
         """Change one part of a draft; findings about the part that was sent point into that part.
 
-        Raises NotFoundError, PreconditionFailedError, ConflictError, InvalidInputError.
+        `notes` are kept in the audit besides that of the change itself. Raises NotFoundError, PreconditionFailedError,
+        ConflictError, InvalidInputError.
         """
         draft = await self._library.take_draft(draft_id, version)
         document, place = edit(draft.document)
@@ -66,35 +71,34 @@ class Drafting:
         except InvalidInputError as error:
             findings = [_point_into(finding, place) for finding in error.findings]
             raise InvalidInputError(error.detail, findings=findings) from error
-        return await self._write(draft, ruleset, name=None, author=author)
+        return await self._write(draft, ruleset, name=None, author=author, notes=notes)
 
     async def delete(self, draft_id: str, *, version: str, author: str) -> None:
         """Throw a draft away; raises NotFoundError and PreconditionFailedError."""
         draft = await self._library.take_draft(draft_id, version)
-        await self._drafts.delete(draft_id, version=version)
         before = {"name": draft.name, "document": draft.document}
-        await self._note(draft, "draft.deleted", author, self._clock(), before=before, after=None)
+        note = _note(draft_id, "draft.deleted", author, self._clock(), before=before)
+        await self._drafts.delete(draft_id, version=version, notes=[note])
 
-    async def _write(self, draft: Draft, ruleset: Ruleset, *, name: str | None, author: str) -> Draft:
+    async def _write(
+        self, draft: Draft, ruleset: Ruleset, *, name: str | None, author: str, notes: Sequence[AuditNote] = ()
+    ) -> Draft:
         now = self._clock()
-        changes = await asyncio.to_thread(_compare, draft, ruleset)
-        written = await self._drafts.update(
+        after = {"name": name or draft.name, **write_changes(await asyncio.to_thread(_compare, draft, ruleset))}
+        note = _note(draft.id, "draft.changed", author, now, before={"version": draft.version}, after=after)
+        return await self._drafts.update(
             draft.id,
             version=draft.version,
             name=name or draft.name,
             document=ruleset_document(ruleset),
             author=author,
             now=now,
+            notes=[*notes, note],
         )
-        after: dict[str, Any] = {
-            "name": written.name,
-            **write_changes(changes),
-        }
-        await self._note(draft, "draft.changed", author, now, before={"version": draft.version}, after=after)
-        return written
 
-    async def _note(self, draft: Draft, what: str, who: str, now: float, *, before: object, after: object) -> None:
-        await self._audit.add(at=now, who=who, what=what, target=f"draft/{draft.id}", before=before, after=after)
+
+def _note(draft_id: str, what: str, who: str, at: float, *, before: object = None, after: object = None) -> AuditNote:
+    return AuditNote(at=at, who=who, what=what, target=f"draft/{draft_id}", before=before, after=after)
 
 
 def _compare(draft: Draft, ruleset: Ruleset) -> tuple[Change, ...]:

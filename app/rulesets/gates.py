@@ -14,7 +14,6 @@ from app.rulesets.comparison import Comparer
 from app.rulesets.coverage import Coverage
 from app.rulesets.effects import Names
 from app.rulesets.known_columns import ColumnCatalogue, read_known_columns
-from app.rulesets.loops import find_loops
 from app.rulesets.publish_limits import LimitsDesk, PublishLimits
 from app.rulesets.replay import Decisions, ReplayPlan, run_replay
 from app.rulesets.rulebook import Rulebook
@@ -42,7 +41,7 @@ class GateReport:
 
 
 class Gates:
-    """Asks lint, stored tests, Dataverse, Enreach, redirect loops, coverage and the replay limits."""
+    """Asks lint with stored tests and redirect loops, Dataverse, Enreach, coverage and the replay limits."""
 
     def __init__(
         self,
@@ -76,7 +75,7 @@ class Gates:
             return GateReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
         limits = (await self._limits.read()).limits
-        findings = [*await self._lint(ruleset, now), *await asyncio.to_thread(_list_loops, ruleset)]
+        findings = await self._lint(ruleset, now)
         if self._targets is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._targets, silence=silence)
@@ -108,10 +107,6 @@ class Gates:
         document = tally.document()
         excess = limits.find_excess(tally.calls, tally.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
-
-
-def _list_loops(ruleset: Ruleset) -> list[Finding]:
-    return list(find_loops(ruleset))
 
 
 async def _go_on(_: int) -> bool:

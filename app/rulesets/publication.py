@@ -10,6 +10,7 @@ from app.errors import ConflictError, InvalidInputError
 from app.routing.lint import lint_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.routing.wire import ResponseProfile
+from app.rulesets.audited_changes import note_revision
 from app.store.ruleset_values import compute_checksum
 from app.store.rulesets import RulesetStore
 
@@ -60,8 +61,11 @@ async def publish_at_start(
     if current is not None and (not replace or current.head.checksum == compute_checksum(ruleset)):
         return
     expected = None if current is None else current.head.number
+    note = note_revision("ruleset.published", before=expected, author=_AUTHOR, at=now, details={"comment": comment})
     try:
-        revision = await store.publish_document(ruleset, expected=expected, comment=comment, author=_AUTHOR, now=now)
+        revision = await store.publish_document(
+            ruleset, expected=expected, comment=comment, author=_AUTHOR, now=now, notes=[note]
+        )
     except ConflictError:
         log.info("ruleset.published_by_another_process")
         return

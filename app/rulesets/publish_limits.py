@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import PreconditionFailedError
-from app.store.audit import AuditStore
+from app.store.audit import AuditNote
 from app.store.settings_documents import SettingsDocumentStore
 
 __all__ = ["UNSET", "LimitsDesk", "PublishLimits", "VersionedLimits"]
@@ -31,7 +31,7 @@ class PublishLimits(BaseModel):
         default=None, description="So many percent of the replayed calls may be decided otherwise; null for any share."
     )
     days: int = Field(default=7, ge=1, le=90, description="Calls of the last so many days are replayed.")
-    calls: int = Field(default=2000, ge=1, le=20000, description="Of these, at most the newest so many.")
+    calls: int = Field(default=2000, ge=1, le=20000, description="Of these, a sample of at most so many.")
     refuse_when_enreach_silent: bool = Field(
         default=False, description="Refuse to publish when the destinations cannot be checked; false only warns."
     )
@@ -61,9 +61,8 @@ class VersionedLimits:
 class LimitsDesk:
     """Reads and changes the limits."""
 
-    def __init__(self, *, settings: SettingsDocumentStore, audit: AuditStore) -> None:
+    def __init__(self, *, settings: SettingsDocumentStore) -> None:
         self._settings = settings
-        self._audit = audit
 
     async def read(self) -> VersionedLimits:
         """Return the limits; those of the program when nobody has set any. Raises StoreError."""
@@ -79,8 +78,7 @@ class LimitsDesk:
             raise PreconditionFailedError("somebody else changed the limits since you read them; read them again")
         document = limits.model_dump(mode="json")
         expected = None if version == UNSET else version
-        written = await self._settings.put(_NAME, document, expected=expected, author=author, now=now)
-        await self._audit.add(
+        note = AuditNote(
             at=now,
             who=author,
             what="publish_limits.changed",
@@ -88,6 +86,7 @@ class LimitsDesk:
             before=before.limits.model_dump(mode="json"),
             after=document,
         )
+        written = await self._settings.put(_NAME, document, expected=expected, author=author, now=now, notes=[note])
         return VersionedLimits(limits, written.version)
 
 

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 import structlog
 
 from app.errors import AppError, ConflictError, Finding, InvalidInputError
-from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import read_ruleset
-from app.rulesets.audited_changes import write_changes
+from app.rulesets.audited_changes import note_revision, write_changes
 from app.rulesets.gates import GateReport, Gates
 from app.rulesets.library import RulesetLibrary
+from app.rulesets.loading import load_rules
 from app.rulesets.rulebook import Rulebook
-from app.store.audit import AuditStore
 from app.store.ruleset_values import Document, Revision
 from app.store.rulesets import RulesetStore
 
@@ -49,14 +48,12 @@ class Publishing:
         library: RulesetLibrary,
         gates: Gates,
         rulebook: Rulebook,
-        audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
         self._rulesets = rulesets
         self._library = library
         self._gates = gates
         self._rulebook = rulebook
-        self._audit = audit
         self._clock = clock
 
     async def rehearse(self, draft_id: str, *, version: str, expected: int | None) -> GateReport:
@@ -83,10 +80,18 @@ class Publishing:
             errors = sum(finding.severity == "error" for finding in report.findings)
             detail = f"{errors} thing{'' if errors == 1 else 's'} must be put right before this draft can be published."
             raise PublishRefusedError(detail, findings=report.findings)
-        revision = await self._rulesets.publish(
-            draft_id, version=version, expected=expected, comment=comment, author=author, now=self._clock()
+        now = self._clock()
+        note = note_revision(
+            "ruleset.published",
+            before=expected,
+            author=author,
+            at=now,
+            details={"comment": comment, **await self._list_changes(draft.document)},
         )
-        await self._announce(revision, expected, "ruleset.published")
+        revision = await self._rulesets.publish(
+            draft_id, version=version, expected=expected, comment=comment, author=author, now=now, notes=[note]
+        )
+        await self._announce(revision, note.what)
         return Published(revision, report)
 
     async def roll_back(self, ref: str, *, expected: int | None, comment: str, author: str) -> Published:
@@ -97,12 +102,20 @@ class Publishing:
         the program cannot load.
         """
         old = await self._library.find_revision(ref)
-        await asyncio.to_thread(_load, old.document)
+        await load_rules(old.document)
         report = await self._gates.inspect(old.document)
-        revision = await self._rulesets.roll_back(
-            old.head.number, expected=expected, comment=comment, author=author, now=self._clock()
+        now, number = self._clock(), old.head.number
+        note = note_revision(
+            "ruleset.rolled_back",
+            before=expected,
+            author=author,
+            at=now,
+            details={"comment": comment, "rollback_of": number, **await self._list_changes(old.document)},
         )
-        await self._announce(revision, expected, "ruleset.rolled_back")
+        revision = await self._rulesets.roll_back(
+            number, expected=expected, comment=comment, author=author, now=now, notes=[note]
+        )
+        await self._announce(revision, note.what)
         return Published(revision, report)
 
     async def _require_current(self, expected: int | None) -> None:
@@ -110,39 +123,22 @@ class Publishing:
         if current != expected:
             raise ConflictError(_find_conflict(current).message)
 
-    async def _announce(self, revision: Revision, before: int | None, what: str) -> None:
+    async def _announce(self, revision: Revision, what: str) -> None:
         """Make the revision live here at once; other processes notice by themselves."""
         try:
             await self._rulebook.refresh()
         except AppError as error:
             log.warning("ruleset.live_later", revision=revision.head.number, error=error.code)
-        head = revision.head
-        await self._audit.add(
-            at=head.at,
-            who=head.author,
-            what=what,
-            target=f"ruleset/{head.number}",
-            before={"revision": before},
-            after={
-                "revision": head.number,
-                "comment": head.comment,
-                "rollback_of": head.rollback_of,
-                **await self._list_changes(before, revision),
-            },
-        )
-        log.info(what, revision=head.number, author=head.author)
+        log.info(what, revision=revision.head.number, author=revision.head.author)
 
-    async def _list_changes(self, before: int | None, revision: Revision) -> dict[str, Any]:
+    async def _list_changes(self, document: Document) -> dict[str, Any]:
+        """List what is different from the current revision."""
         try:
-            old = {} if before is None else (await self._rulesets.revision(before)).document
-            changes = await asyncio.to_thread(_compare, old, revision.document)
-        except AppError:
+            current = await self._rulesets.current()
+            changes = await asyncio.to_thread(_compare, {} if current is None else current.document, document)
+        except InvalidInputError:  # the current revision was written by another version of the program
             return {"changes": None}
         return write_changes(changes)
-
-
-def _load(document: Document) -> CompiledRuleset:
-    return compile_ruleset(read_ruleset(document), revision=None)
 
 
 def _compare(old: Document, new: Document) -> tuple[Change, ...]:

@@ -1,20 +1,19 @@
 """Turns a recorded decision into a stored test of a draft."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
-from app.routing.compiled import compile_ruleset
 from app.routing.decision_record import DecisionRecord
 from app.routing.expectations import Expectation
 from app.routing.registry import find_fact
-from app.routing.ruleset import read_ruleset
 from app.rulesets.drafting import Drafting
 from app.rulesets.edits import put_test
 from app.rulesets.library import RulesetLibrary
-from app.store.audit import AuditStore
+from app.rulesets.loading import load_rules
+from app.store.audit import AuditNote
 from app.store.decision_erasure import ERASED
 from app.store.decisions import DecisionStore
 from app.store.ruleset_values import Draft
@@ -35,13 +34,11 @@ class RecordedTests:
         decisions: DecisionStore,
         drafting: Drafting,
         library: RulesetLibrary,
-        audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
         self._decisions = decisions
         self._drafting = drafting
         self._library = library
-        self._audit = audit
         self._clock = clock
 
     async def add(
@@ -59,7 +56,7 @@ class RecordedTests:
         if record.caller_raw == ERASED or not record.facts:
             raise InvalidInputError("The facts of this call are gone, so it cannot become a test.")
         draft = await self._library.find_draft(draft_id)
-        rules = compile_ruleset(read_ruleset(draft.document), revision=None)
+        rules = await load_rules(draft.document)
         pinned = _choose_facts(record, rules.facts_used)
         personal = sorted(name for name, value in pinned.items() if _is_personal(name, value))
         if personal and not reveal:
@@ -69,16 +66,20 @@ class RecordedTests:
             )
         title = name or _make_name(record)
         test = _write_test(record, pinned, keep_number="call.caller" in pinned)
-        if personal:
-            await self._audit.add(
-                at=self._clock(),
-                who=author,
-                what="decision.revealed",
-                target=f"decision/{record.id}",
-                after={"test_of": f"draft/{draft_id}", "facts": personal},
-            )
-        edit = put_test(title, test, new=True)
-        return await self._drafting.edit(draft_id, edit, version=version, author=author), title
+        edit, notes = put_test(title, test, new=True), [self._note(record, draft_id, personal, author)]
+        written = await self._drafting.edit(
+            draft_id, edit, version=version, author=author, notes=notes if personal else ()
+        )
+        return written, title
+
+    def _note(self, record: DecisionRecord, draft_id: str, facts: Sequence[str], author: str) -> AuditNote:
+        return AuditNote(
+            at=self._clock(),
+            who=author,
+            what="decision.revealed",
+            target=f"decision/{record.id}",
+            after={"test_of": f"draft/{draft_id}", "facts": facts},
+        )
 
 
 def _choose_facts(record: DecisionRecord, used: frozenset[str]) -> dict[str, object]:

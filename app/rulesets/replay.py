@@ -21,8 +21,8 @@ _REPORT_SECONDS = 0.5
 class Decisions(Protocol):
     """The decision log."""
 
-    def stream(self, wanted: DecisionFilter, *, limit: int | None = None) -> AsyncIterator[DecisionRecord]:
-        """Go through decisions, oldest first; with a limit, through the newest so many of them."""
+    def stream(self, wanted: DecisionFilter, *, sample: int | None = None) -> AsyncIterator[DecisionRecord]:
+        """Go through decisions, oldest first; with `sample` through so many of them, spread evenly."""
 
     async def count(self, wanted: DecisionFilter) -> int: ...
 
@@ -37,7 +37,7 @@ class ReplayPlan:
     """Seconds since the epoch, exclusive."""
     queue_id: str | None = None
     sample: int | None = None
-    """The newest so many calls; `None` takes all."""
+    """So many calls, spread evenly over those that fit, and the same each time; `None` takes all."""
 
     def make_filter(self) -> DecisionFilter:
         """Choose real calls whose caller was not erased since."""
@@ -76,7 +76,7 @@ async def run_replay(
     `report` hears how many calls are done, about twice a second and at the end. Raises StoreError.
     """
     slices, done, reported = Slices(), 0, time.monotonic()
-    async for record in decisions.stream(plan.make_filter(), limit=plan.sample):
+    async for record in decisions.stream(plan.make_filter(), sample=plan.sample):
         tally.add(comparer, record)
         done += 1
         await slices.rest()

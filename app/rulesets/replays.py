@@ -10,12 +10,13 @@ import structlog
 from app.errors import AppError, ConflictError, NotFoundError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decision_record import DecisionRecord
-from app.routing.ruleset import Ruleset, read_ruleset
+from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
 from app.rulesets.effects import Names
 from app.rulesets.library import CURRENT, FoundRuleset, RulesetLibrary
+from app.rulesets.loading import load_rules
 from app.rulesets.replay import ReplayPlan, run_replay
 from app.rulesets.tally import Tally
 from app.rulesets.targets import TargetCatalogue
@@ -66,6 +67,7 @@ class Replays:
         self._targets = targets
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._starting = asyncio.Lock()
 
     async def start(self, ref: str, plan: ReplayPlan, *, author: str) -> Job:
         """Begin to replay recorded calls by a draft or a revision.
@@ -73,19 +75,19 @@ class Replays:
         Raises NotFoundError, InvalidInputError for rules that cannot run, ConflictError when enough replays are
         running here, and StoreError.
         """
-        if len(self._tasks) >= _MOST_AT_ONCE:
-            raise ConflictError("Four replays are running already; wait for one of them, or cancel it.")
-        found = await self._library.find(ref)
-        ruleset = await asyncio.to_thread(read_ruleset, found.document)
-        rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
-        total, now = await plan.count(self._decisions), self._clock()
-        job = await self._jobs.start(_KIND, author=author, total=total, now=now)
-        after = {"ruleset": found.ref, "label": found.label, "plan": asdict(plan)}
-        await self._audit.add(at=now, who=author, what="replay.started", target=f"replay/{job.id}", after=after)
-        task = asyncio.create_task(self._run(job.id, found, rules, plan), name=f"replay {job.id}")
-        self._tasks[job.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
-        return job
+        async with self._starting:
+            if len(self._tasks) >= _MOST_AT_ONCE:
+                raise ConflictError("Four replays are running already; wait for one of them, or cancel it.")
+            found = await self._library.find(ref)
+            rules = await load_rules(found.document)
+            total, now = await plan.count(self._decisions), self._clock()
+            job = await self._jobs.start(_KIND, author=author, total=total, now=now)
+            after = {"ruleset": found.ref, "label": found.label, "plan": asdict(plan)}
+            await self._audit.add(at=now, who=author, what="replay.started", target=f"replay/{job.id}", after=after)
+            task = asyncio.create_task(self._run(job.id, found, rules, plan), name=f"replay {job.id}")
+            self._tasks[job.id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+            return job
 
     async def find(self, job_id: str) -> Job:
         """Find a replay; raises NotFoundError and StoreError."""
@@ -96,7 +98,7 @@ class Replays:
 
     async def list_recent(self, *, limit: int) -> list[Job]:
         """List replays, the newest first."""
-        return await self._jobs.list_recent(limit=limit, kind=_KIND)
+        return await self._jobs.list_recent(limit=limit, kinds={_KIND})
 
     async def cancel(self, job_id: str) -> Job:
         """Ask a running replay to stop; what it found so far stays. Raises NotFoundError and ConflictError."""
@@ -124,7 +126,7 @@ class Replays:
         record = await self._decisions.get(decision_id)
         if record is None:
             raise NotFoundError("There is no such decision.")
-        rules = compile_ruleset(read_ruleset(result["document"]), revision=None)
+        rules = await load_rules(result["document"])
         before = await self._find_rules(record.revision)
         return ComparedCall(
             record,
@@ -135,7 +137,7 @@ class Replays:
     async def give_up_silent(self) -> None:
         """Mark replays as failed whose process has died."""
         now = self._clock()
-        await self._jobs.fail_silent(before=now - _SILENT_SECONDS, now=now)
+        await self._jobs.fail_silent(before=now - _SILENT_SECONDS, now=now, kinds={_KIND})
 
     async def aclose(self) -> None:
         """Stop every replay of this process."""

@@ -7,7 +7,8 @@ import structlog
 
 from app.errors import AppError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.ruleset import Ruleset, read_ruleset
+from app.routing.ruleset import Ruleset
+from app.rulesets.loading import load_rules
 from app.store.rulesets import RulesetStore
 
 __all__ = ["Rulebook"]
@@ -40,9 +41,7 @@ class Rulebook:
             return False
         revision = await self._store.revision(number)
         try:
-            # In a thread, because thousands of rules take longer than a call may wait.
-            ruleset = await asyncio.to_thread(read_ruleset, revision.document)
-            compiled = await asyncio.to_thread(compile_ruleset, ruleset, revision=number)
+            compiled = await load_rules(revision.document, revision=number)
         except AppError as error:
             self._unreadable = number
             log.error("rulebook.revision_unreadable", revision=number, error=error.code)  # noqa: TRY400 - expected

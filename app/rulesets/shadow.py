@@ -9,12 +9,11 @@ from typing import Protocol
 import structlog
 
 from app.errors import AppError, NotFoundError
-from app.routing.compiled import compile_ruleset
 from app.routing.decision_record import DecisionRecord
-from app.routing.ruleset import read_ruleset
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
 from app.rulesets.effects import Names
+from app.rulesets.loading import load_rules
 from app.rulesets.replay import Slices
 from app.rulesets.rulebook import Rulebook
 from app.rulesets.shadow_desk import ShadowDesk
@@ -131,8 +130,7 @@ class Shadow:
                 self._running = _Running(draft.id, draft.version, queues, running.comparer, running.names)
             return
         try:
-            ruleset = await asyncio.to_thread(read_ruleset, draft.document)
-            rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
+            rules = await load_rules(draft.document)
         except AppError as error:
             log.warning("shadow.draft_unusable", draft=draft.id, error=error.code)
             await self._change(None)
@@ -143,7 +141,7 @@ class Shadow:
                 draft.version,
                 queues,
                 Comparer(rules, self._profile),
-                Names(ruleset, self._rulebook.current().ruleset),
+                Names(rules.ruleset, self._rulebook.current().ruleset),
             )
         )
 

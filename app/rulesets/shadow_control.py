@@ -1,14 +1,13 @@
 """Puts drafts into the shadow and takes them out."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from app.errors import ConflictError
-from app.routing.compiled import compile_ruleset
-from app.routing.ruleset import read_ruleset
 from app.rulesets.library import RulesetLibrary
+from app.rulesets.loading import load_rules
 from app.rulesets.shadow import Shadow
 from app.rulesets.shadow_desk import ShadowDesk, ShadowMark, VersionedMark
+from app.store.shadow_results import ShadowResults
 
 __all__ = ["ShadowControl"]
 
@@ -28,7 +27,7 @@ class ShadowControl:
         """Tell which draft is in the shadow; raises StoreError."""
         return await self._desk.read()
 
-    async def read_results(self, draft: str) -> Mapping[str, Any] | None:
+    async def read_results(self, draft: str) -> ShadowResults | None:
         """Return what was found for a draft; `None` before the first call."""
         await self._shadow.save()
         return await self._desk.read_results(draft)
@@ -39,7 +38,7 @@ class ShadowControl:
         Raises NotFoundError, InvalidInputError for rules that cannot run, PreconditionFailedError, StoreError.
         """
         draft = await self._library.find_draft(draft_id)
-        compile_ruleset(read_ruleset(draft.document), revision=None)
+        await load_rules(draft.document)
         mark = ShadowMark(draft=draft_id, queues=queues)
         return await self._set(mark, version=version, author=author)
 

@@ -1,24 +1,22 @@
 """Which draft is in the shadow, and what was found: kept in the store, shared by all processes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import ConflictError, PreconditionFailedError
+from app.errors import PreconditionFailedError
 from app.routing.ruleset import Ruleset
 from app.rulesets.effects import Names
 from app.rulesets.publish_limits import UNSET
 from app.rulesets.tally import Tally
-from app.store.audit import AuditStore
-from app.store.settings_documents import SettingsDocument, SettingsDocumentStore
+from app.store.audit import AuditNote
+from app.store.settings_documents import SettingsDocumentStore
+from app.store.shadow_results import ShadowCounts, ShadowResults, ShadowResultStore
 
 __all__ = ["ShadowDesk", "ShadowMark", "VersionedMark"]
 
-_MARK, _RESULTS = "shadow", "shadow_results"
-_TRIES = 8
-_CALLS_KEPT = 500
+_MARK = "shadow"
+_ADDED_UP = ("calls", "changed", "other_rule", "skipped", "groups", "missing_facts")
 
 
 class ShadowMark(BaseModel):
@@ -42,9 +40,9 @@ class VersionedMark:
 class ShadowDesk:
     """Reads and changes the mark, and collects results of all processes."""
 
-    def __init__(self, *, settings: SettingsDocumentStore, audit: AuditStore) -> None:
+    def __init__(self, *, settings: SettingsDocumentStore, results: ShadowResultStore) -> None:
         self._settings = settings
-        self._audit = audit
+        self._results = results
 
     async def read(self) -> VersionedMark:
         """Tell which draft is in the shadow; raises StoreError."""
@@ -59,8 +57,7 @@ class ShadowDesk:
         if before.version != version:
             raise PreconditionFailedError("somebody else changed what is in the shadow; read it again")
         document, expected = mark.model_dump(mode="json"), None if version == UNSET else version
-        written = await self._settings.put(_MARK, document, expected=expected, author=author, now=now)
-        await self._audit.add(
+        note = AuditNote(
             at=now,
             who=author,
             what="shadow.changed",
@@ -68,37 +65,22 @@ class ShadowDesk:
             before=before.mark.model_dump(mode="json"),
             after=document,
         )
+        written = await self._settings.put(_MARK, document, expected=expected, author=author, now=now, notes=[note])
         return VersionedMark(mark, written.version)
 
-    async def read_results(self, draft: str) -> Mapping[str, Any] | None:
+    async def read_results(self, draft: str) -> ShadowResults | None:
         """Return what was found for the draft in the version that ran last; `None` before the first call."""
-        found = await self._settings.get(_RESULTS)
-        return found.document if found is not None and found.document.get("draft") == draft else None
+        return await self._results.get(draft)
 
     async def add_results(self, draft: str, version: str, tally: Tally, dropped: int, *, now: float) -> None:
-        """Add results to those of the same version of the draft, or begin anew.
+        """Add results to those of the same version of the draft, or begin anew; raises StoreError."""
+        found = tally.document()
 
-        Raises StoreError, and ConflictError when other processes got in between too often.
-        """
-        for _ in range(_TRIES):
-            found = await self._settings.get(_RESULTS)
-            document = _merge(found, draft, version, tally, dropped=dropped, now=now)
-            expected = None if found is None else found.version
-            try:
-                await self._settings.put(_RESULTS, document, expected=expected, author="shadow", now=now)
-            except PreconditionFailedError:
-                continue
-            return
-        raise ConflictError("the results of the shadow could not be added")
+        def count(before: ShadowCounts) -> ShadowCounts:
+            whole = Tally(Names(Ruleset()))
+            for part in (asdict(before), found):
+                whole.load({**part, "diffs": []})
+            total = whole.document()
+            return ShadowCounts(dropped=before.dropped + dropped, **{name: total[name] for name in _ADDED_UP})
 
-
-def _merge(
-    found: SettingsDocument | None, draft: str, version: str, tally: Tally, *, dropped: int, now: float
-) -> dict[str, Any]:
-    whole, since = Tally(Names(Ruleset()), most_calls=_CALLS_KEPT), now
-    if found is not None and (found.document.get("draft"), found.document.get("version")) == (draft, version):
-        old: Mapping[str, Any] = found.document
-        whole.load(old)
-        since, dropped = old["since"], dropped + old["dropped"]
-    whole.load(tally.document())
-    return {"draft": draft, "version": version, "since": since, "dropped": dropped, **whole.document()}
+        await self._results.add(draft, version, count=count, diffs=found["diffs"], now=now)

@@ -11,19 +11,26 @@ from app.directory.answers import Sighting, Source
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus
 from app.routing.calls import Call, read_call
-from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.compiled import CompiledRuleset
 from app.routing.expectations import CallerStub
 from app.routing.facts import encode_facts
 from app.routing.numbers import NumberKind, PhoneNumber
 from app.routing.rule_tests import make_caller
-from app.routing.ruleset import read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
+from app.rulesets.loading import load_rules
 from app.rulesets.rulebook import Rulebook
 
 __all__ = ["Question", "Simulation"]
 
 _PATIENCE_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
+_WITHOUT_LOOK_UP = {
+    NumberKind.WITHHELD: "the number is withheld",
+    NumberKind.SHORT: "a short number is not looked up",
+    NumberKind.ODD: "this could not be read as a telephone number",
+    NumberKind.E164: "",
+}
+"""Why nobody was looked up, by what came instead of a full number."""
 
 
 class CallerDirectory(Protocol):
@@ -76,7 +83,7 @@ class Simulation:
             raise InvalidInputError("The call has no key anum; give a number, or null for a withheld one.")
         rules = self._rulebook.current()
         if question.ruleset is not None:
-            rules = compile_ruleset(read_ruleset(question.ruleset), revision=None)
+            rules = await load_rules(question.ruleset)
         call = read_call(question.call, self._read_number)
         now = self._clock() if question.at is None else question.at.timestamp()
         caller, source = await self._find_caller(call, question.caller, rules, now)
@@ -100,7 +107,8 @@ class Simulation:
         number = call.caller
         if number.e164 is None:
             withheld = number.kind is NumberKind.WITHHELD
-            return Caller(status=CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN), Source.NONE
+            status = CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN
+            return Caller(status=status, detail=_WITHOUT_LOOK_UP[number.kind]), Source.NONE
         sighting = await self._directory.find(number.e164, until=self._monotonic() + _PATIENCE_SECONDS)
         return sighting.caller, sighting.source
 

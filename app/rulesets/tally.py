@@ -1,7 +1,7 @@
 """Adds up how decisions differ: by kind of change, and call by call."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.routing.decision_record import DecisionRecord
 from app.rulesets.comparison import Comparer, Comparison, can_compare
 from app.rulesets.effects import Names, name_differences
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "summarise"]
 
 _CALLS_KEPT = 2_000
 _GROUPS_NAMED = 6
@@ -52,7 +52,7 @@ class Tally:
             return False
         try:
             found = comparer.compare(record)
-        except (ValueError, KeyError):  # written by a version that spelled decisions otherwise
+        except (ValueError, KeyError, OverflowError):  # spelled by another version, or at a time no calendar has
             self.skipped += 1
             return False
         self._count(found, record)
@@ -106,7 +106,7 @@ class Tally:
         return Group(before, after, name_differences(found.before, found.after))
 
 
-def summarise(calls: int, changed: int, groups: list[dict[str, Any]]) -> str:
+def summarise(calls: int, changed: int, groups: Sequence[Mapping[str, Any]]) -> str:
     """Say it in one line: `4,812 calls, 37 change: 29 Sales -> VIP queue, 8 VIP queue -> Sales`."""
     head = f"{calls:,} call{'' if calls == 1 else 's'}"
     if not changed:

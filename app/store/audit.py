@@ -1,21 +1,22 @@
 """The audit: who did what to what, and how it was before and after."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database
 from app.store.pages import Page, cut_page, read_cursor
 from app.store.tables import audit
 
-__all__ = ["AuditEntry", "AuditStore"]
+__all__ = ["AuditEntry", "AuditNote", "AuditStore", "write_notes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """One thing somebody did."""
+class AuditNote:
+    """One thing somebody does, to be written in the transaction in which it is done."""
 
-    id: int
     at: float
     """Seconds since the epoch."""
     who: str
@@ -24,9 +25,16 @@ class AuditEntry:
     """A fixed dotted name, e.g. `ruleset.published`."""
     target: str
     """What it was done to, e.g. `ruleset/7`."""
-    before: object
-    """JSON, or `None`."""
-    after: object
+    before: object = None
+    """JSON without secrets, or `None`."""
+    after: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry(AuditNote):
+    """One thing somebody did."""
+
+    id: int
 
 
 class AuditStore:
@@ -39,9 +47,9 @@ class AuditStore:
         self, *, at: float, who: str, what: str, target: str, before: object = None, after: object = None
     ) -> None:
         """Add an entry; `before` and `after` are JSON values without secrets."""
-        values = {"at": at, "who": who, "what": what, "target": target, "before": before, "after": after}
+        note = AuditNote(at=at, who=who, what=what, target=target, before=before, after=after)
         async with self._database.write() as connection:
-            await connection.execute(insert(audit).values(values))
+            await write_notes(connection, [note])
 
     async def page(
         self,
@@ -65,3 +73,10 @@ class AuditStore:
         async with self._database.read() as connection:
             entries = [AuditEntry(**row) for row in (await connection.execute(query)).mappings()]
         return cut_page(entries, [entry.id for entry in entries], limit)
+
+
+async def write_notes(connection: AsyncConnection, notes: Sequence[AuditNote]) -> None:
+    """Add entries within a transaction: they are kept if, and only if, everything else in it is."""
+    for note in notes:
+        values = {field.name: getattr(note, field.name) for field in fields(note)}
+        await connection.execute(insert(audit).values(values))

@@ -1,11 +1,15 @@
 """One database, SQLite or PostgreSQL, opened from its URL."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
+import aiosqlite
 from sqlalchemy import Connection, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -23,8 +27,10 @@ _IMMEDIATE = "immediate"
 class Database:
     """Hides which database it is, and keeps reading apart from writing, which SQLite has to know at the start."""
 
-    def __init__(self, *, engine: AsyncEngine) -> None:
+    def __init__(self, *, engine: AsyncEngine, threads: Collection[Thread] = ()) -> None:
+        """`threads` carry out statements for the engine; the set changes as connections come and go."""
         self._engine = engine
+        self._threads = threads
         self._writer = engine.execution_options(**{_IMMEDIATE: True})
 
     @property
@@ -61,8 +67,13 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and wait for statements that nobody waits for any more.
+
+        Their threads would report to an event loop that is gone.
+        """
         await self._engine.dispose()
+        for thread in list(self._threads):
+            await asyncio.to_thread(thread.join)
 
 
 def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
@@ -84,16 +95,24 @@ def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
 
 def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
     _require_writable(Path(url.database or ""))
+    threads: WeakSet[Thread] = WeakSet()
+
+    def connect(*arguments: Any, **options: Any) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(*arguments, **options)
+        connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does; aiosqlite offers no other way
+        threads.add(connection._thread)  # noqa: SLF001
+        return connection
+
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         json_serializer=dump_text,
         json_deserializer=load,
         hide_parameters=True,
-        connect_args={"timeout": busy_timeout_ms / 1000},
+        connect_args={"timeout": busy_timeout_ms / 1000, "async_creator_fn": connect},
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Database(engine=engine)
+    return Database(engine=engine, threads=threads)
 
 
 def _open_postgres(url: URL) -> Database:

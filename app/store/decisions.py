@@ -20,7 +20,9 @@ _NAMES = tuple(column.name for column in decisions.columns if column.name != "er
 _RECORD = [decisions.c[name] for name in _NAMES]
 _CHUNK = 250
 """Rows read at once: few milliseconds of work, so that a long read does not hold up a call."""
-
+_RANDOM_PART = func.substr(decisions.c.id, 25)
+"""The last 48 bits of an id, as twelve hexadecimal digits."""
+_ABOVE_ALL = "g"
 _PURGED_AT_ONCE = 2000
 """Rows deleted in one transaction, so that the newest decisions need not wait for the oldest."""
 
@@ -60,10 +62,15 @@ class DecisionStore:
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one()
 
-    async def stream(self, wanted: DecisionFilter, *, limit: int | None = None) -> AsyncIterator[DecisionRecord]:
-        """Go through decisions, oldest first; with a limit, through the newest so many of them."""
-        last = "" if limit is None else await self._find_start(wanted, limit)
-        query = select(*_RECORD).order_by(decisions.c.id).limit(_CHUNK)
+    async def stream(self, wanted: DecisionFilter, *, sample: int | None = None) -> AsyncIterator[DecisionRecord]:
+        """Go through decisions, oldest first; with `sample` (at least 1) through so many of them.
+
+        A sample holds the decisions whose ids have the smallest random parts (RFC 9562, section 5.7). So it is spread
+        evenly, the same every time, and part of every larger sample of the same decisions.
+        """
+        last, query = "", select(*_RECORD).order_by(decisions.c.id).limit(_CHUNK)
+        if sample is not None:
+            query = query.where(_RANDOM_PART.between("", await self._find_bound(wanted, sample)))
         while True:
             async with self._database.read() as connection:
                 rows = (await connection.execute(query.where(*wanted.list_conditions(above=last)))).all()
@@ -101,12 +108,12 @@ class DecisionStore:
             if count < _PURGED_AT_ONCE:
                 return purged
 
-    async def _find_start(self, wanted: DecisionFilter, limit: int) -> str:
-        """Find the id behind which the newest `limit` records come."""
-        query = select(decisions.c.id).where(*wanted.list_conditions()).order_by(decisions.c.id.desc())
+    async def _find_bound(self, wanted: DecisionFilter, sample: int) -> str:
+        """Find the largest random part of a sample; above all of them when there are not so many decisions."""
+        query = select(_RANDOM_PART).where(*wanted.list_conditions()).order_by(_RANDOM_PART)
         async with self._database.read() as connection:
-            found = await connection.execute(query.offset(limit).limit(1))
-            return found.scalar_one_or_none() or ""
+            found = await connection.execute(query.offset(sample - 1).limit(1))
+            return found.scalar_one_or_none() or _ABOVE_ALL
 
     async def _erase_chunk(self, e164: str) -> int:
         query = select(*_RECORD).where(decisions.c.caller_e164 == e164).limit(_CHUNK)
@@ -119,7 +126,8 @@ class DecisionStore:
 
 
 def _make_erasure() -> Any:
-    names = ("caller_e164", "caller_raw", "call_id", "facts", "decision", "body", "erased")
+    places = ("call_id", "target_id", "queue_id")
+    names = ("caller_e164", "caller_raw", *places, "facts", "decision", "body", "erased")
     values = {name: bindparam(name, type_=decisions.c[name].type) for name in names}
     return update(decisions).where(decisions.c.id == bindparam("row_id")).values(values)
 

@@ -1,14 +1,14 @@
 """Drafts of rulesets: changed only by who has seen the latest version, so that nothing is lost."""
 
 import secrets
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import NotFoundError, PreconditionFailedError
+from app.store.audit import AuditNote, write_notes
 from app.store.database import Database
 from app.store.ruleset_values import Document, Draft
 from app.store.tables import drafts
@@ -17,15 +17,25 @@ __all__ = ["DraftStore", "take_draft"]
 
 
 class DraftStore:
-    """Keeps drafts; each change names the version it was made from."""
+    """Keeps drafts; each change names the version it was made from, and is kept together with its audit notes."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
 
-    async def create(self, *, name: str, document: Document, based_on: int | None, author: str, now: float) -> Draft:
-        """Start a draft."""
+    async def create(
+        self,
+        draft_id: str,
+        *,
+        name: str,
+        document: Document,
+        based_on: int | None,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
+    ) -> Draft:
+        """Start a draft under an id that was never used."""
         draft = Draft(
-            id=str(uuid.uuid4()),
+            id=draft_id,
             name=name,
             document=document,
             version=_make_version(),
@@ -36,6 +46,7 @@ class DraftStore:
         async with self._database.write() as connection:
             values = {column.name: getattr(draft, column.name) for column in drafts.columns}
             await connection.execute(insert(drafts).values(values))
+            await write_notes(connection, notes)
         return draft
 
     async def get(self, draft_id: str) -> Draft:
@@ -54,7 +65,15 @@ class DraftStore:
             return [_read_draft(row) for row in rows.mappings()]
 
     async def update(
-        self, draft_id: str, *, version: str, name: str, document: Document, author: str, now: float
+        self,
+        draft_id: str,
+        *,
+        version: str,
+        name: str,
+        document: Document,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
     ) -> Draft:
         """Change a draft from the version it was read in; raises NotFoundError or PreconditionFailedError."""
         changed = (
@@ -67,12 +86,14 @@ class DraftStore:
             row = (await connection.execute(changed)).mappings().one_or_none()
             if row is None:
                 raise await _refuse(connection, draft_id)
+            await write_notes(connection, notes)
         return _read_draft(row)
 
-    async def delete(self, draft_id: str, *, version: str) -> None:
+    async def delete(self, draft_id: str, *, version: str, notes: Sequence[AuditNote] = ()) -> None:
         """Throw a draft away; raises NotFoundError or PreconditionFailedError."""
         async with self._database.write() as connection:
             await take_draft(connection, draft_id, version)
+            await write_notes(connection, notes)
 
 
 async def take_draft(connection: AsyncConnection, draft_id: str, version: str) -> Draft:

@@ -1,7 +1,7 @@
 """Long work that administrators start and watch."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -83,11 +83,11 @@ class JobStore:
             row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).mappings().one_or_none()
         return None if row is None else _read_job(row)
 
-    async def list_recent(self, *, limit: int, kind: str | None = None) -> list[Job]:
-        """List jobs, the newest first."""
+    async def list_recent(self, *, limit: int, kinds: Collection[str] | None = None) -> list[Job]:
+        """List jobs, of all kinds or of these, the newest first."""
         query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
-        if kind is not None:
-            query = query.where(jobs.c.kind == kind)
+        if kinds is not None:
+            query = query.where(jobs.c.kind.in_(kinds))
         async with self._database.read() as connection:
             return [_read_job(row) for row in (await connection.execute(query)).mappings()]
 
@@ -119,13 +119,18 @@ class JobStore:
         async with self._database.write() as connection:
             return (await connection.execute(asked)).rowcount > 0
 
-    async def fail_silent(self, *, before: float, now: float) -> int:
-        """Give up running jobs without a sign of life since `before`: their process is gone. Returns how many."""
+    async def fail_silent(self, *, before: float, now: float, kinds: Collection[str] | None = None) -> int:
+        """Give up running jobs, of all kinds or of these, without a sign of life since `before`: returns how many.
+
+        Their process is gone.
+        """
         given_up = (
             update(jobs)
             .where(jobs.c.state == JobState.RUNNING, jobs.c.updated_at < before)
             .values(state=JobState.FAILED, error="the process that ran it has ended", updated_at=now, finished_at=now)
         )
+        if kinds is not None:
+            given_up = given_up.where(jobs.c.kind.in_(kinds))
         async with self._database.write() as connection:
             return (await connection.execute(given_up)).rowcount
 

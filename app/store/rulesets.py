@@ -1,12 +1,13 @@
 """Published rulesets: a row of revisions that only grows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import ConflictError, NotFoundError
+from app.store.audit import AuditNote, write_notes
 from app.store.database import Database
 from app.store.drafts import DraftStore, take_draft
 from app.store.pages import Page, cut_page, read_cursor
@@ -19,7 +20,10 @@ _HEAD = [column for column in revisions.columns if column.name != "document"]
 
 
 class RulesetStore:
-    """Keeps revisions and drafts; of two who publish at once on the same revision, exactly one succeeds."""
+    """Keeps revisions and drafts; of two who publish at once on the same revision, exactly one succeeds.
+
+    A revision is written together with its audit notes, or not at all.
+    """
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
@@ -53,7 +57,15 @@ class RulesetStore:
         return cut_page(heads, [head.number for head in heads], limit)
 
     async def publish(
-        self, draft_id: str, *, version: str, expected: int | None, comment: str, author: str, now: float
+        self,
+        draft_id: str,
+        *,
+        version: str,
+        expected: int | None,
+        comment: str,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
     ) -> Revision:
         """Turn a draft into the next revision; the draft is gone afterwards.
 
@@ -62,23 +74,42 @@ class RulesetStore:
         """
         async with self._database.write() as connection:
             draft: Draft = await take_draft(connection, draft_id, version)
+            await write_notes(connection, notes)
             return await self._add(
                 connection, draft.document, expected=expected, comment=comment, author=author, now=now, rollback_of=None
             )
 
     async def publish_document(
-        self, document: Document, *, expected: int | None, comment: str, author: str, now: float
+        self,
+        document: Document,
+        *,
+        expected: int | None,
+        comment: str,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
     ) -> Revision:
         """Publish a ruleset that was no draft, such as a file; raises ConflictError as `publish` does."""
         async with self._database.write() as connection:
+            await write_notes(connection, notes)
             return await self._add(
                 connection, document, expected=expected, comment=comment, author=author, now=now, rollback_of=None
             )
 
-    async def roll_back(self, number: int, *, expected: int | None, comment: str, author: str, now: float) -> Revision:
+    async def roll_back(
+        self,
+        number: int,
+        *,
+        expected: int | None,
+        comment: str,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
+    ) -> Revision:
         """Publish the document of an older revision as a new one; raises NotFoundError or ConflictError."""
         async with self._database.write() as connection:
             old = await _read_one(connection, number)
+            await write_notes(connection, notes)
             return await self._add(
                 connection, old.document, expected=expected, comment=comment, author=author, now=now, rollback_of=number
             )

@@ -1,12 +1,13 @@
 """Settings that administrators change while the service runs: JSON documents by name."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
 from app.errors import PreconditionFailedError
+from app.store.audit import AuditNote, write_notes
 from app.store.database import Database
 from app.store.tables import settings_documents
 
@@ -40,9 +41,16 @@ class SettingsDocumentStore:
         return None if row is None else SettingsDocument(**row)
 
     async def put(
-        self, name: str, document: Mapping[str, object], *, expected: str | None, author: str, now: float
+        self,
+        name: str,
+        document: Mapping[str, object],
+        *,
+        expected: str | None,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
     ) -> SettingsDocument:
-        """Write a document over the version `expected`, or the first one for `None`.
+        """Write a document over the version `expected`, or the first one for `None`, together with its audit notes.
 
         Raises PreconditionFailedError when the document is at another version.
         """
@@ -53,6 +61,7 @@ class SettingsDocumentStore:
         async with self._database.write() as connection:
             found = await connection.execute(first if expected is None else later)
             row = found.mappings().one_or_none()
-        if row is None:
-            raise PreconditionFailedError(f"somebody else changed {name!r} since you read it; read it again")
+            if row is None:
+                raise PreconditionFailedError(f"somebody else changed {name!r} since you read it; read it again")
+            await write_notes(connection, notes)
         return SettingsDocument(**row)

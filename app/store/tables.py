@@ -36,6 +36,8 @@ __all__ = [
     "metadata",
     "revisions",
     "settings_documents",
+    "shadow_diffs",
+    "shadow_results",
 ]
 
 
@@ -171,6 +173,34 @@ agent_ids = Table(
     Column("enreach_id", PlainText),
     Column("email", PlainText),
     Column("updated_at", Double, nullable=False),
+)
+
+shadow_results = Table(
+    "shadow_results",
+    metadata,
+    Column("draft", PlainText, primary_key=True),
+    Column("version", PlainText, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("other_rule", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("groups", Document, nullable=False),
+    Column("missing_facts", Document, nullable=False),
+)
+
+shadow_diffs = Table(
+    "shadow_diffs",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("draft", PlainText, nullable=False),
+    Column("decision", PlainText, nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("diff", Document, nullable=False),
+    Index(None, "draft", "id"),
+    sqlite_autoincrement=True,
 )
 
 jobs = Table(

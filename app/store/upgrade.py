@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from app.store.database import Database
 from app.store.errors import StoreSchemaTooNewError
 
-__all__ = ["read_schema_revision", "upgrade"]
+__all__ = ["read_schema_revision", "rehearse_upgrade", "upgrade"]
 
 _LOCK = 7_402_315_118
 """Any number that nobody else takes as an advisory lock of the same database."""
@@ -28,6 +28,19 @@ async def upgrade(database: Database) -> None:
         await connection.run_sync(_upgrade)
 
 
+async def rehearse_upgrade(database: Database) -> tuple[str | None, str | None]:
+    """Upgrade and take it back again, so that a check changes nothing; names the schema before and after.
+
+    Both databases roll back changes of tables too. Raises what `upgrade` raises.
+    """
+    async with database.write() as connection:
+        before = await connection.run_sync(_read_revision)
+        await connection.run_sync(_upgrade)
+        after = await connection.run_sync(_read_revision)
+        await connection.rollback()
+    return before, after
+
+
 async def read_schema_revision(database: Database) -> str | None:
     """Name the migration the database is at; `None` for an empty one."""
     async with database.read() as connection:
@@ -39,7 +52,10 @@ def _upgrade(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = _make_config(connection)
     current = _read_revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config)
+    if current is not None and current == scripts.get_current_head():
+        return
+    known = {script.revision for script in scripts.walk_revisions()}
     if current is not None and current not in known:
         raise StoreSchemaTooNewError(
             f"the database is at schema {current}, which this version does not know; run the newer version again"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.errors import AppError, Finding, InvalidInputError
+from app.voice.addresses import check_address
 from app.voice.catalogue import Catalogue
 from app.voice.enabling import DisableWish, EnableWish, Enabling, PhoneClient
 from app.voice.enreach_people import EnreachIndex, EnreachSilence
@@ -86,6 +87,8 @@ class BulkUsers:
         Stops when `on_progress` says so; rows that were not reached are left out. Raises DataverseError when the
         users cannot be read at all.
         """
+        if not await on_progress(0):
+            return []
         catalogue, people = await ask_both(self._users.read_catalogue(), self._people.read_all())
         surroundings = await self._users.read_surroundings()
         voices = {voice.person.id: voice for voice in await self._users.describe_all(people, catalogue)}
@@ -172,7 +175,7 @@ def _read_cells(number: int, cells: Mapping[str | None, str | list[str] | None])
         user=values["user"],
         enable=EnableWish(
             team_id=values.get("team", "").casefold() or None,
-            enreach_email=values.get("enreach_email") or None,
+            enreach_email=check_address(address) if (address := values.get("enreach_email")) else None,
             overwrite=values.get("overwrite", "").casefold() in _YES,
         ),
         disable=DisableWish(client=PhoneClient(client), leave_teams=values.get("leave_teams", "").casefold() in _YES),

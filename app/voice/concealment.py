@@ -1,16 +1,22 @@
 """Hides who called from whoever may see what was decided."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from app.routing.numbers import mask
+from app.store.decision_erasure import ERASED
 
-__all__ = ["HIDDEN", "conceal_facts", "conceal_trace"]
+__all__ = ["HIDDEN", "conceal_facts", "conceal_identifier", "conceal_number", "conceal_trace"]
 
 HIDDEN = "(hidden)"
 
 _NAMES = frozenset({"caller.name"})
 _NUMBERS = frozenset({"call.caller"})
+_IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
+_LIKE_A_NUMBER = re.compile(
+    r"(?P<guid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})|(?<![0-9a-z])\+?[0-9]{7,}(?![0-9a-z])", re.IGNORECASE
+)
 _FAMILIES = ("caller.columns.", "call.parameters.")
 """Values of unknown content, which may be anything about a person."""
 
@@ -24,6 +30,16 @@ def conceal_trace(trace: Mapping[str, Any]) -> dict[str, Any]:
     """Do the same in a trace document, wherever a condition shows what a fact was or should have been."""
     rules = [{**rule, "when": _conceal_condition(rule["when"])} for rule in trace["rules"]]
     return {**trace, "rules": rules}
+
+
+def conceal_number(text: str) -> str:
+    """Mask a number; the word that stands for an erased one stays readable."""
+    return text if text == ERASED else mask(text)
+
+
+def conceal_identifier(text: str) -> str:
+    """Mask what looks like a phone number in an identifier, because some queues send one in its place."""
+    return _LIKE_A_NUMBER.sub(lambda found: found[0] if found["guid"] else mask(found[0]), text)
 
 
 def _conceal_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,6 +59,7 @@ def _conceal_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
 def _conceal(fact: str, value: object) -> object:
     if value is None or isinstance(value, bool | Mapping):
         return value
-    if fact in _NUMBERS:
-        return [mask(str(item)) for item in value] if isinstance(value, list) else mask(str(value))
+    if fact in _NUMBERS or fact in _IDENTIFIERS:
+        conceal = conceal_number if fact in _NUMBERS else conceal_identifier
+        return [conceal(str(item)) for item in value] if isinstance(value, list) else conceal(str(value))
     return HIDDEN if fact in _NAMES or fact.startswith(_FAMILIES) else value

@@ -19,7 +19,7 @@ from app.store.decision_filter import DecisionFilter
 from app.store.decisions import DecisionStore
 from app.store.pages import Page
 from app.store.rulesets import RulesetStore
-from app.voice.concealment import conceal_facts, conceal_trace
+from app.voice.concealment import conceal_facts, conceal_identifier, conceal_number, conceal_trace
 
 __all__ = ["DecisionLog", "ShownDecision"]
 
@@ -116,7 +116,10 @@ def _agrees(decision: Decision, record: DecisionRecord) -> bool:
 def _conceal(record: DecisionRecord) -> DecisionRecord:
     return msgspec.structs.replace(
         record,
-        caller_raw=None if record.caller_raw is None else mask(record.caller_raw),
+        caller_raw=None if record.caller_raw is None else conceal_number(record.caller_raw),
         caller_e164=mask(record.caller_e164) or None,
+        call_id=record.call_id and conceal_identifier(record.call_id),
+        target_id=record.target_id and conceal_identifier(record.target_id),
+        queue_id=record.queue_id and conceal_identifier(record.queue_id),
         facts=conceal_facts(record.facts),
     )

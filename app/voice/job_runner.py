@@ -17,23 +17,35 @@ log = structlog.get_logger()
 KINDS = frozenset({"enreach-ids", "bulk-enable", "bulk-disable"})
 """What runs here; jobs of other kinds in the same store are shown by whoever knows what is in them."""
 _SILENT_SECONDS = 300.0
+_LONGEST_PAUSE = 2.0
+"""Seconds between two signs of life of a job that waits."""
 
 
 class Progress:
     """How far one job is."""
 
-    def __init__(self, *, store: JobStore, job_id: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, store: JobStore, job: Job, clock: Callable[[], float], foresee_pause: Callable[[], float]
+    ) -> None:
         self._store = store
-        self._job_id = job_id
+        self._job = job
         self._clock = clock
+        self._foresee_pause = foresee_pause
         self.stopped = False
         """Whether somebody asked to stop."""
 
-    async def note(self, done: int, total: int | None = None) -> bool:
-        """Tell how many items are done; returns whether to go on. Raises StoreError."""
-        go_on = await self._store.progress(self._job_id, done=done, total=total, now=self._clock())
-        self.stopped = self.stopped or not go_on
-        return go_on
+    async def note(self, done: int) -> bool:
+        """Tell how many items are done; returns whether to go on. Raises StoreError.
+
+        Before further items this waits while what is left of the request budget is for calls.
+        """
+        while await self._store.progress(self._job.id, done=done, now=self._clock()):
+            pause = 0.0 if done == self._job.total else self._foresee_pause()
+            if pause <= 0:
+                return True
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE))
+        self.stopped = True
+        return False
 
 
 Work = Callable[[Progress], Awaitable[object]]
@@ -43,9 +55,11 @@ Work = Callable[[Progress], Awaitable[object]]
 class JobRunner:
     """Starts jobs of this process; they end with it, and say so."""
 
-    def __init__(self, *, store: JobStore, clock: Callable[[], float]) -> None:
+    def __init__(self, *, store: JobStore, clock: Callable[[], float], foresee_pause: Callable[[], float]) -> None:
+        """`foresee_pause` tells for how many seconds jobs should wait before their next items."""
         self._store = store
         self._clock = clock
+        self._foresee_pause = foresee_pause
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -77,9 +91,15 @@ class JobRunner:
             raise NotFoundError(f"there is no job {job_id}")
         return job
 
+    async def show_newest(self) -> Job:
+        """Show the job that was started last; raises NotFoundError."""
+        if found := await self.list_recent(limit=1, kind=None):
+            return found[0]
+        raise NotFoundError("no job was started yet")
+
     async def list_recent(self, *, limit: int, kind: str | None) -> list[Job]:
         """List jobs, the newest first."""
-        return [job for job in await self._store.list_recent(limit=limit, kind=kind) if job.kind in KINDS]
+        return await self._store.list_recent(limit=limit, kinds=KINDS if kind is None else KINDS & {kind})
 
     async def stop(self, job_id: str) -> Job:
         """Ask a job to stop after the item it is at; raises NotFoundError."""
@@ -88,7 +108,7 @@ class JobRunner:
         return await self.show(job_id)
 
     async def _run(self, job: Job, work: Work) -> None:
-        progress = Progress(store=self._store, job_id=job.id, clock=self._clock)
+        progress = Progress(store=self._store, job=job, clock=self._clock, foresee_pause=self._foresee_pause)
         try:
             result = await work(progress)
             end = self._store.cancel if progress.stopped else self._store.finish

@@ -10,10 +10,12 @@ from app.store.confirmations import EVERYBODY, Confirmation
 from app.voice.enreach_people import EnreachIndex, EnreachSilence
 from app.voice.people import VoicePerson
 
-__all__ = ["WEB_PHONE", "ItemGroup", "ItemState", "Readiness", "ReadinessItem", "Surroundings", "judge"]
+__all__ = ["ASSIGNEE", "WEB_PHONE", "ItemGroup", "ItemState", "Readiness", "ReadinessItem", "Surroundings", "judge"]
 
 WEB_PHONE = "web_phone_role"
-"""The item that only a person can confirm."""
+"""An item that only a person can confirm, for one user or for everybody."""
+ASSIGNEE = "default_assignee"
+"""An item that only a person can confirm, for the whole organisation."""
 
 _ROLES = "Required User Roles & Privileges in Voice for Dynamics 365"
 _ENABLE = "Enable & Disable Users in Voice for Dynamics 365"
@@ -72,8 +74,8 @@ class Surroundings:
     enreach: EnreachIndex | EnreachSilence
     web_phone: Mapping[str, Confirmation]
     """Who confirmed a web-phone role for whom."""
-    default_assignee: str | None
-    """`DefaultCrmAssignee` of the phone-call synchronisation."""
+    assignee: Confirmation | None
+    """Who confirmed the `DefaultCrmAssignee` of the phone-call synchronisation."""
 
 
 def judge(voice: VoicePerson, surroundings: Surroundings) -> Readiness:
@@ -89,7 +91,7 @@ def judge(voice: VoicePerson, surroundings: Surroundings) -> Readiness:
             _judge_id(voice, surroundings.enreach),
             _judge_email(voice),
             _judge_mobile(voice),
-            _judge_assignee(surroundings.default_assignee),
+            _judge_assignee(surroundings.assignee),
         )
     )
 
@@ -216,13 +218,17 @@ def _judge_mobile(voice: VoicePerson) -> ReadinessItem:
     )
 
 
-def _judge_assignee(assignee: str | None) -> ReadinessItem:
+def _judge_assignee(confirmed: Confirmation | None) -> ReadinessItem:
     return ReadinessItem(
-        id="default_assignee",
+        id=ASSIGNEE,
         title="Default assignee of synchronised calls",
         group=ItemGroup.ENTERPRISE_CALLS,
-        state=ItemState.OK if assignee else ItemState.MISSING,
-        reason="" if assignee else "DefaultCrmAssignee is not set for the organisation.",
-        what_to_do="" if assignee else "Set DefaultCrmAssignee in the phone-call synchronisation settings.",
+        state=ItemState.OK if confirmed else ItemState.UNKNOWN,
+        reason=f"Confirmed by {confirmed.who}." if confirmed else "No interface tells what the configurator app holds.",
+        what_to_do=(
+            ""
+            if confirmed
+            else "Look at DefaultCrmAssignee in the configurator's phone-call sync, then confirm it here."
+        ),
         chapter=_ENTERPRISE,
     )

@@ -1,6 +1,6 @@
 """What an administrator does to one user, named by id: enable, disable, roles, address and id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.dataverse.errors import DataverseError
 from app.errors import InvalidInputError
@@ -10,9 +10,9 @@ from app.voice.enabling import DisableWish, EnableWish, Enabling
 from app.voice.enreach_ids import EnreachIds
 from app.voice.enreach_people import EnreachPeople, EnreachSilence
 from app.voice.grants import Grants
-from app.voice.matching import IdChange
+from app.voice.matching import IdChange, IdOutcome
 from app.voice.pairs import ask_both
-from app.voice.people import HeldRole, VoicePerson
+from app.voice.people import HeldRole, Person, VoicePerson
 from app.voice.people_reader import PeopleReader
 from app.voice.steps import UserChange
 from app.voice.users import AssessedPerson, Users
@@ -38,6 +38,8 @@ class RoleChange:
     changed: bool
     before: tuple[HeldRole, ...]
     after: tuple[HeldRole, ...]
+    id_update: IdChange | None = None
+    """What came of the id, which Voice User brings up to date."""
 
 
 class UserDesk:
@@ -78,11 +80,8 @@ class UserDesk:
         """Assign a role of Voice directly; Voice User brings the id up to date as well, as far as Enreach answers."""
         voice, catalogue = await self._read(user_id)
         after = await self._grants.assign(voice, role, catalogue, who=who)
-        if role is Role.VOICE_USER and after is not voice:
-            enreach = await self._enreach.ask()
-            if not isinstance(enreach, EnreachSilence):
-                await self._ids.update_one(voice.person, enreach, overwrite=False, who=who)
-        return _compare(role, voice, after)
+        id_update = await self._update_id(voice.person, who=who) if role is Role.VOICE_USER else None
+        return replace(_compare(role, voice, after), id_update=id_update)
 
     async def remove_role(self, user_id: str, role: Role, *, who: str) -> RoleChange:
         """Take a role of Voice away, as far as it is held directly."""
@@ -105,6 +104,12 @@ class UserDesk:
         """Set the id by hand, or clear it."""
         await self._ids.set_id(user_id, enreach_id, who=who)
         return await self._users.show(user_id)
+
+    async def _update_id(self, person: Person, *, who: str) -> IdChange:
+        enreach = await self._enreach.ask()
+        if isinstance(enreach, EnreachSilence):
+            return IdChange(person=person, outcome=IdOutcome.FAILED, reason=enreach.reason)
+        return await self._ids.update_one(person, enreach, overwrite=False, who=who)
 
     async def _read(self, user_id: str) -> tuple[VoicePerson, Catalogue]:
         person, catalogue = await ask_both(self._people.read_one(user_id), self._users.read_catalogue())

@@ -9,20 +9,15 @@ from app.settings import VoiceSettings
 from app.store.audit import AuditStore
 from app.store.confirmations import EVERYBODY, Confirmation, ConfirmationStore
 from app.store.pages import Page
-from app.store.settings_documents import SettingsDocumentStore
 from app.voice.catalogue import Catalogue, read_catalogue
 from app.voice.enreach_people import EnreachPeople
 from app.voice.holdings import read_holdings
 from app.voice.pairs import ask_both
 from app.voice.people import Identity, Person, VoicePerson
 from app.voice.people_reader import PeopleReader
-from app.voice.readiness import WEB_PHONE, Readiness, Surroundings, judge
+from app.voice.readiness import ASSIGNEE, WEB_PHONE, Readiness, Surroundings, judge
 
-__all__ = ["ASSIGNEE", "PHONE_CALL_SYNC", "AssessedPerson", "UserSearch", "Users"]
-
-PHONE_CALL_SYNC = "phone_call_sync"
-"""The settings document of the phone-call synchronisation (Enreach contract, section 3.5)."""
-ASSIGNEE = "DefaultCrmAssignee"
+__all__ = ["AssessedPerson", "UserSearch", "Users"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +48,6 @@ class Users:
         people: PeopleReader,
         enreach: EnreachPeople,
         confirmations: ConfirmationStore,
-        documents: SettingsDocumentStore,
         audit: AuditStore,
         voice: VoiceSettings,
         clock: Callable[[], float],
@@ -62,7 +56,6 @@ class Users:
         self._people = people
         self._enreach = enreach
         self._confirmations = confirmations
-        self._documents = documents
         self._audit = audit
         self._voice = voice
         self._clock = clock
@@ -91,21 +84,14 @@ class Users:
         """
         if user_id is not None and (await self._people.read_one(user_id)).is_application:
             raise InvalidInputError("an application has no role in Enreach")
-        subject = EVERYBODY if user_id is None else user_id
-        before = (await self._confirmations.list_about(subject)).get(WEB_PHONE)
-        now = self._clock()
-        if confirmed:
-            await self._confirmations.put(Confirmation(subject=subject, item=WEB_PHONE, who=who, at=now, note=note))
-        else:
-            await self._confirmations.remove(subject, WEB_PHONE)
-        await self._audit.add(
-            at=now,
-            who=who,
-            what="readiness.confirmed" if confirmed else "readiness.unconfirmed",
-            target="users" if user_id is None else f"user/{user_id}",
-            before=None if before is None else {WEB_PHONE: before.who},
-            after={WEB_PHONE: who} if confirmed else None,
-        )
+        await self._confirm(WEB_PHONE, user_id, confirmed=confirmed, who=who, note=note)
+
+    async def confirm_assignee(self, *, confirmed: bool, who: str, note: str) -> None:
+        """Note, or take back, that calls have a default assignee (administrator guide, "Enterprise Calls").
+
+        Leaves an audit record.
+        """
+        await self._confirm(ASSIGNEE, None, confirmed=confirmed, who=who, note=note)
 
     async def describe(self, person: Person, catalogue: Catalogue) -> VoicePerson:
         """Read what a person holds this moment, past the server's caches."""
@@ -125,15 +111,27 @@ class Users:
 
     async def read_surroundings(self) -> Surroundings:
         """Read what the checklist needs beside the person; Enreach is asked once."""
-        enreach, (web_phone, document) = await ask_both(
+        enreach, (web_phone, assignee) = await ask_both(
             self._enreach.ask(),
-            ask_both(self._confirmations.list_of(WEB_PHONE), self._documents.get(PHONE_CALL_SYNC)),
+            ask_both(self._confirmations.list_of(WEB_PHONE), self._confirmations.list_of(ASSIGNEE)),
         )
-        assignee = document.document.get(ASSIGNEE) if document else None
-        return Surroundings(
-            enreach=enreach,
-            web_phone=web_phone,
-            default_assignee=assignee if isinstance(assignee, str) and assignee else None,
+        return Surroundings(enreach=enreach, web_phone=web_phone, assignee=assignee.get(EVERYBODY))
+
+    async def _confirm(self, item: str, user_id: str | None, *, confirmed: bool, who: str, note: str) -> None:
+        subject = EVERYBODY if user_id is None else user_id
+        before = (await self._confirmations.list_about(subject)).get(item)
+        now = self._clock()
+        if confirmed:
+            await self._confirmations.put(Confirmation(subject=subject, item=item, who=who, at=now, note=note))
+        else:
+            await self._confirmations.remove(subject, item)
+        await self._audit.add(
+            at=now,
+            who=who,
+            what="readiness.confirmed" if confirmed else "readiness.unconfirmed",
+            target="users" if user_id is None else f"user/{user_id}",
+            before=None if before is None else {item: before.who},
+            after={item: who} if confirmed else None,
         )
 
     async def _assess_one(self, person: Person) -> AssessedPerson:

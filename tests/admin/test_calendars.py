@@ -95,4 +95,7 @@ async def test_unknown_calendars_are_refused(tmp_path: Path) -> None:
             ]
             assert [answer.status_code for answer in refused] == [422, 422], at
         cyclic = await desk.send("POST", path, {"calendar": {"time_zone": "UTC", "same_as": "helsinki"}})
-        assert (cyclic.status_code, cyclic.json()["errors"][0]["pointer"]) == (422, "/calendar/same_as")
+        assert (cyclic.status_code, cyclic.json()["errors"][0]["pointer"]) == (422, "/calendar/*")
+        nowhere = await desk.send("POST", path, {"calendar": {"time_zone": "Mars/Phobos"}})
+        [error] = nowhere.json()["errors"]
+        assert (error["code"], error["pointer"]) == ("unknown-time-zone", "/calendar/time_zone")

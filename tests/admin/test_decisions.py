@@ -98,7 +98,8 @@ async def test_entry_tells_what_was_answered(service: Service) -> None:
     }
     assert json.loads(explained["body"]) == VIP_ANSWER
     assert list(explained["waterfall"])[-1] == "total"
-    stages = [milliseconds for stage, milliseconds in explained["waterfall"].items() if stage != "total"]
+    assert explained["waterfall"].keys() >= {"look_up.turn", "look_up.token", "look_up.dataverse"}
+    stages = [explained["waterfall"][stage] for stage in ("receive", "look_up", "rules")]
     assert explained["waterfall"]["total"] == pytest.approx(sum(stages), abs=0.01)
     assert before - timedelta(seconds=1) < datetime.fromisoformat(explained["at"]) < datetime.now(UTC)
 
@@ -250,11 +251,12 @@ async def test_filters(service: Service) -> None:
     ],
 )
 async def test_nonsense_is_refused(service: Service, query: dict[str, Any]) -> None:
-    """A filter that cannot be meant is 422, as a problem that names it and does not repeat its value."""
+    """A filter that cannot be meant is 422, as a problem that names it, if it is one, and does not repeat its value."""
     answer = await service.ask("/admin/decisions", **query)
 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    assert next(iter(query)) in answer.json()["errors"][0]["detail"]
+    name = next(iter(query)).replace("unheard", "*")
+    assert name in answer.json()["errors"][0]["detail"]
     assert "0501234567" not in answer.text
 
 

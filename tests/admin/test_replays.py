@@ -1,5 +1,6 @@
 """Replays: what a draft would have done with recorded calls."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -176,6 +177,17 @@ async def test_replay_can_be_cancelled(tmp_path: Path) -> None:
         assert (cancelled.status_code, state["state"]) == (200, "cancelled")
         assert 0 < state["result"]["calls"] < 20_000
         assert (await desk.send("POST", started.headers["Location"] + "/cancel")).status_code == 409
+
+
+async def test_few_replays_run_at_once(tmp_path: Path) -> None:
+    """Of many replays started at the same moment four run, and the others are told so."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        desk = Desk(service)
+        await record(service, _make_vips(5_000))
+
+        started = await asyncio.gather(*(desk.send("POST", "/admin/rulesets/current/replay", {}) for _ in range(7)))
+
+        assert sorted(answer.status_code for answer in started) == [202] * 4 + [409] * 3
 
 
 async def test_times_out_of_reach_are_refused(tmp_path: Path) -> None:

@@ -1,20 +1,18 @@
 """Publishing: gates, conflicts, rollback, and live everywhere."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
-from sqlalchemy import text
+import pytest
+import stamina
 
 from app.assembly.outside import Outside
 from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from app.emulators.enreach import create_enreach_emulator
-from app.store.database import open_database
 from tests.support.rulesets import Desk, make_rule
 from tests.support.service import VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
 
@@ -103,6 +101,14 @@ async def test_all_gates_report_at_once(tmp_path: Path) -> None:
         assert not judged.json()["publishable"]
 
 
+@pytest.fixture
+def unpausing() -> Iterator[None]:
+    """Let requests be repeated without the pauses in between."""
+    with stamina.set_testing(True, attempts=3):
+        yield
+
+
+@pytest.mark.usefixtures("unpausing")
 async def test_silent_enreach_only_warns(tmp_path: Path) -> None:
     """When Enreach does not answer, publishing goes on with a warning, unless the administrator said otherwise."""
     async with open_with_enreach(tmp_path, enreach=httpx.MockTransport(_refuse)) as service:
@@ -188,9 +194,10 @@ async def test_changes_are_audited(tmp_path: Path) -> None:
         await desk.publish(draft, 1)
         await desk.send("POST", "/admin/rulesets/1/rollback", {"comment": "back", "expected_revision": 2})
 
-        entries = await _read_audit(tmp_path)
+        entries = (await desk.read("/admin/audit"))["items"][::-1]
 
         assert [(entry["who"], entry["what"]) for entry in entries] == [
+            ("deployment", "ruleset.published"),
             ("anna", "draft.created"),
             ("anna", "draft.deleted"),
             ("anna", "draft.created"),
@@ -198,7 +205,7 @@ async def test_changes_are_audited(tmp_path: Path) -> None:
             ("anna", "ruleset.published"),
             ("anna", "ruleset.rolled_back"),
         ]
-        published = entries[4]["after"]
+        published = entries[5]["after"]
         assert [(change["kind"], change["id"]) for change in published["changes"]] == [("added", "stay")]
         assert (published["revision"], published["comment"]) == (2, "because")
 
@@ -220,24 +227,57 @@ async def test_publish_is_live_in_another_process(tmp_path: Path) -> None:
                 await wait_for(call_second)
 
 
-async def test_loop_between_queues_is_a_warning(tmp_path: Path) -> None:
-    """Two rules that send a call to and fro between queues are named, and do not keep a draft back."""
-    document = {
-        "destinations": {name: {"kind": "queue", "id": f"id-{name}", "label": name.title()} for name in ("a", "b")},
-        "rules": [
-            make_rule("to-b", {"fact": "call.queue_id", "op": "is", "value": "id-a"}, redirect="b"),
-            make_rule("to-a", {"fact": "call.queue_id", "op": "is", "value": "id-b"}, redirect="a"),
-        ],
-    }
+async def test_loop_between_queues_is_refused(tmp_path: Path) -> None:
+    """Two rules that send a call to and fro between queues keep a draft back, until one queue is said not to ask."""
+    queues = {name: {"kind": "queue", "id": f"id-{name}", "label": name.title()} for name in ("a", "b")}
+    rules = [
+        make_rule("to-b", {"fact": "call.queue_id", "op": "is", "value": "id-a"}, redirect="b"),
+        make_rule("to-a", {"fact": "call.queue_id", "op": "is", "value": "id-b"}, redirect="a"),
+    ]
     async with open_service(tmp_path) as service:
         desk = Desk(service)
+        draft = await desk.draft({"destinations": queues, "rules": rules})
 
-        gates = (await desk.publish(await desk.draft(document), None)).json()["gates"]
+        rehearsed = (await desk.publish(draft, None, dry_run=True)).json()["gates"]
+        refused = await desk.publish(draft, None)
+        draft = await desk.change("PUT", draft, "/destinations/b", {**queues["b"], "webhook": False})
+        accepted = await desk.publish(draft, None)
 
-        assert [(f["code"], f["severity"], f["rule"]) for f in gates["findings"]] == [
-            ("redirect-loop", "warning", "to-b")
-        ]
-        assert 'A -> B -> A, by the rules "to-b", "to-a"' in gates["findings"][0]["detail"]
+        [finding] = refused.json()["errors"]
+        assert (finding["code"], finding["pointer"]) == ("redirect-loop", "/rules/0/then/redirect")
+        assert finding["detail"] == 'The same call goes in a circle, A -> B -> A, by the rules "to-b", "to-a".'
+        assert (rehearsed["publishable"], rehearsed["findings"]) == (False, [finding])
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:smartrouting:problem:publish-refused")
+        assert (accepted.status_code, accepted.json()["gates"]["findings"]) == (200, [])
+
+
+async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:
+    """A call that waits for the CRM while rules are published is decided by the revision it began with, and says so."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+    crm = httpx.ASGITransport(create_dataverse_emulator(static_tokens={"token-of-the-emulator": CLIENT_ID}))
+
+    async def wait(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        await answered.wait()
+        return await crm.handle_async_request(request)
+
+    outside = Outside(dataverse=httpx.MockTransport(wait))
+    webhook = {"deadline_ms": 4000}
+    async with open_service(tmp_path, rules=VIP_RULES, outside=outside, webhook=webhook) as service:
+        desk = Desk(service)
+        asked.clear()
+        first = asyncio.create_task(service.call())
+        await asked.wait()
+        draft = await desk.draft(STAY)
+        published = await desk.publish(draft, 1)
+        answered.set()
+
+        answers = [await first, await service.call()]
+
+        assert published.status_code == 200
+        assert [answer.status_code for answer in answers] == [200, 204]
+        assert answers[0].json() == VIP_ANSWER
+        assert [item["revision"] for item in await service.list_decisions(2)] == [2, 1]
 
 
 @asynccontextmanager
@@ -259,11 +299,3 @@ def _read_clock() -> datetime:
 
 def _refuse(_: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("nobody there")
-
-
-async def _read_audit(folder: Path) -> list[dict[str, Any]]:
-    database = open_database(f"sqlite:///{folder}/smartrouting.db")
-    async with database.read() as connection:
-        rows = (await connection.execute(text("SELECT who, what, after FROM audit ORDER BY id"))).all()
-    await database.close()
-    return [{"who": row[0], "what": row[1], "after": json.loads(row[2]) if row[2] else None} for row in rows]

@@ -67,6 +67,24 @@ async def test_edit_starts_a_new_count(tmp_path: Path) -> None:
         assert (await wait_for(call_again))["groups"] == []
 
 
+async def test_erased_caller_leaves_the_shadow(tmp_path: Path) -> None:
+    """Calls of a caller who is to be forgotten are no longer listed; the counts stay."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        desk = Desk(service)
+        draft = await desk.change("PUT", await desk.draft(), "", {"rules": [make_rule("end", disconnect=True)]})
+        await _enter(desk, draft)
+        for number in (VIP, STRANGER, VIP):
+            await service.call(number)
+        before = await _wait_for_calls(desk, draft, 3)
+        await service.list_decisions(3)
+
+        erased = await desk.send("POST", "/admin/erasures", {"number": VIP})
+
+        after = await desk.read(f"{draft.path}/shadow")
+        assert (len(before["diffs"]), len(after["diffs"])) == (3, 1)
+        assert (erased.json()["erased"]["shadow"], after["diverged"]) == (2, 3)
+
+
 async def test_mark_has_a_version(tmp_path: Path) -> None:
     """Putting a draft into the shadow needs the ETag; another draft takes its place; leaving ends it."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:

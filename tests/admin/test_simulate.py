@@ -151,6 +151,30 @@ async def test_nonsense_is_refused(service: Service, body: dict[str, Any]) -> No
     assert answer.json()["type"] == "urn:smartrouting:problem:invalid-input"
 
 
+async def test_unusable_ruleset_is_pointed_into(service: Service) -> None:
+    """What is wrong in a ruleset that was sent along is found in the body, not in some document of its own."""
+    rules = {"rules": [{"id": "a", "when": {"fact": "caller.vipp", "op": "exists"}, "then": {"no_change": True}}]}
+
+    answer = await service.simulate(call=VIP_CALL, ruleset=rules)
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/ruleset/rules/0/when/fact"]
+
+
+@pytest.mark.parametrize(
+    ("anum", "status", "detail"),
+    [
+        ("abc", "unknown", "this could not be read as a telephone number"),
+        ("1234", "unknown", "a short number is not looked up"),
+        ("anonymous", "withheld", "the number is withheld"),
+    ],
+)
+async def test_caller_without_a_number_is_explained(service: Service, anum: str, status: str, detail: str) -> None:
+    """When nobody can be looked up the answer says why."""
+    caller = (await service.simulate(call={"anum": anum})).json()["caller"]
+
+    assert (caller["status"], caller["detail"]) == (status, detail)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"call": {"anum": ' + b"[" * 900 + b"]" * 900 + b"}}"]
 )

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.emulators.faults import Fault, FaultKind
-from tests.support.people import NOORA, PLACES, People, Place, open_people
+from tests.support.people import NOORA, People, open_people
 from tests.support.service import PROGRAM_KEY, USER_KEY
 
 KAISA = "50000000-0000-4000-8000-000000000009"
@@ -24,11 +25,10 @@ VOICE_USER_ROLE = "d0000000-0000-4000-8000-000000000003"
 NOORA_IN_ENREACH = "c2b7d0d4-6a43-5b0e-9e0b-3f6f5a1d7713"
 
 
-@pytest.fixture(params=PLACES)
-async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[People]:
+@pytest.fixture
+async def people(where: dict[str, Any], tmp_path: Path) -> AsyncIterator[People]:
     """The sample organisation, once for each place where ids may be kept."""
-    place: Place = request.param
-    async with open_people(tmp_path, place=place) as people:
+    async with open_people(tmp_path, **where) as people:
         yield people
 
 
@@ -47,17 +47,21 @@ def red(items: dict[str, str]) -> set[str]:
 async def test_a_new_user_is_enabled_updated_and_disabled_again(people: People) -> None:
     """The administrator's story from two missing items to none and back, without the profile at the end."""
     before = await people.judge(NOORA)
+    listed = (await people.get("/admin/users", search="laakso")).json()["items"]
     await people.send("PUT", "/admin/users/confirmations/web-phone", {"note": "all roles have it"})
+    await people.send("PUT", "/admin/users/confirmations/default-assignee", {})
 
     enabled = await people.change(NOORA, "enable", {})
     update = await people.run("/admin/users/enreach-ids", {"users": [NOORA]})
     ready = await people.show(NOORA)
     disabled = await people.change(NOORA, "disable", {"client": "cif2"})
 
-    assert red(before) == {"voice_user_role", "enreach_user_id", "default_assignee"}
+    assert red(before) == {"voice_user_role", "enreach_user_id"}
+    assert [(user["id"], set(user["missing"])) for user in listed] == [(NOORA, red(before))]
     assert (enabled["state"], [step["state"] for step in enabled["steps"]]) == ("changed", ["done", "done"])
     assert update["result"]["counts"] == {"already_right": 1}
-    assert (ready["ready"], ready["enreach_user_id"]) == (True, NOORA_IN_ENREACH)
+    assert (ready["ready"], ready["ready_for_enterprise_calls"], ready["missing"]) == (True, True, [])
+    assert ready["enreach_user_id"] == NOORA_IN_ENREACH
     assert (disabled["state"], disabled["still_granted_by"]) == ("changed", [])
     assert (disabled["user"]["profiles"], disabled["user"]["enreach_user_id"]) == ([], None)
 
@@ -219,6 +223,48 @@ async def test_each_role_is_for_its_kind_of_user(sample: People) -> None:
     assert found == expected
 
 
+async def test_assigning_voice_user_updates_the_id_and_says_how(people: People) -> None:
+    """A silent Enreach does not undo the role, and the answer tells that the id is still to be done."""
+    people.enreach.faults.add(Fault(kind=FaultKind.STATUS, status=401, times=1))
+    role = f"/admin/users/{NOORA}/roles/Voice User"
+
+    silent = (await people.send("PUT", role)).json()
+    other = (await people.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")).json()
+    again = (await people.send("PUT", role)).json()
+
+    assert (silent["changed"], silent["id_update"]["outcome"]) == (True, "failed")
+    assert "Enreach" in silent["id_update"]["reason"]
+    assert (other["changed"], other["id_update"]) == (True, None)
+    assert (again["changed"], again["id_update"]["outcome"]) == (False, "matched")
+    assert (await people.show(NOORA))["enreach_user_id"] == NOORA_IN_ENREACH
+
+
+class Forgetful(httpx.AsyncBaseTransport):
+    """Says that roles were assigned, and does not pass it on."""
+
+    def __init__(self, network: httpx.AsyncBaseTransport) -> None:
+        self._network = network
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("systemuserroles_association/$ref"):
+            return httpx.Response(204, request=request)
+        return await self._network.handle_async_request(request)
+
+
+async def test_a_change_that_reading_back_does_not_show_is_no_success(tmp_path: Path) -> None:
+    """Dataverse says yes and does nothing: the step failed, and nothing is recorded."""
+    async with open_people(tmp_path, through=Forgetful) as people:
+        changed = await people.change(NOORA, "enable", {})
+        audit = await people.list_audit()
+
+    assert [(step["name"], step["state"]) for step in changed["steps"]] == [
+        ("role", "failed"),
+        ("enreach_id", "skipped"),
+    ]
+    assert "reading back" in changed["steps"][0]["reason"]
+    assert audit == []
+
+
 async def test_role_changes_are_audited_with_before_and_after(sample: People) -> None:
     """Who, what, whom, before and after; a change that changed nothing leaves no record."""
     await sample.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")
@@ -241,6 +287,39 @@ async def test_an_override_updates_the_id(people: People) -> None:
 
     assert (answer.status_code, answer.json()["outcome"]) == (200, "ambiguous")
     assert (await people.show(VILLE))["enreach_email"] == "noora.laakso@contoso.example"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "noora",
+        "@",
+        "a@",
+        "@b",
+        "a b@c",
+        "a@b@c",
+        "a@b\n",
+        " a@b",
+        "a@b\x00",
+        "a\x7f@b",
+        "a\u200b@b",
+        "A <a@b>",
+        "a@b,c@d",
+    ],
+)
+async def test_an_odd_address_is_refused_with_the_reason(sample: People, address: str) -> None:
+    """Wherever an address can be given; nothing is sent."""
+    body = {"enreach_email": address}
+    answers = [
+        await sample.send("PUT", f"/admin/users/{NOORA}/enreach-email", body),
+        await sample.send("POST", f"/admin/users/{NOORA}/enable", body),
+        await sample.send("POST", "/admin/users/bulk-enable", {"users": [{"user": NOORA, **body}]}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422] * 3
+    assert ["e-mail address has two parts" in answer.json()["errors"][0]["detail"] for answer in answers] == [True] * 3
+    assert count_writes(sample) == 0
 
 
 async def test_an_id_is_set_by_hand_only_when_enreach_knows_it(people: People) -> None:
@@ -305,6 +384,20 @@ async def test_an_unconfigured_enreach_is_told_and_breaks_nothing(tmp_path: Path
     assert (update.status_code, update.json()["type"]) == (503, "urn:smartrouting:problem:enreach-not-configured")
     assert "SMARTROUTING_ENREACH__URL" in update.json()["detail"]
     assert (enabled["state"], [step["state"] for step in enabled["steps"]]) == ("incomplete", ["done", "failed"])
+
+
+async def test_looking_at_users_leaves_calls_their_requests(tmp_path: Path) -> None:
+    """Whoever asks too often is told when to come again, while calls are still answered from Dynamics."""
+    async with open_people(tmp_path, dataverse={"requests_per_5_minutes": 50}) as people:
+        for _ in range(50):
+            answer = await people.get("/admin/users", limit=1)
+            if answer.status_code != 200:
+                break
+        facts = (await people.service.simulate(call={"anum": "+358501234567"})).json()["facts"]
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:smartrouting:problem:dataverse-throttled")
+    assert len(people.dataverse.requests) > 40
+    assert facts["caller.status"] == "identified"
 
 
 async def test_an_organisation_without_profiles_is_no_trouble(sample: People) -> None:

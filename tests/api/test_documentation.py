@@ -91,6 +91,16 @@ async def test_the_content_policy_allows_no_inline_script_and_no_other_host(clie
     assert re.findall(r"<script(?![^>]*src=)|<style| on\w+=| style=", page.text) == []
 
 
+async def test_the_bare_address_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
+    """Whoever opens the service in a browser is sent on, below whatever path a proxy serves it."""
+    answer = await client.get("/")
+    page = await client.get("/docs")
+
+    assert (answer.status_code, answer.headers["Location"], answer.content) == (307, "docs", b"")
+    shared = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "Cache-Control")
+    assert [answer.headers[name] for name in shared] == [page.headers[name] for name in shared]
+
+
 async def test_swagger_ui_is_started_for_trying_out(client: httpx.AsyncClient) -> None:
     """The key is remembered, trying out needs no extra click, and no validator elsewhere is asked."""
     start = (await client.get("/docs/start.js")).text
@@ -104,12 +114,14 @@ async def test_the_document_says_problem_details_and_roles(client: httpx.AsyncCl
     document = (await client.get("/openapi.json")).json()
 
     operation = document["paths"]["/callers"]["post"]
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    assert {status: answer["content"] for status, answer in operation["responses"].items() if status != "200"} == {
-        "401": problem,
-        "403": problem,
-        "404": problem,
-        "422": problem,
+    shared = document["components"]["responses"]
+    errors = {status: answer for status, answer in operation["responses"].items() if status != "200"}
+    assert errors == {
+        status: {"$ref": f"#/components/responses/Problem{status}"} for status in ("401", "403", "404", "422")
+    }
+    bodies = [content for answer in shared.values() for content in answer["content"].items()]
+    assert {(kind, body["schema"]["$ref"]) for kind, body in bodies} == {
+        ("application/problem+json", "#/components/schemas/Problem")
     }
     assert operation["description"] == "Look a caller up.\n\nNeeds the role Voice ApiUser."
     assert set(document["components"]["schemas"]) == {"Caller", "Problem", "ProblemItem"}

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import httpx
 import pytest
+from dirty_equals import IsStr
 from fastapi import Body, FastAPI, HTTPException
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
@@ -25,6 +26,8 @@ NUMBER = "+358501234567"
 class Queue(BaseModel):
     """One kind of destination."""
 
+    model_config = ConfigDict(extra="forbid")
+
     kind: Literal["queue"]
     id: str
 
@@ -38,6 +41,8 @@ class Number(BaseModel):
 
 class Document(BaseModel):
     """A document with every shape that validation errors point into."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=10)
     items: list[Annotated[Queue | Number, Field(discriminator="kind")]] = []
@@ -190,7 +195,7 @@ async def test_errors_of_the_framework_are_problems_and_keep_their_headers(clien
             "type": "urn:smartrouting:problem:im-a-teapot",
             "title": "I'm a teapot",
             "status": 418,
-            "detail": "short and stout",
+            "detail": "Short and stout.",
             "instance": INSTANCE,
         },
         {"type": "urn:smartrouting:problem:bad-request", "title": "Bad request", "status": 400, "instance": INSTANCE},
@@ -246,18 +251,18 @@ async def test_a_client_that_left_is_no_failure(client: httpx.AsyncClient) -> No
 @pytest.mark.parametrize(
     ("document", "errors"),
     [
-        pytest.param({}, [("missing", "/name", "Field required")], id="missing"),
+        pytest.param({}, [("missing", "/name", "Field required.")], id="missing"),
         pytest.param(
-            {"name": NUMBER}, [("string-too-long", "/name", "String should have at most 10 characters")], id="value"
+            {"name": NUMBER}, [("string-too-long", "/name", "String should have at most 10 characters.")], id="value"
         ),
-        pytest.param({"name": "secret"}, [("value-error", "/name", "the name … is taken")], id="quoted-by-us"),
+        pytest.param({"name": "secret"}, [("value-error", "/name", "The name … is taken.")], id="quoted-by-us"),
         pytest.param(
             {"name": "a", "items": [{"kind": NUMBER, "id": "x"}]},
             [
                 (
                     "union-tag-invalid",
                     "/items/0",
-                    "Input tag '…' found using 'kind' does not match any of the expected tags: 'queue', 'number'",
+                    "Input tag '…' found using 'kind' does not match any of the expected tags: 'queue', 'number'.",
                 )
             ],
             id="quoted-by-pydantic",
@@ -268,13 +273,13 @@ async def test_a_client_that_left_is_no_failure(client: httpx.AsyncClient) -> No
                 (
                     "int-parsing",
                     "/items/0/id",
-                    "Input should be a valid integer, unable to parse string as an integer",
+                    "Input should be a valid integer, unable to parse string as an integer.",
                 )
             ],
             id="inside-a-union",
         ),
         pytest.param(
-            {"name": "a", "items": [{"kind": "queue"}]}, [("missing", "/items/0/id", "Field required")], id="deep"
+            {"name": "a", "items": [{"kind": "queue"}]}, [("missing", "/items/0/id", "Field required.")], id="deep"
         ),
         pytest.param(
             {"name": "a", "either": "x"},
@@ -282,9 +287,9 @@ async def test_a_client_that_left_is_no_failure(client: httpx.AsyncClient) -> No
                 (
                     "int-parsing",
                     "/either",
-                    "Input should be a valid integer, unable to parse string as an integer",
+                    "Input should be a valid integer, unable to parse string as an integer.",
                 ),
-                ("list-type", "/either", "Input should be a valid list"),
+                ("list-type", "/either", "Input should be a valid list."),
             ],
             id="either",
         ),
@@ -301,11 +306,23 @@ async def test_validation_errors_point_into_the_document_without_its_values(
     assert NUMBER not in answer.text
 
 
-async def test_keys_are_escaped_and_masked_in_pointers(client: httpx.AsyncClient) -> None:
-    """A pointer is a JSON pointer even for odd keys, and a number may not hide in a key."""
-    answer = await client.post("/anything", json={"a/b~c": "x", NUMBER: "x"})
+async def test_keys_nobody_knows_are_not_repeated(client: httpx.AsyncClient) -> None:
+    """Only keys of the documented interface are in a pointer: a name or a number may hide in any other."""
+    answers = [
+        await client.post("/anything", json={"Aino Virtanen": "x", NUMBER: "x"}),
+        await client.post("/documents/1", json={"name": "a", "items": [{"kind": "queue", "id": "q", "Aino": 1}]}),
+        await client.post("/documents/1", json={"name": "a", "items": [{"kind": "queue", "id": "q", "name": 1}]}),
+        await client.post("/documents/1", json={"nam": "a"}),
+    ]
 
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/a~1b~0c", "/[masked]"]
+    assert [[error["pointer"] for error in answer.json()["errors"]] for answer in answers] == [
+        ["/*", "/*"],
+        ["/items/0/*"],
+        ["/items/0/name"],
+        ["/name", "/*"],
+    ]
+    assert answers[3].json()["errors"][1]["hint"] == IsStr(regex='(?i)did you mean "name".*')
+    assert not any(word in answer.text for answer in answers for word in ("Aino", NUMBER))
 
 
 async def test_parameters_are_named_in_words(client: httpx.AsyncClient) -> None:
@@ -313,8 +330,8 @@ async def test_parameters_are_named_in_words(client: httpx.AsyncClient) -> None:
     answer = await client.post(f"/documents/{NUMBER}x?limit={NUMBER}x", json={"name": "a"})
 
     assert [(error["pointer"], error["detail"].partition(":")[0]) for error in answer.json()["errors"]] == [
-        ("", "path number"),
-        ("", "query limit"),
+        ("", "Path number"),
+        ("", "Query limit"),
     ]
     assert NUMBER not in answer.text
 
@@ -336,16 +353,20 @@ async def test_what_is_not_json_is_told_with_its_place(client: httpx.AsyncClient
 
 
 def test_routes_declare_their_problems() -> None:
-    """A route lists the statuses of its errors in its decorator."""
-    assert problems(404, 412) == {
-        404: {
-            "description": "Not Found",
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        },
-        412: {
-            "description": "Precondition Failed",
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        },
+    """A route lists the statuses of its errors in its decorator; each comes with an example of its own."""
+
+    def describe(phrase: str, **example: object) -> dict[str, object]:
+        shape = {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "example": {**example, "detail": "What was wrong."},
+        }
+        return {"description": phrase, "content": {"application/problem+json": shape}}
+
+    assert problems(404, 408) == {
+        404: describe("Not Found", type="urn:smartrouting:problem:not-found", title="Not found", status=404),
+        408: describe(
+            "Request Timeout", type="urn:smartrouting:problem:request-timeout", title="Request Timeout", status=408
+        ),
     }
 
 

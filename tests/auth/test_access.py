@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
-from fastapi import FastAPI
+from fastapi import Body, FastAPI
 
 from app.api.errors import add_error_handlers
-from app.auth.access import requires
+from app.auth.access import IdentifyFirst, requires
 from app.auth.admin import SettingsKeys
-from app.auth.principals import Principal
+from app.auth.principals import Authenticator, Principal
 from app.auth.roles import Permission, Role
 from app.settings import AdminKey
 
@@ -23,12 +23,15 @@ KEYS = {
 EditorDep = Annotated[Principal, requires(Permission.EDIT_RULES)]
 
 
-def make_app() -> FastAPI:
-    """Make an application with one protected route."""
+WHO = ("boss", "script", "stranger", "boss")
+
+
+def make_app(authenticator: Authenticator | None = None) -> FastAPI:
+    """Make an application with protected routes."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        yield {"authenticator": SettingsKeys(KEYS)}
+        yield {"authenticator": authenticator or SettingsKeys(KEYS)}
 
     app = FastAPI(lifespan=lifespan)
     add_error_handlers(app)
@@ -37,6 +40,11 @@ def make_app() -> FastAPI:
     async def read_rules(editor: EditorDep) -> dict[str, str]:
         return {"name": editor.name, "role": editor.role, "kind": editor.kind}
 
+    @app.post("/rules")
+    async def write_rule(rule: Annotated[int, Body()], _editor: EditorDep) -> int:
+        return rule
+
+    app.add_middleware(IdentifyFirst, prefix="/rules")
     return app
 
 
@@ -97,6 +105,27 @@ async def test_a_role_without_the_permission_is_forbidden(client: httpx.AsyncCli
         403,
         "This needs the role Voice Admin User; yours is Voice ApiUser.",
     )
+
+
+async def test_a_credential_is_judged_once_for_each_request() -> None:
+    """What was found out before the body was read is not asked again by the route."""
+    keys, asked = SettingsKeys(KEYS), []
+
+    class Counted:
+        async def authenticate(self, token: str) -> Principal | None:
+            asked.append(token)
+            return await keys.authenticate(token)
+
+    async with (
+        LifespanManager(make_app(Counted())) as manager,
+        httpx.AsyncClient(transport=httpx.ASGITransport(manager.app), base_url="http://test") as client,
+    ):
+        answers = [
+            await client.post("/rules", json=1, headers={"Authorization": f"Bearer fake-{who}-key"}) for who in WHO
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 403, 401, 200]
+    assert asked == [f"fake-{who}-key" for who in WHO]
 
 
 def test_the_openapi_document_states_the_role() -> None:

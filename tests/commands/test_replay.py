@@ -2,38 +2,35 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from app.store.database import open_database
 from app.store.decisions import DecisionStore
 from app.store.upgrade import upgrade
 from tests.store.records import NOON, make_record
+from tests.support.console import Console
 
-_COMMAND = "import typer; from app.commands.replay import replay; typer.run(replay)"
 RULES = {
     "rules": [{"id": "all", "when": {"fact": "caller.vip", "op": "is", "value": True}, "then": {"disconnect": True}}]
 }
 
 
-def test_replay_says_what_changes(tmp_path: Path) -> None:
+def test_replay_says_what_changes(console: Console, tmp_path: Path) -> None:
     """The summary of the replayed calls is printed; the options narrow which calls these are."""
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(RULES), encoding="utf-8")
     url = f"sqlite:///{tmp_path}/smartrouting.db"
     asyncio.run(_fill(url))
 
-    assert _run(url, str(file)) == "3 calls, 3 change: 3 SALES_QUEUE -> disconnected\n"
-    assert _run(url, str(file), "--queue", "queue-2") == "1 call, 1 change: 1 SALES_QUEUE -> disconnected\n"
+    assert _run(console, url, file) == "3 calls, 3 change: 3 SALES_QUEUE -> disconnected\n"
+    assert _run(console, url, file, "--queue", "queue-2") == "1 call, 1 change: 1 SALES_QUEUE -> disconnected\n"
 
 
-def _run(url: str, *arguments: str) -> str:
-    """Run the command in a process of its own, because it sets up the logging of its process for good."""
-    environment = {**os.environ, "SMARTROUTING_DEMO": "1", "SMARTROUTING_STORE__URL": url}
-    command = [sys.executable, "-c", _COMMAND, *arguments]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout  # noqa: S603
+def _run(console: Console, url: str, file: Path, *options: str) -> str:
+    settings = {"SMARTROUTING_DEMO": "1", "SMARTROUTING_STORE__URL": url}
+    ended = console.run(file.parent, "rules", "replay", str(file), *options, **settings)
+    assert ended.status == 0, ended.err
+    return ended.out
 
 
 async def _fill(url: str) -> None:

@@ -10,9 +10,10 @@ import httpx
 import pytest
 import trustme
 
+from app.check_results import CheckResult
 from app.dataverse import errors
 from app.dataverse.caller_look_up import CallerLookUp
-from app.dataverse.check import CheckResult, check_organisation
+from app.dataverse.check import check_organisation
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
@@ -29,7 +30,7 @@ from app.emulators.dataverse import (
 from app.emulators.faults import Fault
 from app.routing.callers import CallerKind
 from app.routing.matches import LookUp, Selection
-from app.settings import DataverseSettings, VipSettings
+from app.settings import DataverseSettings, VipSettings, VoiceSettings
 from tests.dataverse.loopback import serve, trust
 from tests.dataverse.wire import HandedTokens, read_organisation
 
@@ -57,6 +58,7 @@ DATA = {
         },
         {"contactid": LIISA, "fullname": "Liisa Example", "mobilephone": "0501234567", "statecode": 1},
     ],
+    "roles": [{"name": name} for name in ("Voice User", "Voice ApiUser", "Voice Admin User")],
     "incidents": [{"title": "It is broken", "_customerid_value": MATTI}, {"title": "Done", "statecode": 1}],
 }
 
@@ -159,13 +161,15 @@ async def test_changes_are_tracked_page_by_page() -> None:
 
 async def check(emulator: DataverseEmulator, selection: Selection, **settings: object) -> list[CheckResult]:
     async with open_inside(emulator) as client:
-        return await check_organisation(
+        results = check_organisation(
             client=client,
             tokens=HandedTokens([emulator.issue_token()]),
             dataverse=read_organisation(**settings),
             vip=VipSettings(),
+            voice=VoiceSettings(),
             selection=selection,
         )
+        return [result async for result in results]
 
 
 async def test_a_good_organisation_passes_every_check() -> None:
@@ -173,8 +177,8 @@ async def test_a_good_organisation_passes_every_check() -> None:
     results = await check(build_emulator(), Selection(), agent_id_column="new_agent", directory="mirror")
 
     assert [result.name for result in results if result.ok] == [
-        "address",
-        "token",
+        "Dataverse address",
+        "Dataverse token",
         "application user",
         "columns of contact",
         "columns of account",
@@ -183,6 +187,7 @@ async def test_a_good_organisation_passes_every_check() -> None:
         "read account",
         "read systemuser",
         "read incident",
+        "roles of Voice",
         "change tracking of contact",
         "change tracking of account",
     ]
@@ -211,12 +216,19 @@ async def test_a_missing_application_user_ends_the_check() -> None:
     tokens = HandedTokens([emulator.issue_token("99999999-0000-4000-8000-000000000000")])
 
     async with connect(read_organisation(), tokens=tokens, transport=httpx.ASGITransport(emulator)) as client:
-        results = await check_organisation(
-            client=client, tokens=tokens, dataverse=read_organisation(), vip=VipSettings(), selection=Selection()
+        results = check_organisation(
+            client=client,
+            tokens=tokens,
+            dataverse=read_organisation(),
+            vip=VipSettings(),
+            voice=VoiceSettings(),
+            selection=Selection(),
         )
+        *good, last = [result async for result in results]
 
-    assert [(r.name, r.ok) for r in results] == [("address", True), ("token", True), ("application user", False)]
-    assert "no application user here" in results[-1].detail
+    assert [(r.name, r.ok) for r in good] == [("Dataverse address", True), ("Dataverse token", True)]
+    assert (last.name, last.ok) == ("application user", False)
+    assert "no application user here" in last.detail
 
 
 @pytest.fixture(scope="module")

@@ -232,8 +232,8 @@ async def test_the_failure_itself_is_raised_and_the_other_question_stopped() -> 
         finally:
             stopped.set()
 
-    http = httpx.AsyncClient(transport=httpx.MockTransport(reply))
-    async with DataverseClient(http=http, tokens=HandedTokens(), url=ORG, max_connections=4) as client:
+    wire = httpx.MockTransport(reply)
+    async with DataverseClient(transport=wire, tokens=HandedTokens(), url=ORG, max_connections=4) as client:
         with pytest.raises(ThrottledError) as caught:
             await look_up_with(client).look_up(NUMBER, Selection())
 
@@ -247,8 +247,8 @@ async def test_a_deadline_from_outside_ends_a_hanging_look_up() -> None:
     async def hang(_: httpx.Request) -> httpx.Response:
         return await asyncio.get_running_loop().create_future()
 
-    http = httpx.AsyncClient(transport=httpx.MockTransport(hang))
-    async with DataverseClient(http=http, tokens=HandedTokens(), url=ORG, max_connections=4) as client:
+    wire = httpx.MockTransport(hang)
+    async with DataverseClient(transport=wire, tokens=HandedTokens(), url=ORG, max_connections=4) as client:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await look_up_with(client).look_up(NUMBER, Selection())

@@ -3,12 +3,13 @@
 import httpx
 import pytest
 
-from app.dataverse.check import CheckResult, check_organisation
+from app.check_results import CheckResult
+from app.dataverse.check import check_organisation
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
 from app.dataverse.errors import TokenRefusedError
 from app.routing.matches import Selection
-from app.settings import DataverseSettings, SettingsError, VipSettings
+from app.settings import DataverseSettings, SettingsError, VipSettings, VoiceSettings
 from tests.dataverse.wire import Wire, read_organisation
 
 GOOD: dict[str, object] = {
@@ -30,10 +31,12 @@ GOOD: dict[str, object] = {
     "accounts": {"value": []},
     "systemusers": {"value": []},
     "incidents": {"value": []},
+    "roles": {"value": [{"name": name} for name in ("Voice User", "voice apiuser", "Voice Admin User")]},
     "EntityDefinitions(LogicalName='contact')": {"ChangeTrackingEnabled": True},
     "EntityDefinitions(LogicalName='account')": {"ChangeTrackingEnabled": True},
 }
 DENIED = httpx.Response(403, json={"error": {"code": "0x80040220", "message": "Principal is missing prvReadX"}})
+NO_OTHERS = VoiceSettings()
 ROLE = "give the role of the application user Read on this table at organisation level"
 
 
@@ -47,7 +50,9 @@ class DeadTokens:
         return rejected
 
 
-async def check(selection: Selection, changes: dict[str, object], **settings: object) -> list[CheckResult]:
+async def check(
+    selection: Selection, changes: dict[str, object], *, voice: VoiceSettings = NO_OTHERS, **settings: object
+) -> list[CheckResult]:
     answers = {**GOOD, **changes}
 
     def reply(request: httpx.Request) -> httpx.Response:
@@ -56,20 +61,22 @@ async def check(selection: Selection, changes: dict[str, object], **settings: ob
 
     wire = Wire(reply)
     async with wire.open() as client:
-        return await check_organisation(
+        results = check_organisation(
             client=client,
             tokens=wire.tokens,
             dataverse=read_organisation(**settings),
             vip=VipSettings(),
+            voice=voice,
             selection=selection,
         )
+        return [result async for result in results]
 
 
 async def test_a_good_organisation_is_told_line_by_line() -> None:
     """Each question has one line with what was found."""
     assert await check(Selection(), {}) == [
-        CheckResult("address", ok=True, detail="answers (HTTP 401)"),
-        CheckResult("token", ok=True, detail="obtained"),
+        CheckResult("Dataverse address", ok=True, detail="answers (HTTP 401)"),
+        CheckResult("Dataverse token", ok=True, detail="obtained"),
         CheckResult("application user", ok=True, detail="known as systemuser u1"),
         CheckResult("columns of contact", ok=True, detail="mobilephone, telephone1, telephone2"),
         CheckResult("columns of account", ok=True, detail="accountcategorycode, telephone1, telephone2"),
@@ -77,6 +84,7 @@ async def test_a_good_organisation_is_told_line_by_line() -> None:
         CheckResult("read account", ok=True, detail="every row"),
         CheckResult("read systemuser", ok=True, detail="every row"),
         CheckResult("read incident", ok=True, detail="every row"),
+        CheckResult("roles of Voice", ok=True, detail="Voice Admin User, Voice ApiUser, Voice User"),
     ]
 
 
@@ -94,6 +102,13 @@ async def test_a_good_organisation_is_told_line_by_line() -> None:
             "reaches only Basic",
             ROLE,
             id="own-accounts-only",
+        ),
+        pytest.param(
+            {"roles": DENIED},
+            "roles of Voice",
+            "denied access",
+            "give the role of the application user Read on Security Role at organisation level",
+            id="no-roles",
         ),
         pytest.param({"Attributes": DENIED}, "columns of contact", "denied access", "", id="no-metadata"),
         pytest.param({"Attributes": {}}, "columns of contact", "holds no list value", "", id="odd-metadata"),
@@ -131,8 +146,9 @@ async def test_cases_matter_only_to_rules_that_use_them(*, open_cases: bool, ok:
     """Without a rule about cases a table that cannot be read is a remark, with one it is a flaw."""
     results = await check(Selection(open_cases=open_cases), {"incidents": answer})
 
-    assert (results[-1].name, results[-1].ok) == ("read incident", ok)
-    assert "open cases are not known" in results[-1].detail
+    [cases] = [result for result in results if result.name == "read incident"]
+    assert cases.ok is ok
+    assert "open cases are not known" in cases.detail
 
 
 async def test_users_matter_when_a_column_of_theirs_is_configured() -> None:
@@ -142,6 +158,33 @@ async def test_users_matter_when_a_column_of_theirs_is_configured() -> None:
     results = await check(Selection(), {"systemusers": DENIED, "Attributes": attributes}, agent_id_column="new_agent")
 
     assert [result.name for result in results if not result.ok] == ["read systemuser"]
+
+
+@pytest.mark.parametrize("rows", [[], None, [{"name": None}, "odd"]])
+async def test_each_missing_role_is_named(rows: object) -> None:
+    """A role of Voice that is not there is one line, and so is one that the settings put beside Voice User."""
+    voice = VoiceSettings(equivalent_roles=("Sales [EU]'s",))
+
+    results = await check(Selection(), {"roles": {"value": rows}}, voice=voice)
+
+    missing = [result for result in results if not result.ok]
+    assert [(result.name, result.detail) for result in missing] == [
+        (f"role {name}", "does not exist")
+        for name in ("Voice Admin User", "Voice ApiUser", "Voice User", "Sales [EU]'s")
+    ]
+    assert missing[-1].hint == "correct SMARTROUTING_VOICE__EQUIVALENT_ROLES"
+
+
+async def test_column_of_the_address_is_checked_too() -> None:
+    """The column of the Enreach e-mail address has to exist like every other that is named."""
+    results = await check(Selection(), {}, agent_id_column="telephone1", agent_email_column="new_mail")
+
+    assert [(r.name, r.hint) for r in results if not r.ok] == [
+        (
+            "column systemuser.new_mail",
+            "correct SMARTROUTING_DATAVERSE__AGENT_EMAIL_COLUMN, or add the column to systemuser",
+        )
+    ]
 
 
 async def test_unreadable_privileges_leave_the_proof_of_reading() -> None:
@@ -154,13 +197,19 @@ async def test_unreadable_privileges_leave_the_proof_of_reading() -> None:
 async def test_a_refused_token_ends_the_check() -> None:
     """Without a token nothing else is asked."""
     async with Wire(lambda _: httpx.Response(401)).open() as client:
-        results = await check_organisation(
-            client=client, tokens=DeadTokens(), dataverse=read_organisation(), vip=VipSettings(), selection=Selection()
+        results = check_organisation(
+            client=client,
+            tokens=DeadTokens(),
+            dataverse=read_organisation(),
+            vip=VipSettings(),
+            voice=NO_OTHERS,
+            selection=Selection(),
         )
+        found = [result async for result in results]
 
-    assert results == [
-        CheckResult("address", ok=True, detail="answers (HTTP 401)"),
-        CheckResult("token", ok=False, detail="no token: AADSTS7000222: the client secret has expired"),
+    assert found == [
+        CheckResult("Dataverse address", ok=True, detail="answers (HTTP 401)"),
+        CheckResult("Dataverse token", ok=False, detail="no token: AADSTS7000222: the client secret has expired"),
     ]
 
 

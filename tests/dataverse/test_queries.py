@@ -1,6 +1,6 @@
 """Query strings: valid OData, encoded for the wire, within the limits of the contract."""
 
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from app.dataverse.queries import (
     build_case_query,
     build_contact_query,
     build_path,
+    encode,
     plan_search,
     quote_literal,
 )
@@ -163,3 +164,9 @@ def test_the_plan_follows_from_the_settings() -> None:
         account_depth=1,
         agent_column="new_agent",
     )
+
+
+@given(st.text() | st.text(st.characters(codec="ascii")))
+def test_texts_are_encoded_as_the_standard_library_does(text: str) -> None:
+    """Whatever a filter holds arrives as it was meant."""
+    assert encode(text) == quote(text.encode(errors="replace"), safe="(),/:")

@@ -19,6 +19,29 @@ def test_budget_opens_as_old_requests_slide_out() -> None:
     assert (budget.left, budget.spend(), budget.spend()) == (1, 0, 4)
 
 
+def test_a_share_leaves_the_rest_to_others() -> None:
+    """Work that may spend half waits at half until its requests slide out; calls go on to the end."""
+    now = 0.0
+    budget = RequestBudget(requests=4, seconds=10, monotonic=lambda: now)
+    assert [budget.spend(share=0.5) for _ in range(3)] == [0, 0, 10]
+    now = 4.0
+    assert [budget.spend() for _ in range(3)] == [0, 0, 6]
+    assert (budget.foresee(share=0.5), budget.foresee()) == (10, 6)
+    now = 10.0
+    assert (budget.foresee(share=0.5), budget.foresee()) == (4, 0)
+
+
+def test_a_closed_budget_opens_when_the_longest_pause_is_over() -> None:
+    """Nothing is spent meanwhile, whatever is left."""
+    now = 0.0
+    budget = RequestBudget(requests=2, seconds=10, monotonic=lambda: now)
+    budget.close(5)
+    budget.close(3)
+    assert (budget.spend(), budget.spend(share=0.5), budget.left) == (5, 5, 2)
+    now = 5.0
+    assert budget.spend() == 0
+
+
 @given(
     requests=st.integers(1, 5),
     steps=st.lists(st.integers(0, 4), max_size=60),

@@ -71,10 +71,11 @@ async def open_directory(
     tasks = count_tasks()
     time = asyncio.get_running_loop().time
     budget = RequestBudget(requests=requests, seconds=300, monotonic=time)
-    gate = RequestGate(transport=transport, budget=budget, monotonic=time)
-    http = httpx.AsyncClient(transport=gate)
+    gate = RequestGate(transport=transport, budget=budget)
     tokens = tokens or EndlessToken("fake-token")
-    async with DataverseClient(http=http, tokens=tokens, url="https://org.example.com", max_connections=50) as client:
+    async with DataverseClient(
+        transport=gate, tokens=tokens, url="https://org.example.com", max_connections=50
+    ) as client:
         organisation = CallerLookUp(client=client, plan=PLAN, region="FI", patterns=(), clock=time)
         rules = VipRules()
         live = LiveDirectory(

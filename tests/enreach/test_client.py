@@ -8,7 +8,7 @@ from dirty_equals import IsPartialDict
 from pydantic import SecretStr
 
 from app.emulators.enreach import EnreachEmulator
-from app.enreach.client import QUEUE_ENTRIES, EnreachClient
+from app.enreach.client import EnreachClient
 from app.enreach.codes import CallDirection, OpenStatus, QueueKind
 from app.enreach.errors import EnreachNotConfiguredError, EnreachNotFoundError, EnreachUnauthorizedError
 from app.enreach.periods import CallTime, Period
@@ -19,7 +19,6 @@ from app.enreach.records import (
     EnreachQueue,
     EnreachUser,
     QueueStatus,
-    ServiceCall,
 )
 from app.enreach.rows import Rows
 
@@ -64,20 +63,13 @@ async def test_rows_that_cannot_be_understood_are_reported(client: EnreachClient
     )
 
 
-async def test_user_is_fetched_by_id(client: EnreachClient, emulator: EnreachEmulator) -> None:
-    """A GUID finds its user in any case."""
-    emulator.tables["users"].append(AINO)
-
-    assert (await client.fetch_user(AINO["Id"].upper())).email == "aino@contoso.example"
-
-
-@pytest.mark.parametrize("user_id", ["nobody", "a/../b", "", "..", "ä%"])
-async def test_unknown_user_is_not_found(client: EnreachClient, user_id: str) -> None:
+@pytest.mark.parametrize("directory_id", ["nothing", "a/../b", "", "..", "ä%"])
+async def test_unknown_directory_is_not_found(client: EnreachClient, directory_id: str) -> None:
     """No id, however odd, reaches another path."""
     with pytest.raises(EnreachNotFoundError) as caught:
-        await client.fetch_user(user_id)
+        await client.list_directory_entries(directory_id)
 
-    assert "/users/{id}" in caught.value.detail
+    assert "/directory/{id}" in caught.value.detail
 
 
 async def test_wrong_secret_is_unauthorized_and_asked_once(http: httpx.AsyncClient, emulator: EnreachEmulator) -> None:
@@ -132,7 +124,7 @@ async def test_directories_and_their_entries(client: EnreachClient, emulator: En
     assert await client.list_directory_entries("d", number="+358912340100") == Rows(
         (DirectoryEntry(id="e", first_name="Aino", last_name="Virtanen", work_number="+358912340100"),)
     )
-    assert await client.list_directory_entries("d", entry_types=QUEUE_ENTRIES) == Rows(
+    assert await client.list_directory_entries("d", entry_types=2) == Rows(
         (DirectoryEntry(id="q", queue_id=VIP_QUEUE),)
     )
     assert emulator.requests[-1].query == {"EntryTypes": "2", "MaxCount": "1000"}
@@ -217,31 +209,6 @@ async def test_calls_can_be_asked_by_change(client: EnreachClient, emulator: Enr
     assert emulator.requests[-1].query == IsPartialDict(ModifiedAfter="2026-03-02 11:00:00")
 
 
-async def test_one_call_may_have_several_records(client: EnreachClient, emulator: EnreachEmulator) -> None:
-    """A call id brings all of its records, also under the other spelling of the key."""
-    emulator.tables["calls"][:] = [{"CallId": "c", "Duration": 1}, {"CallId": "c", "Duration": 2}, {"CallId": "d"}]
-
-    assert [call.duration_seconds for call in await client.list_calls_by_id("c")] == [1, 2]
-
-
-async def test_service_calls_of_a_period(client: EnreachClient, emulator: EnreachEmulator) -> None:
-    """A queue's inbound calls come with the queue's name."""
-    row = {"ServiceCallId": "s", "CallId": "c", "QueueName": "Sales", "StartTime": "2026-03-02 11:00:00", "Duration": 5}
-    emulator.tables["service_calls"][:] = [row]
-
-    assert await client.list_service_calls(Period(NOW - timedelta(hours=2), NOW)) == Rows(
-        (
-            ServiceCall(
-                service_call_id="s",
-                call_id="c",
-                queue_name="Sales",
-                started_at=datetime(2026, 3, 2, 11, tzinfo=UTC),
-                duration_seconds=5,
-            ),
-        )
-    )
-
-
 async def test_sample_is_understood_in_full(client: EnreachClient) -> None:
     """Nothing in the sample organisation is reported as odd."""
     period = Period(NOW - timedelta(days=60), NOW)
@@ -251,10 +218,9 @@ async def test_sample_is_understood_in_full(client: EnreachClient) -> None:
         await client.list_queues(),
         await client.list_directory_entries(directory.id),
         await client.list_calls(period),
-        await client.list_service_calls(period),
     )
 
-    assert [rows.not_understood for rows in answers] == [()] * 5
+    assert [rows.not_understood for rows in answers] == [()] * 4
     assert all(rows.rows for rows in answers)
 
 

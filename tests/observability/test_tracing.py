@@ -24,7 +24,7 @@ def test_a_valid_header_is_continued_as_a_child(header: str, sampled: bool) -> N
     """The trace and its sampling are the caller's, the span is new."""
     trace = continue_trace([header.encode()], OURS)
 
-    assert trace == TraceContext(THEIRS, trace.span_id, sampled)
+    assert trace == TraceContext(THEIRS, trace.span_id, sampled, PARENT)
     assert trace.span_id != PARENT
     assert re.fullmatch(f"00-{THEIRS}-[0-9a-f]{{16}}-0[01]", trace.traceparent)
 

@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,30 +12,14 @@ import pytest
 
 from bench.callers import Answer, Caller
 from bench.load import KEY
-from tests.support.process import clean_environment
+from tests.support.console import Console, Running
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def service(console: Console, tmp_path: Path) -> Iterator[tuple[str, Running]]:
     """The service as its own process, with the embedded CRM."""
-    settings = {
-        "SMARTROUTING_DEMO": "1",
-        "SMARTROUTING_PORT": "0",
-        "SMARTROUTING_WEBHOOK__API_KEYS": json.dumps({"bench": KEY}),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve"],
-        cwd=tmp_path,
-        env={**clean_environment(settings), "PYTHONPATH": os.getcwd()},  # noqa: PTH109 - where the tests run
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    place = next(line for line in process.stderr if "Webhook" in line).split()[-1].removesuffix("/smartrouting")
-    yield place, process
-    process.kill()
-    process.communicate()
+    with console.serve_demo(tmp_path, SMARTROUTING_WEBHOOK__API_KEYS=json.dumps({"bench": KEY})) as started:
+        yield started
 
 
 async def call_until_refused(url: str, index: int) -> list[Answer]:
@@ -59,9 +40,7 @@ def read_request_ids(folder: Path) -> list[str]:
         connection.close()
 
 
-async def test_termination_finishes_what_was_accepted(
-    service: tuple[str, "subprocess.Popen[str]"], tmp_path: Path
-) -> None:
+async def test_termination_finishes_what_was_accepted(service: tuple[str, Running], tmp_path: Path) -> None:
     """After SIGTERM every answered call is in the database, the journal is empty, and the exit code is 0."""
     url, process = service
     rows = [asyncio.create_task(call_until_refused(url, index)) for index in range(8)]
@@ -76,7 +55,7 @@ async def test_termination_finishes_what_was_accepted(
     assert list((tmp_path / "data" / "journal").glob("*.log")) == []
 
 
-async def test_termination_does_not_wait_for_silent_connections(service: tuple[str, "subprocess.Popen[str]"]) -> None:
+async def test_termination_does_not_wait_for_silent_connections(service: tuple[str, Running]) -> None:
     """Connections that say nothing, or half a request, do not keep the service from stopping."""
     url, process = service
     port = int(url.rpartition(":")[2])

@@ -104,8 +104,8 @@ def call_through_every_fault(client: httpx.Client, emulator: DataverseEmulator) 
 
 def post_call(client: httpx.Client, **headers: str) -> httpx.Response:
     """Post the marked call."""
-    extra = {"CallId": CALL_ID, "DYN_PAR_Name": NAME, "CurrQueueId": "queue"}
-    body = {"anum": NUMBER, "bnum": "+358912345678", "targetid": "SALES", "extradata": extra}
+    extra = {"CallId": CALL_ID, "DYN_PAR_Name": NAME, "CurrQueueId": NUMBER}
+    body = {"anum": NUMBER, "bnum": "+358912345678", "targetid": NUMBER, "extradata": extra}
     return client.post("/smartrouting", json=body, headers={"X-Benemen-APIKey": KEY, "X-Request-ID": NUMBER, **headers})
 
 
@@ -130,6 +130,10 @@ def provoke_errors(client: httpx.Client) -> list[httpx.Response]:
         client.post("/admin/callers/purge", json={NUMBER: NAME}, headers=admin),
         client.post("/admin/drills", json={"call": {"x": NUMBER}, "pretend": NAME}, headers=admin),
         client.post("/admin/simulate", json={"call": {"caller": NUMBER}, "who": NAME}, headers=admin),
+        client.post("/admin/simulate", json={"call": {"anum": NUMBER}, NAME: NUMBER}, headers=admin),
+        client.post("/admin/simulate", json={"call": {}, "caller": {NAME: 1, "columns": {NAME: []}}}, headers=admin),
+        client.post("/admin/rulesets/drafts", json={"name": "x", NUMBER: NAME}, headers=admin),
+        client.get("/admin/audit", params={NAME: NUMBER}, headers=admin),
     ]
 
 
@@ -149,6 +153,7 @@ def test_nothing_personal_leaves_through_logs_metrics_or_errors(tmp_path: Path) 
             headers={"Authorization": f"Bearer {ADMIN}"},
         )
         metrics = client.get("/metrics")
+        listed = client.get("/admin/decisions", headers={"Authorization": f"Bearer {ADMIN}"})
     log = (tmp_path / "log").read_bytes()
     assert set(statuses) <= {200, 204}
     assert {answer.status_code for answer in refusals} <= {401, 403, 404, 405, 413, 422}
@@ -157,6 +162,7 @@ def test_nothing_personal_leaves_through_logs_metrics_or_errors(tmp_path: Path) 
     assert find_marks(log) == []
     assert find_marks(metrics.content) == []
     assert find_marks(drill.content) == []
+    assert find_marks(listed.content) == []
     for answer in refusals:
         assert find_marks(answer.content) == [], answer.request.url.path
         assert find_marks(repr(answer.headers.raw).encode()) == []

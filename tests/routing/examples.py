@@ -15,7 +15,10 @@ from app.routing.ruleset import read_ruleset
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
 """A Wednesday, noon in Helsinki."""
-DESTINATIONS = {"vip": {"kind": "queue", "id": "vip-id", "label": "VIP service"}, "out": {"kind": "number", "id": "+1"}}
+DESTINATIONS = {
+    "vip": {"kind": "queue", "id": "vip-id", "label": "VIP service"},
+    "out": {"kind": "number", "id": "+358401234567"},
+}
 
 
 def make_call(**extra: object) -> Call:

@@ -16,7 +16,7 @@ from app.routing.ruleset import Ruleset, read_ruleset
 from tests.routing.examples import DESTINATIONS, NOW, leaf, make_call, make_document, make_rules
 
 VIP = Destination(DestinationKind.QUEUE, "vip-id", "vip", "VIP service")
-OUT = Destination(DestinationKind.NUMBER, "+1", "out")
+OUT = Destination(DestinationKind.NUMBER, "+358401234567", "out")
 SLOW = Unknown(Cause.TIMEOUT, "Dataverse timed out at 1.2 s")
 TIER, NAME, CASES, LOCAL = "caller.columns.tier", "caller.name", "caller.open_cases", "time.local"
 

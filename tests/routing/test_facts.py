@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from app.routing.callers import Account, Caller, CallerKind, CallerStatus, Cause
 from app.routing.facts import (
@@ -172,7 +173,7 @@ def test_complete_facts_stay_the_same_mapping() -> None:
 
 def test_short_and_withheld_numbers() -> None:
     """A short internal number is told as it is, a withheld one is absent."""
-    call = replace(make_call(), caller=read_number("anonymous", "FI"), called=read_number(" 1234 ", "FI"))
+    call = structs.replace(make_call(), caller=read_number("anonymous", "FI"), called=read_number(" 1234 ", "FI"))
 
     facts = gather_facts(call, Caller(status=CallerStatus.WITHHELD), MOMENT)
 

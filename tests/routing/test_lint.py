@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import Finding
+from app.errors import Finding, InvalidInputError
 from app.routing.lint import lint_ruleset
 from app.routing.ruleset import read_ruleset
 from app.routing.wire import FITTING_SHAPES, FieldSpelling, ResponseProfile, Shape
@@ -293,3 +293,48 @@ def test_tests_do_not_run_without_their_destinations() -> None:
     assert find({"then": {"redirect": "nowhere"}}, tests=tests) == [
         ("error", "unknown-destination", "/rules/0/then/redirect")
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "code"),
+    [
+        ("number", "abc", "unusable-number"),
+        ("number", "anonymous", "unusable-number"),
+        ("number", "+1", "unusable-number"),
+        ("number", "+358 40 123 4567", None),
+        ("number", "040 1234567", None),
+        ("number", "1234", None),
+        ("queue", "abc", None),
+        ("queue", "a\u200bc", "unusable-id"),
+        ("user", "a\x07c", "unusable-id"),
+        ("number", "1234\u200b", "unusable-id"),
+    ],
+)
+def test_destinations_that_lead_nowhere(kind: str, place: str, code: str | None) -> None:
+    """A number must be one that can be dialled, and no id may hold what nobody sees."""
+    destinations = {"vip": {"kind": kind, "id": place}}
+
+    found = find({"when": VIP}, destinations=destinations)
+
+    assert found == ([] if code is None else [("error", code, "/destinations/vip/id")])
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [
+        ({"at": "0001-01-01T00:00:00+14:00"}, "/tests/0/at"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "/tests/0/at"),
+        ({"caller": {"age_seconds": 1e300}}, "/tests/0/caller/age_seconds"),
+        ({"caller": {"age_seconds": -1}}, "/tests/0/caller/age_seconds"),
+        ({"caller": {"age_seconds": float("inf")}}, "/tests/0/caller/age_seconds"),
+        ({"caller": {"age_seconds": float("nan")}}, "/tests/0/caller/age_seconds"),
+    ],
+)
+def test_tests_at_times_out_of_reach(member: dict[str, object], place: str) -> None:
+    """A test may not happen when no calendar can tell the time, nor with a caller who is known for ever."""
+    test = {"name": "odd", "call": {"anum": "+358501234567"}, "expect": {"rule": None}, **member}
+
+    with pytest.raises(InvalidInputError) as refused:
+        lint(tests=[test])
+
+    assert [finding.pointer for finding in refused.value.findings] == [place]

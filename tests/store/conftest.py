@@ -1,20 +1,17 @@
 """A database for each test, on SQLite and, where one is named, on PostgreSQL."""
 
 import asyncio
-import os
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.store.database import Database, open_database
 from app.store.tables import metadata
 from app.store.upgrade import upgrade
+from tests.support.postgres import find_postgres, new_postgres_database
 
 
 @pytest.fixture(scope="session")
@@ -28,13 +25,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
     """The URL of a PostgreSQL server where tests may create databases."""
-    url = os.environ.get("TEST_POSTGRES_URL")
-    if url:
-        return url
-    reason = "TEST_POSTGRES_URL names no PostgreSQL: the store was tested on SQLite only"
-    if os.environ.get("REQUIRE_POSTGRES") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return find_postgres()
 
 
 @pytest.fixture(scope="session")
@@ -78,26 +69,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def new_postgres_database(server: str) -> Iterator[str]:
-    """Create a database under a new name, and drop it at the end."""
-    name = f"test_{secrets.token_hex(8)}"
-    asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
-    try:
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-    finally:
-        asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
 async def _create_tables(url: str) -> None:
     database = open_database(url)
     await upgrade(database)
     await database.close()
-
-
-async def _execute(server: str, statement: str) -> None:
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

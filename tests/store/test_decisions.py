@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.routing.callers import CallerStatus, Cause
+from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Outcome
 from app.store.database import Database
 from app.store.decision_filter import DecisionFilter
@@ -164,15 +165,23 @@ async def test_stream_goes_from_old_to_new_across_chunks(store: DecisionStore) -
     assert [record async for record in store.stream(EVERYTHING)] == records
 
 
-async def test_limited_stream_takes_the_newest(store: DecisionStore) -> None:
-    """A limit keeps the newest records of those that fit, still in order."""
-    records = [make_record(NOON + second) for second in range(10)]
-    await store.add([*records, make_record(NOON + 20, queue_id="queue-2")])
+async def test_sample_is_spread_evenly(store: DecisionStore) -> None:
+    """A sample has just so many records from the whole range, is the same every time, and part of larger ones."""
+    records = [make_record(NOON + second, queue_id="q") for second in range(1000)]
+    await store.add([*records, make_record(NOON, queue_id="other")])
+    wanted = DecisionFilter(queue_id="q")
 
-    wanted = DecisionFilter(queue_id="queue-1")
+    async def take(sample: int) -> list[DecisionRecord]:
+        return [record async for record in store.stream(wanted, sample=sample)]
 
-    assert [record async for record in store.stream(wanted, limit=3)] == records[-3:]
-    assert [record async for record in store.stream(wanted, limit=99)] == records
+    large, small = await take(400), await take(100)
+    assert (len(large), len(small)) == (400, 100)
+    assert await take(100) == small
+    assert [record for record in large if record in small] == small
+    assert [record for record in records if record in large] == large
+    quarters = [sum(quarter <= (record.at - NOON) / 250 < quarter + 1 for record in large) for quarter in range(4)]
+    assert all(60 < quarter < 140 for quarter in quarters)
+    assert await take(5000) == records
 
 
 async def test_purge_removes_what_is_old(store: DecisionStore) -> None:
@@ -187,7 +196,10 @@ async def test_purge_removes_what_is_old(store: DecisionStore) -> None:
 async def test_erased_caller_is_gone_and_still_counts(store: DecisionStore) -> None:
     """Erasing a number leaves the decision with its rule and time, and nothing that says who called."""
     record = make_record(
-        body='{"InitialTarget":"+358501234567"}', decision={"redirect_to": "358501234567", "extra_priority": 10}
+        body='{"InitialTarget":"+358501234567"}',
+        decision={"redirect_to": "358501234567", "extra_priority": 10},
+        target_id="+358501234567",
+        queue_id="from 358501234567",
     )
     other = make_record(NOON + 1, caller_e164="+358501234568")
     await store.add([record, other])
@@ -200,6 +212,8 @@ async def test_erased_caller_is_gone_and_still_counts(store: DecisionStore) -> N
         caller_e164=None,
         caller_raw="erased",
         call_id=None,
+        target_id="erased",
+        queue_id="from erased",
         facts={
             "call.caller": "erased",
             "call.country": "FI",

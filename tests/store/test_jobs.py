@@ -64,7 +64,8 @@ async def test_silent_jobs_are_given_up(store: JobStore) -> None:
     alive = await store.start("replay", author="ann", total=1, now=1.0)
     await store.progress(alive.id, done=0, now=100.0)
 
-    assert await store.fail_silent(before=50.0, now=101.0) == 1
+    assert await store.fail_silent(before=50.0, now=101.0, kinds={"bulk-enable"}) == 0
+    assert await store.fail_silent(before=50.0, now=101.0, kinds={"replay"}) == 1
 
     found = await store.get(silent.id)
     assert found is not None
@@ -77,7 +78,7 @@ async def test_jobs_are_listed_from_new_to_old(store: JobStore) -> None:
     jobs = [await store.start(kind, author="ann", total=None, now=at) for at, kind in enumerate(["a", "b", "a"])]
 
     assert await store.list_recent(limit=2) == [jobs[2], jobs[1]]
-    assert await store.list_recent(limit=9, kind="a") == [jobs[2], jobs[0]]
+    assert await store.list_recent(limit=9, kinds={"a"}) == [jobs[2], jobs[0]]
 
 
 async def test_old_jobs_are_purged_and_running_ones_kept(store: JobStore) -> None:

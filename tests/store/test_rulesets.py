@@ -1,6 +1,7 @@
 """Drafts and revisions of rulesets."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -22,7 +23,12 @@ def store(database: Database) -> RulesetStore:
 async def start_draft(store: RulesetStore, document: Document = FIRST) -> Draft:
     """Start a draft on whatever is current."""
     return await store.drafts.create(
-        name="summer", document=document, based_on=await store.current_number(), author="ann", now=1.0
+        str(uuid.uuid4()),
+        name="summer",
+        document=document,
+        based_on=await store.current_number(),
+        author="ann",
+        now=1.0,
     )
 
 

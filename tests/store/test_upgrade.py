@@ -14,7 +14,7 @@ import app
 from app.store.database import open_database
 from app.store.errors import StoreSchemaTooNewError
 from app.store.tables import metadata
-from app.store.upgrade import read_schema_revision, upgrade
+from app.store.upgrade import read_schema_revision, rehearse_upgrade, upgrade
 
 
 async def test_migrations_lead_to_the_tables(empty_url: str) -> None:
@@ -48,6 +48,23 @@ async def test_upgrade_twice_changes_nothing(empty_url: str) -> None:
     assert count == 1
 
 
+async def test_rehearsal_changes_nothing(empty_url: str) -> None:
+    """An upgrade that is only tried leaves an empty database empty, and a full one as it is."""
+    database = open_database(empty_url)
+    before, after = await rehearse_upgrade(database)
+    assert await read_schema_revision(database) is None
+    await upgrade(database)
+    current = await read_schema_revision(database)
+
+    assert (before, after) == (None, current)
+    assert await rehearse_upgrade(database) == (current, current)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
+    with pytest.raises(StoreSchemaTooNewError):
+        await rehearse_upgrade(database)
+    await database.close()
+
+
 def start_upgrade(url: str, *, folder: Path, packages: Path) -> subprocess.Popen[bytes]:
     """Start a program that upgrades a database."""
     program = (
@@ -66,7 +83,7 @@ async def test_programs_that_start_together_upgrade_once(empty_url: str, tmp_pat
     assert [program.wait(30) for program in programs] == [0, 0, 0]
 
     database = open_database(empty_url)
-    assert await read_schema_revision(database) == "0002"
+    assert await read_schema_revision(database) == "0003"
     await database.close()
 
 

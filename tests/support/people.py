@@ -1,6 +1,6 @@
 """A running service over an emulated Dynamics and an emulated Enreach, for tests about people."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any, Literal
 import httpx
 
 from app.assembly.outside import Outside
-from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator, read_tables
+from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.emulators.dataverse.application import read_utc_clock
 from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
+from tests.support.samples import make_tables
 from tests.support.service import ADMIN_KEY, Service, open_service, wait_for
 
 __all__ = ["NOORA", "PLACES", "People", "Place", "open_people"]
@@ -92,15 +93,20 @@ async def open_people(
     tables: Mapping[str, Any] | None = None,
     enreach_users: Iterable[Mapping[str, Any]] | None = None,
     issuer: httpx.AsyncBaseTransport | None = None,
+    through: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda network: network,
     **groups: Any,
 ) -> AsyncIterator[People]:
-    """Open the service over the sample organisation, or over these rows; `place` says where ids are kept."""
-    data = None if tables is None else read_tables(dict(tables))
-    dataverse = create_dataverse_emulator(data=data, static_tokens={_TOKEN: CLIENT_ID})
+    """Open the service over the sample organisation, or over these rows; `place` says where ids are kept.
+
+    `through` puts something on the way to Dynamics.
+    """
+    dataverse = create_dataverse_emulator(data=make_tables(tables), static_tokens={_TOKEN: CLIENT_ID})
     enreach = create_enreach_emulator(
         data=None if enreach_users is None else {"users": list(enreach_users)}, clock=read_utc_clock
     )
-    outside = Outside(dataverse=httpx.ASGITransport(dataverse), enreach=httpx.ASGITransport(enreach), issuer=issuer)
+    outside = Outside(
+        dataverse=through(httpx.ASGITransport(dataverse)), enreach=httpx.ASGITransport(enreach), issuer=issuer
+    )
     columns = _COLUMNS if place == "columns" else {}
     groups = {"enreach": _ENREACH, **groups}
     groups["dataverse"] = {"token": _TOKEN, **columns, **groups.get("dataverse", {})}

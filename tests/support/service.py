@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +15,10 @@ from asgi_lifespan import LifespanManager
 from starlette.types import ASGIApp
 
 from app.assembly.outside import Outside
-from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator, read_tables
+from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.main import create_app
 from app.settings import Settings
+from tests.support.samples import lay_database, make_tables
 
 __all__ = [
     "ADMIN_KEY",
@@ -141,14 +143,19 @@ async def open_service(
     `rules` is the ruleset it publishes at its start; `outside` replaces the ways to the emulators and the clock.
     """
     settings = make_settings(folder, rules=rules, **groups)
-    data = None if tables is None else read_tables(dict(tables))
-    emulator = create_dataverse_emulator(data=data, static_tokens={_TOKEN: CLIENT_ID})
+    lay_database(settings.store.url)
+    emulator = create_dataverse_emulator(data=make_tables(tables), static_tokens={_TOKEN: CLIENT_ID})
     world = outside or Outside(dataverse=httpx.ASGITransport(emulator), clock=clock)
-    app = create_app(settings, outside=world)
+    app = create_app(settings, outside=replace(world, issuer=world.issuer or _reach_untrusting()))
     async with LifespanManager(app, startup_timeout=_PATIENCE_SECONDS, shutdown_timeout=_PATIENCE_SECONDS) as manager:
         transport = httpx.ASGITransport(manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             yield Service(manager.app, app.state.settings, client, emulator)
+
+
+def _reach_untrusting() -> httpx.AsyncHTTPTransport:
+    """Make a way to the network that trusts no certificate, which spares reading those that everybody trusts."""
+    return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 def _list_usual_groups(folder: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.store.decision_filter import DecisionFilter
 from app.store.decisions import DecisionStore
 from app.store.rulesets import RulesetStore
 from app.store.upgrade import upgrade
-from app.voice.concealment import HIDDEN, conceal_facts, conceal_trace
+from app.voice.concealment import HIDDEN, conceal_facts, conceal_identifier, conceal_trace
 from app.voice.decision_log import DecisionLog
 from tests.routing.examples import NOW, any_facts, any_rule, make_rules
 from tests.support.service import VIP_RULES
@@ -101,6 +101,53 @@ async def test_lists_are_masked(database: Database) -> None:
     shown = page.items[0]
     assert (shown.id, shown.caller_e164, shown.caller_raw) == (record.id, "+35850*****67", "050 1****67")
     assert shown.facts == FACTS | {"call.caller": "+35850*****67", "caller.name": HIDDEN}
+
+
+async def test_numbers_in_place_of_identifiers_are_masked(database: Database) -> None:
+    """A number that came as an id of the call, its target or its queue is masked in list, facts and trace."""
+    rule = {"id": "r", "when": {"fact": "call.target_id", "op": "in", "value": [NUMBER]}, "then": {"no_change": True}}
+    store = RulesetStore(database=database)
+    await store.publish_document({"rules": [rule]}, expected=1, comment="", author="somebody", now=0.0)
+    facts = {"call.target_id": NUMBER, "call.queue_id": NUMBER, "call.id": NUMBER, "call.user_id": NUMBER}
+    record = await keep(database, revision=2, target_id=NUMBER, queue_id=NUMBER, call_id=NUMBER, facts=facts)
+    log = make_log(database)
+
+    page = await log.page(DecisionFilter(target_id=NUMBER), limit=10, after=None)
+    shown = await log.show(record.id, reveal_to=None)
+
+    assert page.items == (shown.record,)
+    assert [getattr(shown.record, name) for name in ("call_id", "target_id", "queue_id")] == ["+35850*****67"] * 3
+    assert shown.record.facts == dict.fromkeys(facts, "+35850*****67")
+    assert NUMBER not in json.dumps(shown.trace)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "shown"),
+    [
+        ("0501234567", "0501****67"),
+        ("+358501234567-call", "+35850*****67-call"),
+        ("sip:+358501234567@pbx", "sip:+35850*****67@pbx"),
+        ("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-555555555555"),
+        ("SALES_QUEUE", "SALES_QUEUE"),
+        ("queue 123456", "queue 123456"),
+        ("d1234567890", "d1234567890"),
+    ],
+)
+def test_only_numbers_are_masked_in_identifiers(identifier: str, shown: str) -> None:
+    """What looks like a phone number is masked; GUIDs, names and short numbers stay."""
+    assert conceal_identifier(identifier) == shown
+
+
+async def test_erased_callers_are_told(database: Database) -> None:
+    """A decision whose caller was erased says so, in the list and in its facts."""
+    record = await keep(database)
+    await DecisionStore(database=database).erase_number(NUMBER)
+    log = make_log(database)
+
+    page = await log.page(DecisionFilter(), limit=10, after=None)
+
+    assert (page.items[0].id, page.items[0].caller_e164, page.items[0].caller_raw) == (record.id, None, "erased")
+    assert page.items[0].facts["call.caller"] == "erased"
 
 
 async def test_revealing_is_audited_before_it_is_shown(database: Database) -> None:

@@ -9,13 +9,13 @@ from app.settings import Role
 from app.store.confirmations import EVERYBODY, Confirmation
 from app.voice.enreach_people import EnreachIndex, EnreachSilence
 from app.voice.people import AgentRecord, HeldRole, Person, Team, VoicePerson
-from app.voice.readiness import WEB_PHONE, ItemGroup, ItemState, Surroundings, judge
+from app.voice.readiness import ASSIGNEE, WEB_PHONE, ItemGroup, ItemState, Surroundings, judge
 
 INDEX = EnreachIndex(ids=frozenset({"e-1"}), by_address={"ann@x.example": ("e-1",)})
 SURROUNDINGS = Surroundings(
     enreach=INDEX,
     web_phone={EVERYBODY: Confirmation(subject=EVERYBODY, item=WEB_PHONE, who="anna", at=0.0)},
-    default_assignee="e-1",
+    assignee=Confirmation(subject=EVERYBODY, item=ASSIGNEE, who="anna", at=0.0),
 )
 ANN = Person(id="u-1", email="ann@x.example", mobile="+358501230001", record=AgentRecord(enreach_id="E-1"))
 READY = VoicePerson(person=ANN, roles=(HeldRole(name=Role.VOICE_USER.value, role_id="r-1"),))

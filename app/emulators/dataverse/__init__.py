@@ -1,9 +1,12 @@
 """An emulated Dataverse: the part of the Web API this product uses, refusing what the real one refuses."""
 
 from app.emulators.dataverse.application import (
+    AGENT_EMAIL_COLUMN,
+    AGENT_ID_COLUMN,
     CLIENT_ID,
     CLIENT_SECRET,
     TENANT_ID,
+    TOKEN,
     DataverseEmulator,
     create_dataverse_emulator,
 )
@@ -13,9 +16,12 @@ from app.emulators.dataverse.loading import load_tables, read_tables, sample_tab
 from app.emulators.dataverse.tables import Tables
 
 __all__ = [
+    "AGENT_EMAIL_COLUMN",
+    "AGENT_ID_COLUMN",
     "CLIENT_ID",
     "CLIENT_SECRET",
     "TENANT_ID",
+    "TOKEN",
     "DataFileError",
     "DataverseEmulator",
     "RecordedRequest",

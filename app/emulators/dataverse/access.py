@@ -13,8 +13,8 @@ _DEPTHS = {1: "Basic", 2: "Local", 4: "Deep", 8: "Global"}
 
 def find_user(tables: Tables, client_id: str) -> Row:
     """Return the application user of a client. Raises WireError (403) when the organisation has none."""
-    users = tables.rows("systemusers")
-    user = next((row for row in users if row.get("applicationid") == client_id.lower()), None)
+    wanted = client_id.lower()
+    user = next((row for row in tables.rows("systemusers") if row.get("applicationid") == wanted), None)
     if user is None or user["isdisabled"]:
         raise WireError(403, NOT_A_MEMBER, "The user is not a member of the organization.")
     return user

@@ -25,6 +25,11 @@ from app.emulators.faults import FaultLayer, Faults
 TENANT_ID = "11111111-2222-4333-8444-555555555555"
 CLIENT_ID = "0a0b0c0d-1111-4222-8333-444455556666"
 CLIENT_SECRET = "demo-secret-not-for-production"  # noqa: S105 - opens the emulator only
+TOKEN = "demo-dataverse-token"  # noqa: S105 - opens an emulator that was told to take it
+AGENT_ID_COLUMN = "new_enreachuserid"
+"""The column of the sample users that holds their Enreach ids."""
+AGENT_EMAIL_COLUMN = "new_enreachemail"
+"""The column of the sample users that holds their addresses in Enreach, where they differ."""
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 

@@ -67,7 +67,7 @@ class Tables:
 
     def related(self, table: Table, row: Row, navigation: Navigation) -> list[Row]:
         """Return the rows a 1:N or N:N navigation leads to from one row."""
-        return self.group_related(table, navigation).get(row[table.key], [])
+        return [far for _, far in self._pairs(table, navigation, only=row[table.key])]
 
     def group_related(self, table: Table, navigation: Navigation) -> dict[str, list[Row]]:
         """Return id -> related rows for a 1:N or N:N navigation, in one pass."""
@@ -76,17 +76,22 @@ class Tables:
             groups.setdefault(near, []).append(far)
         return groups
 
-    def _pairs(self, table: Table, navigation: Navigation) -> Iterator[tuple[str, Row]]:
+    def _pairs(self, table: Table, navigation: Navigation, *, only: str | None = None) -> Iterator[tuple[str, Row]]:
         if navigation.link:
             for link in self.rows(navigation.link):
-                far = self.find(navigation.target, link.get(navigation.far_column, ""))
+                near = link.get(navigation.column, "")
+                far = (
+                    self.find(navigation.target, link.get(navigation.far_column, "")) if only in {None, near} else None
+                )
                 if far is not None:
-                    yield link.get(navigation.column, ""), far
+                    yield near, far
             return
         type_key = lookup_type_of(navigation.column)
         for row in self.rows(navigation.target):
             key = row.get(navigation.column)
-            if key is not None and row.get(type_key, table.logical_name) == table.logical_name:
+            if key is None or only not in {None, key}:
+                continue
+            if row.get(type_key, table.logical_name) == table.logical_name:
                 yield key, row
 
     def _points_to(self, row: Row, navigation: Navigation) -> bool:

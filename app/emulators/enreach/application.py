@@ -45,6 +45,12 @@ class EnreachEmulator:
             _create_app(tables), faults=self.faults, describe=_describe_traffic, word_error=_word_error
         )
 
+    @property
+    def credential(self) -> tuple[str, str]:
+        """The e-mail and secret key of the first who may use it; empty where nobody may."""
+        first = next(iter(self.tables["credentials"]), {"UserName": "", "SecretKey": ""})
+        return first["UserName"], first["SecretKey"]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; a trailing slash makes no difference."""
         if scope["type"] != "http":

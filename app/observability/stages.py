@@ -1,0 +1,62 @@
+"""How the time of one look-up is spent, noted by whoever spends it, for the waterfall of the calls that wait for it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
+
+__all__ = ["Stages", "measure_stage"]
+
+
+class Stages:
+    """Adds up, by stage, the time in which at least one piece of work was in it."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """`monotonic` gives seconds of a clock that never goes back."""
+        self._monotonic = monotonic
+        self._spent: dict[str, float] = {}
+        self._entered: dict[str, float] = {}
+        self._inside: dict[str, int] = {}
+
+    def make_context(self) -> Context:
+        """Copy the current context for a task whose stages are noted here."""
+        context = copy_context()
+        context.run(_current.set, self)
+        return context
+
+    def read(self) -> Mapping[str, float]:
+        """Return the seconds by stage, in the order in which they began; one under way counts until now."""
+        now = self._monotonic()
+        return {
+            name: spent + (now - self._entered[name] if self._inside[name] else 0.0)
+            for name, spent in self._spent.items()
+        }
+
+    def enter(self, name: str) -> None:
+        """Note that a piece of work begins a stage."""
+        inside = self._inside[name] = self._inside.get(name, 0) + 1
+        self._spent.setdefault(name, 0.0)
+        if inside == 1:
+            self._entered[name] = self._monotonic()
+
+    def leave(self, name: str) -> None:
+        """Note that a piece of work ends a stage."""
+        self._inside[name] -= 1
+        if not self._inside[name]:
+            self._spent[name] += self._monotonic() - self._entered[name]
+
+
+_current: ContextVar[Stages | None] = ContextVar("smartrouting_stages", default=None)
+
+
+@contextmanager
+def measure_stage(name: str) -> Iterator[None]:
+    """Note that the block is a stage of the work under way, if anybody listens."""
+    stages = _current.get()
+    if stages is None:
+        yield
+        return
+    stages.enter(name)
+    try:
+        yield
+    finally:
+        stages.leave(name)

@@ -1,0 +1,260 @@
+"""Connections to the organisation, over real sockets."""
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from app.dataverse.client import DataverseClient
+from app.dataverse.connection import connect
+from app.dataverse.errors import DataverseError, UnreachableError, UnsendableError
+from app.dataverse.network import Network
+from app.settings import DataverseSettings
+from tests.dataverse.loopback import serve
+from tests.dataverse.wire import HandedTokens
+
+ANSWER = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"value": []}'
+
+Serve = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Peer:
+    """A server that does what `answer` does with every head it reads."""
+
+    answer: Serve
+    connections: int = 0
+    heads: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator["Peer"]:
+        """Serve on a free port until the block ends."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            yield self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while not writer.is_closing():
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                await self.answer(self.heads[-1], writer)
+        writer.close()
+
+
+async def reply(_: bytes, writer: asyncio.StreamWriter) -> None:
+    """Answer with an empty page."""
+    writer.write(ANSWER)
+    await writer.drain()
+
+
+def open_client(url: str, tokens: HandedTokens | None = None) -> DataverseClient:
+    """Open a client without a proxy."""
+    settings = DataverseSettings(url=url, auth="token", token="a-fake-token")
+    return connect(settings, tokens=tokens or HandedTokens())
+
+
+async def test_requests_one_after_the_other_share_a_connection() -> None:
+    """A connection whose answer was read carries the next request."""
+    async with Peer(reply).listen() as peer, open_client(peer.url) as client:
+        pages = [await client.get_json("contacts") for _ in range(3)]
+
+    assert (pages, peer.connections) == ([{"value": []}] * 3, 1)
+
+
+async def test_requests_at_the_same_time_have_one_each() -> None:
+    """Nobody waits for somebody else's answer."""
+    everybody = asyncio.Barrier(5)
+
+    async def wait(head: bytes, writer: asyncio.StreamWriter) -> None:
+        await everybody.wait()
+        await reply(head, writer)
+
+    async with Peer(wait).listen() as peer, open_client(peer.url) as client:
+        await asyncio.gather(*(client.get_json("contacts") for _ in range(5)))
+
+    assert peer.connections == 5
+
+
+async def test_only_what_the_client_says_is_sent() -> None:
+    """The head holds the contract's headers, and no cookie, though the server sets one."""
+
+    async def set_cookie(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(ANSWER.replace(b"\r\n", b"\r\nset-cookie: ARRAffinity=abc; Path=/\r\n", 1))
+
+    async with Peer(set_cookie).listen() as peer, open_client(peer.url) as client:
+        for _ in range(2):
+            await client.get_json("contacts?$top=1")
+
+    line, *headers = peer.heads[-1].decode().splitlines()
+    assert line == "GET /api/data/v9.2/contacts?$top=1 HTTP/1.1"
+    assert {header.partition(":")[0].lower() for header in headers if header} == {
+        *("host", "accept", "accept-encoding", "user-agent", "authorization", "if-none-match"),
+        *("odata-version", "odata-maxversion", "x-ms-client-request-id"),
+    }
+
+
+async def test_packed_answers_are_unpacked() -> None:
+    """What arrives compressed is read."""
+    body = gzip.compress(b'{"value": [1]}')
+
+    async def pack(_: bytes, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+    async with Peer(pack).listen() as peer, open_client(peer.url) as client:
+        assert await client.get_json("contacts") == {"value": [1]}
+
+
+@pytest.mark.parametrize(
+    ("ask", "sent"),
+    [
+        pytest.param(lambda client: client.get_json("contacts"), [b"GET", b"GET"], id="read"),
+        pytest.param(lambda client: client.update("contacts(1)", {"a": 1}), [b"PATCH"], id="update"),
+        pytest.param(lambda client: client.delete("contacts(1)"), [b"DELETE"], id="delete"),
+        pytest.param(lambda client: client.create("contacts", {"a": 1}), [b"POST"], id="create"),
+    ],
+)
+async def test_broken_connection_costs_a_question_one_more_request_and_a_change_none(
+    ask: Callable[[DataverseClient], Awaitable[object]], sent: list[bytes]
+) -> None:
+    """A kept connection that breaks is tried again once for a GET; nothing else is ever sent twice."""
+
+    async def answer_once(head: bytes, writer: asyncio.StreamWriter) -> None:
+        if b"WhoAmI" in head:
+            await reply(head, writer)
+        else:
+            writer.close()
+
+    async with Peer(answer_once).listen() as peer, open_client(peer.url) as client:
+        await client.get_json("WhoAmI")
+        with pytest.raises(UnreachableError):
+            await ask(client)
+
+    assert [head.split()[0] for head in peer.heads[1:]] == sent
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_giving_up_at_any_moment_spoils_nothing(warm: bool) -> None:  # noqa: FBT001 - a parameter
+    """Wherever a request is cancelled between connecting and the end of its answer, the next one is carried."""
+
+    async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+        for piece in (ANSWER[:20], ANSWER[20:60], ANSWER[60:-5], ANSWER[-5:]):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with Peer(drip).listen() as peer:
+        for moment in range(40):
+            async with open_client(peer.url) as client:
+                if warm:
+                    await client.get_json("contacts")
+                request = asyncio.create_task(client.get_json("contacts"))
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+                request.cancel()
+                await asyncio.gather(request, return_exceptions=True)
+                assert await client.get_json("contacts") == {"value": []}, moment
+
+
+async def test_answer_that_nobody_reads_ends_its_connection() -> None:
+    """An answer that is closed before its end leaves nothing behind for the next request."""
+
+    async def promise(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(ANSWER[:-5])
+        await writer.drain()
+
+    network = Network(certificates=httpx.create_ssl_context(), proxy=None)
+    async with Peer(promise).listen() as peer, network:
+        for _ in range(2):
+            response = await network.handle_async_request(httpx.Request("GET", peer.url))
+            await response.aclose()
+
+    assert peer.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(ANSWER[:30], id="half a head"),
+        pytest.param(ANSWER[:-5], id="half a body"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", id="another protocol"),
+        pytest.param(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", id="broken chunks"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n", id="endless header"),
+    ],
+)
+async def test_garbage_in_the_place_of_http_is_an_error_of_ours(answer: bytes) -> None:
+    """Whatever comes back, the caller sees an error of the tree."""
+
+    async def send(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    async with Peer(send).listen() as peer, open_client(peer.url) as client:
+        with pytest.raises(DataverseError) as caught:
+            await client.get_json("contacts")
+
+    assert type(caught.value) is UnreachableError
+
+
+async def test_closed_port_is_unreachable() -> None:
+    """A refused connection is told as one."""
+    async with Peer(reply).listen() as peer:
+        pass
+    async with open_client(peer.url) as client:
+        with pytest.raises(UnreachableError, match="no connection to Dataverse"):
+            await client.get_json("contacts")
+
+
+async def test_silence_ends_with_the_deadline_of_the_caller() -> None:
+    """Whoever waits with a deadline gets its end, and the place is free again."""
+    silence = asyncio.Event()
+
+    async def wait(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await silence.wait()
+        writer.close()
+
+    async with Peer(wait).listen() as peer, open_client(peer.url) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await client.get_json("contacts")
+        silence.set()
+
+
+@pytest.mark.parametrize("token", ["two\r\nlines", "a\0b"])
+async def test_token_that_would_break_the_head_is_not_sent(token: str) -> None:
+    """Nobody smuggles a header in, and the token is not shown."""
+    async with Peer(reply).listen() as peer, open_client(peer.url, HandedTokens([token])) as client:
+        with pytest.raises(UnsendableError) as caught:
+            await client.get_json("contacts")
+
+    assert (peer.heads, token in str(caught.value)) == ([], False)
+
+
+async def test_certificate_of_a_stranger_is_refused(tmp_path: Path) -> None:
+    """TLS that is not trusted carries nothing; with the right authority it does."""
+
+    async def answer(_scope: object, _receive: object, send: Callable[[dict[str, object]], Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"value": []}'})
+
+    ca = trustme.CA()
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    with serve(answer, ca=ca, folder=tmp_path) as url:
+        async with open_client(url) as client:
+            with pytest.raises(UnreachableError, match="certificates"):
+                await client.get_json("contacts")
+        settings = DataverseSettings(url=url, auth="token", token="a-fake-token")
+        async with connect(settings, tokens=HandedTokens(), verify=trusting) as client:
+            assert await client.get_json("contacts") == {"value": []}

@@ -1,0 +1,32 @@
+"""The end of a database."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.store.database import open_database
+
+
+@pytest.mark.parametrize("moment", range(20))
+async def test_closing_waits_for_what_was_given_up(tmp_path: Path, moment: int) -> None:
+    """No thread is left that would report to an event loop that is gone, wherever its work was cancelled."""
+    before = set(threading.enumerate())
+    database = open_database(f"sqlite:///{tmp_path}/service.db")
+
+    async def ask() -> None:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    question = asyncio.create_task(ask())
+    for _ in range(moment):
+        await asyncio.sleep(0)
+    question.cancel()
+    await asyncio.gather(question, return_exceptions=True)
+    await database.close()
+
+    assert [thread for thread in threading.enumerate() if "connection_worker" in thread.name] == [
+        thread for thread in before if "connection_worker" in thread.name
+    ]
