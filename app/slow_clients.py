@@ -38,6 +38,7 @@ class ImpatientProtocol(WholeAnswerProtocol):
     _sending: asyncio.TimerHandle | None = None
     _in_request = False
     _in_head = False
+    _saw_body = False
     _head_bytes = 0
 
     @override
@@ -53,11 +54,12 @@ class ImpatientProtocol(WholeAnswerProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._saw_body = False
         super().data_received(data)
         if self._in_request:
             if self._receiving is None:
                 self._receiving = self.loop.call_later(self.receive_seconds, self._stop_receiving)
-            if self._in_head:
+            if not self._saw_body:
                 self._count_head(len(data))
         elif self._receiving is not None:
             self._rest_receiving()
@@ -69,11 +71,23 @@ class ImpatientProtocol(WholeAnswerProtocol):
         super().on_message_begin()
 
     @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What follows a chunked body must not pass for the head, where a proxy says who is asking.
+        if self._in_head:
+            super().on_header(name, value)
+
+    @override
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
         if self._leaving and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._saw_body = True
+        self._head_bytes = 0
+        super().on_body(body)
 
     @override
     def on_message_complete(self) -> None:

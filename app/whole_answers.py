@@ -4,9 +4,10 @@ uvicorn writes the head at once. ASGI asks servers to wait for the body: an appl
 """
 
 import asyncio
+from typing import Any
 
 from typing_extensions import override
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application  # its public modules do not export the type
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.protocol_offers import StayingProtocol
@@ -65,6 +66,10 @@ class HoldingTransport(asyncio.Transport):
             return
         held, self._held = self._held, b""
         self._transport.write(held + data if held else data)
+
+    @override
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
 
     @override
     def is_closing(self) -> bool:

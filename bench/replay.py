@@ -1,12 +1,8 @@
-"""A replay of recorded calls on one core, and what it does to the calls that are answered meanwhile.
-
-Run `python -m bench.replay` from the root of the repository; `python -m bench.replay 10000` takes fewer calls.
-"""
+"""A replay of recorded calls on one core, and what it does to the calls that are answered meanwhile."""
 
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
 import urllib.request
@@ -22,6 +18,7 @@ from app.store.database import open_database
 from app.store.decisions import DecisionStore
 from app.store.upgrade import upgrade
 from bench.load import CALL, KEY
+from bench.output import write
 from bench.server import serve
 from bench.webhook import make_ruleset
 
@@ -36,7 +33,7 @@ _PAUSE = 0.005
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print how long a replay takes and how fast calls are answered without and with it."""
+    """Write how long a replay takes, and how fast calls are answered without and with it; the argument is how many."""
     count = int(arguments[0]) if arguments else _CALLS
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_fill(f"sqlite:///{folder}/bench.db", count))
@@ -56,15 +53,15 @@ def _measure(url: str, count: int) -> None:
         beside += _probe(url, 50)
     took = time.perf_counter() - started
     result = state["result"]
-    print(f"replay of {result['calls']:,} of {count:,} calls, 20 rules: {took:.1f} s, {result['calls'] / took:,.0f}/s")  # noqa: T201
-    print(f"  {result['summary']}")  # noqa: T201
-    _print_row("webhook alone", alone)
-    _print_row("webhook beside a replay", beside or alone)
+    write(f"replay of {result['calls']:,} of {count:,} calls, 20 rules: {took:.1f} s, {result['calls'] / took:,.0f}/s")
+    write(f"  {result['summary']}")
+    _write_row("webhook alone", alone)
+    _write_row("webhook beside a replay", beside or alone)
 
 
-def _print_row(name: str, seconds: list[float]) -> None:
+def _write_row(name: str, seconds: list[float]) -> None:
     cuts = statistics.quantiles(seconds, n=100)
-    print(  # noqa: T201
+    write(
         f"{name:24} {len(seconds):6} calls   p50 {cuts[49] * 1000:6.2f} ms   p99 {cuts[98] * 1000:6.2f} ms"
         f"   max {max(seconds) * 1000:6.2f} ms"
     )
@@ -186,7 +183,3 @@ def _make_id(at: float) -> str:
     """Make a UUID version 7 of this moment (RFC 9562, section 5.7)."""
     random = uuid.uuid4().int & ((1 << 62) - 1)
     return str(uuid.UUID(int=(int(at * 1000) << 80) | (0x7 << 76) | (0x2 << 62) | random))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,7 +1,4 @@
-"""How long a decision and a full trace take: medians over repeats, and the time per rule.
-
-Run `python -m bench.rules` from the root of the repository.
-"""
+"""How long a decision and a full trace take: medians over repeats, and the time per rule."""
 
 import statistics
 import time
@@ -15,6 +12,7 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import caller_facts
 from app.routing.numbers import read_number
 from app.routing.ruleset import read_ruleset
+from bench.output import write
 
 _NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
 _REPEATS = 41
@@ -23,14 +21,14 @@ _SLICE = 0.005
 
 
 def main() -> None:
-    """Print one line per measurement."""
+    """Write one line per measurement."""
     call, caller = _make_call(), _make_caller()
     for count, scoped in ((20, False), (100, False), (1000, False), (1000, True)):
         compiled = _make_rules(count, scoped=scoped)
         for name, task in _list_tasks(compiled, call, caller):
             took = _measure(task)
             label = f"{count} rules{', others scoped to other queues' if scoped else ''}"
-            print(f"{label:<46} {name:<24} {took * 1e6:>9.2f} us   {took / count * 1e9:>8.1f} ns per rule")  # noqa: T201
+            write(f"{label:<46} {name:<24} {took * 1e6:>9.2f} us   {took / count * 1e9:>8.1f} ns per rule")
 
 
 def _list_tasks(compiled: CompiledRuleset, call: Call, caller: Caller) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -102,7 +100,3 @@ def _make_caller() -> Caller:
         account=Account(id="a", name="Example Ltd", columns={"revenue": 500}),
         as_of=_NOW,
     )
-
-
-if __name__ == "__main__":
-    main()

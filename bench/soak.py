@@ -19,6 +19,8 @@ __all__ = ["main"]
 _MINUTES = 2.0
 _CALLERS = 32
 _NUMBERS = 2000
+_REMEMBERED = 3000
+"""Callers; few, so that the memory that is theirs is used up early."""
 _COLD_SHARE = 0.02
 _PROBE_SECONDS = 5.0
 _REPORTS = 10
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> None:
     """Print a line per tenth of the time; the argument is the time in minutes."""
     seconds = float(arguments[0] if arguments else _MINUTES) * 60
     with tempfile.TemporaryDirectory() as folder, serve_app(Crm(delay=0.02), lifespan="off") as (crm, _):
-        environment = make_environment(Path(folder), crm, max_connections=52)
+        environment = make_environment(Path(folder), crm, max_connections=52, SMARTROUTING_CACHE__SIZE=str(_REMEMBERED))
         with serve_process(["app.cli", "serve"], "/health/ready", environment) as running:
             asyncio.run(_soak(running, seconds))
 

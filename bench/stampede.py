@@ -59,8 +59,7 @@ def _crowd_hung() -> None:
         before = measure_process(running.process.pid)
         for number in range(_ROUNDS):
             crm.hangs = True
-            numbers = [f"+35840{number * 1000 + index:07}" for index in range(_HANGING_CALLS)]
-            answers = asyncio.run(_call_together(running.url, numbers))
+            answers = asyncio.run(_call_together(running.url, _list_numbers("+35840")))
             crm.hangs = False
             time.sleep(_RECOVERY_SECONDS)
             asyncio.run(_call_together(running.url, [f"+35845{number:07}"]))
@@ -79,8 +78,13 @@ def _serve(crm: Crm) -> Iterator[Running]:
 
 
 async def _settle(url: str) -> None:
-    """Use everything once, so that what is kept on purpose is there already."""
-    await _call_together(url, [f"+35850{index:07}" for index in range(200)])
+    """Have a crowd of the same size answered, so that what is kept on purpose is there already."""
+    for _ in range(2):
+        await _call_together(url, _list_numbers("+35850"))
+
+
+def _list_numbers(prefix: str) -> list[str]:
+    return [f"{prefix}{index:07}" for index in range(_HANGING_CALLS)]
 
 
 async def _call_together(url: str, numbers: list[str]) -> list[Answer]:

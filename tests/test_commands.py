@@ -103,7 +103,7 @@ def test_rules_test_reports_each_test(console: Console, tmp_path: Path) -> None:
     assert (bad.status, bad.out.splitlines()[-1]) == (1, "1 passed, 1 failed")
     assert bad.out.splitlines()[0].startswith("pass  a VIP: to queue VIP service")
     assert "FAIL  a stranger: " in bad.out
-    assert (none.status, none.out) == (1, "0 passed, 0 failed\n")
+    assert (none.status, none.out) == (1, "0 passed, 0 failed: the ruleset carries no test\n")
 
 
 @pytest.mark.parametrize("command", [("rules", "lint"), ("rules", "test"), ("simulate", "1", "--rules")])
@@ -143,6 +143,16 @@ def test_simulate_a_file(console: Console, tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "smartrouting.db").exists()
 
 
+def test_simulate_reads_what_the_file_of_the_settings_asks_for(console: Console, tmp_path: Path) -> None:
+    """Before the first start the file of the settings decides, by columns that nobody published a rule about."""
+    title = rule("title", QUEUE, fact="caller.columns.jobtitle", op="exists", value=None)
+    rules = write(tmp_path, make_rules(rules=[title], tests=[]))
+
+    result = simulate(console, tmp_path, "+358501234567", SMARTROUTING_RULES__FILE=rules)
+
+    assert (result["decision"]["rule"], result["facts"]["caller.columns.jobtitle"]) == ("title", "Toimitusjohtaja")
+
+
 def test_simulate_a_pretended_caller(console: Console, tmp_path: Path) -> None:
     """A caller may be pretended, and a withheld number is an empty one."""
     rules = write(tmp_path, make_rules())
@@ -152,6 +162,13 @@ def test_simulate_a_pretended_caller(console: Console, tmp_path: Path) -> None:
 
     assert (vip["source"], vip["answer"]["body"]) == ("given", VIP_ANSWER)
     assert (hidden["caller"]["status"], hidden["answer"]) == ("withheld", {"status": 204, "body": None})
+
+
+def test_simulate_a_moment(console: Console, tmp_path: Path) -> None:
+    """A call may be pretended to come at another time, so that opening hours can be tried."""
+    result = simulate(console, tmp_path, "+358401112233", "--caller", "{}", "--at", "2026-12-24T08:30")
+
+    assert result["facts"] == IsPartialDict({"time.local": "10:30", "time.weekday": "thu", "time.open": False})
 
 
 @pytest.mark.parametrize("caller", ["{", '"x"', '{"status": "rich"}', '{"unheard": 1}'])

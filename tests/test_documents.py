@@ -10,6 +10,10 @@ import httpx
 import pytest
 
 from app.commands.settings import write_settings_table
+from app.routing.action import Action
+from app.routing.condition import Operator
+from app.routing.registry import FACTS, FAMILIES
+from app.routing.ruleset import Rule
 from app.settings import read_settings
 from tests.support.console import Console
 
@@ -93,6 +97,30 @@ def test_first_ruleset_of_the_readme_works(console: Console, tmp_path: Path) -> 
         (0, "0 errors, 0 warnings"),
         (0, "1 passed, 0 failed"),
     ]
+
+
+def test_ruleset_of_the_language_works(console: Console, tmp_path: Path) -> None:
+    """The ruleset that shows what a file can say is sound, and its tests pass."""
+    [text] = _JSON.findall((ROOT / "docs/rule-language.md").read_text(encoding="utf-8"))
+    (tmp_path / "rules.json").write_text(text, encoding="utf-8")
+
+    ended = [console.run(tmp_path, "rules", command, "rules.json") for command in ("lint", "test")]
+
+    assert [(each.status, each.out.splitlines()[-1]) for each in ended] == [
+        (0, "0 errors, 0 warnings"),
+        (0, "3 passed, 0 failed"),
+    ]
+
+
+def test_words_of_the_language_are_complete() -> None:
+    """Every fact, with its meaning, every operator and every key of a rule and its action is in the document."""
+    text = (ROOT / "docs/rule-language.md").read_text(encoding="utf-8")
+    specs = {**FACTS, **{f"{prefix}<name>": spec for prefix, spec in FAMILIES.items()}}
+    values = {name: ", ".join(f"`{value}`" for value in spec.values) or spec.type for name, spec in specs.items()}
+    rows = "".join(f"| `{name}` | {values[name]} | {spec.description} |\n" for name, spec in specs.items())
+
+    assert rows in text
+    assert [word for word in (*Operator, *Rule.model_fields, *Action.model_fields) if f"`{word}`" not in text] == []
 
 
 def test_first_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:

@@ -172,6 +172,14 @@ REFUSALS = {
         {"WEBHOOK__API_KEYS": '{"a": " "}'},
         "WEBHOOK__API_KEYS: every label and every secret needs at least one character",
     ),
+    "placeholder": (
+        {"WEBHOOK__API_KEYS": '{"a": "<a long random key>"}'},
+        "WEBHOOK__API_KEYS: a secret still reads like `<…>`: put a long random one in its place",
+    ),
+    "admin-placeholder": (
+        {"ADMIN__API_KEYS": '{"a": {"key": "<another long key>", "role": "admin"}}'},
+        "ADMIN__API_KEYS: a secret still reads like `<…>`: put a long random one in its place",
+    ),
     "shared-key": (
         {"WEBHOOK__API_KEYS": json.dumps({"a": SECRET, "b": SECRET})},
         "WEBHOOK__API_KEYS: two labels have the same secret",

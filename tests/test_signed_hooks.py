@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from structlog.testing import capture_logs
 
 from app.signed_hooks import HookPace, Notice, SignedHooks, UndeliveredError
 
@@ -97,5 +98,9 @@ async def test_delivery_is_given_up_in_the_end() -> None:
 async def test_full_queue_drops_and_never_blocks() -> None:
     """Whoever tells about a trouble never waits for the receiver."""
     hooks = make_hooks(lambda _: httpx.Response(200))
-    for _ in range(600):
-        hooks.send(NOTICE)
+
+    with capture_logs() as lines:
+        for _ in range(600):
+            hooks.send(NOTICE)
+
+    assert [line["event"] for line in lines] == ["hook.dropped"] * 100

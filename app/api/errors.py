@@ -1,8 +1,6 @@
 """The one mapping from exceptions to answers: every error leaves as problem details (RFC 9457)."""
 
-from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -12,12 +10,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.body_keys import list_body_keys
-from app.errors import AppError, Finding, InvalidInputError
-from app.observability.masking import mask_text
+from app.api.validation_findings import list_findings
+from app.errors import AppError, InvalidInputError
 from app.problems import make_problem_response
-from app.routing.documents import join_pointer
-from app.routing.registry import suggest
 
 __all__ = ["FailureBoundary", "add_error_handlers"]
 
@@ -29,10 +24,6 @@ _LEAST_BODY_STATUS = 200
 _BODYLESS = frozenset({204, 205, 304})
 _UNREADABLE = (UnicodeDecodeError, RecursionError)
 """Why the framework could not read a body as JSON, besides finding that it is none."""
-_HIDDEN = "*"
-"""Stands for a key that is none of the interface."""
-_LEAST_TELLING = 3
-"""Characters; shorter values tell nothing, and are found in the middle of any word."""
 _BEARER = 'Bearer realm="smartrouting"'
 
 
@@ -140,63 +131,11 @@ def _answer_unreadable_body(request: Request) -> Response:
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it; Starlette's type is wider
-    known = list_body_keys(request.scope.get("route"))
     return make_problem_response(
         request.scope,
         status=InvalidInputError.status,
         code=InvalidInputError.code,
         title=InvalidInputError.title,
         detail="The request does not have the form this endpoint accepts.",
-        findings=[_find(problem, error.body, known) for problem in error.errors()],
+        findings=list_findings(error, request.scope.get("route")),
     )
-
-
-def _find(problem: Mapping[str, Any], body: object, known: frozenset[str]) -> Finding:
-    """Tell one validation error without the value, or the unknown key, that caused it."""
-    place, *path = problem["loc"]
-    context = problem.get("ctx", {})
-    # Our own validators give code and hint with their errors (see `app.routing.documents.refuse`).
-    code, hint = str(context.get("code", problem["type"])).replace("_", "-"), str(context.get("hint", ""))
-    message, unexpected = _remove_input(problem), problem["type"] == "extra_forbidden"
-    if problem["type"] == "json_invalid":
-        return Finding(code=code, pointer="", message=f"This is not JSON, from character {path[0] if path else 0} on.")
-    if place == "body":
-        pointer = _point(path, body, known, missing=problem["type"] == "missing")
-        hint = suggest(str(path[-1]), known) if unexpected else hint
-        return Finding(code=code, pointer=pointer, message=message, hint=hint)
-    name = _HIDDEN if unexpected else mask_text(".".join(map(str, path)))
-    return Finding(code=code, pointer="", message=f"{place} {name}: {message}")
-
-
-def _remove_input(problem: Mapping[str, Any]) -> str:
-    """Take out of pydantic's message what some of its errors quote from the input."""
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    for quoted in (problem.get("input"), problem.get("ctx", {}).get("tag")):
-        if isinstance(quoted, str) and len(quoted) >= _LEAST_TELLING:
-            message = message.replace(quoted, "…")
-    return message
-
-
-def _point(path: Sequence[str | int], body: object, known: frozenset[str], *, missing: bool) -> str:
-    """Make a JSON pointer of pydantic's location, leaving out the names of union members it mixes in.
-
-    A key that is none of the interface is spelled `*`, because it may be a name or a number.
-    """
-    steps: list[str] = []
-    node = body
-    for index, part in enumerate(path):
-        found = _descend(node, part)
-        if found is None and not (missing and index == len(path) - 1):
-            continue
-        node = found[0] if found else None
-        steps.append(str(part) if isinstance(part, int) or part in known else _HIDDEN)
-    return join_pointer(*steps)
-
-
-def _descend(node: object, part: str | int) -> tuple[object] | None:
-    """Look one step into a document; `None` when there is no such step."""
-    if isinstance(node, dict) and part in node:
-        return (node[part],)
-    if isinstance(node, list) and isinstance(part, int) and part < len(node):
-        return (node[part],)
-    return None

@@ -25,7 +25,7 @@ def complete_openapi(app: FastAPI, *, sign_in: SignIn | None = None) -> None:
         document = _complete(write())
         return document if sign_in is None else _offer_sign_in(document, sign_in)
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
 
 
 def _complete(document: Document) -> Document:

@@ -52,7 +52,8 @@ def dataverse(port: Port, data: Data = None) -> None:
         "Dataverse",
         "DATAVERSE__URL",
         variables,
-        f"Its token endpoint knows tenant {TENANT_ID}, client {CLIENT_ID}, secret {CLIENT_SECRET}.",
+        f"Its token endpoint knows tenant {TENANT_ID}, client {CLIENT_ID}, secret {CLIENT_SECRET};\n"
+        "the service itself asks for tokens by https only.",
     )
 
 

@@ -49,7 +49,8 @@ def test(file: RulesFile) -> None:
         for line in (*result.mismatches, *filter(None, [result.explanation])):
             sys.stdout.write(f"      {line}\n")
     failed = sum(not result.passed for result in results)
-    sys.stdout.write(f"{len(results) - failed} passed, {failed} failed\n")
+    nothing = "" if results else ": the ruleset carries no test"
+    sys.stdout.write(f"{len(results) - failed} passed, {failed} failed{nothing}\n")
     raise typer.Exit(1 if failed or not results else 0)
 
 
@@ -68,5 +69,9 @@ def _end(findings: Sequence[Finding]) -> None:
         place = finding.pointer or "/"
         sys.stdout.write(f"{finding.severity}: {place}{rule}: {finding.message}{hint}\n")
     errors = sum(finding.severity == "error" for finding in findings)
-    sys.stdout.write(f"{errors} errors, {len(findings) - errors} warnings\n")
+    sys.stdout.write(f"{_count(errors, 'error')}, {_count(len(findings) - errors, 'warning')}\n")
     raise typer.Exit(1 if errors else 0)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -21,14 +22,19 @@ from app.settings import RulesSettings, Settings, read_settings
 
 __all__ = ["simulate"]
 
+_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
 
 def simulate(  # noqa: PLR0917 - options of a command, each with its name
     anum: Annotated[str, typer.Argument(help="The caller's number; '' is a withheld one.", show_default=False)],
     bnum: Annotated[str, typer.Option(help="The called number.")] = "",
     target_id: Annotated[str, typer.Option("--targetid", help="The target id.")] = "",
     queue_id: Annotated[str, typer.Option("--queue", help="The id of the queue the call is in.")] = "",
-    rules: Annotated[Path | None, typer.Option(help="Ruleset file; without it the published ruleset.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="Ruleset file; else that of the settings, or what is published.")
+    ] = None,
     caller: Annotated[str, typer.Option(help="""Pretend the CRM says this, e.g. '{"vip": true}'.""")] = "",
+    at: Annotated[datetime | None, typer.Option(help="Pretend it is then, in UTC.", formats=_FORMATS)] = None,
 ) -> None:
     """Decide a made-up call: decision, wire answer and trace as JSON. Nothing is logged, nobody is answered."""
     payload: dict[str, Any] = {
@@ -37,14 +43,15 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
         "targetid": target_id,
         "extradata": {"CurrQueueId": queue_id},
     }
-    question = Question(
-        call=payload,
-        caller=_read_caller(caller) if caller else None,
-        at=None,
-        ruleset=_read_rules(rules) if rules else None,
-    )
+    stub = _read_caller(caller) if caller else None
+    document = _read_rules(rules) if rules else None
     configure_logging("error", "console")
     settings = read_settings()
+    if document is None and settings.rules.file is not None:
+        # What the next start publishes, and what `check` looks at; before the first start nothing else is there.
+        document = _read_rules(settings.rules.file)
+    moment = None if at is None else at.replace(tzinfo=UTC)
+    question = Question(call=payload, caller=stub, at=moment, ruleset=document)
     keep_files_private()
     with TemporaryDirectory() as folder:
         if rules:

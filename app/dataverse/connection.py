@@ -28,11 +28,11 @@ def connect(
     """Open a client for the organisation of these settings; close it with `aclose`.
 
     Every request passes the `guard`, if any. `transport` replaces the network, e.g. by an embedded organisation;
-    `verify` brings certificates of one's own. Raises SettingsError when there is no URL.
+    `verify` brings certificates of one's own. Raises SettingsError when there is no URL, or a proxy of another kind.
     """
     if settings.url is None:
         raise SettingsError("SMARTROUTING_DATAVERSE__URL is not set")
-    proxy = _find_proxy(settings.url)
+    proxy = _find_proxy(settings.url) if transport is None else None
     network = transport or Network(certificates=httpx.create_ssl_context(verify=verify), proxy=proxy)
     return DataverseClient(
         transport=network if guard is None else guard(network),
@@ -45,10 +45,19 @@ def connect(
 
 
 def _find_proxy(url: str) -> str | None:
-    """Read which proxy the environment names for this URL, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` do."""
+    """Read which proxy the environment names for this URL, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` do.
+
+    Raises SettingsError for SOCKS, to which aiohttp would speak HTTP.
+    """
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    if proxy is None:
+        return None
+    if "://" not in proxy:
+        return f"http://{proxy}"
+    if not proxy.lower().startswith(("http://", "https://")):
+        raise SettingsError("the proxy that the environment names for Dataverse must be http:// or https://, not SOCKS")
+    return proxy

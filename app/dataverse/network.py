@@ -20,6 +20,8 @@ _SILENCE_SECONDS: Final = 30.0
 """Generous, because whoever waits brings a deadline."""
 _KEEP_IDLE: Final = 55.0
 """Seconds an idle connection is kept, so that calls a minute apart need no new handshake."""
+_PIECE_BYTES: Final = 8192
+"""So much is unpacked at once: it may unfold a thousandfold before its reader can count."""
 _OURS: Final = frozenset({"Accept-Encoding", "User-Agent", "Accept"})
 """Headers that aiohttp would add; what is to be sent, the request says."""
 
@@ -36,6 +38,7 @@ class Network(httpx.AsyncBaseTransport):
         self._certificates = certificates
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -54,11 +57,14 @@ class Network(httpx.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     def _open_session(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise aiohttp.ClientConnectionError("closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._certificates, keepalive_timeout=_KEEP_IDLE),
@@ -81,7 +87,8 @@ class Body(httpx.AsyncByteStream):
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._answer.content.iter_any():
-            yield part
+            for start in range(0, len(part), _PIECE_BYTES):
+                yield part[start : start + _PIECE_BYTES]
 
     @override
     async def aclose(self) -> None:

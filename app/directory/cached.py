@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from traceback import extract_tb
 
@@ -119,6 +120,22 @@ class CachedDirectory:
             return await self._find_better(e164, entry, until)
         self._tally.miss += 1
         return await self._find_live(e164, entry, until)
+
+    async def find_for(self, selection: Selection, e164: str, *, until: float) -> Sighting:
+        """Return the caller with what other rules than the published ones need; what that adds is not remembered.
+
+        When Dataverse does not answer, it is what `find` says.
+        """
+        if selection == self._selection:
+            return await self.find(e164, until=until)
+        if (sighting := self._memory.recall(e164, selection)) is not None:
+            return sighting
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                answer = await self._look_up(e164, selection)
+            if not isinstance(answer, Outage):
+                return Sighting(answer, Source.LIVE)
+        return await self.find(e164, until=until)
 
     async def purge(self, e164: str | None) -> int:
         """Forget one number or all: memory, look-ups under way and snapshots. Returns how many entries are gone.

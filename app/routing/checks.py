@@ -108,10 +108,10 @@ def _check_moment(bound: datetime, op: str, pointer: str) -> Check:
     limit = bound.timestamp()
 
     def judge_start(values: Sequence[object]) -> int:
-        return TRUE if values[NOW] >= limit else FALSE  # type: ignore[operator]
+        return TRUE if values[NOW] >= limit else FALSE  # type: ignore[operator] # a float at NOW
 
     def judge_end(values: Sequence[object]) -> int:
-        return TRUE if values[NOW] < limit else FALSE  # type: ignore[operator]
+        return TRUE if values[NOW] < limit else FALSE  # type: ignore[operator] # a float at NOW
 
     test = judge_start if op == "gte" else judge_end
     return Check("time.now", op, bound.isoformat(), pointer, test, lambda _, at: _spell_moment(at))

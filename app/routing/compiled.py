@@ -128,7 +128,7 @@ class CompiledRuleset:
 def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRuleset:
     """Compile a ruleset; raises InvalidInputError when a rule names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
-        raise InvalidInputError("The ruleset names destinations it does not have.", findings=findings)
+        raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
     places = Places()
     rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
     return CompiledRuleset(ruleset=ruleset, revision=revision, rules=rules, facts_used=places.list_facts())

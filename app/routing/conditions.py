@@ -50,7 +50,7 @@ def fold(value: FactValue) -> object:
     """Bring a fact or an expected value into the form in which values are compared."""
     kind = value.__class__
     if kind is str:
-        return value.strip().casefold()  # type: ignore[union-attr]
+        return value.strip().casefold()  # type: ignore[union-attr] # told by the class, faster than isinstance
     if kind is bool:
         return (value,)
     return UNTOLD if kind is Unknown else value

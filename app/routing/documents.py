@@ -51,7 +51,7 @@ def read_document(model: type[Model], document: object, keys: Collection[str]) -
     more than 500,000 values or a text longer than 10,000 characters are refused before anything else looks at them.
     """
     if problem := _measure(document):
-        raise InvalidInputError("The document is not usable.", findings=[problem])
+        raise InvalidInputError("the document is not usable", findings=[problem])
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -128,7 +128,8 @@ def _describe(problem: ErrorDetails, document: object, keys: Collection[str]) ->
         code, hint = str(context["code"]), str(context["hint"])
     elif problem["type"] == "extra_forbidden":
         word = str(problem["loc"][-1])
-        code, message, hint = "unknown-key", f'"{word[:100]}" is not a key here', suggest(word, keys)
+        others = (key for key in keys if key != word)
+        code, message, hint = "unknown-key", f'"{word[:100]}" is not a key here', suggest(word, others)
     elif problem["type"] == "enum":
         hint = suggest(str(problem["input"]), re.findall("'([^']+)'", str(context["expected"])))
     if problem["type"] == "missing":

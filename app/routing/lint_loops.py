@@ -1,11 +1,11 @@
-"""Finds rules that send a call in a circle: from queue A to queue B, whose own webhook asks again, and back to A.
+"""Finds redirect loops: rules that send a call from queue A to queue B, whose own webhook asks again, and back to A.
 
-Queues are those that enabled rules redirect to. A circle is an error when a call can be named that really goes round:
-one whose facts fit together and with which, at each queue of the circle, the rule that leads on is the first to match.
-All rules count, not only those of the circle. When such a call exists only if the queues carry certain target ids,
-which nothing here tells, the circle is a warning.
+Queues are those that enabled rules redirect to. A loop is an error when a call can be named that really goes round:
+one whose facts fit together and with which, at each queue of the loop, the rule that leads on is the first to match.
+All rules count, not only those of the loop. When such a call exists only if the queues carry certain target ids,
+which nothing here tells, the loop is a warning.
 
-A redirect to the queue the call is in is no circle: it keeps the call there. A destination with `webhook: false` is a
+A redirect to the queue the call is in is no loop: it keeps the call there. A destination with `webhook: false` is a
 queue that does not ask this service, so that its calls go no further. Not looked at: `on_fail`, agents and numbers.
 """
 
@@ -25,7 +25,7 @@ from app.routing.queue_network import QueueNetwork, Way, find_moment
 from app.routing.registry import find_fact
 from app.routing.ruleset import Ruleset, list_leaves
 
-__all__ = ["Circle", "find_loop_faults", "list_circles"]
+__all__ = ["Loop", "find_loop_faults", "list_loops"]
 
 _MOST_STEPS = 100_000
 _MOST_LOOPS = 20
@@ -33,7 +33,7 @@ _MOST_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
+class Loop:
     """Rules that send a call round, and a call that goes."""
 
     path: tuple[Way, ...]
@@ -44,26 +44,26 @@ class Circle:
 
 
 def find_loop_faults(ruleset: Ruleset, now: float | None) -> Iterator[Finding]:
-    """Report every circle, once, at the first of its rules: at most 20, and as far as 100,000 steps reach.
+    """Report every loop, once, at the first of its rules: at most 20, and as far as 100,000 steps reach.
 
     `now`, in seconds since the epoch, counts for the validity of rules and opening hours.
     """
     labels = {fold(spec.id): spec.label or name for name, spec in ruleset.destinations.items()}
     try:
-        for circle in islice(list_circles(ruleset, now), _MOST_LOOPS):
-            yield _report(circle, labels)
+        for loop in islice(list_loops(ruleset, now), _MOST_LOOPS):
+            yield _report(loop, labels)
     except EffortSpentError:
         yield Finding(
             code="redirect-loops-unchecked",
             pointer="/rules",
-            message="there are too many ways between queues to look at all of them for circles",
+            message="there are too many ways between queues to look at all of them for loops",
             hint="bind rules to queues with call.queue_id",
             severity="warning",
         )
 
 
-def list_circles(ruleset: Ruleset, now: float | None) -> Iterator[Circle]:
-    """List the circles of a ruleset, each with a call that goes round; raises EffortSpentError."""
+def list_loops(ruleset: Ruleset, now: float | None) -> Iterator[Loop]:
+    """List the loops of a ruleset, each with a call that goes round; raises EffortSpentError."""
     effort = Effort(_MOST_STEPS)
     network = QueueNetwork(ruleset, effort=effort)
     search = WitnessSearch(leaves=network.list_leaves(), clockwork=Clockwork(ruleset), effort=effort)
@@ -79,7 +79,7 @@ def list_circles(ruleset: Ruleset, now: float | None) -> Iterator[Circle]:
             witness = _find_witness(path, network, search, names, now)
             if witness is not None:
                 found.add(rules)
-                yield Circle(path, witness, certain)
+                yield Loop(path, witness, certain)
                 break
 
 
@@ -101,31 +101,31 @@ def _find_witness(
     return witness
 
 
-def _report(circle: Circle, labels: Mapping[object, str]) -> Finding:
-    first = min(circle.path, key=lambda way: way.position)
-    place = circle.path.index(first)
-    turned = circle.path[place:] + circle.path[:place]
+def _report(loop: Loop, labels: Mapping[object, str]) -> Finding:
+    first = min(loop.path, key=lambda way: way.position)
+    place = loop.path.index(first)
+    turned = loop.path[place:] + loop.path[:place]
     way = " -> ".join([labels[turned[-1].target], *(labels[step.target] for step in turned)])
     rules = ", ".join(f'"{step.rule.id}"' for step in turned)
-    word = "goes" if circle.certain else "can go"
+    word = "goes" if loop.certain else "can go"
     return Finding(
         code="redirect-loop",
         pointer=join_pointer("rules", first.position, "then", "redirect"),
-        message=f"the same call {word} in a circle, {way}, by the rules {rules}{_describe_witness(circle)}",
+        message=f"the same call {word} in a circle, {way}, by the rules {rules}{_describe_witness(loop)}",
         hint="bind one of them to other queues with call.queue_id, or set `webhook` to false at the destination "
         "whose queue does not ask this service",
         rule=first.rule.id,
-        severity="error" if circle.certain else "warning",
+        severity="error" if loop.certain else "warning",
     )
 
 
-def _describe_witness(circle: Circle) -> str:
-    """Name what the rules of the circle ask of the call, and what it says; nothing personal, and no more than three."""
-    asked = dict.fromkeys(leaf.fact for way in circle.path for _, leaf in list_leaves(way.rule.when))
+def _describe_witness(loop: Loop) -> str:
+    """Name what the rules of the loop ask of the call, and what it says; nothing personal, and no more than three."""
+    asked = dict.fromkeys(leaf.fact for way in loop.path for _, leaf in list_leaves(way.rule.when))
     told = [
-        f"{fact} is {_spell(circle.witness[fact])}"
+        f"{fact} is {_spell(loop.witness[fact])}"
         for fact in asked
-        if fact in circle.witness and not ((spec := find_fact(fact)) and spec.personal)
+        if fact in loop.witness and not ((spec := find_fact(fact)) and spec.personal)
     ]
     return f", for example when {' and '.join(told[:_MOST_TOLD])}" if told else ""
 

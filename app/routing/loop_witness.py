@@ -1,4 +1,4 @@
-"""Searches for a call that goes in a circle: values of facts with which, at each queue, the wanted rule decides.
+"""Searches for a call that goes round a loop: values of facts with which, at each queue, the wanted rule decides.
 
 One fact after the other is given a value, and what is known then is judged in the logic of three values. Facts of one
 caller fit together: nobody who is unknown has a VIP flag. Facts of the clock come from the ruleset's own calendars, at
@@ -60,7 +60,7 @@ class Setting:
     """Where a call is looked for."""
 
     leaves: Sequence[Leaf]
-    """What the rules of the circle compare: the values they mention are always tried."""
+    """What the rules of the loop compare: the values they mention are always tried."""
     tags: Mapping[str, Sequence[FactValue]]
     """The target ids a queue may have; one that is not named may have any that the rules mention."""
     at: float

@@ -110,7 +110,7 @@ def read_ruleset(document: object) -> Ruleset:
         raise InvalidInputError(error.detail, findings=findings) from error
     findings = [*_find_twins(ruleset), *_find_excess(ruleset), *_find_no_calendar(ruleset)]
     if findings:
-        raise InvalidInputError("The ruleset is not usable.", findings=findings)
+        raise InvalidInputError("the ruleset is not usable", findings=findings)
     return ruleset
 
 

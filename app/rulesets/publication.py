@@ -38,7 +38,7 @@ def require_sound(document: object, profile: ResponseProfile, *, region: str) ->
     ruleset = read_ruleset(document)
     findings = [f for f in lint_ruleset(ruleset, profile, region=region) if f.severity == "error"]
     if findings:
-        raise InvalidInputError("The ruleset cannot be published.", findings=findings)
+        raise InvalidInputError("the ruleset cannot be published", findings=findings)
     return ruleset
 
 

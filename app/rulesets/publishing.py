@@ -78,7 +78,7 @@ class Publishing:
         report = await self._gates.inspect(draft.document)
         if not report.publishable:
             errors = sum(finding.severity == "error" for finding in report.findings)
-            detail = f"{errors} thing{'' if errors == 1 else 's'} must be put right before this draft can be published."
+            detail = f"{errors} thing{'' if errors == 1 else 's'} must be put right before this draft can be published"
             raise PublishRefusedError(detail, findings=report.findings)
         now = self._clock()
         note = note_revision(

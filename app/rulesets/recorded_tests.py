@@ -52,9 +52,9 @@ class RecordedTests:
         """
         record = await self._decisions.get(decision_id)
         if record is None:
-            raise NotFoundError("There is no such decision; a fresh one takes a moment to reach the database.")
+            raise NotFoundError("there is no such decision; a fresh one takes a moment to reach the database")
         if record.caller_raw == ERASED or not record.facts:
-            raise InvalidInputError("The facts of this call are gone, so it cannot become a test.")
+            raise InvalidInputError("the facts of this call are gone, so it cannot become a test")
         draft = await self._library.find_draft(draft_id)
         rules = await load_rules(draft.document)
         pinned = _choose_facts(record, rules.facts_used)
@@ -62,7 +62,7 @@ class RecordedTests:
         if personal and not reveal:
             facts = ", ".join(personal)
             raise InvalidInputError(
-                f"Rules of this draft read {facts}; repeat with reveal=true to keep that in the test."
+                f"rules of this draft read {facts}; repeat with reveal=true to keep that in the test"
             )
         title = name or _make_name(record)
         test = _write_test(record, pinned, keep_number="call.caller" in pinned)

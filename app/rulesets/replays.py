@@ -77,7 +77,7 @@ class Replays:
         """
         async with self._starting:
             if len(self._tasks) >= _MOST_AT_ONCE:
-                raise ConflictError("Four replays are running already; wait for one of them, or cancel it.")
+                raise ConflictError("four replays are running already; wait for one of them, or cancel it")
             found = await self._library.find(ref)
             rules = await load_rules(found.document)
             total, now = await plan.count(self._decisions), self._clock()
@@ -125,7 +125,7 @@ class Replays:
             raise NotFoundError("the replay has no result yet")
         record = await self._decisions.get(decision_id)
         if record is None:
-            raise NotFoundError("There is no such decision.")
+            raise NotFoundError("there is no such decision")
         rules = await load_rules(result["document"])
         before = await self._find_rules(record.revision)
         return ComparedCall(

@@ -14,6 +14,7 @@ from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset
 from app.routing.expectations import CallerStub
 from app.routing.facts import encode_facts
+from app.routing.matches import Selection
 from app.routing.numbers import NumberKind, PhoneNumber
 from app.routing.rule_tests import make_caller
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
@@ -36,8 +37,8 @@ _WITHOUT_LOOK_UP = {
 class CallerDirectory(Protocol):
     """Anything that turns an E.164 number into a caller."""
 
-    async def find(self, e164: str, *, until: float) -> Sighting:
-        """Answer by `until` (monotonic seconds)."""
+    async def find_for(self, selection: Selection, e164: str, *, until: float) -> Sighting:
+        """Answer by `until` (monotonic seconds), with the columns of the selection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class Simulation:
         Raises InvalidInputError for a call without `anum` and for an unusable ruleset.
         """
         if "anum" not in question.call:
-            raise InvalidInputError("The call has no key anum; give a number, or null for a withheld one.")
+            raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._rulebook.current()
         if question.ruleset is not None:
             rules = await load_rules(question.ruleset)
@@ -109,7 +110,8 @@ class Simulation:
             withheld = number.kind is NumberKind.WITHHELD
             status = CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN
             return Caller(status=status, detail=_WITHOUT_LOOK_UP[number.kind]), Source.NONE
-        sighting = await self._directory.find(number.e164, until=self._monotonic() + _PATIENCE_SECONDS)
+        until = self._monotonic() + _PATIENCE_SECONDS
+        sighting = await self._directory.find_for(rules.selection, number.e164, until=until)
         return sighting.caller, sighting.source
 
 

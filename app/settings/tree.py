@@ -6,22 +6,15 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from app.settings.admin import AdminSettings
 from app.settings.alerts import AlertsSettings
+from app.settings.callers import CacheSettings, PhoneSettings, VipSettings
+from app.settings.dataverse import DataverseSettings
+from app.settings.deployment import LogSettings, RulesSettings, StoreSettings
 from app.settings.group import PREFIX
-from app.settings.groups import (
-    AdminSettings,
-    CacheSettings,
-    DataverseSettings,
-    EnreachSettings,
-    LogSettings,
-    PhoneSettings,
-    ResponseSettings,
-    RulesSettings,
-    StoreSettings,
-    VipSettings,
-    VoiceSettings,
-    WebhookSettings,
-)
+from app.settings.response import ResponseSettings
+from app.settings.voice import EnreachSettings, VoiceSettings
+from app.settings.webhook import WebhookSettings
 
 __all__ = ["Settings"]
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
+import time
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
@@ -22,6 +23,7 @@ from app.store.json_text import dump_text, load
 __all__ = ["Database", "open_database"]
 
 _IMMEDIATE = "immediate"
+_JOIN_SECONDS = 3.0
 
 
 class Database:
@@ -67,13 +69,18 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        """Close every connection, and wait for statements that nobody waits for any more.
+        """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
 
-        Their threads would report to an event loop that is gone.
+        Their threads would report to an event loop that is gone. One that finds no end must not keep the service from
+        stopping.
         """
         await self._engine.dispose()
-        for thread in list(self._threads):
-            await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(_join, tuple(self._threads), time.monotonic() + _JOIN_SECONDS)
+
+
+def _join(threads: Iterable[Thread], until: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
@@ -100,7 +107,7 @@ def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
     def connect(*arguments: Any, **options: Any) -> aiosqlite.Connection:
         connection = aiosqlite.connect(*arguments, **options)
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does; aiosqlite offers no other way
-        threads.add(connection._thread)  # noqa: SLF001
+        threads.add(connection._thread)  # noqa: SLF001 - to wait for it at the end
         return connection
 
     engine = create_async_engine(

@@ -41,7 +41,9 @@ def erase_caller(row: Mapping[Any, Any]) -> dict[str, object]:
         "call_id": None,
         "target_id": _erase_text(row["target_id"], spellings),
         "queue_id": _erase_text(row["queue_id"], spellings),
-        "facts": {name: _erase_fact(name, value, spellings) for name, value in row["facts"].items()},
+        "facts": {
+            _erase_text(name, spellings): _erase_fact(name, value, spellings) for name, value in row["facts"].items()
+        },
         "decision": _erase_text(row["decision"], spellings),
         "body": _erase_text(row["body"], spellings),
         "erased": True,

@@ -83,20 +83,17 @@ class JobStore:
             row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).mappings().one_or_none()
         return None if row is None else _read_job(row)
 
-    async def list_recent(self, *, limit: int, kinds: Collection[str] | None = None) -> list[Job]:
-        """List jobs, of all kinds or of these, the newest first."""
-        query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
-        if kinds is not None:
-            query = query.where(jobs.c.kind.in_(kinds))
+    async def list_recent(self, *, limit: int, kinds: Collection[str]) -> list[Job]:
+        """List jobs of these kinds, the newest first."""
+        newest = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
+        query = newest.where(jobs.c.kind.in_(kinds))
         async with self._database.read() as connection:
             return [_read_job(row) for row in (await connection.execute(query)).mappings()]
 
-    async def progress(self, job_id: str, *, done: int, total: int | None = None, now: float) -> bool:
+    async def progress(self, job_id: str, *, done: int, now: float) -> bool:
         """Note how far a job is, and return whether it should go on: nobody asked to cancel, nobody gave it up."""
-        values: dict[str, object] = {"done": done, "updated_at": now}
-        if total is not None:
-            values["total"] = total
-        changed = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING).values(values)
+        running = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING)
+        changed = running.values(done=done, updated_at=now)
         async with self._database.write() as connection:
             row = (await connection.execute(changed.returning(jobs.c.cancel_requested))).one_or_none()
         return row is not None and not row.cancel_requested
@@ -119,18 +116,16 @@ class JobStore:
         async with self._database.write() as connection:
             return (await connection.execute(asked)).rowcount > 0
 
-    async def fail_silent(self, *, before: float, now: float, kinds: Collection[str] | None = None) -> int:
-        """Give up running jobs, of all kinds or of these, without a sign of life since `before`: returns how many.
+    async def fail_silent(self, *, before: float, now: float, kinds: Collection[str]) -> int:
+        """Give up running jobs of these kinds without a sign of life since `before`, as their process is gone.
 
-        Their process is gone.
+        Returns how many.
         """
         given_up = (
             update(jobs)
-            .where(jobs.c.state == JobState.RUNNING, jobs.c.updated_at < before)
+            .where(jobs.c.state == JobState.RUNNING, jobs.c.updated_at < before, jobs.c.kind.in_(kinds))
             .values(state=JobState.FAILED, error="the process that ran it has ended", updated_at=now, finished_at=now)
         )
-        if kinds is not None:
-            given_up = given_up.where(jobs.c.kind.in_(kinds))
         async with self._database.write() as connection:
             return (await connection.execute(given_up)).rowcount
 

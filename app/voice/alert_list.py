@@ -28,7 +28,7 @@ class AlertList:
         now = self._clock()
         alert = await self._alerts.acknowledge(alert_id, who=who, now=now)
         if alert is None:
-            raise NotFoundError("There is no such alert.")
+            raise NotFoundError("there is no such alert")
         if (alert.acknowledged_by, alert.acknowledged_at) == (who, now):
             await self._audit.add(
                 at=now, who=who, what="alert.acknowledged", target=f"alert/{alert_id}", after={"key": alert.key}

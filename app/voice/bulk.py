@@ -145,7 +145,8 @@ def read_csv(text: str) -> list[BulkRow]:
     reader = csv.DictReader(io.StringIO(plain), delimiter=";" if ";" in header else ",", skipinitialspace=True)
     names = [(name or "").strip().casefold() for name in reader.fieldnames or ()]
     if "user" not in names or set(names) - _COLUMNS:
-        raise InvalidInputError(f"the first line must name the columns: user, and any of {', '.join(sorted(_COLUMNS))}")
+        others = ", ".join(sorted(_COLUMNS - {"user"}))
+        raise InvalidInputError(f"the first line must name the columns: user, and any of {others}")
     reader.fieldnames = names
     rows: list[BulkRow] = []
     findings: list[Finding] = []

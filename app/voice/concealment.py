@@ -15,15 +15,18 @@ _NAMES = frozenset({"caller.name"})
 _NUMBERS = frozenset({"call.caller"})
 _IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
 _LIKE_A_NUMBER = re.compile(
-    r"(?P<guid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})|(?<![0-9a-z])\+?[0-9]{7,}(?![0-9a-z])", re.IGNORECASE
+    r"(?P<guid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
+    r"|(?<![0-9a-z])\+?[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9a-z])",
+    re.IGNORECASE,
 )
-_FAMILIES = ("caller.columns.", "call.parameters.")
+_PARAMETERS = "call.parameters."
+_FAMILIES = ("caller.columns.", _PARAMETERS)
 """Values of unknown content, which may be anything about a person."""
 
 
 def conceal_facts(facts: Mapping[str, object]) -> dict[str, object]:
     """Mask the caller's number and hide the name and the columns of the caller's record; causes stay."""
-    return {name: _conceal(name, value) for name, value in facts.items()}
+    return {_conceal_name(name): _conceal(name, value) for name, value in facts.items()}
 
 
 def conceal_trace(trace: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +43,11 @@ def conceal_number(text: str) -> str:
 def conceal_identifier(text: str) -> str:
     """Mask what looks like a phone number in an identifier, because some queues send one in its place."""
     return _LIKE_A_NUMBER.sub(lambda found: found[0] if found["guid"] else mask(found[0]), text)
+
+
+def _conceal_name(fact: str) -> str:
+    """Mask the name of a parameter too: whoever calls chose it."""
+    return conceal_identifier(fact) if fact.startswith(_PARAMETERS) else fact
 
 
 def _conceal_condition(condition: Mapping[str, Any]) -> dict[str, Any]:

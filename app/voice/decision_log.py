@@ -72,7 +72,7 @@ class DecisionLog:
         """
         record = await self._decisions.get(decision_id)
         if record is None:
-            raise NotFoundError("There is no such decision; a fresh one takes a moment to reach the database.")
+            raise NotFoundError("there is no such decision; a fresh one takes a moment to reach the database")
         if reveal_to is not None:
             await self._audit.add(
                 at=self._clock(), who=reveal_to.name, what="decision.revealed", target=f"decision/{decision_id}"

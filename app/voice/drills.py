@@ -134,7 +134,7 @@ class FireDrill:
         Raises InvalidInputError for a call without `anum`.
         """
         if "anum" not in payload:
-            raise InvalidInputError("The call has no key anum; give a number, or null for a withheld one.")
+            raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._rulebook.current()
         log = DrillLog(self._decision_log, pretence)
         await self._decide(read_call(payload, self._read_number), DrillCallers(pretence), log, who)

@@ -57,7 +57,7 @@ class Erasure:
         """
         e164 = self._require_number(number)
         if not await self._drain():
-            raise JournalStuckError("Decisions could not be moved to the database; try again when it is back.")
+            raise JournalStuckError("decisions could not be moved to the database; try again when it is back")
         erased = {name: await erase(e164) for name, erase in self._places.items()}
         erased["callers"] = await self._memory.purge(e164)
         await self._note("caller.erased", who, f"caller/{mask(e164)}", erased)
@@ -77,7 +77,7 @@ class Erasure:
     def _require_number(self, number: str) -> str:
         e164 = self._read_number(number).e164
         if e164 is None:
-            raise InvalidInputError("This is no full phone number; write it like +358401234567.")
+            raise InvalidInputError("this is no full phone number; write it from + and the country code on")
         return e164
 
     async def _note(self, what: str, who: str, target: str, counts: Mapping[str, int]) -> None:

@@ -65,7 +65,7 @@ class JobRunner:
     async def __aenter__(self) -> Self:
         """Give up jobs whose process has ended without a word; raises StoreError."""
         now = self._clock()
-        await self._store.fail_silent(before=now - _SILENT_SECONDS, now=now)
+        await self._store.fail_silent(before=now - _SILENT_SECONDS, now=now, kinds=KINDS)
         return self
 
     async def __aexit__(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Protocol
 
+from app.voice.concealment import conceal_identifier
 from app.voice.troubles import Trouble
 
 __all__ = ["QueueTimes", "SilenceWatch"]
@@ -96,12 +97,13 @@ class SilenceWatch:
         silent = _measure_open(latest[0], now, is_open)
         if silent <= max(_TOLERATED * habit.gap, _SHORTEST_SILENCE):
             return None
+        shown = conceal_identifier(queue)
         message = (
-            f"The queue {queue} has not called for {silent / 60:.0f} minutes of opening hours; "
+            f"The queue {shown} has not called for {silent / 60:.0f} minutes of opening hours; "
             f"it usually calls at least every {max(habit.gap / 60, 1):.0f} minutes."
         )
-        facts = {"queue_id": queue, "silent_seconds": round(silent), "usual_gap_seconds": round(habit.gap)}
-        return Trouble(subject=queue, message=message, facts=facts)
+        facts = {"queue_id": shown, "silent_seconds": round(silent), "usual_gap_seconds": round(habit.gap)}
+        return Trouble(subject=shown, message=message, facts=facts)
 
     def _make_clock(self, hours: frozenset[tuple[int, int]]) -> IsOpen:
         if calendars := tuple(self._read_hours()):

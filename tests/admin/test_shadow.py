@@ -85,6 +85,21 @@ async def test_erased_caller_leaves_the_shadow(tmp_path: Path) -> None:
         assert (erased.json()["erased"]["shadow"], after["diverged"]) == (2, 3)
 
 
+async def test_numbers_in_place_of_identifiers_are_masked(tmp_path: Path) -> None:
+    """A number that came as target or queue is neither listed nor part of what is counted."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        desk = Desk(service)
+        draft = await desk.change("PUT", await desk.draft(), "", {"rules": [make_rule("end", disconnect=True)]})
+        await _enter(desk, draft)
+        for spelling in (STRANGER, "040 111 2233"):
+            await service.call(STRANGER, targetid=spelling, extradata={"CurrQueueId": spelling})
+
+        state = await _wait_for_calls(desk, draft, 2)
+
+        assert state["groups"][0]["before"] == "[masked]"
+        assert not re.search(r"40 ?111 ?2233", str(state))
+
+
 async def test_mark_has_a_version(tmp_path: Path) -> None:
     """Putting a draft into the shadow needs the ETag; another draft takes its place; leaving ends it."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:

@@ -125,7 +125,6 @@ async def test_writes_use_the_preconditions_of_the_contract() -> None:
         await client.update(f"phonecalls({ID})", {"statecode": 1}, etag='W/"17"')
         await client.update(f"phonecalls({ID})", {"statecode": 1})
         await client.create_at(f"phonecalls({ID})", {"subject": "x"})
-        await client.upsert(f"phonecalls({ID})", {"subject": "x"})
         await client.delete(f"phonecalls({ID})", etag='W/"17"')
         await client.associate("systemusers(u)", "systemuserroles_association", "roles(r)")
         await client.disassociate("systemusers(u)", "systemuserroles_association", "r")
@@ -145,7 +144,6 @@ async def test_writes_use_the_preconditions_of_the_contract() -> None:
         ("PATCH", f"phonecalls({ID})", 'W/"17"', None, '{"statecode":1}'),
         ("PATCH", f"phonecalls({ID})", "*", None, '{"statecode":1}'),
         ("PATCH", f"phonecalls({ID})", None, "*", '{"subject":"x"}'),
-        ("PATCH", f"phonecalls({ID})", None, None, '{"subject":"x"}'),
         ("DELETE", f"phonecalls({ID})", 'W/"17"', None, ""),
         (
             "POST",
@@ -156,7 +154,10 @@ async def test_writes_use_the_preconditions_of_the_contract() -> None:
         ),
         ("DELETE", "systemusers(u)/systemuserroles_association(r)/$ref", None, None, ""),
     ]
-    assert [r.headers.get("content-type") for r in wire.requests[::5]] == ["application/json", None]
+    assert {(bool(r.content), r.headers.get("content-type")) for r in wire.requests} == {
+        (True, "application/json"),
+        (False, None),
+    }
 
 
 async def test_a_failed_precondition_is_its_own_error() -> None:

@@ -96,6 +96,17 @@ async def test_host_without_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPa
             assert (await client.get_json("contacts"))["target"] == "/api/data/v9.2/contacts?"
 
 
+def test_proxy_that_is_not_spoken_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SOCKS proxy is refused at the start, without its credentials being shown."""
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@127.0.0.1:9")
+
+    with pytest.raises(SettingsError, match="SOCKS") as caught:
+        connect(make_settings("http://127.0.0.1:1"), tokens=EndlessToken("t"))
+
+    assert "secret" not in str(caught.value)
+
+
 def forget_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start without any proxy."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):

@@ -115,6 +115,24 @@ async def test_packed_answers_are_unpacked() -> None:
         assert await client.get_json("contacts") == {"value": [1]}
 
 
+async def test_answer_that_unfolds_without_end_is_given_up_early() -> None:
+    """A packed answer is unpacked piece by piece, so that its reader can stop when it becomes too much."""
+    body = gzip.compress(b" " * 64 * 1024 * 1024, 9)
+
+    async def pack(_: bytes, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+    network = Network(certificates=httpx.create_ssl_context(), proxy=None)
+    async with Peer(pack).listen() as peer, network:
+        response = await network.handle_async_request(httpx.Request("GET", peer.url))
+        sizes = [len(piece) async for piece in response.aiter_bytes()]
+        await response.aclose()
+
+    assert sum(sizes) == 64 * 1024 * 1024
+    assert max(sizes) < 10 * 1024 * 1024
+
+
 @pytest.mark.parametrize(
     ("ask", "sent"),
     [
@@ -229,6 +247,29 @@ async def test_silence_ends_with_the_deadline_of_the_caller() -> None:
             async with asyncio.timeout(0.05):
                 await client.get_json("contacts")
         silence.set()
+
+
+async def test_closing_ends_a_question_under_way_and_opens_nothing_again() -> None:
+    """Whoever still waits, or asks later, gets an error of the tree, and no connection is left behind."""
+    asked, silence = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await silence.wait()
+        writer.close()
+
+    async with Peer(wait).listen() as peer:
+        client = open_client(peer.url)
+        question = asyncio.create_task(client.get_json("contacts"))
+        await asked.wait()
+        await client.aclose()
+        with pytest.raises(UnreachableError):
+            await question
+        with pytest.raises(UnreachableError):
+            await client.get_json("contacts")
+        silence.set()
+
+    assert peer.connections == 1
 
 
 @pytest.mark.parametrize("token", ["two\r\nlines", "a\0b"])

@@ -18,6 +18,7 @@ __all__ = [
     "THROTTLED",
     "Bench",
     "DurationList",
+    "Script",
     "ScriptedDirectory",
     "SnapshotTable",
     "StoreAwayError",

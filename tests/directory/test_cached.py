@@ -15,6 +15,7 @@ from tests.directory.scripted import (
     NOBODY,
     NUMBER,
     Bench,
+    Script,
     SnapshotTable,
     answer,
     answer_after,
@@ -289,3 +290,27 @@ async def test_caller_deleted_in_the_crm_does_not_come_back() -> None:
         await asyncio.sleep(31)
         bench.live.script = answer(FAILED)
         assert (await bench.directory.find(NUMBER, until=bench.by(1.5))).source is Source.NONE
+
+
+async def test_other_rules_have_their_columns_read() -> None:
+    """For rules that are not published a caller is asked anew, and what calls remember stays as it was."""
+    async with Bench(answer(ANNA)) as bench:
+        await bench.directory.find(NUMBER, until=bench.by(1.5))
+        newer = replace(ANNA, open_cases=2)
+        bench.live.script = answer(newer)
+        wider = Selection(open_cases=True)
+
+        assert await bench.directory.find_for(wider, NUMBER, until=bench.by(1.5)) == Sighting(newer, Source.LIVE)
+        assert await bench.directory.find_for(Selection(), NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.FRESH)
+
+
+@pytest.mark.parametrize("script", [answer(FAILED), hang])
+async def test_other_rules_fall_back_to_what_calls_know(script: Script) -> None:
+    """When Dataverse does not answer, rules that are not published get the last known caller."""
+    async with Bench(answer(ANNA)) as bench:
+        await bench.directory.find(NUMBER, until=bench.by(1.5))
+        bench.live.script = script
+
+        sighting = await bench.directory.find_for(Selection(open_cases=True), NUMBER, until=bench.by(1.5))
+
+        assert sighting == Sighting(ANNA, Source.FRESH)

@@ -22,24 +22,25 @@ class Hasty(ImpatientProtocol):
 
 
 async def echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Read the body, then answer so much as the path says."""
+    """Read the body, then answer so much as the path says, or the names of the headers."""
     if scope["type"] != "http":
         return
     while (message := await receive())["type"] == "http.request" and message.get("more_body"):
         pass
     if message["type"] == "http.disconnect":
         return
-    size = int(scope["path"].strip("/") or 2)
-    head = [(b"content-length", str(size).encode())]
+    names = b" ".join(name for name, _ in scope["headers"])
+    body = names if scope["path"] == "/names" else b"x" * int(scope["path"].strip("/") or 2)
+    head = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": head})
-    await send({"type": "http.response.body", "body": b"x" * size})
+    await send({"type": "http.response.body", "body": body})
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[tuple[int, uvicorn.Server]]:
+async def serve(protocol: type[ImpatientProtocol] = Hasty) -> AsyncIterator[tuple[int, uvicorn.Server]]:
     """Serve on a free port."""
     config = uvicorn.Config(
-        echo, port=0, http=Hasty, ws="none", lifespan="off", log_config=None, date_header=False, server_header=False
+        echo, port=0, http=protocol, ws="none", lifespan="off", log_config=None, date_header=False, server_header=False
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
@@ -110,6 +111,26 @@ async def test_endless_head_is_refused() -> None:
     async with serve() as (port, server):
         flood = (b"GET / HTTP/1.1\r\n", *(b"X-%d: %s\r\n" % (index, b"y" * 4000) for index in range(20)))
         assert b" 200 " not in await exchange(port, *flood)
+        await wait_until_idle(server)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05], ids=["one piece", "two pieces"])
+async def test_what_follows_a_chunked_body_is_no_header(pause: float) -> None:
+    """Nobody adds to the head, where proxies say who is asking, once the body has begun."""
+    head = b"POST /names HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"2\r\nok\r\n0\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"
+    async with serve() as (port, _):
+        answer = await exchange(port, *((head, body) if pause else (head + body,)), pause=pause)
+
+    assert answer.endswith(b"\r\n\r\nhost connection transfer-encoding")
+
+
+@pytest.mark.parametrize("line", [b"X: %b\r\n", b"%b"], ids=["many", "one"])
+async def test_endless_end_of_a_chunked_body_is_refused(line: bytes) -> None:
+    """What follows the last chunk is bounded as the head is, and does not pile up."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: "
+    async with serve(ImpatientProtocol) as (port, server):
+        assert await exchange(port, head, *[line % (b"y" * 4000)] * 40) == b""
         await wait_until_idle(server)
 
 

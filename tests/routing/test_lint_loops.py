@@ -12,7 +12,7 @@ from app.routing.callers import Caller, CallerStatus
 from app.routing.calls import Call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import FactValue
-from app.routing.lint_loops import find_loop_faults, list_circles
+from app.routing.lint_loops import find_loop_faults, list_loops
 from app.routing.numbers import read_number
 from app.routing.ruleset import Ruleset, read_ruleset
 from tests.routing.examples import NOW, leaf
@@ -21,7 +21,6 @@ IN_A = leaf("call.queue_id", "is", "A")
 IN_B = leaf("call.queue_id", "in", ["b", "x"])
 VIP = leaf("caller.vip", "is", True)
 NOT_VIP = leaf("caller.vip", "is", False)
-SUNDAY = leaf("time.weekday", "is", "sun")
 IN_C = leaf("call.queue_id", "is", "c")
 Rules = tuple[str, dict[str, object] | None]
 
@@ -31,7 +30,7 @@ def _tag(*values: str) -> dict[str, object]:
 
 
 def _read(*rules: Rules, **members: object) -> Ruleset:
-    """Read rules given as target (empty: the call stays) and condition; `first` are members of the first rule."""
+    """Read rules given as target (empty: the call stays) and condition; `members` are members of the document."""
     document: dict[str, object] = {
         "destinations": {name: {"kind": "queue", "id": f"{name}", "label": name.upper()} for name in "abc"},
         "rules": [
@@ -211,18 +210,20 @@ def test_many_rules_end_in_time() -> None:
 
 _PARTS = st.sampled_from(
     [
-        *(IN_A, IN_B, IN_C, VIP, NOT_VIP, leaf("call.queue_id", "not_in", ["a", "c"])),
-        *(leaf("caller.status", "is", "unknown"), leaf("caller.status", "in", ["identified", "unavailable"])),
-        *(
-            leaf("call.culture", "is_not", "fi-FI"),
-            leaf("call.culture", "starts_with", "fi"),
-            leaf("caller.vip", "exists"),
-        ),
-        *(
-            leaf("time.weekday", "in", ["sat", "sun"]),
-            leaf("time.local", "lt", "12:00"),
-            leaf("caller.vip", "is_unknown"),
-        ),
+        IN_A,
+        IN_B,
+        IN_C,
+        VIP,
+        NOT_VIP,
+        leaf("call.queue_id", "not_in", ["a", "c"]),
+        leaf("caller.status", "is", "unknown"),
+        leaf("caller.status", "in", ["identified", "unavailable"]),
+        leaf("caller.vip", "exists"),
+        leaf("caller.vip", "is_unknown"),
+        leaf("call.culture", "is_not", "fi-FI"),
+        leaf("call.culture", "starts_with", "fi"),
+        leaf("time.weekday", "in", ["sat", "sun"]),
+        leaf("time.local", "lt", "12:00"),
     ]
 )
 _CONDITIONS = st.recursive(
@@ -243,16 +244,16 @@ def test_refused_is_what_really_goes_round(rules: list[Rules]) -> None:
     """With the example of each circle its rules decide, queue by queue; and every call that goes round is found."""
     ruleset = _read(*rules)
     compiled = compile_ruleset(ruleset, revision=None)
-    circles = list(list_circles(ruleset, NOW))
+    loops = list(list_loops(ruleset, NOW))
 
-    for circle in circles:
-        here = circle.path[-1].target
-        for way in circle.path:
-            decision = compiled.decide({**circle.witness, "call.queue_id": here}, NOW)
+    for loop in loops:
+        here = loop.path[-1].target
+        for way in loop.path:
+            decision = compiled.decide({**loop.witness, "call.queue_id": here}, NOW)
             assert decision.target is not None
             assert (decision.rule, decision.target.id) == (way.rule.id, way.target)
             here = way.target
-    assert bool(circles) == any(_goes_round(compiled, facts) for facts in _list_facts(compiled))
+    assert bool(loops) == any(_goes_round(compiled, facts) for facts in _list_facts(compiled))
 
 
 def _list_facts(compiled: CompiledRuleset) -> list[dict[str, FactValue]]:

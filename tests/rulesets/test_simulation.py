@@ -11,6 +11,7 @@ from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.compiled import CompiledRuleset
 from app.routing.expectations import CallerStub
+from app.routing.matches import Selection
 from app.routing.numbers import read_number
 from app.routing.wire import ResponseProfile
 from app.rulesets.simulation import Question, Simulation
@@ -37,9 +38,11 @@ class Asked:
     """A directory that knows a VIP, and notes what it is asked."""
 
     questions: list[tuple[str, float]] = field(default_factory=list)
+    selection: Selection | None = None
 
-    async def find(self, e164: str, *, until: float) -> Seen:
+    async def find_for(self, selection: Selection, e164: str, *, until: float) -> Seen:
         """Answer a VIP."""
+        self.selection = selection
         self.questions.append((e164, until))
         return Seen(Caller(status=CallerStatus.IDENTIFIED, vip=True, as_of=NOW))
 
@@ -108,6 +111,16 @@ async def test_draft_decides_instead_of_the_live_rules() -> None:
     result = await ask(Asked(), {"anum": "0501234567"}, ruleset=draft)
 
     assert (result["answer"]["body"], result["trace"]["revision"]) == ({"InitialTarget": "DISCONNECT:"}, None)
+
+
+async def test_what_a_draft_reads_is_asked_for() -> None:
+    """The look-up brings along what the rules of the question read, not only what the published ones do."""
+    directory = Asked()
+    draft = make_document({"when": {"fact": "caller.open_cases", "op": "gt", "value": 0}})
+
+    await ask(directory, {"anum": "0501234567"}, ruleset=draft)
+
+    assert directory.selection == Selection(open_cases=True)
 
 
 @pytest.mark.parametrize(

@@ -30,3 +30,13 @@ async def test_closing_waits_for_what_was_given_up(tmp_path: Path, moment: int) 
     assert [thread for thread in threading.enumerate() if "connection_worker" in thread.name] == [
         thread for thread in before if "connection_worker" in thread.name
     ]
+
+
+async def test_closing_ends_while_a_connection_is_in_use(tmp_path: Path) -> None:
+    """A connection that is never given back does not keep the service from stopping."""
+    database = open_database(f"sqlite:///{tmp_path}/service.db")
+
+    async with database.engine.connect() as connection:
+        async with asyncio.timeout(5):
+            await database.close()
+        await connection.invalidate()

@@ -231,6 +231,18 @@ async def test_erased_caller_is_gone_and_still_counts(store: DecisionStore) -> N
     assert await store.count_by_rule(NOON) == {"vip": 2}
 
 
+async def test_erased_caller_is_gone_from_the_names_of_parameters(store: DecisionStore) -> None:
+    """A number that stands in the name of a fact is erased as well."""
+    record = make_record(facts={"call.parameters.DYN_+358501234567": "yes"})
+    await store.add([record])
+
+    await store.erase_number("+358501234567")
+
+    found = await store.get(record.id)
+    assert found is not None
+    assert found.facts == {"call.parameters.DYN_erased": "erased"}
+
+
 async def test_erased_caller_stays_erased_when_added_again(store: DecisionStore) -> None:
     """A record that arrives once more after its caller was erased does not bring the caller back."""
     record = make_record()

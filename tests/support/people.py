@@ -79,6 +79,10 @@ class People:
 
         return await wait_for(read)
 
+    def count_writes(self) -> int:
+        """Count what was sent to Dynamics to change it."""
+        return sum(request.method != "GET" for request in self.dataverse.requests)
+
     async def list_audit(self, **query: Any) -> list[tuple[str, str, str]]:
         """List who did what to what, oldest first."""
         items = (await self.get("/admin/audit", limit=200, **query)).json()["items"]

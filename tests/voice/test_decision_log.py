@@ -126,6 +126,7 @@ async def test_numbers_in_place_of_identifiers_are_masked(database: Database) ->
     [
         ("0501234567", "0501****67"),
         ("+358501234567-call", "+35850*****67-call"),
+        ("from 050 123 4567", "from 050 12****67"),
         ("sip:+358501234567@pbx", "sip:+35850*****67@pbx"),
         ("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-555555555555"),
         ("SALES_QUEUE", "SALES_QUEUE"),
@@ -136,6 +137,13 @@ async def test_numbers_in_place_of_identifiers_are_masked(database: Database) ->
 def test_only_numbers_are_masked_in_identifiers(identifier: str, shown: str) -> None:
     """What looks like a phone number is masked; GUIDs, names and short numbers stay."""
     assert conceal_identifier(identifier) == shown
+
+
+def test_number_in_the_name_of_a_parameter_is_masked() -> None:
+    """The queue chooses the names of parameters too."""
+    shown = conceal_facts({f"call.parameters.DYN_{NUMBER}": "yes"})
+
+    assert shown == {"call.parameters.DYN_+35850*****67": HIDDEN}
 
 
 async def test_erased_callers_are_told(database: Database) -> None:

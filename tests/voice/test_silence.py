@@ -58,6 +58,16 @@ async def test_queue_is_silent_after_three_times_its_usual_gap() -> None:
     )
 
 
+async def test_number_in_the_place_of_a_queue_is_masked() -> None:
+    """An alert is listed, and sent to others, without what may be somebody's number."""
+    times = Times(*every(10, since=MONDAY - timedelta(hours=4), until=MONDAY), queue="+358501234567")
+
+    [trouble] = await find(times, MONDAY + timedelta(minutes=31), office)
+
+    assert (trouble.subject, trouble.facts["queue_id"]) == ("+35850*****67", "+35850*****67")
+    assert "501234567" not in trouble.message
+
+
 async def test_nights_and_weekends_are_no_silence() -> None:
     """Only the time in which a calendar is open counts, before and now."""
     friday_evening = datetime(2026, 3, 6, 15, 55, tzinfo=UTC)

@@ -80,7 +80,7 @@ def _compile_any(parts: list[ast._Node], scope: Scope) -> Predicate:
     for part in parts:
         match part:
             case ast.Compare(comparator=ast.Eq(), left=(ast.Identifier() | ast.Attribute()) as path, right=literal) if (
-                isinstance(literal, ast._Literal)  # noqa: SLF001
+                isinstance(literal, ast._Literal)  # noqa: SLF001 - see `grammar`
             ):
                 column, read = find_column(path, scope)
                 candidates.setdefault(path, (read, set()))[1].add(read_literal(column, literal, "Equal"))
@@ -97,7 +97,7 @@ def _one_of(read: Reader, values: frozenset[Any]) -> Predicate:
 def _compile_comparison(node: ast.Compare, scope: Scope) -> Predicate:
     if isinstance(node.comparator, ast.In):
         raise WireError(501, NOT_IMPLEMENTED, "The method or operation is not implemented.")
-    if isinstance(node.left, ast._Literal) or not isinstance(node.left, ast.Identifier | ast.Attribute):  # noqa: SLF001
+    if isinstance(node.left, ast._Literal) or not isinstance(node.left, ast.Identifier | ast.Attribute):  # noqa: SLF001 - see `grammar`
         raise bad_query("The left side of a comparison in $filter must be a property.")
     column, read = find_column(node.left, scope)
     expected = _right_side(node, column, scope)
@@ -120,7 +120,7 @@ def _ordering(compare: Callable[[Any, Any], bool], read: Reader, expected: Reade
 
 def _right_side(node: ast.Compare, column: Column, scope: Scope) -> Reader:
     kind = _ORDERINGS.get(type(node.comparator), (type(node.comparator).__name__.replace("Eq", "Equal"), None))[0]
-    if isinstance(node.right, ast._Literal):  # noqa: SLF001
+    if isinstance(node.right, ast._Literal):  # noqa: SLF001 - see `grammar`
         value = read_literal(column, node.right, kind)
         return lambda _row: value
     if not isinstance(node.right, ast.Identifier | ast.Attribute):

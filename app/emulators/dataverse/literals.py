@@ -47,7 +47,7 @@ def read_literal(column: Column, node: ast._Literal, operator: str) -> Any:
     read = _READ.get((_EDM[column.kind], type(node)))
     if read is not None:
         with suppress(ValueError):
-            return read(node.val)  # type: ignore[attr-defined]
+            return read(node.val)  # type: ignore[attr-defined] # every literal has one
     raise _incompatible(column, _LITERAL_EDM.get(type(node), "Edm.Untyped"), operator)
 
 

@@ -80,10 +80,9 @@ class Tables:
         if navigation.link:
             for link in self.rows(navigation.link):
                 near = link.get(navigation.column, "")
-                far = (
-                    self.find(navigation.target, link.get(navigation.far_column, "")) if only in {None, near} else None
-                )
-                if far is not None:
+                if only not in {None, near}:
+                    continue
+                if (far := self.find(navigation.target, link.get(navigation.far_column, ""))) is not None:
                     yield near, far
             return
         type_key = lookup_type_of(navigation.column)
