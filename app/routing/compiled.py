@@ -98,7 +98,7 @@ class CompiledRuleset:
         facts = complete_facts(facts, self._facts_used)
         values = self._read_values(facts, now)
         told = tuple([test(values) for test in self._tests])
-        rules = tuple([RuleTrace(rule, rule.combine(told[span]), told[span]) for rule, span in self._spans])
+        rules = tuple([RuleTrace(rule, rule.combine(verdicts := told[span]), verdicts) for rule, span in self._spans])
         first = next((trace.rule for trace in rules if trace.verdict == TRUE), None)
         return Trace(
             revision=self._revision,

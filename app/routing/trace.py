@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from app.routing.checks import Outline
 from app.routing.compiled_rule import CompiledRule
@@ -17,7 +19,7 @@ __all__ = ["NearMiss", "RuleTrace", "Trace"]
 _WORDS = {TRUE: "true", UNKNOWN: "unknown", FALSE: "false"}
 
 
-class RuleTrace(NamedTuple):
+class RuleTrace(msgspec.Struct, frozen=True):
     """One rule and the verdicts of its checks, as numbers (see `conditions`)."""
 
     rule: CompiledRule
