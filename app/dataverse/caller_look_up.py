@@ -10,7 +10,7 @@ from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
 from app.dataverse.queries import SearchPlan, build_account_query, build_case_query, build_contact_query
 from app.dataverse.records import LOOKUP_TYPES, count_cases, read_accounts, read_contacts
-from app.dataverse.refusals import Refusals, list_columns
+from app.dataverse.refusals import Refusals
 from app.routing.matches import LookUp, Match, Selection
 from app.routing.numbers import spell_number
 
@@ -42,19 +42,13 @@ class CallerLookUp:
     async def look_up(self, e164: str, selection: Selection) -> LookUp:
         """Read every record with this number and what the selection wants of it.
 
-        Columns of the selection that the organisation does not know are left out and reported; cases that cannot be
+        Columns of the selection that the organisation does not know are left out and logged; cases that cannot be
         read do not fail the look-up. Raises DataverseError, among them BadQueryError for unknown columns of the
         settings; it has no deadline of its own.
         """
         matches = await self._find_matches(e164, selection)
         cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
-        missing = list_columns(selection) - list_columns(self._refusals.strip(selection))
-        return LookUp(
-            matches=matches,
-            open_cases=cases,
-            open_cases_failed=failed,
-            missing_columns=frozenset(f"{table}.{column}" for table, column in missing),
-        )
+        return LookUp(matches=matches, open_cases=cases, open_cases_failed=failed)
 
     async def _find_matches(self, e164: str, selection: Selection) -> tuple[Match, ...]:
         spellings = spell_number(e164, self._patterns)

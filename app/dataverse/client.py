@@ -148,10 +148,6 @@ class DataverseClient:
         """Change a row that exists; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("PATCH", self._root + path, {"If-Match": etag}, changes)
 
-    async def create_at(self, path: str, row: Mapping[str, object]) -> None:
-        """Create a row under an id of ours; raises PreconditionError when it exists already, else DataverseError."""
-        await self._send("PATCH", self._root + path, {"If-None-Match": "*"}, row)
-
     async def delete(self, path: str, *, etag: str | None = None) -> None:
         """Delete a row; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("DELETE", self._root + path, {"If-Match": etag} if etag else {})

@@ -168,7 +168,7 @@ class RecordConflictError(DataverseError):
 
 
 class PreconditionError(DataverseError):
-    """The row changed since it was read; or, for a create-only write, it exists already."""
+    """The row changed since it was read."""
 
     status = 412
     code = "dataverse-precondition-failed"

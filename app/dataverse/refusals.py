@@ -11,7 +11,7 @@ from app.dataverse.errors import BadQueryError
 from app.dataverse.queries import SearchPlan
 from app.routing.matches import Selection
 
-__all__ = ["Refusals", "list_columns"]
+__all__ = ["Refusals"]
 
 _REMEMBERED: Final = 600.0
 """Seconds until a refused column is asked for again; somebody may have added it."""
@@ -49,7 +49,7 @@ class Refusals:
 
         When the message names no column, every column that only rules asked for is suspected.
         """
-        asked_for = list_columns(asked) - self._required
+        asked_for = _list_columns(asked) - self._required
         if error.facts.column is None:
             suspects = asked_for
         else:
@@ -70,7 +70,7 @@ class Refusals:
         return _NAME.fullmatch(column) is not None and (table, column) not in self._refused
 
 
-def list_columns(selection: Selection) -> frozenset[Column]:
+def _list_columns(selection: Selection) -> frozenset[Column]:
     """List the columns of a selection with their tables."""
     contact = {("contact", column) for column in selection.contact_columns}
     return frozenset(contact | {("account", column) for column in selection.account_columns})

@@ -54,9 +54,6 @@ class DirectoryStatistics:
     in_background: int
     """Those of them that nobody waits for."""
     breaker: BreakerState
-    snapshots_pending: int
-    snapshots_dropped: int
-    snapshots_failed: int
 
 
 class CachedDirectory:
@@ -159,9 +156,6 @@ class CachedDirectory:
             look_ups=len(self._flights),
             in_background=self._flights.in_background,
             breaker=self._breaker.state,
-            snapshots_pending=self._snapshots.backlog,
-            snapshots_dropped=self._snapshots.dropped,
-            snapshots_failed=self._snapshots.failures,
         )
 
     async def aclose(self) -> None:

@@ -33,8 +33,6 @@ class SnapshotReads:
         self._asked: dict[str, asyncio.Future[Caller | None]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
-        self.failures = 0
-        """Questions that failed, ever."""
 
     async def find(self, e164: str, *, until: float) -> Caller | None:
         """Return the stored caller, if the store tells it before `until` (loop time). Never raises."""
@@ -87,7 +85,6 @@ class SnapshotReads:
             # What was forgotten meanwhile may have been written meanwhile.
             self._absent.update(dict.fromkeys(self._asked.keys() - callers.keys(), True))
         except Exception as error:  # noqa: BLE001 - a broken store must not stop a call
-            self.failures += 1
             log.warning("directory.snapshots_not_read", error=type(error).__name__, count=len(batch))
         finally:
             self._asked = {}

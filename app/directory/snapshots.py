@@ -46,14 +46,6 @@ class Snapshots:
         self._reads = SnapshotReads(read=store.get_many, limits=limits, monotonic=monotonic)
         self._writing = asyncio.Lock()
         self._closed = False
-        self.dropped = 0
-        """Callers that found no room in the buffer, ever."""
-        self._failed_writes = 0
-
-    @property
-    def failures(self) -> int:
-        """Reads and writes that failed, ever."""
-        return self._failed_writes + self._reads.failures
 
     @property
     def backlog(self) -> int:
@@ -67,7 +59,6 @@ class Snapshots:
         self._pending[e164] = None if caller.status is CallerStatus.UNKNOWN else caller
         while len(self._pending) > self._limits.snapshot_buffer:
             del self._pending[next(iter(self._pending))]
-            self.dropped += 1
         if self._writer is None and not self._closed:
             self._writer = asyncio.create_task(self._write_behind(), name="directory.snapshots")
 
@@ -122,7 +113,6 @@ class Snapshots:
             for e164 in (e164 for e164, caller in batch.items() if caller is None):
                 await self._store.erase(e164)
         except Exception as error:  # noqa: BLE001 - the outermost boundary of a background task
-            self._failed_writes += 1
             log.warning("directory.snapshots_not_written", error=type(error).__name__, count=len(batch))
             return False
         for e164, caller in batch.items():

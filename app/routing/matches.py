@@ -56,5 +56,3 @@ class LookUp:
     open_cases: Mapping[str, int] | None = None
     """Active cases by contact or account id; `None` when not asked for, or when they could not be had."""
     open_cases_failed: bool = False
-    missing_columns: frozenset[str] = frozenset()
-    """`contact.name` or `account.name` of columns the organisation refused, so that they were left out."""

@@ -124,7 +124,6 @@ async def test_writes_use_the_preconditions_of_the_contract() -> None:
         created = await client.create("phonecalls", {"subject": "a + b"})
         await client.update(f"phonecalls({ID})", {"statecode": 1}, etag='W/"17"')
         await client.update(f"phonecalls({ID})", {"statecode": 1})
-        await client.create_at(f"phonecalls({ID})", {"subject": "x"})
         await client.delete(f"phonecalls({ID})", etag='W/"17"')
         await client.associate("systemusers(u)", "systemuserroles_association", "roles(r)")
         await client.disassociate("systemusers(u)", "systemuserroles_association", "r")
@@ -143,7 +142,6 @@ async def test_writes_use_the_preconditions_of_the_contract() -> None:
         ("POST", "phonecalls", None, None, '{"subject":"a + b"}'),
         ("PATCH", f"phonecalls({ID})", 'W/"17"', None, '{"statecode":1}'),
         ("PATCH", f"phonecalls({ID})", "*", None, '{"statecode":1}'),
-        ("PATCH", f"phonecalls({ID})", None, "*", '{"subject":"x"}'),
         ("DELETE", f"phonecalls({ID})", 'W/"17"', None, ""),
         (
             "POST",
