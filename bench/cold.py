@@ -2,37 +2,51 @@
 
 import asyncio
 import json
+import os
 import tempfile
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+
+import uvloop
 
 from bench.callers import Answer, Caller, percentile
 from bench.crm import Crm
 from bench.load import KEY
 from bench.output import write
-from bench.server import measure_processor, serve_process
+from bench.server import CLIENT_CORE, measure_processor, serve, serve_process
 from bench.webhook import make_ruleset
-from bench.world import serve_app
 
-__all__ = ["main", "make_environment"]
+__all__ = ["main", "make_crm", "make_environment"]
 
 _CRM_SECONDS = 0.08
 _CONCURRENT = 50
-_CALLS = 3000
+_CALLS = 6000
 _CONNECTIONS = 104
 """Two for each of 50 look-ups at once; beyond the 52 that Dataverse publishes for one user and web server."""
 
 
+def make_crm() -> Crm:
+    """Make the CRM, for a process of its own."""
+    return Crm(delay=_CRM_SECONDS)
+
+
 def main(arguments: list[str]) -> None:
-    """Print the distribution of the answers' times, for callers in a row and for callers once every 100 ms."""
+    """Print the distribution of the answers' times: the CRM's own, and the service's at two paces of the callers."""
     calls = int(arguments[0]) if arguments else _CALLS
-    with tempfile.TemporaryDirectory() as folder, serve_app(Crm(delay=_CRM_SECONDS), lifespan="off") as (crm, _):
+    os.sched_setaffinity(0, {CLIENT_CORE})
+    crm_command = ["uvicorn", "--factory", "bench.cold:make_crm", "--port", "{port}", "--lifespan", "off"]
+    with tempfile.TemporaryDirectory() as folder, serve(crm_command, "/", {}, core=CLIENT_CORE) as crm:
         environment = make_environment(Path(folder), crm, max_connections=_CONNECTIONS)
         with serve_process(["app.cli", "serve"], "/health/ready", environment) as running:
-            asyncio.run(_press(running.url, 200, 1_000_000, pause=0.0))
-            for name, pause in (("without a pause", 0.0), ("and 1 s between", 1.0)):
+            numbers = (f"+35840{index:07}" for index in count(1_000_000))
+            uvloop.run(_press(running.url, numbers, 500, pause=0.0))
+            _report("the CRM itself, asked in a row", uvloop.run(_press(crm, numbers, calls, pause=0.0)))
+            for name, pause in (("callers in a row", 0.0), ("callers with 1 s between their calls", 1.0)):
                 before = measure_processor(running.process.pid)
-                answers = asyncio.run(_press(running.url, calls, 2_000_000 if pause else 3_000_000, pause=pause))
-                _report(name, answers, (measure_processor(running.process.pid) - before) / calls)
+                answers = uvloop.run(_press(running.url, numbers, calls, pause=pause))
+                spent = (measure_processor(running.process.pid) - before) / calls
+                _report(name, answers, f"   processor {spent * 1000:.2f} ms per call")
 
 
 def make_environment(folder: Path, crm: str, *, max_connections: int = 20, **more: str) -> dict[str, str]:
@@ -53,15 +67,16 @@ def make_environment(folder: Path, crm: str, *, max_connections: int = 20, **mor
     }
 
 
-async def _press(url: str, calls: int, first: int, *, pause: float) -> list[Answer]:
-    numbers = iter(f"+35840{index:07}" for index in range(first, first + calls))
+async def _press(url: str, numbers: Iterator[str], calls: int, *, pause: float) -> list[Answer]:
+    """Have every caller call again once it was answered; they begin one after the other, as strangers do."""
+    left = iter(range(calls))
 
     async def call_in_a_row(index: int) -> list[Answer]:
         answers = []
         async with Caller(url) as caller:
-            await asyncio.sleep(pause * index / _CONCURRENT)
-            for number in numbers:
-                answers.append(await caller.call(number))
+            await asyncio.sleep((_CRM_SECONDS + pause) * index / _CONCURRENT)
+            for _ in left:
+                answers.append(await caller.call(next(numbers)))
                 await asyncio.sleep(pause)
         return answers
 
@@ -69,11 +84,10 @@ async def _press(url: str, calls: int, first: int, *, pause: float) -> list[Answ
     return [answer for row in rows for answer in row]
 
 
-def _report(name: str, answers: list[Answer], processor: float) -> None:
+def _report(name: str, answers: list[Answer], more: str = "") -> None:
     times = [answer.milliseconds for answer in answers]
     found = sum(answer.status in {200, 204} for answer in answers)
     write(
-        f"cold callers, {_CONCURRENT} at a time, {name:25} {len(answers)} calls, {len(answers) - found} failed   "
-        f"p50 {percentile(times, 0.5):.1f} ms   p99 {percentile(times, 0.99):.1f} ms   most {max(times):.1f} ms   "
-        f"processor {processor * 1000:.2f} ms per call"
+        f"{name:36} {len(answers)} calls, {len(answers) - found} failed   p50 {percentile(times, 0.5):5.1f} ms   "
+        f"p99 {percentile(times, 0.99):5.1f} ms   most {max(times):5.1f} ms{more}"
     )

@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.server import CLIENT_CORE
+
 __all__ = ["CALL", "KEY", "Load", "find_wrk", "press"]
 
 KEY = "bench-webhook-key"
@@ -23,7 +25,6 @@ CALL = {
         "DYN_PAR_Culture": "en-GB",
     },
 }
-_CLIENT_CORE = "1"
 _MICROSECONDS = {"us": 1.0, "ms": 1_000.0, "s": 1_000_000.0}
 
 
@@ -52,7 +53,7 @@ def press(url: str, *, seconds: int, connections: int) -> Load:
         script.write_text(_script(), encoding="utf-8")
         command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
         if pin := shutil.which("taskset"):
-            command = [pin, "-c", _CLIENT_CORE, *command]
+            command = [pin, "-c", str(CLIENT_CORE), *command]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - built above
     return _read(output)
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SERVER_CORE", "Running", "measure_processor", "serve", "serve_process"]
+__all__ = ["CLIENT_CORE", "SERVER_CORE", "Running", "measure_processor", "serve", "serve_process"]
 
 SERVER_CORE = 0
+CLIENT_CORE = 1
 _START_SECONDS = 60.0
 
 
@@ -27,14 +28,16 @@ class Running:
 
 
 @contextmanager
-def serve(command: list[str], ready: str, environment: Mapping[str, str]) -> Iterator[str]:
+def serve(command: list[str], ready: str, environment: Mapping[str, str], *, core: int = SERVER_CORE) -> Iterator[str]:
     """Run `python -m command...` on a free loopback port and give its base URL once `ready` answers."""
-    with serve_process(command, ready, environment) as running:
+    with serve_process(command, ready, environment, core=core) as running:
         yield running.url
 
 
 @contextmanager
-def serve_process(command: list[str], ready: str, environment: Mapping[str, str]) -> Iterator[Running]:
+def serve_process(
+    command: list[str], ready: str, environment: Mapping[str, str], *, core: int = SERVER_CORE
+) -> Iterator[Running]:
     """Do the same, and give the process too; it may be killed meanwhile."""
     port = _find_port()
     arguments = [part.replace("{port}", str(port)) for part in command]
@@ -44,7 +47,7 @@ def serve_process(command: list[str], ready: str, environment: Mapping[str, str]
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    os.sched_setaffinity(process.pid, {SERVER_CORE})
+    os.sched_setaffinity(process.pid, {core})
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(process, url + ready)

@@ -6,8 +6,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-import httpx
-
 from app.assembly.outside import Outside
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient
@@ -49,10 +47,12 @@ def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitS
         requests=settings.dataverse.requests_per_5_minutes, seconds=_WINDOW_SECONDS, monotonic=time.monotonic
     )
 
-    def guard(network: httpx.AsyncBaseTransport) -> RequestGate:
-        return RequestGate(transport=network, budget=budget)
-
-    client = connect(settings.dataverse, tokens=tokens, transport=outside.dataverse, guard=guard)
+    client = connect(
+        settings.dataverse,
+        tokens=tokens,
+        transport=outside.dataverse,
+        guard=lambda wire: RequestGate(wire=wire, budget=budget),
+    )
     stack.push_async_callback(client.aclose)
     callers = CallerLookUp(
         client=client,

@@ -1,14 +1,20 @@
 """Everything Dataverse knows about one number, in two parallel questions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
-from app.dataverse.queries import SearchPlan, build_account_query, build_case_query, build_contact_query
+from app.dataverse.queries import (
+    SearchPlan,
+    build_account_query,
+    build_case_query,
+    build_contact_query,
+    write_literals,
+)
 from app.dataverse.records import LOOKUP_TYPES, count_cases, read_accounts, read_contacts
 from app.dataverse.refusals import Refusals
 from app.routing.matches import LookUp, Match, Selection
@@ -18,7 +24,7 @@ __all__ = ["CallerLookUp"]
 
 log = structlog.get_logger()
 
-_Build = Callable[[SearchPlan, Selection, Iterable[str]], str]
+_Build = Callable[[SearchPlan, Selection, Sequence[str]], str]
 
 
 class CallerLookUp:
@@ -51,22 +57,22 @@ class CallerLookUp:
         return LookUp(matches=matches, open_cases=cases, open_cases_failed=failed)
 
     async def _find_matches(self, e164: str, selection: Selection) -> tuple[Match, ...]:
-        spellings = spell_number(e164, self._patterns)
+        literals = write_literals(spell_number(e164, self._patterns))
         contact_rows, account_rows = await _gather_both(
-            self._ask(build_contact_query, selection, spellings),
-            self._ask(build_account_query, selection, spellings),
+            self._ask(build_contact_query, selection, literals),
+            self._ask(build_account_query, selection, literals),
         )
         known = self._refusals.strip(selection)
         contacts = read_contacts(contact_rows, self._plan, known, e164=e164, region=self._region)
         accounts = read_accounts(account_rows, self._plan, known, e164=e164, region=self._region)
         return (*contacts, *accounts)
 
-    async def _ask(self, build: _Build, selection: Selection, spellings: tuple[str, ...]) -> Row:
+    async def _ask(self, build: _Build, selection: Selection, literals: Sequence[str]) -> Row:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
             asked = self._refusals.strip(selection)
             try:
-                return await self._client.get_json(build(self._plan, asked, spellings), prefer=(LOOKUP_TYPES,))
+                return await self._client.get_json(build(self._plan, asked, literals), prefer=(LOOKUP_TYPES,))
             except BadQueryError as error:
                 if not self._refusals.learn(error, asked):
                     raise
@@ -92,9 +98,10 @@ async def _gather_both(first: Coroutine[Any, Any, Row], second: Coroutine[Any, A
     errors: Sequence[BaseException] = ()
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = group.create_task(first), group.create_task(second)
+            other = group.create_task(second)
+            rows = await first
     except* DataverseError as failed:
         errors = failed.exceptions
     if errors:
         raise errors[0]
-    return tasks[0].result(), tasks[1].result()
+    return rows, other.result()

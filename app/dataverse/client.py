@@ -4,33 +4,26 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
 from uuid import UUID, uuid4
 
-import httpx
 import orjson
 
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError
-from app.dataverse.translation import read_failure, translate
-from app.observability.stages import measure_stage
+from app.dataverse.translation import FOREIGN, read_failure, translate
+from app.dataverse.wire import Request, Response, Wire
+from app.observability.stages import Stage
 
-__all__ = ["SHARE", "DataverseClient", "Row", "Tokens"]
-
-SHARE: Final = "smartrouting.share"
-"""The extension of a request that says which share of the request budget it may touch."""
+__all__ = ["DataverseClient", "Row", "Tokens"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
 
 _VERSION: Final = "/api/data/v9.2/"
-_LARGEST_ANSWER: Final = 5 * 1024 * 1024
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
 _ENTITY_ID: Final = re.compile(r"\(([0-9a-fA-F-]{36})\)\s*$")
-_PLAIN: Final = re.compile(r"https?://[^/?#]+/[!-~]*")
-"""A URL that needs no mending: printable ASCII without blanks."""
 _HEADERS: Final[Mapping[str, str]] = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
@@ -50,15 +43,6 @@ class Tokens(Protocol):
         """Return a token to try after this one was rejected; the same one when there is no other."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A successful answer, read to its end."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-
-
 class DataverseClient:
     """Sends what the query builders wrote and reads what comes back; every failure is a DataverseError.
 
@@ -66,27 +50,13 @@ class DataverseClient:
     connection and its place back.
     """
 
-    def __init__(
-        self,
-        *,
-        transport: httpx.AsyncBaseTransport,
-        tokens: Tokens,
-        url: str,
-        max_connections: int,
-        raw_targets: bool = False,
-    ) -> None:
-        """With `raw_targets` the rest of a URL goes to the network as it is, in the extension httpx has for that.
-
-        Only a transport that knows the extension takes it; reading a URL as long as a look-up's costs httpx as much
-        as everything else about the request. The client of httpx is passed by for the same reason: it has nothing to
-        do here, where there are no redirects, no cookies and one kind of authentication.
-        """
-        self._transport = transport
-        self._origin = httpx.URL(urljoin(url, "/")) if raw_targets else None
+    def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int) -> None:
+        """At most `max_connections` requests are under way at once; the others wait for their place."""
+        self._wire = wire
         self._tokens = tokens
         self._root = url.rstrip("/") + _VERSION
         self._places = asyncio.Semaphore(max_connections)
-        self._marks: Mapping[str, Any] = {}
+        self._share = 1.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,12 +66,12 @@ class DataverseClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._transport.aclose()
+        await self._wire.aclose()
 
     def leave_rest(self, share: float) -> Self:
         """Return this client, over the same connections, for work that may spend only a share of the request budget."""
         other = copy(self)
-        other._marks = {SHARE: share}  # noqa: SLF001 - it is one of us
+        other._share = share  # noqa: SLF001 - it is one of us
         return other
 
     def locate(self, path: str) -> str:
@@ -140,7 +110,7 @@ class DataverseClient:
     async def create(self, table: str, row: Mapping[str, object]) -> UUID:
         """Create a row in an entity set and return its id. Never repeated by itself. Raises DataverseError."""
         answer = await self._send("POST", self._root + table, {}, row)
-        if found := _ENTITY_ID.search(answer.headers.get("OData-EntityId", "")):
+        if found := _ENTITY_ID.search(answer.headers.get("odata-entityid", "")):
             return UUID(found[1])
         raise UnreadableAnswerError("Dataverse created a row but did not tell its id")
 
@@ -176,9 +146,8 @@ class DataverseClient:
 
     async def probe(self) -> int:
         """Return the HTTP status of the API root without a token; raises DataverseError when nobody answers."""
-        with translate():
-            async with self._places:
-                return (await self._carry(httpx.Request("GET", self._root))).status
+        async with self._places:
+            return (await self._carry(Request("GET", self._root, {}))).status
 
     def _resolve(self, path: str) -> str:
         """Make a path absolute; refuse links that would carry the token to another host."""
@@ -190,13 +159,13 @@ class DataverseClient:
 
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | None = None
-    ) -> _Answer:
+    ) -> Response:
         content = None if body is None else orjson.dumps(body)
-        with measure_stage("token"):
+        with Stage("token"):
             token = await self._tokens.get()
         answer = await self._try(method, url, headers, content, token)
         if answer.status == _UNAUTHORIZED:
-            with measure_stage("token"):
+            with Stage("token"):
                 renewed = await self._tokens.renew(token)
             if renewed != token:
                 answer = await self._try(method, url, headers, content, renewed)
@@ -206,7 +175,7 @@ class DataverseClient:
 
     async def _try(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, token: str
-    ) -> _Answer:
+    ) -> Response:
         """Exchange once; a GET whose connection broke, e.g. an idle one the server closed, gets one more chance."""
         try:
             return await self._exchange(method, url, headers, content, token)
@@ -217,7 +186,7 @@ class DataverseClient:
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, token: str
-    ) -> _Answer:
+    ) -> Response:
         sent = {
             **_HEADERS,
             **headers,
@@ -226,36 +195,17 @@ class DataverseClient:
             **({} if content is None else {"Content-Type": "application/json"}),
         }
         async with self._places:
-            with translate(), measure_stage("dataverse"):
-                place, extensions = self._spell(url)
-                return await self._carry(
-                    httpx.Request(method, place, headers=sent, content=content, extensions=extensions)
-                )
+            with Stage("dataverse"):
+                return await self._carry(Request(method, url, sent, content, self._share))
 
-    async def _carry(self, request: httpx.Request) -> _Answer:
-        response = await self._transport.handle_async_request(request)
+    async def _carry(self, request: Request) -> Response:
         try:
-            return _Answer(response.status_code, response.headers, await _read_bounded(response))
-        finally:
-            await response.aclose()
-
-    def _spell(self, url: str) -> tuple[httpx.URL | str, dict[str, Any]]:
-        """Say where a request goes: the origin and the rest as it is, or a URL that httpx reads and mends."""
-        if self._origin is None or not _PLAIN.fullmatch(url):
-            return url, {**self._marks}
-        return self._origin, {**self._marks, "target": url[url.index("/", url.index("://") + 3) :].encode()}
+            return await self._wire.send(request)
+        except FOREIGN as error:
+            raise translate(error) from error
 
 
-async def _read_bounded(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _LARGEST_ANSWER:
-            raise UnreadableAnswerError("the answer of Dataverse is larger than 5 MB")
-    return bytes(body)
-
-
-def _read_object(answer: _Answer) -> Row:
+def _read_object(answer: Response) -> Row:
     try:
         document = orjson.loads(answer.body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:

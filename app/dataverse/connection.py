@@ -9,11 +9,13 @@ import httpx
 
 from app.dataverse.client import DataverseClient, Tokens
 from app.dataverse.network import Network
+from app.dataverse.substitute import Substitute
+from app.dataverse.wire import Wire
 from app.settings import DataverseSettings, SettingsError
 
 __all__ = ["Guard", "connect"]
 
-Guard = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
+Guard = Callable[[Wire], Wire]
 """Puts something between the client and the network."""
 
 
@@ -32,15 +34,16 @@ def connect(
     """
     if settings.url is None:
         raise SettingsError("SMARTROUTING_DATAVERSE__URL is not set")
-    proxy = _find_proxy(settings.url) if transport is None else None
-    network = transport or Network(certificates=httpx.create_ssl_context(verify=verify), proxy=proxy)
+    wire: Wire
+    if transport is None:
+        wire = Network(certificates=httpx.create_ssl_context(verify=verify), proxy=_find_proxy(settings.url))
+    else:
+        wire = Substitute(transport)
     return DataverseClient(
-        transport=network if guard is None else guard(network),
+        wire=wire if guard is None else guard(wire),
         tokens=tokens,
         url=settings.url,
         max_connections=settings.max_connections,
-        # Towards a proxy the extension would replace the name of the host that the proxy is to connect to.
-        raw_targets=transport is None and proxy is None,
     )
 
 

@@ -1,17 +1,20 @@
-"""The way to the network: aiohttp in the place that httpx leaves for a transport.
+"""The way to the network: aiohttp, kept to what a question to Dataverse needs.
 
 A look-up sends two requests while somebody listens to silence. aiohttp carries a request for a fifth of the processor
-time that the transport of httpx takes, and its pool does not slow down with its size (decision record 0010).
+time that httpx takes, and its pool does not slow down with its size (decision record 0010).
 """
 
+import re
 import ssl
-from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
 import httpx
-from typing_extensions import override
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
+
+from app.dataverse.errors import UnreadableAnswerError
+from app.dataverse.wire import Request, Response, read_body
 
 __all__ = ["Network"]
 
@@ -20,17 +23,17 @@ _SILENCE_SECONDS: Final = 30.0
 """Generous, because whoever waits brings a deadline."""
 _KEEP_IDLE: Final = 55.0
 """Seconds an idle connection is kept, so that calls a minute apart need no new handshake."""
-_PIECE_BYTES: Final = 8192
-"""So much is unpacked at once: it may unfold a thousandfold before its reader can count."""
 _OURS: Final = frozenset({"Accept-Encoding", "User-Agent", "Accept"})
 """Headers that aiohttp would add; what is to be sent, the request says."""
+_PLAIN: Final = re.compile(r"https?://[^/?#]+/[!-~]*")
+"""A URL that needs no mending: printable ASCII without blanks."""
 
 
-class Network(httpx.AsyncBaseTransport):
+class Network:
     """Sends requests over connections that are kept and shared; how many at once, whoever uses it limits.
 
     A connection carries another request only after a whole answer. Nothing is sent a second time, no cookie is kept,
-    and errors are those of aiohttp.
+    no redirect followed, and errors are those of aiohttp.
     """
 
     def __init__(self, *, certificates: ssl.SSLContext, proxy: str | None) -> None:
@@ -40,23 +43,27 @@ class Network(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    @override
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; `extensions["target"]` replaces path and query of its URL, byte for byte."""
-        target: bytes | None = request.extensions.get("target")
-        url = str(request.url) if target is None else str(request.url).rstrip("/") + target.decode()
+    async def send(self, request: Request) -> Response:
+        """Exchange one request."""
         answer = await self._open_session().request(
             request.method,
-            URL(url, encoded=True),
-            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
-            data=request.content or None,
+            _read_url(request.url),
+            headers=request.headers,
+            data=request.body,
             allow_redirects=False,
             proxy=self._proxy,
         )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=Body(answer))
+        try:
+            return Response(answer.status, answer.headers, await read_body(answer.content.iter_any()))
+        except aiohttp.ClientPayloadError as error:
+            if isinstance(error.__cause__, ContentEncodingError):
+                raise UnreadableAnswerError("Dataverse answered in a broken encoding") from error
+            raise
+        finally:
+            answer.close()
 
-    @override
     async def aclose(self) -> None:
+        """Close every connection; whoever waits gets an error."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
@@ -71,25 +78,12 @@ class Network(httpx.AsyncBaseTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS),
                 skip_auto_headers=_OURS,
-                auto_decompress=False,
             )
             # It would send a request again when a kept connection breaks, past the gate that obeys Retry-After.
             self._session._retry_connection = False  # noqa: SLF001 - there is no other way
         return self._session
 
 
-class Body(httpx.AsyncByteStream):
-    """The body of an answer; closed before its end, it takes its connection with it."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    @override
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._answer.content.iter_any():
-            for start in range(0, len(part), _PIECE_BYTES):
-                yield part[start : start + _PIECE_BYTES]
-
-    @override
-    async def aclose(self) -> None:
-        self._answer.close()
+def _read_url(url: str) -> URL:
+    """Take a URL as it is, byte for byte; one that cannot be sent so is mended as browsers do."""
+    return URL(url if _PLAIN.fullmatch(url) else str(httpx.URL(url)), encoded=True)

@@ -1,8 +1,9 @@
 """Query strings for the Web API, built without sending anything."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ __all__ = [
     "encode",
     "plan_search",
     "quote_literal",
+    "write_literals",
 ]
 
 MOST_MATCHES: Final = 10
@@ -32,6 +34,8 @@ _ESCAPES: Final = tuple((mark, quote(mark, safe="")) for mark in "% '+$;=&\"#<>?
 """The per cent sign first, since the others bring it along."""
 _WILDCARDS: Final = re.compile(r"[%_\[\]\x00-\x1f\x7f]")
 _OWNER: Final = ("_ownerid_value", "_owninguser_value")
+_FRAMES: Final = 16
+"""Combinations of settings and rules whose queries are kept: the live one and a few of drafts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,34 +65,18 @@ def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
     )
 
 
-def build_contact_query(plan: SearchPlan, selection: Selection, spellings: Iterable[str]) -> str:
-    """Build the GET for active contacts with one of these spellings, their companies and those companies' parents.
+def build_contact_query(plan: SearchPlan, selection: Selection, literals: Sequence[str]) -> str:
+    """Build the GET for active contacts with one of these numbers, their companies and those companies' parents.
 
-    Source: Dataverse contract, section 3.4. Raises ValueError for a column name that could not be one.
+    `literals` come from `write_literals`. Source: Dataverse contract, section 3.4. Raises ValueError for a column name
+    that could not be one.
     """
-    columns = ("contactid", "fullname", *plan.contact_phones, "modifiedon", *_OWNER)
-    accounts = _nest_accounts(plan, selection, plan.account_depth)
-    options = {
-        "$select": _select(columns, plan.contact_columns | selection.contact_columns),
-        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
-        "$filter": _match_any(plan.contact_phones, spellings),
-        "$orderby": "modifiedon desc",
-        "$top": str(MOST_MATCHES),
-    }
-    return build_path("contacts", options)
+    return _frame_contacts(plan, selection) + _match_any(plan.contact_phones, literals)
 
 
-def build_account_query(plan: SearchPlan, selection: Selection, spellings: Iterable[str]) -> str:
-    """Build the GET for active accounts with one of these spellings, and their parents (section 3.4)."""
-    columns = ("accountid", "name", *plan.account_phones, "modifiedon", *_OWNER)
-    parents = [_expand_parent(plan, selection, plan.account_depth)] if plan.account_depth else []
-    options = {
-        "$select": _select(columns, plan.account_columns | selection.account_columns),
-        "$expand": ",".join([*parents, *_expand_owner(plan)]),
-        "$filter": _match_any(plan.account_phones, spellings),
-        "$top": str(MOST_MATCHES),
-    }
-    return build_path("accounts", options)
+def build_account_query(plan: SearchPlan, selection: Selection, literals: Sequence[str]) -> str:
+    """Build the GET for active accounts with one of these numbers, and their parents (section 3.4)."""
+    return _frame_accounts(plan, selection) + _match_any(plan.account_phones, literals)
 
 
 def build_case_query(customer_ids: Iterable[str]) -> str:
@@ -109,11 +97,15 @@ def build_path(table: str, options: Mapping[str, str]) -> str:
 
 def encode(text: str) -> str:
     """Percent-encode an option as `urllib.parse.quote` does, in a tenth of the time for the usual characters."""
-    if not text.isascii() or not text.isprintable():
-        return quote(text, safe=_SAFE)
-    for character, code in _ESCAPES:
-        text = text.replace(character, code)
-    return text
+    return _escape(text) if text.isascii() and text.isprintable() else quote(text, safe=_SAFE)
+
+
+def write_literals(spellings: Iterable[str]) -> tuple[str, ...]:
+    """Write numbers as OData strings, encoded; what cannot be compared is left out."""
+    literals = [quote_literal(spelling) for spelling in spellings if not _WILDCARDS.search(spelling)]
+    if not all(map(str.isascii, literals)):
+        return tuple(map(encode, literals))
+    return tuple(_escape("\n".join(literals)).split("\n"))  # at once, for nothing in them is a line break
 
 
 def quote_literal(text: str) -> str:
@@ -123,10 +115,43 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _match_any(columns: Iterable[str], spellings: Iterable[str]) -> str:
-    literals = [quote_literal(spelling) for spelling in spellings if not _WILDCARDS.search(spelling)]
-    clauses = [f"{column} eq {literal}" for column in columns for literal in literals]
-    return f"({' or '.join(clauses)}) and statecode eq 0"
+@lru_cache(_FRAMES)
+def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
+    """Write everything but the filter, which alone differs from call to call."""
+    columns = ("contactid", "fullname", *plan.contact_phones, "modifiedon", *_OWNER)
+    accounts = _nest_accounts(plan, selection, plan.account_depth)
+    options = {
+        "$select": _select(columns, plan.contact_columns | selection.contact_columns),
+        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
+        "$orderby": "modifiedon desc",
+        "$top": str(MOST_MATCHES),
+    }
+    return build_path("contacts", options) + "&$filter="
+
+
+@lru_cache(_FRAMES)
+def _frame_accounts(plan: SearchPlan, selection: Selection) -> str:
+    """Write everything but the filter."""
+    columns = ("accountid", "name", *plan.account_phones, "modifiedon", *_OWNER)
+    parents = [_expand_parent(plan, selection, plan.account_depth)] if plan.account_depth else []
+    options = {
+        "$select": _select(columns, plan.account_columns | selection.account_columns),
+        "$expand": ",".join([*parents, *_expand_owner(plan)]),
+        "$top": str(MOST_MATCHES),
+    }
+    return build_path("accounts", options) + "&$filter="
+
+
+def _escape(text: str) -> str:
+    for character, code in _ESCAPES:
+        text = text.replace(character, code)
+    return text
+
+
+def _match_any(columns: Iterable[str], literals: Sequence[str]) -> str:
+    """Write the filter, encoded."""
+    clauses = [f"{column}%20eq%20" + f"%20or%20{column}%20eq%20".join(literals) for column in columns]
+    return f"({'%20or%20'.join(clauses)})%20and%20statecode%20eq%200"
 
 
 def _select(always: Iterable[str], more: Iterable[str]) -> str:

@@ -38,6 +38,8 @@ class Refusals:
 
     def strip(self, selection: Selection) -> Selection:
         """Return the selection without columns known to be refused, and without names that cannot be columns."""
+        if not selection.contact_columns and not selection.account_columns:
+            return selection
         return replace(
             selection,
             contact_columns=frozenset(c for c in selection.contact_columns if self._may_ask("contact", c)),

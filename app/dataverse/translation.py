@@ -1,7 +1,6 @@
 """The one place where foreign errors and answers become DataverseError."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -27,7 +26,7 @@ from app.dataverse.errors import (
 )
 from app.dataverse.excerpt import excerpt, find_column
 
-__all__ = ["read_failure", "translate"]
+__all__ = ["FOREIGN", "read_failure", "translate"]
 
 _LONGEST_WAIT: Final = 3600.0
 _NOT_A_MEMBER: Final = "0x80072560"
@@ -82,7 +81,8 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], type[DataverseError], str], ...]] 
 The last three are no errors of httpx, which lets them through: a token outside ASCII, and TLS or the system failing in
 the middle of an answer.
 """
-_FOREIGN: Final = tuple(foreign for foreign, _, _ in _BY_ERROR)
+FOREIGN: Final = tuple(foreign for foreign, _, _ in _BY_ERROR)
+"""What wires raise."""
 
 _BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
     400: (BadQueryError, "Dataverse refused the request"),
@@ -98,14 +98,10 @@ _BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
 }
 
 
-@contextmanager
-def translate() -> Iterator[None]:
-    """Raise the DataverseError that fits an error of httpx, aiohttp or the connection under them, `from` that error."""
-    try:
-        yield
-    except _FOREIGN as error:
-        kind, detail = next((kind, detail) for foreign, kind, detail in _BY_ERROR if isinstance(error, foreign))
-        raise kind(detail) from error
+def translate(error: Exception) -> DataverseError:
+    """Return the error of ours that fits one of httpx, aiohttp or the connection under them; one of FOREIGN."""
+    kind, detail = next((kind, detail) for foreign, kind, detail in _BY_ERROR if isinstance(error, foreign))
+    return kind(detail)
 
 
 def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> DataverseError:

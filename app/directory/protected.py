@@ -9,7 +9,7 @@ import structlog
 from app.directory.answers import Answer, Directory, Outage
 from app.directory.breaker import CircuitBreaker, Permit
 from app.directory.limits import DirectoryLimits
-from app.observability.stages import measure_stage
+from app.observability.stages import Stage
 from app.routing.callers import Cause
 from app.routing.matches import Selection
 
@@ -64,15 +64,21 @@ class ProtectedDirectory:
             return Outage(cause=Cause.TIMEOUT, detail="Too many look-ups wait for Dataverse already")
         self._waiting += 1
         try:
-            with measure_stage("turn"):
-                async with asyncio.timeout(self._limits.queue_seconds):
-                    await self._turns.acquire()
+            with Stage("turn"):
+                await self._wait_for_turn()
         except TimeoutError:
             detail = f"The look-up did not get its turn within {self._limits.queue_seconds:.1f} s"
             return Outage(cause=Cause.TIMEOUT, detail=detail)
         finally:
             self._waiting -= 1
         return None
+
+    async def _wait_for_turn(self) -> None:
+        if self._turns.locked():
+            async with asyncio.timeout(self._limits.queue_seconds):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
 
     async def _send(self, permit: Permit, e164: str, selection: Selection) -> Answer:
         started = self._monotonic()

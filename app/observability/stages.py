@@ -1,10 +1,9 @@
 """How the time of one look-up is spent, noted by whoever spends it, for the waterfall of the calls that wait for it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 
-__all__ = ["Stages", "measure_stage"]
+__all__ = ["Stage", "Stages"]
 
 
 class Stages:
@@ -48,15 +47,19 @@ class Stages:
 _current: ContextVar[Stages | None] = ContextVar("smartrouting_stages", default=None)
 
 
-@contextmanager
-def measure_stage(name: str) -> Iterator[None]:
-    """Note that the block is a stage of the work under way, if anybody listens."""
-    stages = _current.get()
-    if stages is None:
-        yield
-        return
-    stages.enter(name)
-    try:
-        yield
-    finally:
-        stages.leave(name)
+class Stage:
+    """The block it surrounds is a stage of the work under way, if anybody listens."""
+
+    __slots__ = ("_name", "_stages")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stages = _current.get()
+
+    def __enter__(self) -> None:
+        if self._stages is not None:
+            self._stages.enter(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        if self._stages is not None:
+            self._stages.leave(self._name)

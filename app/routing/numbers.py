@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote
 
 import phonenumbers
@@ -33,6 +35,7 @@ _LONGEST_SHORT_NUMBER = 6
 
 _LONGEST_TEXT = 128
 _MOST_SPELLINGS = 12
+_LATEST = 256
 _SAID_IN = {7: 3, 8: 4}
 """Digits of an undivided tail, and how many of them are said first."""
 _SLASH_COUNTRIES = frozenset({41, 43, 49})
@@ -40,6 +43,8 @@ _SLASH_COUNTRIES = frozenset({41, 43, 49})
 _SCHEME = re.compile(r"^(?:tel|sips?|callto):", re.IGNORECASE)
 _ANGLE = re.compile(r"<([^<>]*)>")
 _EXTENSION = re.compile(r"(?:[;,]?\s*(?:ext|extension|extn|x|#)[.:=\s]*(\d{1,8}))\s*$", re.IGNORECASE)
+_NO_DIGITS = re.compile(r"\D")
+_GAPS = re.compile(r"[\s()]+")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 
 
@@ -94,10 +99,10 @@ def spell_number(e164: str, patterns: Sequence[str] = ()) -> tuple[str, ...]:
     `patterns` are the customer's own notations of the national number, one `#` a digit (`### ### ####`,
     `+358 ## ### ####`); one whose count of `#` does not fit is skipped. Source: Dataverse contract, sections 3.3, 3.4.
     """
-    parsed = phonenumbers.parse(e164, None)
+    parsed = _parse_number(e164, None)
     international = phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
     national = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
-    compact = re.sub(r"\D", "", national)
+    compact = _NO_DIGITS.sub("", national)
     spellings = (
         e164,
         e164[1:],
@@ -106,8 +111,8 @@ def spell_number(e164: str, patterns: Sequence[str] = ()) -> tuple[str, ...]:
         international,
         national,
         *(_fill_pattern(pattern, phonenumbers.national_significant_number(parsed), compact) for pattern in patterns),
-        re.sub(r"[\s()]+", "-", international),
-        re.sub(r"[\s()]+", "-", national).strip("-"),
+        _GAPS.sub("-", international),
+        _GAPS.sub("-", national).strip("-"),
         _with_trunk_zero(international, national),
         _join_after_area(national) if parsed.country_code in _SLASH_COUNTRIES else "",
         _split_tail(international),
@@ -147,7 +152,7 @@ def _read_digits(raw: str, plain: str, region: str) -> PhoneNumber:
         extension, plain = found.group(1), plain[: found.start()].strip()
     if any(character.isalpha() for character in plain):
         return PhoneNumber(raw, NumberKind.ODD)
-    digits = re.sub(r"\D", "", plain)
+    digits = _NO_DIGITS.sub("", plain)
     if not digits:
         return PhoneNumber(raw, NumberKind.ODD)
     international = plain.lstrip(" (").startswith("+") or digits.startswith("00")
@@ -155,14 +160,16 @@ def _read_digits(raw: str, plain: str, region: str) -> PhoneNumber:
         return PhoneNumber(raw, NumberKind.SHORT, extension=extension)
     if international:
         plain = _TRUNK_ZERO.sub("", plain)
-        digits = re.sub(r"\D", "", plain)
+        digits = _NO_DIGITS.sub("", plain)
         plain = "+" + digits.removeprefix("00")
     return _parse(raw, plain, region, extension)
 
 
 def _parse(raw: str, plain: str, region: str, extension: str | None) -> PhoneNumber:
     try:
-        parsed = _restore_plus(phonenumbers.parse(plain, region), plain, region)
+        parsed = _parse_number(plain, region)
+        if not plain.startswith("+"):
+            parsed = _restore_plus(parsed, plain, region)
     except phonenumbers.NumberParseException:
         return PhoneNumber(raw, NumberKind.ODD)
     if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
@@ -177,10 +184,24 @@ def _parse(raw: str, plain: str, region: str, extension: str | None) -> PhoneNum
     )
 
 
+def _parse_number(text: str, region: str | None) -> phonenumbers.PhoneNumber:
+    """Parse as the library does; raises NumberParseException. The region counts only where the plus tells nothing."""
+    if text.startswith("+"):
+        with suppress(phonenumbers.NumberParseException):
+            return _parse_international(text)
+    return phonenumbers.parse(text, region)
+
+
+@lru_cache(_LATEST)
+def _parse_international(text: str) -> phonenumbers.PhoneNumber:
+    """Parse once what is read when a call comes and spelled when its caller is looked up."""
+    return phonenumbers.parse(text, None)
+
+
 def _restore_plus(parsed: phonenumbers.PhoneNumber, plain: str, region: str) -> phonenumbers.PhoneNumber:
     """Read `49171...` in Germany as `+49171...`, since within the country it would be written with a zero."""
-    digits = re.sub(r"\D", "", plain)
-    if plain.startswith("+") or not digits.startswith(str(parsed.country_code)):
+    digits = _NO_DIGITS.sub("", plain)
+    if not digits.startswith(str(parsed.country_code)):
         return parsed
     trunk = phonenumbers.ndd_prefix_for_region(region, True) or ""
     if digits.startswith(trunk) and phonenumbers.is_valid_number(parsed):
@@ -215,4 +236,4 @@ def _split_tail(spelling: str) -> str:
 def _join_after_area(national: str) -> str:
     """`0171 234 5678` as `0171/2345678`."""
     area, _, rest = national.partition(" ")
-    return f"{area}/{re.sub(r'[^0-9]', '', rest)}" if rest and area.isdigit() else ""
+    return f"{area}/{_NO_DIGITS.sub('', rest)}" if rest and area.isdigit() else ""

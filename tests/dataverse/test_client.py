@@ -16,6 +16,7 @@ from app.dataverse.errors import (
     UnreadableAnswerError,
     UnsendableError,
 )
+from app.dataverse.substitute import Substitute
 from tests.dataverse.wire import ORG, HandedTokens, Wire
 
 ROOT = f"{ORG}/api/data/v9.2/"
@@ -274,8 +275,8 @@ async def test_requests_at_once_are_limited_and_a_cancelled_one_gives_its_place_
         await release.wait()
         return httpx.Response(200, json={})
 
-    wire = httpx.MockTransport(hold)
-    async with DataverseClient(transport=wire, tokens=HandedTokens(), url=ORG, max_connections=2) as client:
+    wire = Substitute(httpx.MockTransport(hold))
+    async with DataverseClient(wire=wire, tokens=HandedTokens(), url=ORG, max_connections=2) as client:
         for _ in range(5):
             burst = asyncio.gather(*[client.get_json(name) for name in "abcd"])
             await started.get()

@@ -2,12 +2,11 @@
 
 import asyncio
 
-import httpx
 import pytest
-from typing_extensions import override
 
 from app.dataverse.connection import connect
 from app.dataverse.errors import DataverseError
+from app.dataverse.wire import Request, Response, Wire
 from app.settings import DataverseSettings, SettingsError
 from bench.world import serve_app
 from tests.directory.wired import EndlessToken
@@ -28,29 +27,29 @@ async def record(scope: dict[str, object], _receive: object, send: object) -> No
     await send({"type": "http.response.body", "body": b'{"target":"%s"}' % target})  # type: ignore[operator]
 
 
-class Noting(httpx.AsyncBaseTransport):
+class Noting:
     """A guard that notes what passes."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, seen: list[str]) -> None:
-        self._transport = transport
+    def __init__(self, wire: Wire, seen: list[str]) -> None:
+        self._wire = wire
         self._seen = seen
 
-    @override
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request) -> Response:
+        """Note the method."""
         self._seen.append(request.method)
-        return await self._transport.handle_async_request(request)
+        return await self._wire.send(request)
 
-    @override
     async def aclose(self) -> None:
+        """Note the end."""
         self._seen.append("closed")
-        await self._transport.aclose()
+        await self._wire.aclose()
 
 
 async def test_questions_arrive_as_they_were_written() -> None:
     """What follows the host reaches the server byte for byte, through the guard."""
     seen: list[str] = []
     with serve_app(record, lifespan="off") as (url, _):
-        client = connect(make_settings(url), tokens=EndlessToken("t"), guard=lambda network: Noting(network, seen))
+        client = connect(make_settings(url), tokens=EndlessToken("t"), guard=lambda wire: Noting(wire, seen))
         async with client:
             assert await client.get_json(LONG) == {"target": f"/api/data/v9.2/{LONG}"}
             blank = await client.get_json("contacts?$filter=name eq 'ä b'")

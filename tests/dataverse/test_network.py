@@ -2,20 +2,19 @@
 
 import asyncio
 import gzip
+import resource
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 import trustme
 
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
-from app.dataverse.errors import DataverseError, UnreachableError, UnsendableError
-from app.dataverse.network import Network
+from app.dataverse.errors import DataverseError, UnreachableError, UnreadableAnswerError, UnsendableError
 from app.settings import DataverseSettings
 from tests.dataverse.loopback import serve
 from tests.dataverse.wire import HandedTokens
@@ -115,22 +114,36 @@ async def test_packed_answers_are_unpacked() -> None:
         assert await client.get_json("contacts") == {"value": [1]}
 
 
-async def test_answer_that_unfolds_without_end_is_given_up_early() -> None:
-    """A packed answer is unpacked piece by piece, so that its reader can stop when it becomes too much."""
-    body = gzip.compress(b" " * 64 * 1024 * 1024, 9)
+@pytest.mark.parametrize("times", [1, 2])
+async def test_answer_that_unfolds_without_end_is_given_up_early(times: int) -> None:
+    """A packed answer is unpacked piece by piece and given up at 5 MB; one packed twice is not unpacked at all."""
+    body = b" " * 256 * 1024 * 1024
+    for _ in range(times):
+        body = gzip.compress(body, 9)
+    encodings = ", ".join(["gzip"] * times)
 
     async def pack(_: bytes, writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {encodings}\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
 
-    network = Network(certificates=httpx.create_ssl_context(), proxy=None)
-    async with Peer(pack).listen() as peer, network:
-        response = await network.handle_async_request(httpx.Request("GET", peer.url))
-        sizes = [len(piece) async for piece in response.aiter_bytes()]
-        await response.aclose()
+    async with Peer(pack).listen() as peer, open_client(peer.url) as client:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(UnreadableAnswerError):
+            await client.get_json("contacts")
 
-    assert sum(sizes) == 64 * 1024 * 1024
-    assert max(sizes) < 10 * 1024 * 1024
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_answer_packed_wrongly_is_unreadable(encoding: str) -> None:
+    """What says it is packed and is not, is told as that and not as a broken connection."""
+
+    async def pack(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(ANSWER.replace(b"\r\n", b"\r\ncontent-encoding: " + encoding.encode() + b"\r\n", 1))
+
+    async with Peer(pack).listen() as peer, open_client(peer.url) as client:
+        with pytest.raises(UnreadableAnswerError, match="broken encoding"):
+            await client.get_json("contacts")
 
 
 @pytest.mark.parametrize(
@@ -185,17 +198,17 @@ async def test_giving_up_at_any_moment_spoils_nothing(warm: bool) -> None:  # no
 
 
 async def test_answer_that_nobody_reads_ends_its_connection() -> None:
-    """An answer that is closed before its end leaves nothing behind for the next request."""
+    """An answer that is given up before its end leaves nothing behind for the next request."""
 
     async def promise(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(ANSWER[:-5])
         await writer.drain()
 
-    network = Network(certificates=httpx.create_ssl_context(), proxy=None)
-    async with Peer(promise).listen() as peer, network:
+    async with Peer(promise).listen() as peer, open_client(peer.url) as client:
         for _ in range(2):
-            response = await network.handle_async_request(httpx.Request("GET", peer.url))
-            await response.aclose()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.get_json("contacts")
 
     assert peer.connections == 2
 

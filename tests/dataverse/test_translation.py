@@ -10,8 +10,9 @@ import pytest
 from app.dataverse import errors
 from app.dataverse.errors import DataverseError, Facts
 from app.dataverse.excerpt import excerpt
-from app.dataverse.translation import read_failure, translate
+from app.dataverse.translation import read_failure
 from app.routing.callers import Cause
+from tests.dataverse.wire import Wire
 
 
 def list_foreign() -> Iterator[type[Exception]]:
@@ -29,13 +30,23 @@ def build(foreign: type[Exception]) -> Exception:
     return foreign(*["x" for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD])
 
 
+async def ask_in_vain(error: Exception) -> None:
+    """Ask an organisation on the way to which this error happens."""
+
+    def fail_always(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    async with Wire(fail_always).open() as client:
+        await client.ping()
+
+
 @pytest.mark.parametrize("foreign", list(list_foreign()))
-def test_every_error_of_httpx_is_translated(foreign: type[Exception]) -> None:
+async def test_every_error_of_httpx_is_translated(foreign: type[Exception]) -> None:
     """No exception of httpx leaves the adapter, and each stays attached as the reason."""
     original = build(foreign)
 
-    with pytest.raises(DataverseError) as caught, translate():
-        raise original
+    with pytest.raises(DataverseError) as caught:
+        await ask_in_vain(original)
 
     assert caught.value.__cause__ is original
     assert type(caught.value) is not DataverseError
@@ -53,10 +64,10 @@ def test_every_error_of_httpx_is_translated(foreign: type[Exception]) -> None:
     ],
     ids=repr,
 )
-def test_what_httpx_lets_through_is_translated(foreign: Exception, expected: type[DataverseError]) -> None:
+async def test_what_httpx_lets_through_is_translated(foreign: Exception, expected: type[DataverseError]) -> None:
     """Errors of TLS, sockets and header encoding become errors of the tree too."""
-    with pytest.raises(expected) as caught, translate():
-        raise foreign
+    with pytest.raises(expected) as caught:
+        await ask_in_vain(foreign)
 
     assert caught.value.__cause__ is foreign
 

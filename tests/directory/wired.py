@@ -9,6 +9,7 @@ import httpx
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient, Tokens
 from app.dataverse.queries import SearchPlan
+from app.dataverse.substitute import Substitute
 from app.directory.assembly import build_directory
 from app.directory.budget import RequestBudget
 from app.directory.cached import CachedDirectory
@@ -71,11 +72,9 @@ async def open_directory(
     tasks = count_tasks()
     time = asyncio.get_running_loop().time
     budget = RequestBudget(requests=requests, seconds=300, monotonic=time)
-    gate = RequestGate(transport=transport, budget=budget)
+    gate = RequestGate(wire=Substitute(transport), budget=budget)
     tokens = tokens or EndlessToken("fake-token")
-    async with DataverseClient(
-        transport=gate, tokens=tokens, url="https://org.example.com", max_connections=50
-    ) as client:
+    async with DataverseClient(wire=gate, tokens=tokens, url="https://org.example.com", max_connections=50) as client:
         organisation = CallerLookUp(client=client, plan=PLAN, region="FI", patterns=(), clock=time)
         rules = VipRules()
         live = LiveDirectory(
