@@ -73,7 +73,8 @@ class DecisionDetail(DecisionHead):
     body: str | None = Field(description="The answer as it went out; null for an empty one.")
     waterfall: dict[str, float] = Field(
         description=(
-            "Milliseconds by stage: `receive`, `look_up`, `rules`, `total`. When a look-up was waited for, "
+            "Milliseconds by stage: `receive`, `look_up`, `rules`, `record`, `total`. `record` is missing, also from "
+            "the total, when the process ended before it could be told. When a look-up was waited for, "
             "`look_up.turn`, `look_up.token` and `look_up.dataverse` tell how it spent its time, which may have begun "
             "before this call."
         )

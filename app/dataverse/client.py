@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError
 from app.dataverse.translation import FOREIGN, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
+from app.observability.identifiers import new_id
 from app.observability.stages import Stage
 
 __all__ = ["DataverseClient", "Row", "Tokens"]
@@ -191,7 +192,7 @@ class DataverseClient:
             **_HEADERS,
             **headers,
             "Authorization": f"Bearer {token}",
-            "x-ms-client-request-id": str(uuid4()),
+            "x-ms-client-request-id": new_id(),
             **({} if content is None else {"Content-Type": "application/json"}),
         }
         async with self._places:

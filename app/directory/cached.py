@@ -76,7 +76,7 @@ class CachedDirectory:
         self._snapshots = snapshots
         self._limits = limits
         self._memory = CallerMemory(limits=limits, monotonic=monotonic)
-        self._flights: Flights[Answer] = Flights(most_in_background=limits.background_look_ups)
+        self._flights: Flights[Answer] = Flights(most_in_background=limits.background_look_ups, monotonic=monotonic)
         self._selection = Selection()
         self._tally = Tally()
         self._purges = 0

@@ -53,8 +53,10 @@ class Flights(Generic[T]):
     is cancelled. The work itself must be bounded in time and must not raise.
     """
 
-    def __init__(self, *, most_in_background: int) -> None:
+    def __init__(self, *, most_in_background: int, monotonic: Callable[[], float]) -> None:
+        """`monotonic` gives seconds, for the stages of the work."""
         self._most_in_background = most_in_background
+        self._monotonic = monotonic
         self._flights: dict[str, Flight[T]] = {}
         self._tasks: set[asyncio.Task[T]] = set()
         self._background: set[Flight[T]] = set()
@@ -119,7 +121,7 @@ class Flights(Generic[T]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> Flight[T]:
-        stages = Stages(asyncio.get_running_loop().time)
+        stages = Stages(self._monotonic)
         task = asyncio.create_task(work(), name="directory.flight", context=stages.make_context())
         flight = Flight(task, stages)
         self._flights[key] = flight

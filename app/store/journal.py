@@ -97,12 +97,15 @@ class Journal:
 
     def append(self, record: DecisionRecord) -> bool:
         """Write one record, before its answer leaves; False, and never an error, when the disk does not take it."""
-        if self._retry_at is not None and self._clock() < self._retry_at:
+        started = self._clock()
+        if self._retry_at is not None and started < self._retry_at:
             self._lost += 1
             return False
         try:
             line = write_line(record)
-            self._open_active(record.at, len(line)).append(line, fsync=self._fsync)
+            segment = self._open_active(record.at, len(line))
+            segment.append(line, fsync=self._fsync)
+            segment.note_spent(self._clock() - started)
         except (OSError, TypeError, ValueError, RecursionError) as exc:
             self._fail(exc)
             return False

@@ -9,6 +9,8 @@ import errno
 import fcntl
 import os
 import secrets
+from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +31,7 @@ class Segment:
         """Bytes that are in the database."""
         self.waiting = waiting
         """Lines that are not."""
+        self._spent = array("f")
         self._descriptor = descriptor
         self._offset_descriptor: int | None = None
 
@@ -71,6 +74,14 @@ class Segment:
         """Bytes behind the last whole line, left by a process that died while writing."""
         return os.fstat(self._descriptor).st_size - self.length
 
+    def note_spent(self, seconds: float) -> None:
+        """Note what it took to write the line that was appended last; no other process will know."""
+        self._spent.append(seconds)
+
+    def tell_spent(self, most: int) -> Sequence[float]:
+        """Tell what it took to write so many of the lines that wait, in seconds; nothing about a predecessor's."""
+        return self._spent[:most]
+
     def append(self, line: bytes, *, fsync: bool) -> None:
         """Write one line, which ends in a newline, or nothing at all; raises OSError."""
         written = os.write(self._descriptor, line)
@@ -97,6 +108,7 @@ class Segment:
         """Note that these lines, the next ones, need not be read again."""
         self.moved += sum(map(len, lines)) + len(lines)
         self.waiting -= len(lines)
+        del self._spent[: len(lines)]
         # A disk that does not take the note costs a successor some time, since moving a line twice changes nothing.
         with suppress(OSError):
             if self._offset_descriptor is None:

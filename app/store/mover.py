@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Protocol
 
 import structlog
@@ -137,7 +138,8 @@ class JournalMover:
             return True
 
     async def _move_batch(self, segment: Segment, lines: list[bytes]) -> None:
-        read = [(line, read_line(line)) for line in lines]
+        spent = segment.tell_spent(len(lines))
+        read = [(line, read_line(line, seconds)) for line, seconds in zip_longest(lines, spent)]
         records = [record for _, record in read if record is not None]
         refused: set[str] = set()
         try:

@@ -22,9 +22,20 @@ def write_line(record: DecisionRecord) -> bytes:
         return dump(msgspec.structs.asdict(record)) + b"\n"
 
 
-def read_line(line: bytes) -> DecisionRecord | None:
-    """Read a line back; `None` for one that is no record."""
+def read_line(line: bytes, spent: float | None = None) -> DecisionRecord | None:
+    """Read a line back, with the seconds spent on writing it, if they are known, as one more stage of its waterfall.
+
+    `None` for a line that is no record.
+    """
     try:
-        return _DECODER.decode(line)
+        record = _DECODER.decode(line)
     except msgspec.DecodeError:
         return None
+    return record if spent is None or "total" not in record.waterfall else _add_stage(record, round(spent * 1000, 3))
+
+
+def _add_stage(record: DecisionRecord, milliseconds: float) -> DecisionRecord:
+    stages = dict(record.waterfall)
+    total = stages.pop("total")
+    waterfall = {**stages, "record": milliseconds, "total": round(total + milliseconds, 3)}
+    return msgspec.structs.replace(record, waterfall=waterfall)

@@ -91,7 +91,9 @@ async def test_entry_tells_what_was_answered(service: Service) -> None:
             "fail_target": {"kind": "number", "id": "+358401234567", "name": "overflow"},
         },
         "body": answer.text,
-        "waterfall": IsPartialDict(receive=IsFloat(ge=0), look_up=IsPositiveFloat, rules=IsPositiveFloat),
+        "waterfall": IsPartialDict(
+            receive=IsFloat(ge=0), look_up=IsPositiveFloat, rules=IsPositiveFloat, record=IsPositiveFloat
+        ),
         "hops": 0,
         "trace_agrees": True,
         "revealed": False,
@@ -99,7 +101,7 @@ async def test_entry_tells_what_was_answered(service: Service) -> None:
     assert json.loads(explained["body"]) == VIP_ANSWER
     assert list(explained["waterfall"])[-1] == "total"
     assert explained["waterfall"].keys() >= {"look_up.turn", "look_up.token", "look_up.dataverse"}
-    stages = [explained["waterfall"][stage] for stage in ("receive", "look_up", "rules")]
+    stages = [explained["waterfall"][stage] for stage in ("receive", "look_up", "rules", "record")]
     assert explained["waterfall"]["total"] == pytest.approx(sum(stages), abs=0.01)
     assert before - timedelta(seconds=1) < datetime.fromisoformat(explained["at"]) < datetime.now(UTC)
 
