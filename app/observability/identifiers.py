@@ -2,21 +2,15 @@
 
 import os
 import time
-from typing import Final
 
 __all__ = ["make_id", "new_id"]
 
-_MILLISECOND: Final = 1_000_000
-_SUPPLY: Final = 512
-"""Identifiers' worth of random bits asked for at once."""
-
-_supply: list[int] = []
-os.register_at_fork(after_in_child=_supply.clear)
+_MILLISECOND = 1_000_000
 
 
 def new_id() -> str:
     """Make a UUIDv7 as text, unique everywhere and increasing within a process (RFC 9562, section 5.7)."""
-    return make_id(time.time_ns(), _draw())
+    return make_id(time.time_ns(), int.from_bytes(os.urandom(8)))
 
 
 def make_id(unix_ns: int, random: int) -> str:
@@ -34,13 +28,3 @@ def make_id(unix_ns: int, random: int) -> str:
         variant >> 48,
         variant & 0xFFFF_FFFF_FFFF,
     )
-
-
-def _draw() -> int:
-    """Take 64 random bits from a supply: asking for them lets other threads run, for milliseconds if they are busy."""
-    try:
-        return _supply.pop()
-    except IndexError:
-        first, *others = memoryview(os.urandom(8 * _SUPPLY)).cast("Q")
-        _supply.extend(others)
-        return first

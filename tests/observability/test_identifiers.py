@@ -1,6 +1,5 @@
 """Identifiers that sort by the time they were made."""
 
-import multiprocessing
 from uuid import UUID
 
 from hypothesis import given
@@ -30,15 +29,3 @@ def test_identifiers_sort_by_time_even_within_a_millisecond(unix_ns: int, later:
 def test_new_identifiers_differ() -> None:
     """A thousand identifiers made at once are a thousand identifiers."""
     assert len({new_id() for _ in range(1000)}) == 1000
-
-
-def test_a_process_that_forked_makes_identifiers_of_its_own() -> None:
-    """Parent and child share no random bits."""
-    new_id()
-    mine, theirs = multiprocessing.get_context("fork").Pipe(duplex=False)
-    child = multiprocessing.get_context("fork").Process(target=lambda: theirs.send([new_id() for _ in range(100)]))
-    child.start()
-    others = mine.recv()
-    child.join()
-
-    assert not {made[19:] for made in others} & {new_id()[19:] for _ in range(100)}
