@@ -54,6 +54,7 @@ from app.background import Background
 from app.demo.setup import prepare_demo
 from app.observability.metrics import Metrics
 from app.observability.requests import RequestContext
+from app.routing.ruleset import Ruleset
 from app.routing.wire import ResponseProfile
 from app.rulesets.publication import publish_at_start, read_ruleset_file
 from app.rulesets.rulebook import Rulebook
@@ -114,7 +115,7 @@ def create_app(settings: Settings, *, outside: Outside | None = None) -> FastAPI
     app.state.settings = settings
     add_error_handlers(app)
     _add_routes(app, profile)
-    add_documentation(app, sign_in=sign_in)
+    add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
     app.add_middleware(BodyLimit, prefix="/admin", most=_MOST_ADMIN_BYTES)
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)

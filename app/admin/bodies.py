@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, HTTPException, Request
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLargeError, Finding, InvalidInputError
@@ -71,10 +72,19 @@ async def _read_json(request: Request) -> object:
 JsonBodyDep = Annotated[Any, Depends(_read_json)]
 
 
-def describe_body(what: str, example: object) -> dict[str, Any]:
-    """Describe a body for the `openapi_extra=` of a route that reads it with `JsonBodyDep`."""
-    content = {"application/json": {"schema": {"type": "object", "description": what}, "example": example}}
-    return {"requestBody": {"required": True, "description": what, "content": content}}
+def describe_body(model: type[BaseModel], what: str, example: object) -> dict[str, Any]:
+    """Describe a body for the `openapi_extra=` of a route that reads it with `JsonBodyDep`.
+
+    The document must be completed with the model, or with one that holds it.
+    """
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "requestBody": {
+            "required": True,
+            "description": what,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }
+    }
 
 
 def _read_size(scope: Scope) -> int:

@@ -11,6 +11,7 @@ from app.admin.ruleset_deps import DraftingDep, EditorDep
 from app.admin.ruleset_models import NewDraft, RulesetBody
 from app.errors import InvalidInputError
 from app.problems import problems
+from app.routing.ruleset import Ruleset
 from app.rulesets.library import show_draft
 from app.store.ruleset_values import Draft
 
@@ -46,7 +47,7 @@ async def create_draft(body: NewDraft, who: EditorDep, drafting: DraftingDep, re
     "/{ref}",
     summary="Rewrite a draft",
     responses=problems(404, 412, 422, 428, 503),
-    openapi_extra=describe_body("A ruleset file.", _RULESET),
+    openapi_extra=describe_body(Ruleset, "A ruleset file.", _RULESET),
 )
 async def replace_draft(
     *,

@@ -12,6 +12,9 @@ from app.admin.ruleset_deps import DraftingDep, EditorDep
 from app.admin.ruleset_drafts import answer
 from app.admin.ruleset_models import RulesetBody
 from app.problems import problems
+from app.routing.calendars import Calendar
+from app.routing.expectations import StoredTest
+from app.routing.ruleset import DestinationSpec, Rule
 from app.rulesets import edits
 from app.rulesets.edits import Edit
 
@@ -56,7 +59,7 @@ class Change:
 ChangeDep = Annotated[Change, Depends()]
 
 
-@router.post("/rules", summary="Add a rule", responses=_PROBLEMS, openapi_extra=describe_body("A rule.", _RULE))
+@router.post("/rules", summary="Add a rule", responses=_PROBLEMS, openapi_extra=describe_body(Rule, "A rule.", _RULE))
 async def add_rule(
     change: ChangeDep,
     rule: JsonBodyDep,
@@ -67,7 +70,10 @@ async def add_rule(
 
 
 @router.put(
-    "/rules/{rule_id}", summary="Replace a rule", responses=_PROBLEMS, openapi_extra=describe_body("A rule.", _RULE)
+    "/rules/{rule_id}",
+    summary="Replace a rule",
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(Rule, "A rule; its id may be left out.", _RULE),
 )
 async def put_rule(rule_id: Name, change: ChangeDep, rule: JsonBodyDep) -> RulesetBody:
     """Write a rule over another; it keeps its place, and its id unless another is given."""
@@ -90,7 +96,7 @@ async def remove_rule(rule_id: Name, change: ChangeDep) -> RulesetBody:
     "/destinations/{name}",
     summary="Set a destination",
     responses=_PROBLEMS,
-    openapi_extra=describe_body("A destination.", _DESTINATION),
+    openapi_extra=describe_body(DestinationSpec, "A destination.", _DESTINATION),
 )
 async def put_destination(name: Name, change: ChangeDep, destination: JsonBodyDep) -> RulesetBody:
     """Add a destination, or change it."""
@@ -107,7 +113,7 @@ async def remove_destination(name: Name, change: ChangeDep) -> RulesetBody:
     "/calendars/{name}",
     summary="Set a calendar",
     responses=_PROBLEMS,
-    openapi_extra=describe_body("Opening hours.", _CALENDAR),
+    openapi_extra=describe_body(Calendar, "Opening hours.", _CALENDAR),
 )
 async def put_calendar(name: Name, change: ChangeDep, calendar: JsonBodyDep) -> RulesetBody:
     """Add opening hours, or change them."""
@@ -121,7 +127,10 @@ async def remove_calendar(name: Name, change: ChangeDep) -> RulesetBody:
 
 
 @router.put(
-    "/tests/{name:path}", summary="Set a test", responses=_PROBLEMS, openapi_extra=describe_body("A test.", _TEST)
+    "/tests/{name:path}",
+    summary="Set a test",
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(StoredTest, "A test; its name may be left out.", _TEST),
 )
 async def put_test(name: str, change: ChangeDep, test: JsonBodyDep) -> RulesetBody:
     """Add a test, or change it; its name is the one in the path."""

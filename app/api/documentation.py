@@ -4,10 +4,11 @@ The page, its style and its scripts obey a content policy without any inline scr
 network without internet and behind a proxy that adds a policy of its own.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -104,13 +105,13 @@ _TEXTS: Final = {
 }
 
 
-def add_documentation(app: FastAPI, *, sign_in: SignIn | None = None) -> None:
+def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), sign_in: SignIn | None = None) -> None:
     """Serve the documentation of `app`, which must have been made with `docs_url=None, redoc_url=None`.
 
-    The OpenAPI document is expected at `/openapi.json`, and is completed with error bodies and roles on the way. With
-    `sign_in` people can sign in there at their issuer; the pages may speak to nobody else.
+    The OpenAPI document is expected at `/openapi.json`, and is completed with error bodies, roles and `models` on the
+    way. With `sign_in` people can sign in there at their issuer; the pages may speak to nobody else.
     """
-    complete_openapi(app, sign_in=sign_in)
+    complete_openapi(app, models=models, sign_in=sign_in)
     texts = _TEXTS if sign_in is None else _TEXTS | {_START_PATH: (_START + sign_in.write_start(), "text/javascript")}
     for path, (text, media_type) in texts.items():
         app.add_api_route(path, _serve(text, media_type, sign_in), include_in_schema=False, response_model=None)

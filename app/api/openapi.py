@@ -1,10 +1,11 @@
-"""Completes the OpenAPI document FastAPI writes: real error bodies, and who may call what in words."""
+"""Completes the OpenAPI document FastAPI writes: real error bodies, more schemas, who may call what in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app.api.sign_in import SCHEME, SignIn
 from app.problems import MEDIA_TYPE, Problem, describe_problem
@@ -17,22 +18,27 @@ _INVENTED = ("HTTPValidationError", "ValidationError")
 """Schemas of FastAPI's own error body, which this service never sends."""
 
 
-def complete_openapi(app: FastAPI, *, sign_in: SignIn | None = None) -> None:
-    """Make `app.openapi()` say that errors are problem details, which role an operation needs, and how to sign in."""
+def complete_openapi(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), sign_in: SignIn | None = None) -> None:
+    """Make `app.openapi()` say that errors are problem details, which role an operation needs, and how to sign in.
+
+    `models` are bodies that operations refer to by name because they read them themselves.
+    """
     write = app.openapi
 
     def openapi() -> Document:
-        document = _complete(write())
+        document = _complete(write(), models)
         return document if sign_in is None else _offer_sign_in(document, sign_in)
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
 
 
-def _complete(document: Document) -> Document:
+def _complete(document: Document, models: Sequence[type[BaseModel]]) -> Document:
     """Complete the document in place; doing it again changes nothing."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    _, problem_schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
-    schemas.update(problem_schemas["$defs"])
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
+    wanted.extend((model, "validation") for model in models)
+    _, more = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
+    schemas.update(more["$defs"])
     for operation in _list_operations(document):
         responses = operation.setdefault("responses", {})
         if "HTTPValidationError" in str(responses.get("422")):

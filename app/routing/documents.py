@@ -35,7 +35,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Part(BaseModel):
     """A part of a document: frozen, and closed to keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
