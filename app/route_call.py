@@ -229,7 +229,7 @@ def _make_record(
         facts=facts,
         caller_status=caller.status,
         caller_cause=sighting.cause,
-        caller_age_seconds=None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3),
+        caller_age_seconds=_tell_age(caller, arrival),
         caller_source=sighting.source,
         revision=revision,
         rule=decision.rule,
@@ -240,6 +240,10 @@ def _make_record(
         waterfall=waterfall,
         hops=hops,
     )
+
+
+def _tell_age(caller: Caller, arrival: Arrival) -> float | None:
+    return None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3)
 
 
 def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int | None) -> CallLine:
@@ -253,6 +257,7 @@ def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int |
         caller_status=sighting.caller.status,
         caller_cause=sighting.cause,
         source=sighting.source,
+        caller_age_seconds=_tell_age(sighting.caller, arrival),
         rule=decision.rule,
         outcome=decision.outcome,
         status=answered.answer.status,

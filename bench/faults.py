@@ -15,7 +15,7 @@ import httpx
 from app.emulators.faults import Fault
 from app.observability.logging import configure_logging
 from bench.output import write
-from bench.world import ANNA, KEY, Service, World, open_world
+from bench.world import ANNA, KEY, World, open_world
 
 __all__ = ["FAULTS", "STATES", "Case", "Cell", "main", "run_cell"]
 
@@ -127,15 +127,15 @@ def run_cell(world: World, cell: Cell, *, deadline_ms: int = _DEADLINE_MS) -> Ou
         "cache": {"fresh_seconds": 0 if cell.state == "stale" else 60},
     }
     if cell.state == "restarted":
-        with world.run_service(folder, {}) as service:
-            _call(service, ANNA)
-    with _heal_after(world), world.run_service(folder, changes) as service:
+        with world.run_service(folder, {}) as url:
+            _call(url, ANNA)
+    with _heal_after(world), world.run_service(folder, changes) as url:
         # Where she is to be unknown, somebody else's call opens connection and token.
-        _call(service, ANNA if cell.state in {"fresh", "stale"} else _STRANGER)
+        _call(url, ANNA if cell.state in {"fresh", "stale"} else _STRANGER)
         world.clock.skew += timedelta(hours=cell.case.skew + (2 if cell.token_expired else 0))
         for fault in cell.case.faults:
             world.emulator.faults.add(Fault(**fault))
-        status, milliseconds = _call(service, ANNA)
+        status, milliseconds = _call(url, ANNA)
         world.emulator.faults.clear()
     return Outcome(status, milliseconds, _read_last(folder))
 
@@ -149,11 +149,11 @@ def _heal_after(world: World) -> Iterator[None]:
         world.clock.skew = timedelta()
 
 
-def _call(service: Service, number: str) -> tuple[int, float]:
+def _call(url: str, number: str) -> tuple[int, float]:
     with httpx.Client(timeout=10) as client:
         started = time.perf_counter()
         answer = client.post(
-            service.url + "/smartrouting",
+            url + "/smartrouting",
             json={"anum": number, "bnum": "+358912345678"},
             headers={"X-Benemen-APIKey": KEY},
         )

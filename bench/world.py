@@ -29,10 +29,16 @@ from app.main import create_app
 from app.settings import Settings
 from app.slow_clients import ImpatientProtocol
 
-__all__ = ["ANNA", "KEY", "Service", "World", "open_world", "serve_app"]
+__all__ = ["ANNA", "KEY", "World", "open_world", "serve_app"]
 
 KEY = "bench-webhook-key"
 ANNA = "+358501234567"
+_ANNA_ROW = {
+    "contactid": "a0000000-0000-0000-0000-000000000001",
+    "fullname": "Anna",
+    "mobilephone": ANNA,
+    "modifiedon": "2026-01-01T00:00:00Z",
+}
 _VIP_QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
 _RULES = {
     "destinations": {"vip-queue": {"kind": "queue", "id": _VIP_QUEUE}},
@@ -100,16 +106,6 @@ class Clock:
 
 
 @dataclass
-class Service:
-    """The service as it runs."""
-
-    url: str
-    server: Server
-    app: Any
-    folder: Path
-
-
-@dataclass
 class World:
     """The organisation, and a way to run the service on it."""
 
@@ -120,11 +116,11 @@ class World:
     folder: Path
 
     @contextmanager
-    def run_service(self, folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Service]:
-        """Run the service on a folder, which a later one may take over."""
-        app = create_app(self.make_settings(folder, settings or {}), outside=Outside(clock=time.time))
-        with serve_app(app, lifespan="on") as (url, server):
-            yield Service(url, server, app, folder)
+    def run_service(self, folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
+        """Run the service on a folder, which a later one may take over, and give its base URL."""
+        app = create_app(self.make_settings(folder, settings), outside=Outside(clock=time.time))
+        with serve_app(app, lifespan="on") as (url, _):
+            yield url
 
     def make_settings(self, folder: Path, changes: Mapping[str, Any]) -> Settings:
         """Make the settings of a service on this organisation; `changes` by group."""
@@ -150,22 +146,11 @@ class World:
         return Settings(**groups)
 
 
-def make_contact(number: str, index: int = 1) -> dict[str, Any]:
-    """Make a row of a contact."""
-    return {
-        "contactid": f"a0000000-0000-0000-0000-{index:012}",
-        "fullname": f"Caller {index}",
-        "mobilephone": number,
-        "modifiedon": "2026-01-01T00:00:00Z",
-    }
-
-
 @contextmanager
-def open_world(*, numbers: tuple[str, ...] = (ANNA,), most_at_once: int = 52) -> Iterator[World]:
-    """Open an organisation with one contact for each number, its API over HTTP and its authority over TLS."""
+def open_world() -> Iterator[World]:
+    """Open an organisation that knows Anna, its API over HTTP and its authority over TLS."""
     clock = Clock()
-    tables = read_tables({"contacts": [make_contact(number, index) for index, number in enumerate(numbers, 1)]})
-    emulator = create_dataverse_emulator(data=tables, clock=clock, most_at_once=most_at_once)
+    emulator = create_dataverse_emulator(data=read_tables({"contacts": [_ANNA_ROW]}), clock=clock)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         authority = trustme.CA()

@@ -1,4 +1,4 @@
-"""Whether the shell lines of the documents work, one after the other, against the demo."""
+"""Whether the shell lines of the documents work, one after the other, against the demo and an emulator."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.support.console import Console
 
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-_OF_THE_READER = re.compile(r"^(?:BASE|KEY|HOOK)=.*\n", re.MULTILINE)
+_OF_THE_READER = re.compile(r"^(?:BASE|KEY|HOOK|EMULATOR)=.*\n", re.MULTILINE)
 _LEAST_ERROR = 400
 _WATCH = """
 curl() { command curl "$@" -w '%{stderr}%{http_code} %{method} %{url_effective}\\n'; }
@@ -29,10 +29,12 @@ def list_documents() -> list[str]:
 
 @pytest.fixture
 def demo(console: Console, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Serve the demo, and give what a reader sets first."""
-    with console.serve_demo(tmp_path) as (url, _):
+    """Serve the demo and an emulator, and give what a reader sets first."""
+    emulate = ("emulate", "dataverse", "--port", "0")
+    with console.serve_demo(tmp_path) as (url, _), console.start(tmp_path, *emulate) as emulator:
         keys = json.loads((tmp_path / "data" / "demo-keys.json").read_text(encoding="utf-8"))
-        yield {"BASE": url, "KEY": keys["admin"], "HOOK": keys["webhook"]}
+        place = emulator.read_until("Emulated").split()[-1]
+        yield {"BASE": url, "KEY": keys["admin"], "HOOK": keys["webhook"], "EMULATOR": f"{place}/_emulator"}
 
 
 def test_documents_are_found() -> None:

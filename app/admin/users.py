@@ -91,7 +91,7 @@ class ConfirmationBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     confirmed: bool = True
-    note: str = Field(default="", max_length=500)
+    note: str = Field(default="", max_length=500, description="Shown with the item of the checklist, also to the user.")
 
 
 RoleName = Annotated[Role, Path(json_schema_extra={"default": Role.VOICE_USER.value})]

@@ -1,7 +1,8 @@
 """Makes what answers calls and tells how the service is: webhook, simulation, decision log, health, metrics."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from app.api.webhook import Webhook
@@ -89,8 +90,16 @@ def _read_state(parts: Parts) -> Readings:
         calls_waiting=parts.waiting_room.waiting,
         event_loop_lag=parts.waiting_room.lag,
         key_use=parts.key_use.last_used,
+        secret_expiry=_tell_last_days(parts.settings.webhook.retiring),
         revision=parts.rulebook.current().revision,
     )
+
+
+def _tell_last_days(retiring: Mapping[str, date]) -> dict[str, float]:
+    return {
+        f"webhook:{label}": datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+        for label, day in retiring.items()
+    }
 
 
 def _make_health(parts: Parts) -> Health:

@@ -46,7 +46,6 @@ def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitS
     budget = RequestBudget(
         requests=settings.dataverse.requests_per_5_minutes, seconds=_WINDOW_SECONDS, monotonic=time.monotonic
     )
-
     client = connect(
         settings.dataverse,
         tokens=tokens,

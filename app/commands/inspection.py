@@ -22,7 +22,7 @@ from app.routing.decisions import DestinationKind
 from app.routing.ruleset import Ruleset
 from app.rulesets.publication import read_ruleset_file, require_sound
 from app.rulesets.targets import EnreachTargets, find_lost_targets
-from app.settings import Settings
+from app.settings import DirectoryKind, Settings
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
 from app.store.journal import Journal
@@ -107,6 +107,9 @@ class Inspection:
 
     async def _check_dataverse(self, stack: AsyncExitStack) -> AsyncIterator[CheckResult]:
         settings = self._settings
+        if settings.dataverse.directory is DirectoryKind.MIRROR:
+            hint = "set SMARTROUTING_DATAVERSE__DIRECTORY=live"
+            yield CheckResult("directory", ok=False, detail="`mirror` is not available in this version", hint=hint)
         organisation = connect_organisation(settings, self._outside, stack)
         async for result in check_organisation(
             client=organisation.client,

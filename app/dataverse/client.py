@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from app.dataverse.errors import UnreachableError, UnreadableAnswerError
+from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
 from app.dataverse.translation import FOREIGN, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.identifiers import new_id
@@ -24,10 +24,10 @@ Row = dict[str, Any]
 _VERSION: Final = "/api/data/v9.2/"
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
-_ENTITY_ID: Final = re.compile(r"\(([0-9a-fA-F-]{36})\)\s*$")
+_ENTITY_ID: Final = re.compile(r"\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
 _HEADERS: Final[Mapping[str, str]] = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": "gzip",
     "User-Agent": "smartrouting",
     "OData-Version": "4.0",
     "OData-MaxVersion": "4.0",
@@ -188,6 +188,8 @@ class DataverseClient:
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, token: str
     ) -> Response:
+        if not token.isascii():
+            raise UnsendableError("the token holds a character that cannot be sent")
         sent = {
             **_HEADERS,
             **headers,

@@ -50,7 +50,7 @@ def connect(
 def _find_proxy(url: str) -> str | None:
     """Read which proxy the environment names for this URL, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` do.
 
-    Raises SettingsError for SOCKS, to which aiohttp would speak HTTP.
+    Raises SettingsError for SOCKS, to which aiohttp would speak HTTP, and for one that is no URL.
     """
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):
@@ -59,8 +59,17 @@ def _find_proxy(url: str) -> str | None:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if proxy is None:
         return None
-    if "://" not in proxy:
-        return f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not proxy.lower().startswith(("http://", "https://")):
         raise SettingsError("the proxy that the environment names for Dataverse must be http:// or https://, not SOCKS")
+    if not _has_host(proxy):
+        raise SettingsError("the proxy that the environment names for Dataverse is not a URL")
     return proxy
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

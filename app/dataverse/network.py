@@ -4,13 +4,18 @@ A look-up sends two requests while somebody listens to silence. aiohttp carries 
 time that httpx takes, and its pool does not slow down with its size (decision record 0010).
 """
 
+import asyncio
 import re
 import ssl
 from typing import Final
 
 import aiohttp
 import httpx
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.tracing import Trace
+from typing_extensions import override
 from yarl import URL
 
 from app.dataverse.errors import UnreadableAnswerError
@@ -21,11 +26,14 @@ __all__ = ["Network"]
 _CONNECT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 30.0
 """Generous, because whoever waits brings a deadline."""
+_BODY_SECONDS: Final = 120.0
+"""For work without a deadline: aiohttp waits for ever once the framing of a body is broken."""
 _KEEP_IDLE: Final = 55.0
 """Seconds an idle connection is kept, so that calls a minute apart need no new handshake."""
+_LONGEST_HEADER: Final = 64 * 1024
 _OURS: Final = frozenset({"Accept-Encoding", "User-Agent", "Accept"})
 """Headers that aiohttp would add; what is to be sent, the request says."""
-_PLAIN: Final = re.compile(r"https?://[^/?#]+/[!-~]*")
+_PLAIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+/[!-~]*")
 """A URL that needs no mending: printable ASCII without blanks."""
 
 
@@ -36,15 +44,34 @@ class Network:
     no redirect followed, and errors are those of aiohttp.
     """
 
-    def __init__(self, *, certificates: ssl.SSLContext, proxy: str | None) -> None:
-        """Nothing is opened before the first request, which must be made in the event loop of all others."""
+    def __init__(self, *, certificates: ssl.SSLContext, proxy: str | None, body_seconds: float = _BODY_SECONDS) -> None:
+        """Nothing is opened before the first request, which must be made in the event loop of all others.
+
+        A body that is not whole after `body_seconds` is given up.
+        """
         self._certificates = certificates
+        self._body_seconds = body_seconds
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def send(self, request: Request) -> Response:
-        """Exchange one request."""
+        """Exchange one request; raises UnreadableAnswerError for an encoding that is broken or was not asked for."""
+        try:
+            return await self._exchange(request)
+        except aiohttp.ClientError as error:
+            if _comes_from_encoding(error):
+                raise UnreadableAnswerError("Dataverse answered in a broken encoding") from error
+            raise
+
+    async def aclose(self) -> None:
+        """Close every connection; whoever waits gets an error."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(self, request: Request) -> Response:
         answer = await self._open_session().request(
             request.method,
             _read_url(request.url),
@@ -54,34 +81,47 @@ class Network:
             proxy=self._proxy,
         )
         try:
-            return Response(answer.status, answer.headers, await read_body(answer.content.iter_any()))
-        except aiohttp.ClientPayloadError as error:
-            if isinstance(error.__cause__, ContentEncodingError):
-                raise UnreadableAnswerError("Dataverse answered in a broken encoding") from error
-            raise
+            return Response(answer.status, answer.headers, await self._read(answer))
         finally:
             answer.close()
 
-    async def aclose(self) -> None:
-        """Close every connection; whoever waits gets an error."""
-        self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        parts = answer.content.iter_any()
+        if answer.content.is_eof():  # all of it came with the head, as nearly always: no clock is needed
+            return await read_body(answer.status, parts)
+        async with asyncio.timeout(self._body_seconds):
+            return await read_body(answer.status, parts)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
             raise aiohttp.ClientConnectionError("closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._certificates, keepalive_timeout=_KEEP_IDLE),
+                connector=_Connector(limit=0, ssl=self._certificates, keepalive_timeout=_KEEP_IDLE),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS),
                 skip_auto_headers=_OURS,
+                max_field_size=_LONGEST_HEADER,
             )
             # It would send a request again when a kept connection breaks, past the gate that obeys Retry-After.
             self._session._retry_connection = False  # noqa: SLF001 - there is no other way
         return self._session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Drops a kept connection on which something came that nobody asked for: it would pass for the next answer."""
+
+    @override
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                break
+            connection.close()
+        return connection
+
+
+def _comes_from_encoding(error: BaseException | None) -> bool:
+    return error is not None and (isinstance(error, ContentEncodingError) or _comes_from_encoding(error.__cause__))
 
 
 def _read_url(url: str) -> URL:

@@ -17,6 +17,7 @@ _REMEMBERED: Final = 600.0
 """Seconds until a refused column is asked for again; somebody may have added it."""
 _MOST: Final = 500
 _NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
+_BAD_REQUEST: Final = 400
 _CASES: Final = ("incident", "*")
 
 Column = tuple[str, str]
@@ -49,8 +50,11 @@ class Refusals:
     def learn(self, error: BadQueryError, asked: Selection) -> bool:
         """Remember the columns behind a refusal; returns whether asking again without them makes sense.
 
-        When the message names no column, every column that only rules asked for is suspected.
+        When the message names no column, every column that only rules asked for is suspected, unless the status says
+        that something else was wrong.
         """
+        if error.facts.http_status != _BAD_REQUEST:
+            return False
         asked_for = _list_columns(asked) - self._required
         if error.facts.column is None:
             suspects = asked_for

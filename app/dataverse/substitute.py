@@ -19,7 +19,8 @@ class Substitute:
             httpx.Request(request.method, request.url, headers=request.headers, content=request.body)
         )
         try:
-            return Response(response.status_code, response.headers, await read_body(response.aiter_bytes()))
+            body = await read_body(response.status_code, response.aiter_bytes())
+            return Response(response.status_code, response.headers, body)
         finally:
             await response.aclose()
 

@@ -1,5 +1,6 @@
 """The one place where foreign errors and answers become DataverseError."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -29,6 +30,7 @@ from app.dataverse.excerpt import excerpt, find_column
 __all__ = ["FOREIGN", "read_failure", "translate"]
 
 _LONGEST_WAIT: Final = 3600.0
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_A_MEMBER: Final = "0x80072560"
 _THROTTLED: Final = frozenset(
     {
@@ -71,15 +73,14 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], type[DataverseError], str], ...]] 
     (aiohttp.InvalidURL, UnsendableError, "the Dataverse URL is malformed"),
     (aiohttp.ClientResponseError, UnreachableError, "what answered in the place of Dataverse does not speak HTTP"),
     (aiohttp.ClientError, UnreachableError, "the connection to Dataverse broke"),
-    (UnicodeError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
     (ValueError, UnsendableError, "the URL or the token holds a character that cannot be sent"),
     (TimeoutError, TimedOutError, "Dataverse did not answer in time"),
     (OSError, UnreachableError, "the connection to Dataverse broke"),
 )
 """The first that fits counts, so the special stand before the general.
 
-The last three are no errors of httpx, which lets them through: a token outside ASCII, and TLS or the system failing in
-the middle of an answer.
+The last three are no errors of httpx or aiohttp, which let them through: a character that a head or a host cannot hold,
+and TLS or the system failing in the middle of an answer.
 """
 FOREIGN: Final = tuple(foreign for foreign, _, _ in _BY_ERROR)
 """What wires raise."""
@@ -90,6 +91,7 @@ _BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
     403: (AccessDeniedError, "Dataverse denied access: give the application user a role with this privilege"),
     404: (RecordNotFoundError, "Dataverse knows no such row or table"),
     405: (BadQueryError, "Dataverse does not allow this method here"),
+    408: (TimedOutError, "Dataverse gave up waiting for the request"),
     409: (RecordConflictError, "Dataverse reports a conflict"),
     412: (PreconditionError, "the row changed since it was read, or exists already"),
     413: (BadQueryError, "the request is too large for Dataverse"),
@@ -111,7 +113,7 @@ def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> Datave
     facts = Facts(
         http_status=status,
         dataverse_code=code,
-        request_id=headers.get("x-ms-service-request-id", "")[:64] or None,
+        request_id=_read_request_id(headers),
         retry_after=_read_retry_after(headers),
         excerpt=excerpt(message),
         table=table,
@@ -162,6 +164,12 @@ def _read_code(code: object) -> str | None:
     return f"0x{number:08x}" if number else None
 
 
+def _read_request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the server's id of the request; anything but a GUID may be personal, and logs show it as it is."""
+    found = _GUID.fullmatch(headers.get("x-ms-service-request-id", ""))
+    return found[0] if found else None
+
+
 def _read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of Retry-After, given as seconds or as a date (RFC 9110, section 10.2.3)."""
     value = headers.get("retry-after", "").strip()
@@ -169,6 +177,6 @@ def _read_retry_after(headers: Mapping[str, str]) -> float | None:
         return min(float(value[:9]), _LONGEST_WAIT)
     try:
         seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -1,15 +1,22 @@
 """What passes between the client of Dataverse and whatever carries it."""
 
+import asyncio
 from collections.abc import AsyncIterable, Mapping
+from contextlib import suppress
 from typing import Final, Protocol
 
 import msgspec
+from typing_extensions import override
 
 from app.dataverse.errors import UnreadableAnswerError
+from app.dataverse.translation import FOREIGN
 
 __all__ = ["Request", "Response", "Wire", "read_body"]
 
 _LARGEST_ANSWER: Final = 5 * 1024 * 1024
+_FIRST_FAILURE: Final = 400
+_PATIENCE: Final = 0.5
+"""Seconds for what a failure says; it comes with its status."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -24,6 +31,11 @@ class Request(msgspec.Struct, frozen=True):
     share: float = 1.0
     """How much of the request budget may be spent when this one is, above 0 to 1."""
 
+    @override
+    def __repr__(self) -> str:
+        """Keep number and token out of whatever prints it."""
+        return f"Request({self.method})"
+
 
 class Response(msgspec.Struct, frozen=True):
     """One HTTP answer, read to its end and unpacked."""
@@ -32,6 +44,11 @@ class Response(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     """Names are asked for in lower case."""
     body: bytes = b""
+
+    @override
+    def __repr__(self) -> str:
+        """Keep names and numbers out of whatever prints it."""
+        return f"Response({self.status})"
 
 
 class Wire(Protocol):
@@ -47,11 +64,24 @@ class Wire(Protocol):
         """Close every connection."""
 
 
-async def read_body(parts: AsyncIterable[bytes]) -> bytes:
-    """Put a body together; raises UnreadableAnswerError when it becomes larger than 5 MB."""
-    body = b""
+async def read_body(status: int, parts: AsyncIterable[bytes]) -> bytes:
+    """Put a body together; that of a failure only when it comes soon and whole, for its status must not be lost.
+
+    Raises UnreadableAnswerError when the body of a success becomes larger than 5 MB, and what `parts` raises.
+    """
+    if status < _FIRST_FAILURE:
+        return await _read_all(parts)
+    with suppress(*FOREIGN, UnreadableAnswerError):
+        async with asyncio.timeout(_PATIENCE):
+            return await _read_all(parts)
+    return b""
+
+
+async def _read_all(parts: AsyncIterable[bytes]) -> bytes:
+    read, size = [], 0
     async for part in parts:
-        body = body + part if body else part
-        if len(body) > _LARGEST_ANSWER:
+        read.append(part)
+        size += len(part)
+        if size > _LARGEST_ANSWER:
             raise UnreadableAnswerError("the answer of Dataverse is larger than 5 MB")
-    return body
+    return b"".join(read)

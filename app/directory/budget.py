@@ -21,12 +21,6 @@ class RequestBudget:
         self._spent: deque[float] = deque()
         self._closed_until = -math.inf
 
-    @property
-    def left(self) -> int:
-        """How many requests may be made now."""
-        self._slide()
-        return self._requests - len(self._spent)
-
     def spend(self, *, share: float = 1.0) -> float:
         """Take one request and return 0; or take none and return the seconds until one may be made.
 

@@ -35,7 +35,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryStatistics:
-    """Counters since the start, and the present state; for metrics and health."""
+    """Counters since the start, and the state of the breaker; for metrics and alarms."""
 
     fresh: int
     """Answered from memory within the fresh lifetime."""
@@ -47,12 +47,6 @@ class DirectoryStatistics:
     """Nothing usable was at hand."""
     coalesced: int
     """Joined a look-up that was already under way."""
-    size: int
-    """Numbers in memory now."""
-    look_ups: int
-    """Look-ups under way or waiting for their turn now."""
-    in_background: int
-    """Those of them that nobody waits for."""
     breaker: BreakerState
 
 
@@ -144,7 +138,7 @@ class CachedDirectory:
         return self._memory.forget(e164) + await self._snapshots.erase(e164)
 
     def statistics(self) -> DirectoryStatistics:
-        """Return counters and present state."""
+        """Return the counters and the state of the breaker."""
         tally = self._tally
         return DirectoryStatistics(
             fresh=tally.fresh,
@@ -152,9 +146,6 @@ class CachedDirectory:
             stale=tally.stale,
             miss=tally.miss,
             coalesced=tally.coalesced,
-            size=len(self._memory),
-            look_ups=len(self._flights),
-            in_background=self._flights.in_background,
             breaker=self._breaker.state,
         )
 

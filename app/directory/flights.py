@@ -62,14 +62,6 @@ class Flights(Generic[T]):
         self._background: set[Flight[T]] = set()
         self._closed = False
 
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    @property
-    def in_background(self) -> int:
-        """How many go on though nobody waits."""
-        return len(self._background)
-
     def get(self, key: str) -> Flight[T] | None:
         """Return the work under way for the key, if any."""
         return self._flights.get(key)

@@ -74,6 +74,7 @@ class ProtectedDirectory:
         return None
 
     async def _wait_for_turn(self) -> None:
+        """Take a turn, within the time for it; a free one needs no timer, which would cost more than the turn."""
         if self._turns.locked():
             async with asyncio.timeout(self._limits.queue_seconds):
                 await self._turns.acquire()

@@ -47,11 +47,6 @@ class Snapshots:
         self._writing = asyncio.Lock()
         self._closed = False
 
-    @property
-    def backlog(self) -> int:
-        """Callers not yet written."""
-        return len(self._pending)
-
     def keep(self, e164: str, caller: Caller) -> None:
         """Have the caller written soon; a number nobody has any more is erased there."""
         self._reads.forget(e164)

@@ -44,8 +44,6 @@ class Exchange:
     """The path with placeholders, e.g. `/users/{id}`."""
     status: int | None = None
     """The HTTP status; None when no answer came."""
-    request_id: str | None = None
-    """The answer's own id, where it carried one."""
     retry_after: float | None = None
     """Seconds the answer asked to wait, where it did."""
 

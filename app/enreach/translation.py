@@ -47,9 +47,8 @@ _REFUSALS: dict[int, type[EnreachError]] = {
     429: EnreachRateLimitedError,
 }
 
-# The contract names no header for it; these are the customary ones.
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "traceparent")
-_LONGEST_REQUEST_ID = 100
+_LONGEST_WAIT = 3600.0
+"""Seconds; whoever asks for more is asked again after these."""
 
 
 @contextmanager
@@ -68,7 +67,6 @@ def refuse_failure(response: httpx.Response, exchange: Exchange) -> Exchange:
     answered = replace(
         exchange,
         status=response.status_code,
-        request_id=_read_request_id(response.headers),
         retry_after=_read_retry_after(response.headers),
     )
     if not response.is_success:
@@ -85,23 +83,18 @@ def _choose_refusal(response: httpx.Response) -> type[EnreachError]:
     return EnreachRefusedError if response.is_client_error else EnreachUnreadableError
 
 
-def _read_request_id(headers: httpx.Headers) -> str | None:
-    found = next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), None)
-    return found[:_LONGEST_REQUEST_ID] if found else None
-
-
 def _read_retry_after(headers: httpx.Headers) -> float | None:
     """Seconds to wait by `Retry-After` (RFC 9110, section 10.2.3); a date counts from the answer's own `Date`."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text[:9]), _LONGEST_WAIT)
     until, now = _read_http_date(text), _read_http_date(headers.get("date", ""))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
+    return min(max(0.0, (until - now).total_seconds()), _LONGEST_WAIT) if until and now else None
 
 
 def _read_http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else None

@@ -29,6 +29,8 @@ class CallLine(msgspec.Struct, kw_only=True):
     caller_status: str
     caller_cause: str | None
     source: str
+    caller_age_seconds: float | None
+    """How long ago the caller was looked up; `None` without a caller."""
     rule: str | None
     outcome: str
     status: int

@@ -38,7 +38,7 @@ _TALKATIVE = (
 _OURS = frozenset(
     {
         *("timestamp", "level", "request_id", "trace_id", "span_id", "decision_id"),
-        *("outcome", "caller_status", "caller_cause", "source", "status", "revision", "ms"),
+        *("outcome", "caller_status", "caller_cause", "caller_age_seconds", "source", "status", "revision", "ms"),
     }
 )
 """Keys whose values are made here or come from closed lists: nothing personal can be in them."""

@@ -33,6 +33,7 @@ _FINDINGS = re.compile(
     )
     | (?P<number>
         (?<![0-9A-Za-z])(?:\+|%2B)?\ ?\(?\d(?:[ ().\-/]{0,2}\d){6,}(?![0-9A-Za-z])
+      | (?<![0-9a-f])\d{10,15}(?![0-9a-f])                     # between letters that are no hexadecimal digits
     )
     """.replace("OCTET", r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"),
     re.VERBOSE | re.IGNORECASE,

@@ -30,6 +30,8 @@ class Readings:
     """How late the event loop comes to what is due, in seconds; the worst of the last second or so."""
     key_use: Mapping[str, float] = field(default_factory=dict)
     """Label of a webhook credential -> its last use, in seconds since 1970."""
+    secret_expiry: Mapping[str, float] = field(default_factory=dict)
+    """Secret with a last day -> the beginning of that day, in seconds since 1970."""
     revision: int | None = None
     """The published ruleset, if any."""
 
@@ -61,18 +63,26 @@ class Readings:
         yield GaugeMetricFamily(
             "smartrouting_event_loop_lag_seconds", "How late the event loop runs.", self.event_loop_lag
         )
-        yield self._collect_key_use()
+        yield _time_each(
+            "smartrouting_webhook_key_last_used_timestamp_seconds",
+            "When each webhook credential was last used.",
+            label="label",
+            times=self.key_use,
+        )
+        yield _time_each(
+            "smartrouting_secret_expiry_timestamp_seconds",
+            "When each secret whose last day is known is to be gone.",
+            label="secret",
+            times=self.secret_expiry,
+        )
         if self.revision is not None:
             yield InfoMetricFamily(
                 "smartrouting_ruleset", "The ruleset that decides.", {"revision": str(self.revision)}
             )
 
-    def _collect_key_use(self) -> Metric:
-        family = GaugeMetricFamily(
-            "smartrouting_webhook_key_last_used_timestamp_seconds",
-            "When each webhook credential was last used.",
-            labels=["label"],
-        )
-        for label, when in self.key_use.items():
-            family.add_metric([label], when)
-        return family
+
+def _time_each(name: str, meaning: str, *, label: str, times: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=[label])
+    for value, when in times.items():
+        family.add_metric([value], when)
+    return family

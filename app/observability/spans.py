@@ -100,7 +100,7 @@ class CallSpans:
     def export(self, call: AnsweredCall, trace: TraceContext, record_ms: float) -> None:
         """Export the span of a call and one of each of its stages, if the sampler takes it.
 
-        `record_ms` is the time the record took, in milliseconds: the one stage that the record cannot hold.
+        `record_ms` is the time the record took, in milliseconds: the one stage that the record does not hold yet.
         """
         trace_id, parent, attributes = int(trace.trace_id, 16), _read_parent(trace), _describe(call)
         if parent is None:

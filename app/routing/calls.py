@@ -23,7 +23,6 @@ class Call(msgspec.Struct, frozen=True):
     """The tag agreed with Enreach; several queues may share it."""
     call_id: str | None = None
     """The platform-wide id of the call."""
-    leg_id: str | None = None
     queue_id: str | None = None
     """The queue the call is in now."""
     user_id: str | None = None
@@ -46,7 +45,6 @@ def read_call(payload: Mapping[str, object], read: Callable[[object], PhoneNumbe
         called=read(payload.get("bnum")),
         target_id=_read_text(payload.get("targetid")),
         call_id=_read_text(extra.get("CallId")),
-        leg_id=_read_text(extra.get("LegId")),
         queue_id=_read_text(extra.get("CurrQueueId")),
         user_id=_read_text(extra.get("CurrUserId")),
         internal=_read_flag(extra.get("IsInternalCaller")),

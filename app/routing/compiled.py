@@ -55,11 +55,6 @@ class CompiledRuleset:
         return frozenset(self._facts_used)
 
     @property
-    def agent_facts(self) -> frozenset[str]:
-        """Every fact that an action reads an agent from."""
-        return frozenset(fact for rule in self._rules for fact in rule.rule.then.agent_facts)
-
-    @property
     def selection(self) -> Selection:
         """The columns and counts a look-up must bring along for these rules."""
         return Selection(

@@ -53,11 +53,6 @@ class Comparer:
         self._profile = profile
         self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED))
 
-    @property
-    def rules(self) -> CompiledRuleset:
-        """The ruleset calls are decided by."""
-        return self._rules
-
     def compare(self, record: DecisionRecord) -> Comparison:
         """Decide a record again; a redirect that the hop limit stopped, or that has no spelling, is none again.
 

@@ -24,7 +24,8 @@ class Decisions(Protocol):
     def stream(self, wanted: DecisionFilter, *, sample: int | None = None) -> AsyncIterator[DecisionRecord]:
         """Go through decisions, oldest first; with `sample` through so many of them, spread evenly."""
 
-    async def count(self, wanted: DecisionFilter) -> int: ...
+    async def count(self, wanted: DecisionFilter) -> int:
+        """Count decisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

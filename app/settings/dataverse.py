@@ -46,7 +46,9 @@ class DataverseSettings(Group):
     authority: AuthorityUrl = Field(
         default="https://login.microsoftonline.com", description="Where tokens are issued; https."
     )
-    directory: DirectoryKind = Field(default=DirectoryKind.LIVE, description="`live` or `mirror`.")
+    directory: DirectoryKind = Field(
+        default=DirectoryKind.LIVE, description="`live`; `mirror` is not available in this version."
+    )
     contact_phone_columns: tuple[LogicalName, ...] = Field(
         default=("mobilephone", "telephone1", "telephone2"), min_length=1, max_length=8, description="Searched."
     )

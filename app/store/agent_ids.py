@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.store.database import Database
 from app.store.tables import agent_ids
@@ -50,11 +50,6 @@ class AgentIdStore:
     async def put_email(self, user_id: str, email: str | None, *, now: float) -> None:
         """Set the e-mail override of one user, or take it away with `None`; the id stays."""
         await self._put("email", {user_id: email}, now)
-
-    async def clear(self, user_id: str) -> bool:
-        """Forget a user; False when nothing was kept."""
-        async with self._database.write() as connection:
-            return (await connection.execute(delete(agent_ids).where(agent_ids.c.user_id == user_id))).rowcount > 0
 
     async def _put(self, column: str, values: Mapping[str, str | None], now: float) -> None:
         if not values:

@@ -8,9 +8,14 @@ from app.store.tables import decisions
 
 __all__ = ["CallTimes"]
 
+_NAMELESS = decisions.c.queue_id.is_(None)
+
 
 class CallTimes:
-    """Reads the times of real calls from the decision log, along its index by queue; fire drills do not count."""
+    """Reads the times of real calls from the decision log, along its index by queue; fire drills do not count.
+
+    A queue that does not tell its id, as those with the older payload, goes by its target id.
+    """
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
@@ -18,13 +23,17 @@ class CallTimes:
     async def list_queues(self, since: float) -> list[str]:
         """List the queues that called from then on, in seconds since the epoch. Raises StoreError."""
         conditions = DecisionFilter(since=since, drill=False).list_conditions()
-        query = select(decisions.c.queue_id).where(decisions.c.queue_id.is_not(None), *conditions).distinct()
+        by_id = select(decisions.c.queue_id).where(decisions.c.queue_id.is_not(None), *conditions)
+        by_target = select(decisions.c.target_id).where(_NAMELESS, decisions.c.target_id.is_not(None), *conditions)
         async with self._database.read() as connection:
-            return sorted((await connection.execute(query)).scalars())
+            return sorted((await connection.execute(by_id.union(by_target))).scalars())
 
     async def list_latest(self, queue_id: str, *, since: float, limit: int) -> list[float]:
         """List the times of the latest calls of a queue, newest first. Raises StoreError."""
-        conditions = DecisionFilter(since=since, queue_id=queue_id, drill=False).list_conditions()
-        query = select(decisions.c.at).where(*conditions).order_by(decisions.c.id.desc()).limit(limit)
+        by_id = DecisionFilter(since=since, queue_id=queue_id, drill=False).list_conditions()
+        by_target = DecisionFilter(since=since, target_id=queue_id, drill=False).list_conditions()
+        query = select(decisions.c.at).order_by(decisions.c.id.desc()).limit(limit)
         async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            if times := list((await connection.execute(query.where(*by_id))).scalars()):
+                return times
+            return list((await connection.execute(query.where(_NAMELESS, *by_target))).scalars())

@@ -24,6 +24,7 @@ class Confirmation:
     at: float
     """Seconds since the epoch."""
     note: str = ""
+    """What they want others to know about it."""
 
 
 class ConfirmationStore:

@@ -1,14 +1,17 @@
-"""What is left of a decision once its caller is forgotten.
+"""What is left of a decision once a number is forgotten.
 
 The decision still counts: time, queue, target, caller status, VIP or not, rule, outcome, priority and timing stay. The
 number, the way it was spelled, the platform's call id, and every fact that says who it was (names, ids, CRM columns,
-parameters of the call) are replaced by the word `erased`. A replay leaves such decisions out.
+parameters of the call) are replaced by the word `erased`. Where it is the number that was called, it is replaced
+wherever it stands, and who called stays. A replay leaves such decisions out.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["ERASED", "erase_caller", "spell_for_erasure"]
+import phonenumbers
+
+__all__ = ["ERASED", "erase_called", "erase_caller", "spell_for_erasure"]
 
 ERASED = "erased"
 
@@ -32,12 +35,20 @@ _IMPERSONAL = frozenset(
 )
 
 
+_TEXTS = ("call_id", "caller_raw", "called_raw", "target_id", "queue_id", "facts", "decision", "body")
+_SHORTEST = 5
+"""Digits; fewer may be an extension, and would hit innocent text."""
+
+
 def erase_caller(row: Mapping[Any, Any]) -> dict[str, object]:
     """Give the new values of the columns that say who called; `row` is one row of the table of decisions."""
     spellings = spell_for_erasure(row["caller_e164"], row["caller_raw"])
+    own = row["called_e164"] == row["caller_e164"]
     return {
         "caller_e164": None,
         "caller_raw": ERASED,
+        "called_e164": None if own else row["called_e164"],
+        "called_raw": ERASED if own else _erase_text(row["called_raw"], spellings),
         "call_id": None,
         "target_id": _erase_text(row["target_id"], spellings),
         "queue_id": _erase_text(row["queue_id"], spellings),
@@ -50,10 +61,26 @@ def erase_caller(row: Mapping[Any, Any]) -> dict[str, object]:
     }
 
 
+def erase_called(row: Mapping[Any, Any]) -> dict[str, object]:
+    """Give the new values of the columns that say who was called; `row` is one row of the table of decisions."""
+    spellings = spell_for_erasure(row["called_e164"], row["called_raw"])
+    kept = {name: _erase_text(row[name], spellings) for name in _TEXTS}
+    return {**kept, "caller_e164": row["caller_e164"], "called_e164": None, "called_raw": ERASED, "erased": True}
+
+
 def spell_for_erasure(e164: str | None, raw: str | None = None) -> tuple[str, ...]:
     """List the texts that give a number away, longest first; too short ones would hit innocent text."""
-    texts = {text for text in (e164, e164 and e164.lstrip("+"), raw) if text and sum(map(str.isdigit, text)) > 4}  # noqa: PLR2004 - an extension
-    return tuple(sorted(texts, key=len, reverse=True))
+    texts = (e164, e164 and e164.lstrip("+"), e164 and _spell_at_home(e164), raw)
+    telling = {text for text in texts if text and sum(map(str.isdigit, text)) >= _SHORTEST}
+    return tuple(sorted(telling, key=len, reverse=True))
+
+
+def _spell_at_home(e164: str) -> str:
+    """Leave out the country code."""
+    try:
+        return str(phonenumbers.parse(e164).national_number)
+    except phonenumbers.NumberParseException:
+        return ""
 
 
 def _erase_fact(name: str, value: object, spellings: Sequence[str]) -> object:

@@ -1,15 +1,15 @@
 """The decision log: what was answered to every call, and why."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
 
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Outcome
 from app.store.database import Database
-from app.store.decision_erasure import erase_caller
+from app.store.decision_erasure import erase_called, erase_caller
 from app.store.decision_filter import DecisionFilter
 from app.store.pages import Page, cut_page
 from app.store.tables import decisions
@@ -88,13 +88,14 @@ class DecisionStore:
             return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def erase_number(self, e164: str) -> int:
-        """Forget who called from this number, and return in how many decisions; see `app.store.decision_erasure`.
+        """Forget the number that called or was called, and return in how many decisions.
 
-        Records still in the journal are not seen: drain it first.
+        See `app.store.decision_erasure`. Records still in the journal are not seen: drain it first.
         """
         erased = 0
-        while rows := await self._erase_chunk(e164):
-            erased += rows
+        for number, erase in ((decisions.c.caller_e164, erase_caller), (decisions.c.called_e164, erase_called)):
+            while rows := await self._erase_chunk(number == e164, erase):
+                erased += rows
         return erased
 
     async def purge_before(self, time: float) -> int:
@@ -115,19 +116,19 @@ class DecisionStore:
             found = await connection.execute(query.offset(sample - 1).limit(1))
             return found.scalar_one_or_none() or _ABOVE_ALL
 
-    async def _erase_chunk(self, e164: str) -> int:
-        query = select(*_RECORD).where(decisions.c.caller_e164 == e164).limit(_CHUNK)
+    async def _erase_chunk(self, wanted: ColumnElement[bool], erase: Callable[[Any], dict[str, object]]) -> int:
+        query = select(*_RECORD).where(wanted).limit(_CHUNK)
         async with self._database.write() as connection:
             rows = (await connection.execute(query)).mappings().all()
             if rows:
-                changes = [{"row_id": row["id"], **erase_caller(row)} for row in rows]
+                changes = [{"row_id": row["id"], **erase(row)} for row in rows]
                 await connection.execute(_make_erasure(), changes)
         return len(rows)
 
 
 def _make_erasure() -> Any:
     places = ("call_id", "target_id", "queue_id")
-    names = ("caller_e164", "caller_raw", *places, "facts", "decision", "body", "erased")
+    names = ("caller_e164", "caller_raw", "called_e164", "called_raw", *places, "facts", "decision", "body", "erased")
     values = {name: bindparam(name, type_=decisions.c[name].type) for name in names}
     return update(decisions).where(decisions.c.id == bindparam("row_id")).values(values)
 

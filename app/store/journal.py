@@ -1,7 +1,7 @@
 """The durable log in front of the database: a decision is on disk before its answer leaves.
 
 A line that was written survives the process, however it dies, because the operating system has it; a power cut may
-take the last seconds, unless `fsync` is set. `app.store.mover` carries the lines on to the database.
+take the last seconds. `app.store.mover` carries the lines on to the database.
 """
 
 import asyncio
@@ -23,18 +23,17 @@ __all__ = ["Journal", "JournalHealth"]
 
 log = structlog.get_logger()
 
+_RETRY_SECONDS = 1.0
+"""After a failure nothing is tried for so long."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalHealth:
-    """How the journal is, for the health page and the metrics."""
+    """Whether decisions can be written down, for the health page, the metrics and the alarms."""
 
     writable: bool
     detail: str
     """Why not, in the words of the operating system; empty when it is."""
-    backlog: int
-    """Records that are not in the database yet."""
-    lost: int
-    """Records that could not be written since the start."""
 
 
 class Journal:
@@ -47,20 +46,15 @@ class Journal:
         clock: Callable[[], float],
         segment_bytes: int = 8 * 2**20,
         most_bytes: int = 2**30,
-        retry_seconds: float = 1.0,
-        fsync: bool = False,
     ) -> None:
         """Write to `folder`, which is created when needed, at most `most_bytes` in files of about `segment_bytes`.
 
-        `clock` counts seconds and never goes back; after a failure nothing is tried for `retry_seconds`. With `fsync`
-        a line also survives a power cut, at the price of a disk write before every answer.
+        `clock` counts seconds and never goes back.
         """
         self._folder = folder
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._most_bytes = most_bytes
-        self._retry_seconds = retry_seconds
-        self._fsync = fsync
         self._active: Segment | None = None
         self._closed: list[Segment] = []
         self._retry_at: float | None = None
@@ -83,7 +77,7 @@ class Journal:
     @property
     def health(self) -> JournalHealth:
         """How the journal is now."""
-        return JournalHealth(writable=not self._detail, detail=self._detail, backlog=self.backlog, lost=self._lost)
+        return JournalHealth(writable=not self._detail, detail=self._detail)
 
     @property
     def backlog(self) -> int:
@@ -104,7 +98,7 @@ class Journal:
         try:
             line = write_line(record)
             segment = self._open_active(record.at, len(line))
-            segment.append(line, fsync=self._fsync)
+            segment.append(line)
             segment.note_spent(self._clock() - started)
         except (OSError, TypeError, ValueError, RecursionError) as exc:
             self._fail(exc)
@@ -168,7 +162,7 @@ class Journal:
         if not self._detail:
             log.error("journal.unwritable", detail=detail)
         self._detail = detail
-        self._retry_at = self._clock() + self._retry_seconds
+        self._retry_at = self._clock() + _RETRY_SECONDS
         self.retire_active()
 
     def _recover_from_failure(self) -> None:

@@ -82,14 +82,12 @@ class Segment:
         """Tell what it took to write so many of the lines that wait, in seconds; nothing about a predecessor's."""
         return self._spent[:most]
 
-    def append(self, line: bytes, *, fsync: bool) -> None:
+    def append(self, line: bytes) -> None:
         """Write one line, which ends in a newline, or nothing at all; raises OSError."""
         written = os.write(self._descriptor, line)
         if written != len(line):
             os.ftruncate(self._descriptor, self.length)
             raise OSError(errno.ENOSPC, "no space left for a whole line")
-        if fsync:
-            os.fsync(self._descriptor)
         self.length += written
         self.waiting += 1
 

@@ -55,17 +55,11 @@ class JournalMover:
         self._sink = sink
         self._pace = pace
         self._lock = asyncio.Lock()
-        self._rejected = 0
 
     @property
     def backlog(self) -> int:
         """Records that are on disk only."""
         return self._journal.backlog
-
-    @property
-    def rejected(self) -> int:
-        """Lines set aside since the start, because they are unreadable or the database refuses them."""
-        return self._rejected
 
     async def run(self) -> None:
         """Move lines until cancelled; starts with what a process that died has left."""
@@ -162,6 +156,5 @@ class JournalMover:
         return refused
 
     def _set_aside(self, segment: Segment, line: bytes) -> None:
-        self._rejected += 1
         log.error("journal.line_rejected", segment=segment.path.name, bytes=len(line))
         segment.reject(line)

@@ -81,11 +81,13 @@ class ShadowResultStore:
                 await _trim(connection, draft)
 
     async def erase_number(self, e164: str) -> int:
-        """Forget the calls from this number, and return how many; to be done before their decisions are erased.
+        """Forget the calls from or to this number, and return how many; to be done before their decisions are erased.
 
         A call whose decision is erased already, added by a process that was late, goes as well.
         """
-        calls = select(decisions.c.id).where(or_(decisions.c.caller_e164 == e164, decisions.c.erased))
+        calls = select(decisions.c.id).where(
+            or_(decisions.c.caller_e164 == e164, decisions.c.called_e164 == e164, decisions.c.erased)
+        )
         async with self._database.write() as connection:
             return (await connection.execute(delete(shadow_diffs).where(shadow_diffs.c.decision.in_(calls)))).rowcount
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from app.store.database import Database
 from app.store.errors import StoreSchemaTooNewError
 
-__all__ = ["read_schema_revision", "rehearse_upgrade", "upgrade"]
+__all__ = ["rehearse_upgrade", "upgrade"]
 
 _LOCK = 7_402_315_118
 """Any number that nobody else takes as an advisory lock of the same database."""
@@ -39,12 +39,6 @@ async def rehearse_upgrade(database: Database) -> tuple[str | None, str | None]:
         after = await connection.run_sync(_read_revision)
         await connection.rollback()
     return before, after
-
-
-async def read_schema_revision(database: Database) -> str | None:
-    """Name the migration the database is at; `None` for an empty one."""
-    async with database.read() as connection:
-        return await connection.run_sync(_read_revision)
 
 
 def _upgrade(connection: Connection) -> None:

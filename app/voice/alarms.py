@@ -16,6 +16,9 @@ __all__ = ["Alarms"]
 
 log = structlog.get_logger()
 
+_CALM_SECONDS = 60.0
+"""A trouble that has not been seen for so long is over."""
+
 
 class Alarms:
     """Looks for troubles every few seconds and keeps the list of alerts in step with them.
@@ -34,7 +37,6 @@ class Alarms:
         instance: str,
         send: Callable[[Notice], None],
         clock: Callable[[], float],
-        calm_seconds: float = 60.0,
     ) -> None:
         """`instance` names this process among those on the same database; `clock` gives seconds since the epoch."""
         self._checks = tuple(checks)
@@ -43,7 +45,6 @@ class Alarms:
         self._instance = instance
         self._send = send
         self._clock = clock
-        self._calm_seconds = calm_seconds
         self._seen_at: dict[str, float] = {}
         self._told_without_store: set[str] = set()
 
@@ -100,7 +101,7 @@ class Alarms:
         """Tell whether a trouble nobody sees now may be called over; one seen by a predecessor gets its time too."""
         if not any(key == prefix or key.startswith(prefix if prefix[-1] == ":" else f"{prefix}:") for prefix in judged):
             return False
-        return now - self._seen_at.setdefault(key, now) >= self._calm_seconds
+        return now - self._seen_at.setdefault(key, now) >= _CALM_SECONDS
 
     async def _open(self, key: str, kind: str, trouble: Trouble, now: float) -> None:
         detail = {"message": trouble.message, **trouble.facts}

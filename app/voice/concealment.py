@@ -16,7 +16,8 @@ _NUMBERS = frozenset({"call.caller"})
 _IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
 _LIKE_A_NUMBER = re.compile(
     r"(?P<guid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
-    r"|(?<![0-9a-z])\+?[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9a-z])",
+    r"|(?<![0-9a-z])\+?[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9a-z])"
+    r"|(?<![0-9a-f])[0-9]{10,15}(?![0-9a-f])",
     re.IGNORECASE,
 )
 _PARAMETERS = "call.parameters."

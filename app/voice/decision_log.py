@@ -30,7 +30,8 @@ class Actor(Protocol):
     """Whoever asks."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the audit calls them."""
 
 
 @dataclass(frozen=True, slots=True)

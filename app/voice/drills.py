@@ -75,7 +75,8 @@ class DrillCallers:
 class DecisionLog(Protocol):
     """Keeps what was decided."""
 
-    def append(self, record: DecisionRecord) -> bool: ...
+    def append(self, record: DecisionRecord) -> bool:
+        """Keep a record; False when it could not be written down."""
 
 
 class DrillLog:
@@ -100,7 +101,8 @@ Decide = Callable[[Call, DrillCallers, DrillLog, str], Awaitable[object]]
 class Rulebook(Protocol):
     """Knows which ruleset is live."""
 
-    def current(self) -> CompiledRuleset: ...
+    def current(self) -> CompiledRuleset:
+        """Return the live ruleset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,6 @@ class EnreachIndex:
     """In lower case, as all ids here."""
     by_address: Mapping[str, tuple[str, ...]]
     """Address in lower case -> ids; more than one when Enreach has it twice."""
-    not_understood: int = 0
-    """Rows of the list that could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +59,10 @@ class EnreachPeople:
             raise EnreachNotConfiguredError(
                 "set SMARTROUTING_ENREACH__URL, SMARTROUTING_ENREACH__USER and SMARTROUTING_ENREACH__SECRET"
             )
-        users = await self._client.list_users()
-        return _index(users, len(users.not_understood))
+        return _index(await self._client.list_users())
 
 
-def _index(users: Iterable[EnreachUser], not_understood: int) -> EnreachIndex:
+def _index(users: Iterable[EnreachUser]) -> EnreachIndex:
     by_address: dict[str, tuple[str, ...]] = {}
     ids = set()
     for user in users:
@@ -74,4 +71,4 @@ def _index(users: Iterable[EnreachUser], not_understood: int) -> EnreachIndex:
         if user.email:
             address = user.email.strip().casefold()
             by_address[address] = (*by_address.get(address, ()), user_id)
-    return EnreachIndex(ids=frozenset(ids), by_address=by_address, not_understood=not_understood)
+    return EnreachIndex(ids=frozenset(ids), by_address=by_address)

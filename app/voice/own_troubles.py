@@ -10,29 +10,20 @@ __all__ = ["LateAnswers", "find_backlog", "find_open_breaker", "find_store_away"
 
 _MOST_WAITING = 1000
 """Records in the journal that are no trouble: a busy minute, or a short restart of the database."""
+_WINDOW_SECONDS = 300.0
+_MOST_LATE = 0.01
+"""Share of the answers of one window that may be late."""
+_LEAST_LATE = 3
+"""Fewer late answers are no trouble, so that one hiccup of a quiet night wakes nobody."""
 
 
 class LateAnswers:
     """Watches the share of answers that left after their deadline."""
 
-    def __init__(
-        self,
-        *,
-        count: Callable[[], tuple[int, int]],
-        monotonic: Callable[[], float],
-        window: float = 300.0,
-        share: float = 0.01,
-        least: int = 3,
-    ) -> None:
-        """`count` tells answers and late answers since the start; more than `share` late within `window` is trouble.
-
-        Fewer than `least` late answers are none, so that one hiccup of a quiet night wakes nobody.
-        """
+    def __init__(self, *, count: Callable[[], tuple[int, int]], monotonic: Callable[[], float]) -> None:
+        """`count` tells answers and late answers since the start; `monotonic` gives seconds."""
         self._count = count
         self._monotonic = monotonic
-        self._window = window
-        self._share = share
-        self._least = least
         self._samples: deque[tuple[float, int, int]] = deque()
 
     async def find(self) -> Sequence[Trouble]:
@@ -40,13 +31,13 @@ class LateAnswers:
         now = self._monotonic()
         answers, late = self._count()
         self._samples.append((now, answers, late))
-        while len(self._samples) > 1 and self._samples[1][0] <= now - self._window:
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOW_SECONDS:
             self._samples.popleft()
         _, answers_before, late_before = self._samples[0]
         answers, late = answers - answers_before, late - late_before
-        if late < self._least or late <= self._share * answers:
+        if late < _LEAST_LATE or late <= _MOST_LATE * answers:
             return ()
-        message = f"{late} of {answers} answers left after the deadline within {self._window / 60:.0f} minutes."
+        message = f"{late} of {answers} answers left after the deadline within {_WINDOW_SECONDS / 60:.0f} minutes."
         return (Trouble(subject="", message=message, facts={"late": late, "answers": answers}),)
 
 

@@ -28,8 +28,6 @@ class Person:
     """`domainname`, the user principal name."""
     mobile: str | None = field(default=None, repr=False)
     """As it stands in Dynamics, whatever that is."""
-    directory_id: str | None = None
-    """The object id in Entra ID."""
     active: bool = True
     is_application: bool = False
     unit_id: str | None = None

@@ -128,7 +128,6 @@ def _read(row: Row) -> Person:
         email=row.get("internalemailaddress") or None,
         login=row.get("domainname") or None,
         mobile=row.get("mobilephone") or None,
-        directory_id=row.get("azureactivedirectoryobjectid"),
         active=not row.get("isdisabled"),
         is_application=row.get("applicationid") is not None,
         unit_id=row.get("_businessunitid_value"),

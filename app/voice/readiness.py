@@ -149,10 +149,15 @@ def _judge_web_phone(voice: VoicePerson, confirmed: Mapping[str, Confirmation]) 
         id=WEB_PHONE,
         title="The Enreach role includes the web phone",
         state=ItemState.OK if found else ItemState.UNKNOWN,
-        reason=f"Confirmed {scope}by {found.who}." if found else "The Enreach API does not tell which role a user has.",
+        reason=_cite(found, scope) if found else "The Enreach API does not tell which role a user has.",
         what_to_do="" if found else "Look at the user's role in Voice Center, then confirm it here.",
         chapter=_ROLES,
     )
+
+
+def _cite(confirmed: Confirmation, scope: str = "") -> str:
+    """Say who confirmed it, and what they noted."""
+    return f"Confirmed {scope}by {confirmed.who}" + (f': "{confirmed.note}".' if confirmed.note else ".")
 
 
 def _judge_role(voice: VoicePerson) -> ReadinessItem:
@@ -224,7 +229,7 @@ def _judge_assignee(confirmed: Confirmation | None) -> ReadinessItem:
         title="Default assignee of synchronised calls",
         group=ItemGroup.ENTERPRISE_CALLS,
         state=ItemState.OK if confirmed else ItemState.UNKNOWN,
-        reason=f"Confirmed by {confirmed.who}." if confirmed else "No interface tells what the configurator app holds.",
+        reason=_cite(confirmed) if confirmed else "No interface tells what the configurator app holds.",
         what_to_do=(
             ""
             if confirmed

@@ -35,8 +35,11 @@ IsOpen = Callable[[datetime], bool]
 class QueueTimes(Protocol):
     """When queues called. Raises StoreError."""
 
-    async def list_queues(self, since: float) -> list[str]: ...
-    async def list_latest(self, queue_id: str, *, since: float, limit: int) -> list[float]: ...
+    async def list_queues(self, since: float) -> list[str]:
+        """List the queues that called from then on, in seconds since the epoch."""
+
+    async def list_latest(self, queue_id: str, *, since: float, limit: int) -> list[float]:
+        """List the times of the latest calls of a queue, newest first."""
 
 
 @dataclass(frozen=True, slots=True)

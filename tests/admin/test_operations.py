@@ -122,6 +122,9 @@ async def test_credentials_show_their_last_use(tmp_path: Path) -> None:
     async with open_service(tmp_path, webhook=webhook) as service:
         await service.call(ANNA)
         listed = (await service.ask("/admin/credentials", key=PROGRAM_KEY)).json()
+        assert 'smartrouting_secret_expiry_timestamp_seconds{secret="webhook:old"} 1.7986752e+09' in (
+            await service.read_metrics()
+        )
         assert listed == [
             {"label": "enreach", "kind": "basic", "last_used": None, "retiring": None},
             {"label": "new", "kind": "api_key", "last_used": None, "retiring": None},

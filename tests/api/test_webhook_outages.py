@@ -1,11 +1,13 @@
 """What callers hear while Dataverse is down."""
 
+from asyncio import gather
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 import httpx
 import pytest
-from dirty_equals import IsPartialDict, IsStr
+from dirty_equals import IsFloat, IsPartialDict, IsStr
+from structlog.testing import capture_logs
 
 from app.assembly.outside import Outside
 from app.emulators.faults import Fault, FaultKind
@@ -85,6 +87,42 @@ async def test_last_known_caller_answers_for_a_silent_crm(tmp_path: Path) -> Non
 
     assert (stale.status_code, stale.json(), stale_source) == (200, VIP_ANSWER, "stale")
     assert (restored.status_code, restored.json(), restored_source) == (200, VIP_ANSWER, "snapshot")
+
+
+async def test_vip_of_yesterday_is_recognised_after_a_restart_in_an_outage(tmp_path: Path) -> None:
+    """Who called yesterday is still a VIP when the service starts while Dataverse is down; the age is a fact."""
+    now = time()
+    async with open_service(tmp_path, rules=VIP_RULES, clock=lambda: now - 93_600) as service:
+        await service.call("+358501234567")
+    async with open_service(tmp_path, rules=VIP_RULES, clock=lambda: now) as service:
+        service.dataverse.faults.add(Fault(kind=FaultKind.HANG))
+        with capture_logs() as lines:
+            answer = await service.call("+358501234567")
+        explained = await service.explain_last(calls=2)
+
+    age = IsFloat(approx=93_600, delta=60)
+    (line,) = [line for line in lines if line["event"] == "call.decided"]
+    assert (answer.status_code, answer.json()) == (200, VIP_ANSWER)
+    assert explained == IsPartialDict(caller_source="snapshot", caller_cause="timeout", caller_age_seconds=age)
+    assert explained["facts"]["caller.age_seconds"] == age
+    assert line == IsPartialDict(source="snapshot", caller_cause="timeout", caller_age_seconds=age)
+
+
+async def test_crowd_beyond_what_can_wait_is_decided_at_once(tmp_path: Path) -> None:
+    """When Dataverse hangs, so many calls wait as can be answered in time; the next are decided without waiting."""
+    async with open_service(tmp_path, rules=VIP_RULES, webhook={"deadline_ms": 1000}) as service:
+        service.dataverse.faults.add(Fault(kind=FaultKind.HANG))
+        started = monotonic()
+        answers = await gather(*(service.call(f"+35840{index:07}") for index in range(500)))
+        seconds = monotonic() - started
+        metrics = await service.read_metrics()
+        decisions = await service.list_decisions(200, limit=200)
+
+    shed = float(metrics.partition("\nsmartrouting_shed_total ")[2].partition("\n")[0])
+    assert {answer.status_code for answer in answers} == {204}
+    assert 0 < shed < 500
+    assert seconds < 2
+    assert {(item["caller_status"], item["caller_cause"]) for item in decisions} == {("unavailable", "timeout")}
 
 
 async def test_token_failure_is_an_outage(tmp_path: Path) -> None:

@@ -207,6 +207,21 @@ async def test_a_refusal_without_a_name_drops_every_column_of_rules() -> None:
     assert found.matches[0].columns == {"new_vip": True}
 
 
+@pytest.mark.parametrize("status", [405, 407, 413, 414])
+async def test_a_refusal_of_something_else_costs_no_column(status: int) -> None:
+    """What a gateway says about method, proxy or size tells nothing about columns: they are asked for again at once."""
+    answers = iter([fail(status)])
+    wire = answer(contacts=lambda _: next(answers, [CONTACT]))
+
+    async with wire.open() as client:
+        looking_up = look_up_with(client)
+        with pytest.raises(BadQueryError):
+            await looking_up.look_up(NUMBER, Selection(contact_columns=frozenset({"jobtitle"})))
+        found = await looking_up.look_up(NUMBER, Selection(contact_columns=frozenset({"jobtitle"})))
+
+    assert found.matches[0].columns == {"new_vip": True, "jobtitle": "Buyer"}
+
+
 @pytest.mark.parametrize(("table", "column"), [("contact", "new_vip"), ("contact", "mobilephone")])
 async def test_an_unknown_column_of_the_settings_is_an_error(table: str, column: str) -> None:
     """VIP and phone columns are never left out silently, even when a rule asks for them too."""

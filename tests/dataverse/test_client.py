@@ -49,6 +49,7 @@ async def test_a_read_carries_the_headers_of_the_contract() -> None:
 
 SENT = {
     "accept": "application/json",
+    "accept-encoding": "gzip",
     "odata-version": "4.0",
     "odata-maxversion": "4.0",
     "if-none-match": "null",
@@ -157,6 +158,25 @@ async def test_writes_use_the_preconditions_of_the_contract() -> None:
         (True, "application/json"),
         (False, None),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "location"),
+    [("ODATA-ENTITYID", f"{ROOT}phonecalls({ID})"), ("odata-entityid", f"{ROOT}phonecalls({ID.upper()}) ")],
+)
+async def test_the_id_of_a_created_row_is_read_in_any_case(name: str, location: str) -> None:
+    """Neither the header's name nor the id need have the letters of the contract."""
+    async with Wire(lambda _: httpx.Response(204, headers={name: location})).open() as client:
+        assert await client.create("phonecalls", {}) == UUID(ID)
+
+
+@pytest.mark.parametrize("location", [None, "", f"{ROOT}phonecalls({'-' * 36})", f"{ROOT}phonecalls({ID}"])
+async def test_a_created_row_without_an_id_is_unreadable(location: str | None) -> None:
+    """What holds no id in the place of one is an error of ours."""
+    headers = {} if location is None else {"OData-EntityId": location}
+    async with Wire(lambda _: httpx.Response(204, headers=headers)).open() as client:
+        with pytest.raises(UnreadableAnswerError):
+            await client.create("phonecalls", {})
 
 
 async def test_a_failed_precondition_is_its_own_error() -> None:

@@ -1,11 +1,12 @@
 """The way to the organisation: proxies, targets and the guard."""
 
 import asyncio
+import base64
 
 import pytest
 
 from app.dataverse.connection import connect
-from app.dataverse.errors import DataverseError
+from app.dataverse.errors import DataverseError, UnreachableError
 from app.dataverse.wire import Request, Response, Wire
 from app.settings import DataverseSettings, SettingsError
 from bench.world import serve_app
@@ -61,6 +62,7 @@ async def test_questions_arrive_as_they_were_written() -> None:
     ("url", "variable", "asked"),
     [
         pytest.param("http://crm.example", "HTTP_PROXY", b"GET http://crm.example/api/data/v9.2/WhoAmI", id="plain"),
+        pytest.param("http://bücher.example", "HTTP_PROXY", b"GET http://xn--bcher-kva.example/api/", id="umlaut"),
         pytest.param("https://crm.example", "HTTPS_PROXY", b"CONNECT crm.example:443 ", id="tunnel"),
         pytest.param("https://crm.example", "ALL_PROXY", b"CONNECT crm.example:443 ", id="all"),
     ],
@@ -85,6 +87,28 @@ async def test_proxy_of_the_environment_is_used(
     assert lines[0].startswith(asked)
 
 
+async def test_proxy_gets_its_credentials_and_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials in the proxy's address go to it, decoded; what is for Dataverse does not, nor into the error."""
+    forget_proxies(monkeypatch)
+    heads: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Ass@127.0.0.1:{port}")
+    async with server, connect(make_settings("https://crm.example"), tokens=EndlessToken("t0ken")) as client:
+        with pytest.raises(UnreachableError, match="proxy") as caught:
+            await client.who_am_i()
+
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"us@er:p:ss") in heads[0]
+    assert b"t0ken" not in b"".join(heads)
+    assert "ss" not in str(caught.value).replace("settings", "")
+
+
 async def test_host_without_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     """`NO_PROXY` names hosts that are not asked through it."""
     forget_proxies(monkeypatch)
@@ -101,6 +125,20 @@ def test_proxy_that_is_not_spoken_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@127.0.0.1:9")
 
     with pytest.raises(SettingsError, match="SOCKS") as caught:
+        connect(make_settings("http://127.0.0.1:1"), tokens=EndlessToken("t"))
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://", "http:///secret", "http://secret@:8080", "http://u:secret@host:99999", "http://[::secret"]
+)
+def test_proxy_that_is_no_url_is_refused(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """A mistyped proxy is told at the start, as what it is and without what it holds; nothing goes around it."""
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+
+    with pytest.raises(SettingsError, match="proxy") as caught:
         connect(make_settings("http://127.0.0.1:1"), tokens=EndlessToken("t"))
 
     assert "secret" not in str(caught.value)

@@ -14,7 +14,15 @@ import trustme
 
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
-from app.dataverse.errors import DataverseError, UnreachableError, UnreadableAnswerError, UnsendableError
+from app.dataverse.errors import (
+    DataverseError,
+    ThrottledError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UnsendableError,
+)
+from app.dataverse.network import Network
+from app.dataverse.wire import Request
 from app.settings import DataverseSettings
 from tests.dataverse.loopback import serve
 from tests.dataverse.wire import HandedTokens
@@ -134,9 +142,9 @@ async def test_answer_that_unfolds_without_end_is_given_up_early(times: int) -> 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 async def test_answer_packed_wrongly_is_unreadable(encoding: str) -> None:
-    """What says it is packed and is not, is told as that and not as a broken connection."""
+    """What says it is packed and is not, or in a way nobody asked for, is told as that and asked for once."""
 
     async def pack(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(ANSWER.replace(b"\r\n", b"\r\ncontent-encoding: " + encoding.encode() + b"\r\n", 1))
@@ -144,6 +152,8 @@ async def test_answer_packed_wrongly_is_unreadable(encoding: str) -> None:
     async with Peer(pack).listen() as peer, open_client(peer.url) as client:
         with pytest.raises(UnreadableAnswerError, match="broken encoding"):
             await client.get_json("contacts")
+
+    assert len(peer.heads) == 1
 
 
 @pytest.mark.parametrize(
@@ -195,6 +205,83 @@ async def test_giving_up_at_any_moment_spoils_nothing(warm: bool) -> None:  # no
                 request.cancel()
                 await asyncio.gather(request, return_exceptions=True)
                 assert await client.get_json("contacts") == {"value": []}, moment
+
+
+async def test_answer_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+    """What a server says on a kept connection unasked ends that connection, and nobody gets the answer of another."""
+    more, said = asyncio.Event(), asyncio.Event()
+
+    async def echo(head: bytes, writer: asyncio.StreamWriter) -> None:
+        body = b'{"asked": "%s"}' % head.split()[1].rpartition(b"/")[2]
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        if b"first" in head:
+            await more.wait()
+            await reply(head, writer)
+            said.set()
+
+    async with Peer(echo).listen() as peer, open_client(peer.url) as client, open_client(peer.url) as other:
+        await client.get_json("first")
+        more.set()
+        await said.wait()
+        await other.get_json("other")  # by now it has arrived
+
+        assert [await client.get_json(name) for name in ("second", "third")] == [
+            {"asked": "second"},
+            {"asked": "third"},
+        ]
+
+
+async def test_body_without_end_is_given_up() -> None:
+    """Whoever asks without a deadline is not kept for ever by a body that never ends."""
+
+    async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        gone.set()
+
+    gone = asyncio.Event()
+    async with Peer(drip).listen() as peer:
+        network = Network(certificates=ssl.create_default_context(), proxy=None, body_seconds=0.1)
+        with pytest.raises(TimeoutError):
+            await network.send(Request("GET", peer.url + "/", {}))
+        await gone.wait()
+        await network.aclose()
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"content-length: 3\r\ncontent-encoding: gzip\r\n\r\n...", id="packed wrongly"),
+        pytest.param(b"content-length: 3\r\nx: y\r\n\r\n", id="not in time"),
+        pytest.param(b"content-length: 6000000\r\n\r\n" + b" " * 6_000_000, id="too large"),
+    ],
+)
+async def test_a_429_counts_whatever_becomes_of_its_words(rest: bytes) -> None:
+    """Status and Retry-After are obeyed though the body that explains them cannot be read; nothing is asked again."""
+
+    async def throttle(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 429 Too Many Requests\r\nRETRY-after: 7\r\n" + rest)
+        await writer.drain()
+
+    async with Peer(throttle).listen() as peer, open_client(peer.url) as client:
+        with pytest.raises(ThrottledError) as caught:
+            await client.get_json("contacts")
+
+    assert (caught.value.facts.retry_after, len(peer.heads)) == (7.0, 1)
+
+
+async def test_long_header_is_read() -> None:
+    """A header of 30,000 bytes, such as a policy of a gateway, does not keep the answer out."""
+
+    async def boast(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(ANSWER.replace(b"\r\n", b"\r\nx-policy: " + b"y" * 30_000 + b"\r\n", 1))
+
+    async with Peer(boast).listen() as peer, open_client(peer.url) as client:
+        assert await client.get_json("contacts") == {"value": []}
 
 
 async def test_answer_that_nobody_reads_ends_its_connection() -> None:
@@ -285,7 +372,7 @@ async def test_closing_ends_a_question_under_way_and_opens_nothing_again() -> No
     assert peer.connections == 1
 
 
-@pytest.mark.parametrize("token", ["two\r\nlines", "a\0b"])
+@pytest.mark.parametrize("token", ["two\r\nlines", "a\0b", "tök-en", "\ud800"])
 async def test_token_that_would_break_the_head_is_not_sent(token: str) -> None:
     """Nobody smuggles a header in, and the token is not shown."""
     async with Peer(reply).listen() as peer, open_client(peer.url, HandedTokens([token])) as client:

@@ -4,6 +4,7 @@ import inspect
 import ssl
 from collections.abc import Iterator
 
+import aiohttp
 import httpx
 import pytest
 
@@ -54,6 +55,43 @@ async def test_every_error_of_httpx_is_translated(foreign: type[Exception]) -> N
     assert caught.value.cause is expected
 
 
+NEVER_OF_A_REQUEST = {
+    *("BadContentDispositionHeader", "BadContentDispositionParam", "EofStream"),
+    *("WSMessageTypeError", "WebSocketError"),
+}
+"""Of multipart bodies and web sockets, which nobody reads here, and of the inside of streams."""
+SPECIAL: dict[type[Exception], type[DataverseError]] = {
+    aiohttp.ConnectionTimeoutError: errors.TimedOutError,
+    aiohttp.ServerTimeoutError: errors.TimedOutError,
+    aiohttp.SocketTimeoutError: errors.TimedOutError,
+    aiohttp.InvalidURL: errors.UnsendableError,
+    aiohttp.InvalidUrlClientError: errors.UnsendableError,
+    aiohttp.InvalidUrlRedirectClientError: errors.UnsendableError,
+    aiohttp.NonHttpUrlClientError: errors.UnsendableError,
+    aiohttp.NonHttpUrlRedirectClientError: errors.UnsendableError,
+}
+
+
+def list_foreign_of_aiohttp() -> Iterator[type[Exception]]:
+    """Every exception aiohttp exports that a request could end with."""
+    for name in aiohttp.__all__:
+        value = getattr(aiohttp, name)
+        if inspect.isclass(value) and issubclass(value, Exception) and name not in NEVER_OF_A_REQUEST:
+            yield value
+
+
+@pytest.mark.parametrize("foreign", list(list_foreign_of_aiohttp()))
+async def test_every_error_of_aiohttp_is_translated(foreign: type[Exception]) -> None:
+    """No exception of aiohttp leaves the adapter; what is no time-out and no mistyped URL is a lost connection."""
+    original = foreign.__new__(foreign)
+
+    with pytest.raises(DataverseError) as caught:
+        await ask_in_vain(original)
+
+    assert caught.value.__cause__ is original
+    assert type(caught.value) is SPECIAL.get(foreign, errors.UnreachableError)
+
+
 @pytest.mark.parametrize(
     ("foreign", "expected"),
     [
@@ -82,6 +120,9 @@ def test_the_tree_is_drawn_completely() -> None:
     assert all("title" in vars(kind) for kind in tree)
 
 
+NO_WORDS = b'{"error": {"code": "", "message": ""}}'
+
+
 def fail(status: int, code: str = "", message: str = "", headers: dict[str, str] | None = None) -> DataverseError:
     body = httpx.Response(status, json={"error": {"code": code, "message": message}}).content
     return read_failure(status, httpx.Headers(headers or {}), body)
@@ -96,6 +137,7 @@ def fail(status: int, code: str = "", message: str = "", headers: dict[str, str]
         (403, "0x80072560", errors.AccessDeniedError),
         (404, "0x80060888", errors.RecordNotFoundError),
         (405, "", errors.BadQueryError),
+        (408, "", errors.TimedOutError),
         (409, "", errors.RecordConflictError),
         (412, "0x80060882", errors.PreconditionError),
         (413, "", errors.BadQueryError),
@@ -119,14 +161,14 @@ def test_each_status_and_code_has_its_error(status: int, code: str, expected: ty
 
 def test_a_failure_keeps_the_facts_of_the_operator() -> None:
     """Status, code, request id and the wait are kept, and are the keys of a log event."""
-    headers = {"x-ms-service-request-id": "5fe1a2b3", "Retry-After": "17"}
+    headers = {"x-ms-service-request-id": "5fe1a2b3-34cb-4d11-b596-0022481d68cd", "Retry-After": "17"}
 
     failure = fail(429, "0x80072322", "Number of requests exceeded the limit of 6000.", headers)
 
     assert failure.facts == Facts(
         http_status=429,
         dataverse_code="0x80072322",
-        request_id="5fe1a2b3",
+        request_id="5fe1a2b3-34cb-4d11-b596-0022481d68cd",
         retry_after=17.0,
         excerpt="Number of requests exceeded the limit of ….",
     )
@@ -135,10 +177,16 @@ def test_a_failure_keeps_the_facts_of_the_operator() -> None:
         "error": "dataverse-throttled",
         "http_status": 429,
         "dataverse_code": "0x80072322",
-        "request_id": "5fe1a2b3",
+        "request_id": "5fe1a2b3-34cb-4d11-b596-0022481d68cd",
         "retry_after": 17.0,
         "excerpt": "Number of requests exceeded the limit of ….",
     }
+
+
+@pytest.mark.parametrize("value", ["+358501234567", "358501234567", "Matti Example", "\udcff", "", "a" * 200])
+def test_an_id_of_a_request_is_a_guid_or_nothing(value: str) -> None:
+    """What a gateway writes in the place of the id is not taken over, for it may be personal."""
+    assert fail(500, headers={}).facts == read_failure(500, {"x-ms-service-request-id": value}, NO_WORDS).facts
 
 
 @pytest.mark.parametrize(
@@ -148,6 +196,7 @@ def test_a_failure_keeps_the_facts_of_the_operator() -> None:
         ({"Retry-After": "0"}, 0.0),
         ({"Retry-After": "999999999999"}, 3600.0),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": f"Sun, 22 Nov {'9' * 20} 08:00:30 GMT"}, None),
         ({"Retry-After": "-5"}, None),
         ({"Retry-After": "Sun, 22 Nov 2026 08:00:30 GMT", "Date": "Sun, 22 Nov 2026 08:00:00 GMT"}, 30.0),
         ({"Retry-After": "Sun, 22 Nov 2026 08:00:30 GMT"}, None),

@@ -18,6 +18,7 @@ from app.observability.masking import mask_entry, mask_text, mask_value
         ("sip:+358501234567@10.1.2.3", "sip:[masked]@10.1.2.3"),
         ("contains(telephone1,'%2B358501234567')", "contains(telephone1,'[masked]')"),
         ("anum_358501234567", "anum_[masked]"),
+        ("call358501234567, 358501234567th", "call[masked], [masked]th"),
         ("Authorization: Bearer abc123def", "Authorization: [masked]"),
         ("Basic dXNlcjpwYXNz", "[masked]"),
         ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc ends", "token [masked] ends"),
@@ -43,6 +44,7 @@ def test_numbers_and_secrets_are_hidden(text: str, masked: str) -> None:
         "+35850*****67",
         "Authorization: Bearer with an API key",
         "version 5.34.0, 123456 rows",
+        "AADSTS7000222 and 0x80072322",
     ],
 )
 def test_identifiers_times_and_addresses_stay(text: str) -> None:

@@ -37,6 +37,7 @@ def test_everything_that_happens_is_counted() -> None:
         calls_waiting=6,
         event_loop_lag=0.25,
         key_use={"enreach": 1_800_000_000.0},
+        secret_expiry={"webhook:old": 1_900_000_000.0},
         revision=7,
     )
 
@@ -66,6 +67,7 @@ def test_everything_that_happens_is_counted() -> None:
         "smartrouting_calls_waiting": 6,
         "smartrouting_event_loop_lag_seconds": 0.25,
         "smartrouting_webhook_key_last_used_timestamp_seconds{label=enreach}": 1_800_000_000.0,
+        "smartrouting_secret_expiry_timestamp_seconds{secret=webhook:old}": 1_900_000_000.0,
         "smartrouting_ruleset_info{revision=7}": 1,
     }
 

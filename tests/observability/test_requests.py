@@ -68,7 +68,7 @@ async def test_a_sane_identifier_and_trace_are_kept_and_returned(client: httpx.A
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "short", "+358501234567", "call-358501234567", "a b c d e f", "x" * 65, "ä" * 9]
+    "sent", [None, "short", "+358501234567", "call-358501234567", "call358501234567", "a b c d e f", "x" * 65, "ä" * 9]
 )
 async def test_anything_else_is_replaced_by_an_identifier_of_our_own(
     client: httpx.AsyncClient, sent: str | None

@@ -39,12 +39,15 @@ def test_a_valid_header_is_continued_as_a_child(header: str, sampled: bool) -> N
         pytest.param([f"00-{THEIRS}-{'0' * 16}-01".encode()], id="zero-span"),
         pytest.param([f"00-{THEIRS.upper()}-{PARENT}-01".encode()], id="upper-case"),
         pytest.param([f"00-{THEIRS}-{PARENT}-01-more".encode()], id="more-in-version-0"),
+        pytest.param([f"00-{'358501234567':0>32}-{PARENT}-01".encode()], id="number-as-trace"),
+        pytest.param([f"00-{'358501234567':0<32}-{PARENT}-01".encode()], id="number-first-in-trace"),
+        pytest.param([f"00-{THEIRS}-{'358501234567':0>16}-01".encode()], id="number-as-span"),
         pytest.param([b"\xff\xfe"], id="not-text"),
         pytest.param([b""], id="empty"),
     ],
 )
 def test_an_invalid_header_starts_a_new_trace(headers: list[bytes]) -> None:
-    """What the standard calls invalid is as good as nothing."""
+    """What the standard calls invalid is as good as nothing, and so is a phone number filled up to length."""
     trace = continue_trace(headers, OURS)
 
     assert trace == TraceContext(OURS, trace.span_id, sampled=False)

@@ -14,11 +14,13 @@ from bench.callers import Answer, Caller
 from bench.load import KEY
 from tests.support.console import Console, Running
 
+KEYS = json.dumps({"bench": KEY})
+
 
 @pytest.fixture
 def service(console: Console, tmp_path: Path) -> Iterator[tuple[str, Running]]:
     """The service as its own process, with the embedded CRM."""
-    with console.serve_demo(tmp_path, SMARTROUTING_WEBHOOK__API_KEYS=json.dumps({"bench": KEY})) as started:
+    with console.serve_demo(tmp_path, SMARTROUTING_WEBHOOK__API_KEYS=KEYS) as started:
         yield started
 
 
@@ -53,6 +55,25 @@ async def test_termination_finishes_what_was_accepted(service: tuple[str, Runnin
     assert {answer.request_id for answer in answered} - set(kept) == set()
     assert len(kept) == len(set(kept))
     assert list((tmp_path / "data" / "journal").glob("*.log")) == []
+
+
+async def test_killed_service_keeps_what_it_answered(
+    service: tuple[str, Running], console: Console, tmp_path: Path
+) -> None:
+    """After SIGKILL and a new start every answered call is in the database, once."""
+    url, process = service
+    rows = [asyncio.create_task(call_until_refused(url, index)) for index in range(8)]
+    await asyncio.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    answered = [answer for row in await asyncio.gather(*rows) for answer in row if answer.status]
+    assert await asyncio.to_thread(process.wait, 15) != 0
+    with console.serve_demo(tmp_path, SMARTROUTING_WEBHOOK__API_KEYS=KEYS) as (_, successor):
+        successor.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(successor.wait, 15) == 0
+    kept = read_request_ids(tmp_path)
+    assert answered
+    assert {answer.request_id for answer in answered} - set(kept) == set()
+    assert len(kept) == len(set(kept))
 
 
 async def test_termination_does_not_wait_for_silent_connections(service: tuple[str, Running]) -> None:

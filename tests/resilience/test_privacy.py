@@ -3,28 +3,39 @@
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
-from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator, read_tables
+from app.emulators.dataverse import CLIENT_ID, TENANT_ID, DataverseEmulator, create_dataverse_emulator, read_tables
 from app.emulators.faults import Fault
 from bench.faults import FAULTS
-from bench.world import serve_app
+from bench.world import open_world, serve_app
 from tests.support.process import clean_environment
 
 NAME = "Zyxomma Quizzically"
 NUMBER = "+358509871234"
 CALL_ID = "+358509871234-call"
+DIGITS = NUMBER.removeprefix("+")
 KEY = "privacy-webhook-key-5f3e"
 ADMIN = "privacy-admin-key-77ab"
 TOKEN = "privacy-crm-token-91cd"
-MARKS = (b"Zyxomma", b"Quizzically", b"509871234", b"50 987 1234", KEY.encode(), ADMIN.encode(), TOKEN.encode())
+SECRET = "privacy-client-secret-3b7e"
+SECRETS = (KEY.encode(), ADMIN.encode(), TOKEN.encode(), SECRET.encode())
+MARKS = (b"Zyxomma", b"Quizzically", b"509871234", b"50 987 1234", *SECRETS)
+DISGUISES = (
+    {"X-Request-ID": f"req{DIGITS}"},
+    {"X-Request-ID": f"{DIGITS}th"},
+    {"traceparent": f"00-{DIGITS:0>32}-b7ad6b7169203331-01"},
+    {"traceparent": f"00-0af7651916cd43dd8448eb211c80319c-{DIGITS:0>16}-01"},
+)
 RULES = {
     "destinations": {"vip": {"kind": "queue", "id": "queue-of-vips"}},
     "rules": [{"id": "vip", "when": {"fact": "caller.name", "op": "exists"}, "then": {"redirect": "vip"}}],
@@ -43,7 +54,7 @@ def make_emulator() -> DataverseEmulator:
 
 
 @contextmanager
-def run_service(folder: Path, crm: str) -> Iterator[str]:
+def run_service(folder: Path, crm: str, **changes: str) -> Iterator[str]:
     """Run the service as its own process, with its log in a file."""
     (folder / "rules.json").write_text(json.dumps(RULES), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -62,6 +73,7 @@ def run_service(folder: Path, crm: str) -> Iterator[str]:
         "SMARTROUTING_RULES__FILE": str(folder / "rules.json"),
         "SMARTROUTING_STORE__URL": f"sqlite:///{folder}/service.db",
         "SMARTROUTING_STORE__JOURNAL": f"{folder}/journal",
+        **changes,
     }
     environment = {**clean_environment(settings), "PYTHONPATH": os.getcwd()}  # noqa: PTH109 - where the tests run
     command = [sys.executable, "-m", "app.cli", "serve"]
@@ -99,7 +111,7 @@ def call_through_every_fault(client: httpx.Client, emulator: DataverseEmulator) 
         emulator.faults.replace([Fault(**fault) for fault in case.faults])
         statuses.append(post_call(client).status_code)
     emulator.faults.clear()
-    return [*statuses, post_call(client).status_code]
+    return [*statuses, post_call(client).status_code, *(post_disguised(client, **names) for names in DISGUISES)]
 
 
 def post_call(client: httpx.Client, **headers: str) -> httpx.Response:
@@ -107,6 +119,31 @@ def post_call(client: httpx.Client, **headers: str) -> httpx.Response:
     extra = {"CallId": CALL_ID, "DYN_PAR_Name": NAME, "CurrQueueId": NUMBER}
     body = {"anum": NUMBER, "bnum": "+358912345678", "targetid": NUMBER, "extradata": extra}
     return client.post("/smartrouting", json=body, headers={"X-Benemen-APIKey": KEY, "X-Request-ID": NUMBER, **headers})
+
+
+def call_through_failures_at_home(client: httpx.Client, folder: Path) -> list[int]:
+    """Make marked calls while the database is locked, and while the journal cannot be written."""
+    admin = {"Authorization": f"Bearer {ADMIN}"}
+    with closing(sqlite3.connect(folder / "service.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        statuses = [post_call(client).status_code]
+        connection.execute("ROLLBACK")
+    # An erasure starts a new file with the next call, for which there is no folder then.
+    erased = client.post("/admin/erasures", json={"number": "+358401112233"}, headers=admin)
+    (folder / "journal").rename(folder / "journal-elsewhere")
+    (folder / "journal").touch()
+    statuses.append(post_call(client).status_code)
+    assert erased.status_code == 200
+    assert find_marks(client.get("/health/dependencies").content) == []
+    return statuses
+
+
+def post_disguised(client: httpx.Client, **headers: str) -> int:
+    """Post the marked call with the number inside an identifier, which comes back with nothing of it."""
+    body = {"anum": NUMBER, "extradata": {"CallId": f"call{DIGITS}x"}}
+    answer = client.post("/smartrouting", json=body, headers={"X-Benemen-APIKey": KEY, **headers})
+    assert find_marks(repr(answer.headers.raw).encode()) == []
+    return answer.status_code
 
 
 def provoke_errors(client: httpx.Client) -> list[httpx.Response]:
@@ -152,6 +189,7 @@ def test_nothing_personal_leaves_through_logs_metrics_or_errors(tmp_path: Path) 
             json={"call": {"anum": NUMBER, "extradata": {"DYN_PAR_Name": NAME}}, "pretend": "down"},
             headers={"Authorization": f"Bearer {ADMIN}"},
         )
+        statuses += call_through_failures_at_home(client, tmp_path)
         metrics = client.get("/metrics")
         listed = client.get("/admin/decisions", headers={"Authorization": f"Bearer {ADMIN}"})
     log = (tmp_path / "log").read_bytes()
@@ -159,6 +197,7 @@ def test_nothing_personal_leaves_through_logs_metrics_or_errors(tmp_path: Path) 
     assert {answer.status_code for answer in refusals} <= {401, 403, 404, 405, 413, 422}
     assert drill.status_code == 200
     assert log.count(b"call.decided") > len(statuses)
+    assert b"journal.unwritable" in log
     assert find_marks(log) == []
     assert find_marks(metrics.content) == []
     assert find_marks(drill.content) == []
@@ -166,6 +205,24 @@ def test_nothing_personal_leaves_through_logs_metrics_or_errors(tmp_path: Path) 
     for answer in refusals:
         assert find_marks(answer.content) == [], answer.request.url.path
         assert find_marks(repr(answer.headers.raw).encode()) == []
+
+
+@pytest.mark.parametrize("faults", [[], [Fault(kind="wrong_type", at="token")]], ids=["refused", "web page"])
+def test_nothing_personal_leaves_while_there_is_no_token(tmp_path: Path, faults: list[Fault]) -> None:
+    """Neither the secret nor the caller is told to anybody when Entra ID refuses the secret or answers nonsense."""
+    with open_world() as world:
+        world.emulator.faults.replace(faults)
+        entra = {"AUTH": "client_secret", "TENANT_ID": TENANT_ID, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": SECRET}
+        entra |= {"AUTHORITY": world.authority}
+        settings = {f"SMARTROUTING_DATAVERSE__{name}": value for name, value in entra.items()}
+        with run_service(tmp_path, world.url, **settings) as url, httpx.Client(base_url=url, timeout=10) as client:
+            answer = post_call(client)
+            told = client.get("/health/dependencies").content + client.get("/metrics").content
+    log = (tmp_path / "log").read_bytes()
+
+    assert answer.status_code == 204
+    assert b'"caller_status":"unavailable"' in log
+    assert find_marks(log + told) == []
 
 
 def find_marks(text: bytes) -> list[bytes]:

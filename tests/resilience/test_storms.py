@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from app.emulators.faults import Fault, FaultKind
 from app.main import create_app
 from app.settings import Settings
 from bench.callers import Answer, Caller
 from bench.crm import Crm
-from bench.world import KEY, Server, serve_app
+from bench.world import KEY, Server, open_world, serve_app
 
 DEADLINE_MS = 2500
 
@@ -64,8 +65,8 @@ async def settle(server: Server, tasks: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_thousand_calls_from_one_number_are_two_requests(service: tuple[str, Server], crm: Crm) -> None:
-    """A thousand simultaneous calls from one number are one look-up, and all are answered alike."""
+async def test_many_calls_from_one_number_are_two_requests(service: tuple[str, Server], crm: Crm) -> None:
+    """Hundreds of simultaneous calls from one number are one look-up, and all are answered alike."""
     await call_together(service[0], ["+358507654321"])
     answers = await call_together(service[0], ["+358501234567"] * 300)
     assert {answer.status for answer in answers} == {204}
@@ -80,6 +81,19 @@ async def test_nothing_is_asked_inside_retry_after(service: tuple[str, Server], 
     answers = await call_together(service[0], [f"+35840{index:07}" for index in range(200)])
     assert {answer.status for answer in answers} == {204}
     assert len(crm.arrived) == asked
+
+
+async def test_storm_of_rejections_is_one_renewal(tmp_path: Path) -> None:
+    """However many calls have their token rejected at the same moment, one new one is asked for; all are answered."""
+    with open_world() as world, world.run_service(tmp_path, {}) as url:
+        await call_together(url, ["+358507654321"])
+        world.emulator.log.clear()
+        world.emulator.faults.add(Fault(kind=FaultKind.STATUS, status=401))
+        answers = await call_together(url, [f"+35840{index:07}" for index in range(60)])
+        asked = [request.path for request in world.emulator.log.requests]
+    assert {answer.status for answer in answers} == {204}
+    assert len([path for path in asked if path.endswith("/oauth2/v2.0/token")]) == 1
+    assert len(asked) > 20
 
 
 async def test_hung_crm_costs_no_answer_and_leaves_nothing_behind(service: tuple[str, Server], crm: Crm) -> None:

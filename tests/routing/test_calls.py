@@ -32,7 +32,6 @@ def test_whole_payload() -> None:
         called=READ("+358912345678"),
         target_id="SALES",
         call_id="d59d7a2f",
-        leg_id="66299cde@45.66.192.196",
         queue_id="1a89fc22",
         internal=True,
         parameters={"DYN_PAR_Culture": "en-GB", "DYN_PAR_List": '[1,{"a":"é"}]'},

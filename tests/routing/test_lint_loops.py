@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import Finding
@@ -239,6 +239,9 @@ _RULES = st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), _CONDITIONS), 
 
 
 @settings(max_examples=100, deadline=None)
+@example(
+    [("b", {"any": [IN_A, NOT_VIP, leaf("caller.status", "is", "identified")]}), ("a", leaf("caller.vip", "exists"))]
+)
 @given(_RULES)
 def test_refused_is_what_really_goes_round(rules: list[Rules]) -> None:
     """With the example of each circle its rules decide, queue by queue; and every call that goes round is found."""
@@ -261,7 +264,7 @@ def _list_facts(compiled: CompiledRuleset) -> list[dict[str, FactValue]]:
     found = []
     for status, vip, culture, at in product(CallerStatus, (True, False, None), ("fi-FI", "fi", "sv", None), times):
         caller = Caller(status=status, vip=vip)
-        if (vip is None) is (status is CallerStatus.AMBIGUOUS) or vip is False:
+        if vip is not None or status is CallerStatus.AMBIGUOUS:
             number = read_number(None if status is CallerStatus.WITHHELD else "+358501234567", "FI")
             call = Call(caller=number, called=read_number("", "FI"))
             found.append({**compiled.gather(call, caller, at), "call.culture": culture})

@@ -32,14 +32,6 @@ async def test_id_is_taken_away_without_the_override(store: AgentIdStore) -> Non
     assert await store.get("u-1") == AgentId(user_id="u-1", enreach_id=None, email="ann@example.com", updated_at=3.0)
 
 
-async def test_cleared_user_is_forgotten(store: AgentIdStore) -> None:
-    """Clearing removes everything of a user and says whether there was anything."""
-    await store.put_enreach_ids({"u-1": "e-1"}, now=1.0)
-
-    assert [await store.clear("u-1"), await store.clear("u-1")] == [True, False]
-    assert await store.get("u-1") is None
-
-
 async def test_two_thousand_ids_are_set_at_once(store: AgentIdStore) -> None:
     """An update of everybody is one transaction."""
     await store.put_enreach_ids({f"u-{number}": f"e-{number}" for number in range(2000)}, now=1.0)

@@ -243,6 +243,37 @@ async def test_erased_caller_is_gone_from_the_names_of_parameters(store: Decisio
     assert found.facts == {"call.parameters.DYN_erased": "erased"}
 
 
+async def test_erased_number_is_gone_in_the_spelling_of_its_country(store: DecisionStore) -> None:
+    """Whoever writes the number of an agent or of a queue as people dial it gives it away no less."""
+    record = make_record(facts={"call.user_id": "0501234567", "call.called": "+358912345678"})
+    await store.add([record])
+
+    await store.erase_number("+358501234567")
+
+    found = await store.get(record.id)
+    assert found is not None
+    assert found.facts == {"call.user_id": "0erased", "call.called": "+358912345678"}
+
+
+async def test_erased_number_is_gone_where_it_was_called(store: DecisionStore) -> None:
+    """A number that was called is erased too, and who called it stays."""
+    facts = {"call.caller": "+4687654321", "call.called": "+358501234567", "caller.name": "Eva"}
+    called = {"called_e164": "+358501234567", "called_raw": "050 123 4567"}
+    record = make_record(caller_e164="+4687654321", caller_raw="+4687654321", facts=facts, **called)
+    itself = make_record(NOON + 1, facts={"call.called": "+358501234567"}, **called)
+    await store.add([record, itself])
+
+    assert await store.erase_number("+358501234567") == 2
+
+    found, own = await store.get(record.id), await store.get(itself.id)
+    assert found is not None
+    assert own is not None
+    assert (found.called_e164, found.called_raw, found.caller_e164) == (None, "erased", "+4687654321")
+    assert found.facts == facts | {"call.called": "erased"}
+    assert (own.called_e164, own.called_raw, own.caller_e164, own.caller_raw) == (None, "erased", None, "erased")
+    assert own.facts == {"call.called": "erased"}
+
+
 async def test_erased_caller_stays_erased_when_added_again(store: DecisionStore) -> None:
     """A record that arrives once more after its caller was erased does not bring the caller back."""
     record = make_record()

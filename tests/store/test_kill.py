@@ -82,5 +82,5 @@ async def test_nothing_answered_is_lost_or_doubled(tmp_path: Path, database: Dat
     assert set(answered) - set(kept) == set()
     assert len(kept) == len(set(kept))
     assert len(kept) - len(answered) <= ROUNDS
-    assert (mover.rejected, list_names(folder)) == (0, [])
+    assert list_names(folder) == []
     journal.close()

@@ -56,6 +56,19 @@ def test_the_mobile_number_must_be_e164_exactly(mobile: str | None, state: ItemS
     assert judge(voice, SURROUNDINGS).is_ready(ItemGroup.VOICE)
 
 
+def test_a_confirmation_is_told_with_its_note() -> None:
+    """The checklist says who confirmed what no interface tells, for whom, and in which words."""
+    noted = Confirmation(subject=ANN.id, item=WEB_PHONE, who="eero", at=0.0, note="seen in Voice Center")
+    one, everybody = (
+        {item.id: item.reason for item in judge(READY, surroundings).items}
+        for surroundings in (replace(SURROUNDINGS, web_phone={ANN.id: noted}), SURROUNDINGS)
+    )
+
+    assert one[WEB_PHONE] == 'Confirmed by eero: "seen in Voice Center".'
+    assert everybody[WEB_PHONE] == "Confirmed for everybody by anna."
+    assert everybody[ASSIGNEE] == "Confirmed by anna."
+
+
 def test_the_role_counts_through_a_team() -> None:
     """Effective roles are direct ones and those of teams; other roles of Voice do not count."""
     team = Team(id="t-1", name="Agents", kind=0)

@@ -12,14 +12,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from app.emulators.dataverse.clock import Clock
+from app.emulators.dataverse.clock import Clock, SkewedClock
 from app.emulators.dataverse.control import Control, RecordedRequest, RequestLog
 from app.emulators.dataverse.loading import sample_tables
 from app.emulators.dataverse.provisioning import provision
 from app.emulators.dataverse.service import WebApi
 from app.emulators.dataverse.tables import Tables
 from app.emulators.dataverse.tokens import TokenIssuer, describe_authority, describe_instance
-from app.emulators.dataverse.traffic import API_ROOT, CONTROL_ROOT, describe_traffic, word_error
+from app.emulators.dataverse.traffic import API_ROOT, describe_traffic, word_error
+from app.emulators.fault_control import CONTROL_ROOT
 from app.emulators.faults import FaultLayer, Faults
 
 TENANT_ID = "11111111-2222-4333-8444-555555555555"
@@ -41,13 +42,16 @@ def read_utc_clock() -> datetime:
 class DataverseEmulator:
     """The emulated organisation: call it as an ASGI application, or look into it from the same process."""
 
-    def __init__(self, *, tables: Tables, issuer: TokenIssuer, api: WebApi, faults: Faults, log: RequestLog) -> None:
+    def __init__(
+        self, *, tables: Tables, issuer: TokenIssuer, api: WebApi, faults: Faults, clock: SkewedClock, log: RequestLog
+    ) -> None:
         self.tables = tables
         self.faults = faults
+        self.clock = clock
         self.log = log
         self._issuer = issuer
         self._api = api
-        control = Control(faults=faults, log=log, tables=tables)
+        control = Control(faults=faults, clock=clock, log=log, tables=tables)
         routes = [
             Mount(CONTROL_ROOT, routes=control.routes()),
             Route(API_ROOT, self._serve_api, methods=_METHODS),
@@ -114,16 +118,18 @@ def create_dataverse_emulator(
     tables = sample_tables() if data is None else data
     accepted = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
     provision(tables, next(iter(accepted), CLIENT_ID))
-    issuer = TokenIssuer(tenant_id=tenant_id, clients=accepted, lifetime_s=token_lifetime_s, clock=clock)
+    skewed = SkewedClock(clock)
+    issuer = TokenIssuer(tenant_id=tenant_id, clients=accepted, lifetime_s=token_lifetime_s, clock=skewed)
     api = WebApi(
         tables=tables,
         issuer=issuer,
         static_tokens=static_tokens or {},
         most_at_once=most_at_once,
-        clock=clock,
+        clock=skewed,
         affinity=secrets.token_hex(32),
     )
-    return DataverseEmulator(tables=tables, issuer=issuer, api=api, faults=Faults(), log=RequestLog(clock=clock))
+    log = RequestLog(clock=skewed)
+    return DataverseEmulator(tables=tables, issuer=issuer, api=api, faults=Faults(), clock=skewed, log=log)
 
 
 def _base(request: Request) -> str:

@@ -7,20 +7,20 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from app.emulators.dataverse.clock import Clock
+from app.emulators.dataverse.clock import Clock, SkewedClock
 from app.emulators.dataverse.tables import Tables
 from app.emulators.dataverse.values import render_instant
-from app.emulators.faults import Fault, Faults
+from app.emulators.fault_control import make_fault_routes
+from app.emulators.faults import Faults
 
 _KEPT_REQUESTS = 10_000
 _SECRET_HEADERS = frozenset({"authorization", "cookie"})
-_FAULTS = TypeAdapter(list[Fault])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,39 +78,44 @@ class RequestLog:
         self.most_in_flight = self.in_flight
 
 
-class Control:
-    """Shows and changes faults, requests and state."""
+class Skew(BaseModel):
+    """How the organisation's clock differs from everybody else's; its tokens are judged by it."""
 
-    def __init__(self, *, faults: Faults, log: RequestLog, tables: Tables) -> None:
+    model_config = ConfigDict(extra="forbid")
+
+    ahead_seconds: float = Field(ge=-864_000, le=864_000, allow_inf_nan=False)
+
+
+class Control:
+    """Shows and changes faults, clock, requests and state."""
+
+    def __init__(self, *, faults: Faults, clock: SkewedClock, log: RequestLog, tables: Tables) -> None:
         self._faults = faults
+        self._clock = clock
         self._log = log
         self._tables = tables
 
     def routes(self) -> list[Route]:
         """Return the routes to mount under `/_emulator`."""
         return [
-            Route("/faults", self._show_faults, methods=["GET"]),
-            Route("/faults", self._replace_faults, methods=["PUT"]),
-            Route("/faults", self._clear_faults, methods=["DELETE"]),
+            *make_fault_routes(self._faults),
+            Route("/clock", self._show_clock, methods=["GET"]),
+            Route("/clock", self._skew_clock, methods=["PUT"]),
             Route("/requests", self._show_requests, methods=["GET"]),
             Route("/requests", self._clear_requests, methods=["DELETE"]),
             Route("/state", self._show_state, methods=["GET"]),
         ]
 
-    async def _show_faults(self, _request: Request) -> Response:
-        return _answer([fault.model_dump(mode="json") for fault in self._faults.active])
+    async def _show_clock(self, _request: Request) -> Response:
+        return _answer({"ahead_seconds": self._clock.ahead_seconds, "now": render_instant(self._clock())})
 
-    async def _replace_faults(self, request: Request) -> Response:
+    async def _skew_clock(self, request: Request) -> Response:
         try:
-            faults = _FAULTS.validate_json(await request.body())
+            skew = Skew.model_validate_json(await request.body())
         except ValidationError as exc:
             return _answer({"errors": exc.errors(include_url=False, include_context=False)}, status=422)
-        self._faults.replace(faults)
-        return await self._show_faults(request)
-
-    async def _clear_faults(self, _request: Request) -> Response:
-        self._faults.clear()
-        return Response(status_code=204)
+        self._clock.ahead_seconds = skew.ahead_seconds
+        return await self._show_clock(request)
 
     async def _show_requests(self, _request: Request) -> Response:
         return _answer([asdict(request) for request in self._log.requests])

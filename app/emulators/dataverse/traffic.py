@@ -6,10 +6,10 @@ from uuid import uuid4
 
 from starlette.types import Scope
 
+from app.emulators.fault_control import CONTROL_ROOT
 from app.emulators.faults import ErrorAnswer, Traffic
 
 API_ROOT = "/api/data/v9.2"
-CONTROL_ROOT = "/_emulator"
 
 _DATAVERSE = {
     403: ("0x80040220", "Principal user is missing prvRead privilege."),

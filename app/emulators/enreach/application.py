@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from app.emulators.enreach.access import discover, exchange_password, refuse, require_key
 from app.emulators.enreach.calls import list_calls, list_service_calls
 from app.emulators.enreach.catalogue import fetch_user, list_directories, list_entries, list_queues, list_users
 from app.emulators.enreach.tables import Clock, Tables, build_tables
+from app.emulators.fault_control import CONTROL_ROOT, make_fault_routes
 from app.emulators.faults import ErrorAnswer, FaultLayer, Faults, Traffic
 
 __all__ = ["EnreachEmulator", "SeenRequest", "create_enreach_emulator"]
@@ -33,8 +34,9 @@ class SeenRequest:
 class EnreachEmulator:
     """The emulated API: serve it as any ASGI application, and hold it to look inside.
 
-    `requests` remembers the last 1000 requests, `tables` may be changed at any time, and `faults` shows
-    trouble on demand: a fault's `table` is the first word of the path, its `at` is `token` for `/authuser`.
+    `requests` remembers the last 1000 requests, `tables` may be changed at any time, and `faults` shows trouble on
+    demand, also over HTTP (`/_emulator/faults`): a fault's `table` is the first word of the path, its `at` is `token`
+    for `/authuser`.
     """
 
     def __init__(self, *, tables: Tables) -> None:
@@ -42,7 +44,7 @@ class EnreachEmulator:
         self.faults = Faults()
         self.requests: deque[SeenRequest] = deque(maxlen=_REMEMBERED)
         self._app = FaultLayer(
-            _create_app(tables), faults=self.faults, describe=_describe_traffic, word_error=_word_error
+            _create_app(tables, self.faults), faults=self.faults, describe=_describe_traffic, word_error=_word_error
         )
 
     @property
@@ -56,7 +58,8 @@ class EnreachEmulator:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self.requests.append(_describe(scope))
+        if _describe_traffic(scope) is not None:
+            self.requests.append(_describe(scope))
         # Starlette takes `app_root_path` for its base URL; below a mount that would be the mounting application's.
         place = {"path": scope["path"].rstrip("/") or "/", "app_root_path": scope.get("root_path", "")}
         await self._app({**scope, **place}, receive, send)
@@ -72,9 +75,10 @@ def create_enreach_emulator(
     return EnreachEmulator(tables=build_tables(data, clock()))
 
 
-def _create_app(tables: Tables) -> Starlette:
+def _create_app(tables: Tables, faults: Faults) -> Starlette:
     app = Starlette(
         routes=[
+            Mount(CONTROL_ROOT, routes=make_fault_routes(faults)),
             Route("/api/user", discover, methods=["GET", "POST"]),
             Route("/authuser/{email}", exchange_password, methods=["POST"]),
             Route("/users", require_key(list_users)),
@@ -90,8 +94,10 @@ def _create_app(tables: Tables) -> Starlette:
     return app
 
 
-def _describe_traffic(scope: Scope) -> Traffic:
+def _describe_traffic(scope: Scope) -> Traffic | None:
     seen = _describe(scope)
+    if seen.path.startswith(CONTROL_ROOT):
+        return None
     first = seen.path.strip("/").partition("/")[0]
     query = "&".join(f"{name}={value}" for name, value in seen.query.items())
     return Traffic(at="token" if first == "authuser" else "api", table=first, text=f"{seen.path}?{query}")

@@ -71,3 +71,19 @@ async def test_a_fault_it_does_not_know_is_refused(stranger: httpx.AsyncClient) 
 
     assert response.status_code == 422
     assert [error["loc"] for error in response.json()["errors"]] == [[0, "kind"], [0, "tims"]]
+
+
+async def test_the_clock_can_be_put_wrong(
+    api: httpx.AsyncClient, stranger: httpx.AsyncClient, emulator: DataverseEmulator
+) -> None:
+    """Tokens are judged and issued by the organisation's own clock, however far it is from everybody else's."""
+    put = await stranger.put("/_emulator/clock", json={"ahead_seconds": 7200})
+    expired = await api.get("WhoAmI")
+    renewed = await api.get("WhoAmI", headers={"Authorization": f"Bearer {emulator.issue_token()}"})
+    await stranger.put("/_emulator/clock", json={"ahead_seconds": 0})
+    again = await api.get("WhoAmI")
+    refused = await stranger.put("/_emulator/clock", json={"ahead_seconds": "soon"})
+
+    assert put.json() == {"ahead_seconds": 7200, "now": "2026-06-01T14:00:00Z"}
+    assert [answer.status_code for answer in (expired, renewed, again, refused)] == [401, 200, 200, 422]
+    assert (await stranger.get("/_emulator/clock")).json()["ahead_seconds"] == 0

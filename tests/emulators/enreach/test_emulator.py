@@ -177,6 +177,20 @@ async def test_discovery_tells_where_the_api_is(http: httpx.AsyncClient) -> None
     assert (await http.post("/api/user", content=b"{")).status_code == 400
 
 
+async def test_trouble_can_be_asked_for_over_http(http: httpx.AsyncClient, emulator: EnreachEmulator) -> None:
+    """Faults are put, shown and cleared by whoever reaches the emulator, and are no requests of the service."""
+    wanted = [{"kind": "status", "status": 503, "mentions": "OnlyForUser=u1"}]
+    put = await http.put("/_emulator/faults", json=wanted, auth=None)
+    hit = await http.get("/queues", params={"OnlyForUser": "u1"})
+    other = await http.get("/queues")
+    cleared = await http.delete("/_emulator/faults", auth=None)
+
+    assert [(fault["kind"], fault["status"]) for fault in put.json()] == [("status", 503)]
+    assert [answer.status_code for answer in (hit, other, cleared)] == [503, 200, 204]
+    assert (await http.get("/_emulator/faults", auth=None)).json() == []
+    assert {request.path for request in emulator.requests} == {"/queues"}
+
+
 async def test_trouble_comes_on_demand(http: httpx.AsyncClient, emulator: EnreachEmulator) -> None:
     """A fault hits the requests it names, as often as it says."""
     emulator.faults.add(Fault(kind=FaultKind.STATUS, status=429, retry_after_s=7, table="users", times=1))
