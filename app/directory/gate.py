@@ -10,6 +10,8 @@ from app.directory.budget import RequestBudget
 __all__ = ["RequestGate"]
 
 _THROTTLED: Final = 429
+_PAUSE_SECONDS: Final = 5.0
+"""The pause after a 429 that names no time."""
 
 
 class RequestGate:
@@ -19,11 +21,9 @@ class RequestGate:
     second request into a Retry-After, and neither does anybody else who shares the connection.
     """
 
-    def __init__(self, *, wire: Wire, budget: RequestBudget, pause_seconds: float = 5.0) -> None:
-        """`pause_seconds` holds when a 429 names no time."""
+    def __init__(self, *, wire: Wire, budget: RequestBudget) -> None:
         self._wire = wire
         self._budget = budget
-        self._pause_seconds = pause_seconds
 
     async def send(self, request: Request) -> Response:
         """Exchange one request, or refuse it."""
@@ -33,7 +33,7 @@ class RequestGate:
         response = await self._wire.send(request)
         if response.status == _THROTTLED:
             pause = read_failure(_THROTTLED, response.headers, b"").facts.retry_after
-            self._budget.close(self._pause_seconds if pause is None else pause)
+            self._budget.close(_PAUSE_SECONDS if pause is None else pause)
         return response
 
     async def aclose(self) -> None:
