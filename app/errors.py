@@ -7,7 +7,7 @@
     └── the refusals below, which any layer may raise
 
 An error knows its machine word (`code`), its HTTP status and its title as class facts; the message says what was
-wrong, where, and what to do. One handler (`app.api.errors`) renders all of them as problem details (RFC 9457).
+wrong, where, and what to do. One handler (`app.web.errors`) renders all of them as problem details (RFC 9457).
 """
 
 from collections.abc import Mapping, Sequence

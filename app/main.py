@@ -10,60 +10,58 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from app.admin import (
-    audit,
-    authentication,
-    calendars,
-    decision_tests,
-    decisions,
-    jobs,
-    keys,
-    many_users,
-    me,
-    operations,
-    replays,
-    ruleset_drafts,
-    ruleset_parts,
-    rulesets,
-    shadow,
-    simulate,
-    users,
-)
-from app.admin.bodies import BodyLimit
-from app.api import health as health_routes
-from app.api.application import Application
-from app.api.documentation import add_documentation
-from app.api.errors import add_error_handlers
-from app.api.introduction import DESCRIPTION, TAGS
-from app.api.webhook_route import make_webhook_router
-from app.assembly.calls import make_call_state
-from app.assembly.directory import make_directory, make_waiting_room
-from app.assembly.enreach import connect_enreach
-from app.assembly.key_use import save_key_use
-from app.assembly.operations import make_operation_state, open_operations
-from app.assembly.organisation import connect_organisation
-from app.assembly.outside import Outside
-from app.assembly.parts import Parts
-from app.assembly.people import make_sign_in, open_people
-from app.assembly.rulesets import make_ruleset_state, make_shadow, start_ruleset_work
-from app.assembly.spans import open_spans
-from app.assembly.stores import Stores, open_stores
 from app.auth.access import IdentifyFirst
 from app.auth.key_use import KeyUse
-from app.background import Background
+from app.bootstrap.calls import make_call_state
+from app.bootstrap.components import Parts
+from app.bootstrap.dataverse import connect_organisation
+from app.bootstrap.directory import make_directory, make_waiting_room
+from app.bootstrap.enreach import connect_enreach
+from app.bootstrap.key_use import save_key_use
+from app.bootstrap.operations import make_operation_state, open_operations
+from app.bootstrap.rulesets import make_ruleset_state, make_shadow, start_ruleset_work
+from app.bootstrap.spans import open_spans
+from app.bootstrap.stores import Stores, open_stores
+from app.bootstrap.terms import make_profile
+from app.bootstrap.upstreams import Outside
+from app.bootstrap.users import make_sign_in, open_people
+from app.calls.application import Application
+from app.calls.decisions_api import router as decisions_router
+from app.calls.simulate_api import router as simulate_router
+from app.calls.webhook_route import make_webhook_router
+from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.metrics import Metrics
 from app.observability.requests import RequestContext
+from app.operations.api import router as operations_router
+from app.operations.audit_api import router as audit_router
+from app.operations.background import Background
+from app.operations.jobs_api import router as jobs_router
+from app.operations.keys_api import router as keys_router
 from app.routing.ruleset import Ruleset
 from app.routing.wire import ResponseProfile
+from app.rulesets.api import router as rulesets_router
+from app.rulesets.calendars_api import router as calendars_router
+from app.rulesets.drafts_api import router as ruleset_drafts_router
+from app.rulesets.parts_api import router as ruleset_parts_router
 from app.rulesets.publication import publish_at_start, read_ruleset_file
+from app.rulesets.recorded_tests_api import router as decision_tests_router
+from app.rulesets.replays_api import router as replays_router
 from app.rulesets.rulebook import Rulebook
+from app.rulesets.shadow_api import router as shadow_router
 from app.settings import Settings
-from app.store.agent_ids import AgentIdStore
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverPace
-from app.terms import make_profile
-from app.voice.agent_book import AgentBook
+from app.users.api import router as users_router
+from app.users.bulk_api import router as many_users_router
+from app.users.enreach_id_cache import AgentBook
+from app.users.me_api import router as me_router
+from app.users.store import AgentIdStore
+from app.web.bodies import BodyLimit
+from app.web.documentation import add_documentation
+from app.web.errors import add_error_handlers
+from app.web.health_api import router as health_router
+from app.web.introduction import DESCRIPTION, TAGS
 
 __all__ = ["create_app"]
 
@@ -124,10 +122,27 @@ def create_app(settings: Settings, *, outside: Outside | None = None) -> FastAPI
 
 def _add_routes(app: FastAPI, profile: ResponseProfile) -> None:
     app.include_router(make_webhook_router(profile.no_change_status))
-    ruleset_routes = (rulesets, ruleset_drafts, ruleset_parts, shadow, replays, calendars, decision_tests)
-    people_routes = (users, many_users, me, jobs, keys, authentication, audit)
-    for module in (health_routes, decisions, simulate, operations, *ruleset_routes, *people_routes):
-        app.include_router(module.router)
+    for router in (
+        health_router,
+        decisions_router,
+        simulate_router,
+        operations_router,
+        rulesets_router,
+        ruleset_drafts_router,
+        ruleset_parts_router,
+        shadow_router,
+        replays_router,
+        calendars_router,
+        decision_tests_router,
+        users_router,
+        many_users_router,
+        me_router,
+        jobs_router,
+        keys_router,
+        authentication_router,
+        audit_router,
+    ):
+        app.include_router(router)
 
 
 async def _open(

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.calls.store import DecisionStore
 from app.routing.callers import CallerStatus
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Outcome
 from app.store.database import open_database
-from app.store.decisions import DecisionStore
 from app.store.upgrade import upgrade
 from bench.load import CALL, KEY
 from bench.output import write

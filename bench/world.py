@@ -16,7 +16,7 @@ import orjson
 import trustme
 import uvicorn
 
-from app.assembly.outside import Outside
+from app.bootstrap.upstreams import Outside
 from app.emulators.dataverse import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -26,8 +26,8 @@ from app.emulators.dataverse import (
     read_tables,
 )
 from app.main import create_app
+from app.server.slow_clients import ImpatientProtocol
 from app.settings import Settings
-from app.slow_clients import ImpatientProtocol
 
 __all__ = ["ANNA", "KEY", "World", "open_world", "serve_app"]
 

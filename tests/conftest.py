@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.console import Console, open_console
 
+pytest_plugins = ["tests.support.databases"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

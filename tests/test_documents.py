@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.commands.settings import write_settings_table
+from app.cli.settings import write_settings_table
 from app.routing.action import Action
 from app.routing.condition import Operator
 from app.routing.registry import FACTS, FAMILIES

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.assembly.outside import Outside
-from app.commands.openapi import write_openapi
+from app.bootstrap.upstreams import Outside
+from app.cli.openapi import write_openapi
 from tests.support.document import read_document
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
 

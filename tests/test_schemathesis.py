@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from structlog.testing import capture_logs
 
-from app.assembly.outside import Outside
+from app.bootstrap.upstreams import Outside
 from tests.support.document import read_document
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
 

@@ -10,7 +10,7 @@ from app.auth.principals import Principal, PrincipalKind
 from app.auth.roles import PERMISSIONS, Role
 from app.auth.tokens import Rejected, TokenJudge
 from app.errors import ForbiddenError
-from app.voice.people import Identity
+from app.users.user import Identity
 
 __all__ = ["OidcTokens"]
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.auth.roles import Permission, Role, permits
-from app.voice.people import Identity
+from app.users.user import Identity
 
 __all__ = ["Authenticator", "Principal", "PrincipalKind"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 
+from app.auth.api_key_store import ApiKeyStore, StoredKey
 from app.auth.principals import Principal, PrincipalKind
 from app.auth.roles import Role
 from app.errors import ConflictError, NotFoundError
-from app.store.api_keys import ApiKeyStore, StoredKey
 from app.store.audit import AuditStore
 
 __all__ = ["KeyDesk", "NewKey", "StoredKeys"]

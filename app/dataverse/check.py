@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 
-from app.check_results import CheckResult
 from app.dataverse.client import DataverseClient, Row, Tokens
 from app.dataverse.columns import ColumnWish, list_wishes
 from app.dataverse.errors import DataverseError, RecordNotFoundError, UnreadableAnswerError
@@ -11,6 +10,7 @@ from app.dataverse.queries import build_path
 from app.dataverse.role_check import check_roles
 from app.routing.matches import Selection
 from app.settings import DataverseSettings, DirectoryKind, VipSettings, VoiceSettings
+from app.settings.check_results import CheckResult
 
 __all__ = ["check_organisation"]
 

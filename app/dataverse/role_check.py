@@ -1,10 +1,10 @@
 """Are the roles of Voice there?"""
 
-from app.check_results import CheckResult
 from app.dataverse.client import DataverseClient
 from app.dataverse.errors import DataverseError
 from app.dataverse.queries import build_path
 from app.settings import Role, VoiceSettings
+from app.settings.check_results import CheckResult
 from app.settings.group import PREFIX
 
 __all__ = ["check_roles"]

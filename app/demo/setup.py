@@ -12,7 +12,7 @@ import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from app.assembly.outside import Outside
+from app.bootstrap.upstreams import Outside
 from app.emulators.dataverse import (
     AGENT_EMAIL_COLUMN,
     AGENT_ID_COLUMN,

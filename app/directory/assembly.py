@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from app.directory.answers import Directory
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Directory
 from app.directory.protected import DirectoryMetrics, ProtectedDirectory
 from app.directory.snapshots import CallerSnapshots, Snapshots
 

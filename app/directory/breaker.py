@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 
-from app.directory.answers import Answer, Outage
 from app.directory.limits import BreakerLimits
+from app.directory.lookup import Answer, Outage
 from app.routing.callers import Cause
 
 __all__ = ["BreakerState", "CircuitBreaker", "Permit"]

@@ -8,11 +8,11 @@ from traceback import extract_tb
 
 import structlog
 
-from app.directory.answers import Answer, Directory, Outage, Sighting, Source
 from app.directory.breaker import BreakerState, CircuitBreaker
-from app.directory.flights import Flight, Flights
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Answer, Directory, Outage, Sighting, Source
 from app.directory.memory import CallerMemory, Entry
+from app.directory.single_flight import Flight, Flights
 from app.directory.snapshots import Snapshots
 from app.routing.callers import Cause
 from app.routing.matches import Selection

@@ -6,7 +6,7 @@ from typing import Protocol
 import structlog
 
 from app.dataverse.errors import DataverseError
-from app.directory.answers import Answer, Outage
+from app.directory.lookup import Answer, Outage
 from app.routing.callers import Caller
 from app.routing.matches import LookUp, Selection
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from cachetools import TLRUCache, TTLCache
 from typing_extensions import override
 
-from app.directory.answers import Sighting, Source
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Sighting, Source
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import Selection
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import structlog
 
-from app.directory.answers import Answer, Directory, Outage
 from app.directory.breaker import CircuitBreaker, Permit
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Answer, Directory, Outage
 from app.observability.stages import Stage
 from app.routing.callers import Cause
 from app.routing.matches import Selection

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from app.observability.lines import LineWriter
-from app.observability.masking import mask_text
+from app.observability.redaction import mask_text
 
 __all__ = ["CallLine", "open_call_log"]
 

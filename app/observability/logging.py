@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.observability.failures import describe_exception
 from app.observability.lines import LineWriter
-from app.observability.masking import mask_entry, mask_text
+from app.observability.redaction import mask_entry, mask_text
 from app.observability.requests import add_request
 
 __all__ = ["configure_logging"]

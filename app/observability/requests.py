@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from app.observability.identifiers import new_id
-from app.observability.masking import mask_text
+from app.observability.redaction import mask_text
 from app.observability.tracing import TraceContext, continue_trace
 
 __all__ = ["RequestContext", "RequestInfo", "add_request", "enter_request", "find_request", "name_answer"]

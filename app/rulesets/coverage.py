@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.calls.store import DecisionStore
 from app.errors import Finding
 from app.routing.documents import join_pointer
 from app.routing.ruleset import Rule, Ruleset, read_ruleset
-from app.store.decisions import DecisionStore
-from app.store.rulesets import RulesetStore
+from app.rulesets.store import RulesetStore
 
 __all__ = ["Coverage", "CoverageReport", "RuleCoverage"]
 

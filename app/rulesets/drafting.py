@@ -9,11 +9,11 @@ from app.errors import Finding, InvalidInputError
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.rulesets.audited_changes import write_changes
+from app.rulesets.draft_store import DraftStore
 from app.rulesets.edits import Edit
 from app.rulesets.library import RulesetLibrary
+from app.rulesets.values import Draft
 from app.store.audit import AuditNote
-from app.store.drafts import DraftStore
-from app.store.ruleset_values import Draft
 
 __all__ = ["Drafting"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from app.errors import InvalidInputError, NotFoundError, PreconditionFailedError
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import Ruleset, read_ruleset
+from app.rulesets.store import RulesetStore
+from app.rulesets.values import Document, Draft, Revision, RevisionHead
 from app.store.pages import Page
-from app.store.ruleset_values import Document, Draft, Revision, RevisionHead
-from app.store.rulesets import RulesetStore
 
 __all__ = ["CURRENT", "FoundRuleset", "RulesetLibrary", "show_draft"]
 

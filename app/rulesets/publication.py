@@ -11,8 +11,8 @@ from app.routing.lint import lint_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.routing.wire import ResponseProfile
 from app.rulesets.audited_changes import note_revision
-from app.store.ruleset_values import compute_checksum
-from app.store.rulesets import RulesetStore
+from app.rulesets.store import RulesetStore
+from app.rulesets.values import compute_checksum
 
 __all__ = ["publish_at_start", "read_ruleset_file", "require_sound"]
 

@@ -15,8 +15,8 @@ from app.rulesets.gates import GateReport, Gates
 from app.rulesets.library import RulesetLibrary
 from app.rulesets.loading import load_rules
 from app.rulesets.rulebook import Rulebook
-from app.store.ruleset_values import Document, Revision
-from app.store.rulesets import RulesetStore
+from app.rulesets.store import RulesetStore
+from app.rulesets.values import Document, Revision
 
 __all__ = ["PublishRefusedError", "Published", "Publishing"]
 

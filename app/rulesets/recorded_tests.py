@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from app.calls.decision_erasure import ERASED
+from app.calls.store import DecisionStore
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
 from app.routing.decision_record import DecisionRecord
@@ -13,10 +15,8 @@ from app.rulesets.drafting import Drafting
 from app.rulesets.edits import put_test
 from app.rulesets.library import RulesetLibrary
 from app.rulesets.loading import load_rules
+from app.rulesets.values import Draft
 from app.store.audit import AuditNote
-from app.store.decision_erasure import ERASED
-from app.store.decisions import DecisionStore
-from app.store.ruleset_values import Draft
 
 __all__ = ["RecordedTests"]
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.calls.decision_filter import DecisionFilter
 from app.routing.decision_record import DecisionRecord
 from app.rulesets.comparison import Comparer
 from app.rulesets.tally import Tally
-from app.store.decision_filter import DecisionFilter
 
 __all__ = ["Decisions", "ReplayPlan", "Slices", "run_replay"]
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import structlog
 
+from app.calls.store import DecisionStore
 from app.errors import AppError, ConflictError, NotFoundError
+from app.operations.job_store import Job, JobState, JobStore
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decision_record import DecisionRecord
 from app.routing.ruleset import Ruleset
@@ -21,8 +23,6 @@ from app.rulesets.replay import ReplayPlan, run_replay
 from app.rulesets.tally import Tally
 from app.rulesets.targets import TargetCatalogue
 from app.store.audit import AuditStore
-from app.store.decisions import DecisionStore
-from app.store.jobs import Job, JobState, JobStore
 
 __all__ = ["ComparedCall", "Replays", "list_diffs"]
 

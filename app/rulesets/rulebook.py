@@ -9,7 +9,7 @@ from app.errors import AppError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.ruleset import Ruleset
 from app.rulesets.loading import load_rules
-from app.store.rulesets import RulesetStore
+from app.rulesets.store import RulesetStore
 
 __all__ = ["Rulebook"]
 

@@ -12,13 +12,13 @@ from app.errors import AppError, NotFoundError
 from app.routing.decision_record import DecisionRecord
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
+from app.rulesets.draft_store import DraftStore
 from app.rulesets.effects import Names
 from app.rulesets.loading import load_rules
 from app.rulesets.replay import Slices
 from app.rulesets.rulebook import Rulebook
 from app.rulesets.shadow_desk import ShadowDesk
 from app.rulesets.tally import Tally
-from app.store.drafts import DraftStore
 
 __all__ = ["DecisionLog", "DivergenceCounter", "Shadow", "ShadowedLog"]
 

@@ -7,7 +7,7 @@ from app.rulesets.library import RulesetLibrary
 from app.rulesets.loading import load_rules
 from app.rulesets.shadow import Shadow
 from app.rulesets.shadow_desk import ShadowDesk, ShadowMark, VersionedMark
-from app.store.shadow_results import ShadowResults
+from app.rulesets.shadow_store import ShadowResults
 
 __all__ = ["ShadowControl"]
 

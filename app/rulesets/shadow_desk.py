@@ -8,10 +8,10 @@ from app.errors import PreconditionFailedError
 from app.routing.ruleset import Ruleset
 from app.rulesets.effects import Names
 from app.rulesets.publish_limits import UNSET
+from app.rulesets.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
 from app.rulesets.tally import Tally
 from app.store.audit import AuditNote
 from app.store.settings_documents import SettingsDocumentStore
-from app.store.shadow_results import ShadowCounts, ShadowResults, ShadowResultStore
 
 __all__ = ["ShadowDesk", "ShadowMark", "VersionedMark"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.observability.masking import mask_text
+from app.observability.redaction import mask_text
 from app.routing.decision_record import DecisionRecord
 from app.rulesets.comparison import Comparer, Comparison, can_compare
 from app.rulesets.effects import Names, name_differences

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.store.decision_erasure import spell_for_erasure
+from app.calls.decision_erasure import spell_for_erasure
 
 __all__ = ["erase_rejected", "purge_rejected"]
 

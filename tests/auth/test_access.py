@@ -9,12 +9,12 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import Body, FastAPI
 
-from app.api.errors import add_error_handlers
 from app.auth.access import IdentifyFirst, requires
 from app.auth.admin import SettingsKeys
 from app.auth.principals import Authenticator, Principal
 from app.auth.roles import Permission, Role
 from app.settings import AdminKey
+from app.web.errors import add_error_handlers
 
 KEYS = {
     "boss": AdminKey.model_validate({"key": "fake-boss-key", "role": Role.VOICE_ADMIN_USER}),

@@ -10,7 +10,6 @@ import httpx
 import pytest
 import trustme
 
-from app.check_results import CheckResult
 from app.dataverse import errors
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.check import check_organisation
@@ -31,6 +30,7 @@ from app.emulators.faults import Fault
 from app.routing.callers import CallerKind
 from app.routing.matches import LookUp, Selection
 from app.settings import DataverseSettings, VipSettings, VoiceSettings
+from app.settings.check_results import CheckResult
 from tests.dataverse.loopback import serve, trust
 from tests.dataverse.wire import HandedTokens, read_organisation
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.assembly.outside import Outside
+from app.bootstrap.upstreams import Outside
 from app.demo.setup import prepare_demo
 from app.emulators.dataverse import DataFileError
 from app.routing.lint import lint_ruleset

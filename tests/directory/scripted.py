@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Self
 
-from app.directory.answers import Answer, Outage
 from app.directory.assembly import build_directory
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Answer, Outage
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import Selection
 

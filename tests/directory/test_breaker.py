@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app.directory.answers import Outage
 from app.directory.breaker import BreakerState, CircuitBreaker, Permit
 from app.directory.limits import BreakerLimits
+from app.directory.lookup import Outage
 from app.routing.callers import Caller, CallerStatus, Cause
 
 GOOD = Caller(status=CallerStatus.UNKNOWN)

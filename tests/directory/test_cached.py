@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.directory.answers import Outage, Sighting, Source
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Outage, Sighting, Source
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import Selection
 from tests.directory.scripted import (

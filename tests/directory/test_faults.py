@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.directory.answers import Sighting, Source
 from app.directory.cached import CachedDirectory
+from app.directory.lookup import Sighting, Source
 from app.emulators.dataverse import DataverseEmulator, create_dataverse_emulator, read_tables
 from app.emulators.faults import Fault
 from app.routing.callers import Caller, CallerStatus, Cause

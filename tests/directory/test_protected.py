@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.directory.answers import Sighting, Source
 from app.directory.limits import DirectoryLimits
+from app.directory.lookup import Sighting, Source
 from app.routing.callers import Cause
 from tests.directory.scripted import (
     ANNA,

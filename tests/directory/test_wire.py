@@ -8,9 +8,9 @@ from urllib.parse import unquote_plus
 import httpx
 import pytest
 
-from app.directory.answers import Source
+from app.directory.lookup import Source
+from app.directory.store import CallerSnapshotStore
 from app.routing.callers import CallerStatus, Cause
-from app.store.caller_snapshots import CallerSnapshotStore
 from app.store.database import open_database
 from app.store.upgrade import upgrade
 from tests.directory.scripted import NUMBER, count_tasks

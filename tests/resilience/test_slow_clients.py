@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.slow_clients import ImpatientProtocol
+from app.server.slow_clients import ImpatientProtocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -16,7 +16,7 @@ from app.rulesets.comparison import Comparer
 from app.rulesets.effects import Names
 from app.rulesets.tally import Tally
 from tests.routing.examples import NOW, any_facts, any_rule, make_rules
-from tests.store.records import make_record
+from tests.support.records import make_record
 
 PROFILE = ResponseProfile()
 RULES = st.lists(any_rule(), min_size=1, max_size=4)

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from app.routing.compiled import CompiledRuleset
 from app.rulesets.rulebook import Rulebook
+from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
-from app.store.rulesets import RulesetStore
 from app.store.upgrade import upgrade
 from tests.support.service import VIP_RULES, wait_for
 

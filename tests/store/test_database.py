@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from sqlalchemy import exc, text
 
+from app.calls.decision_filter import DecisionFilter
+from app.calls.store import DecisionStore
 from app.store.database import Database, open_database
-from app.store.decision_filter import DecisionFilter
-from app.store.decisions import DecisionStore
 from app.store.errors import (
     StoreDamagedError,
     StoreError,

@@ -9,7 +9,7 @@ import pytest
 from app.store.errors import StoreUnwritableError
 from app.store.journal import Journal, JournalHealth
 from app.store.journal_segment import Segment
-from tests.store.records import NOON, make_record
+from tests.support.records import NOON, make_record
 
 WRITABLE = JournalHealth(writable=True, detail="")
 

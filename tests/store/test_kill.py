@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from app.calls.decision_filter import DecisionFilter
+from app.calls.store import DecisionStore
 from app.store.database import Database
-from app.store.decision_filter import DecisionFilter
-from app.store.decisions import DecisionStore
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverPace
 
@@ -19,10 +19,10 @@ import asyncio, sys, time
 from pathlib import Path
 import structlog
 from app.store.database import open_database
-from app.store.decisions import DecisionStore
+from app.calls.store import DecisionStore
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverPace
-from tests.store.records import make_record
+from tests.support.records import make_record
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 

@@ -10,16 +10,16 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from app.calls.decision_filter import DecisionFilter
+from app.calls.store import DecisionStore
 from app.routing.decision_record import DecisionRecord
 from app.store.database import Database, open_database
-from app.store.decision_filter import DecisionFilter
-from app.store.decisions import DecisionStore
 from app.store.errors import StoreRejectedError, StoreUnavailableError
 from app.store.journal import Journal
 from app.store.journal_segment import Segment
 from app.store.mover import DecisionSink, JournalMover, MoverPace
 from app.store.record_line import write_line
-from tests.store.records import NOON, make_record
+from tests.support.records import NOON, make_record
 
 QUICK = MoverPace(linger=0.0, idle=60.0, pause=0.001, longest_pause=0.001, batch=10)
 

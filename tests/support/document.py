@@ -4,7 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
-from app.commands.openapi import make_document
+from app.cli.openapi import make_document
 
 __all__ = ["read_document"]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import httpx
 
-from app.assembly.outside import Outside
+from app.bootstrap.upstreams import Outside
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.emulators.dataverse.application import read_utc_clock
 from app.emulators.enreach import EnreachEmulator, create_enreach_emulator

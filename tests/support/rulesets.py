@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
+from app.calls.store import DecisionStore
 from app.routing.decision_record import DecisionRecord
 from app.store.database import open_database
-from app.store.decisions import DecisionStore
 from tests.support.service import ADMIN_KEY, Service, wait_for
 
 __all__ = ["Desk", "Drafted", "make_rule", "record"]

@@ -14,7 +14,7 @@ import httpx
 from asgi_lifespan import LifespanManager
 from starlette.types import ASGIApp
 
-from app.assembly.outside import Outside
+from app.bootstrap.upstreams import Outside
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.main import create_app
 from app.settings import Settings

@@ -1,1 +1,0 @@
-"""HTTP surface for administrators: one small module per capability."""

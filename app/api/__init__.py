@@ -1,1 +1,0 @@
-"""HTTP surface for the Enreach queue and for probes."""

@@ -1,0 +1,1 @@
+"""Builds the components of the process and opens them in order."""

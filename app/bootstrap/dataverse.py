@@ -1,0 +1,69 @@
+"""Connects to the customer's Dataverse."""
+
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from app.bootstrap.upstreams import Outside
+from app.dataverse.caller_look_up import CallerLookUp
+from app.dataverse.client import DataverseClient
+from app.dataverse.connection import connect
+from app.dataverse.credentials import build_fetch
+from app.dataverse.queries import plan_search
+from app.dataverse.tokens import TokenSource
+from app.directory.budget import RequestBudget
+from app.directory.gate import RequestGate
+from app.settings import Settings
+
+__all__ = ["Organisation", "connect_organisation"]
+
+_ADMINISTRATORS_SHARE = 0.8
+"""Of the request budget; the rest only calls may touch."""
+_JOBS_SHARE = 0.6
+"""From here on jobs pause: what they are at can still be finished."""
+_WINDOW_SECONDS = 300
+"""The window in which Dataverse counts requests (Dataverse contract, section 5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """The way to the customer's Dataverse."""
+
+    client: DataverseClient
+    people: DataverseClient
+    """The same connections, for administrators' work, which leaves calls their part of the request budget."""
+    tokens: TokenSource
+    callers: CallerLookUp
+    foresee_pause: Callable[[], float]
+    """Tells for how many seconds a job should wait, so that calls have requests left."""
+
+
+def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Organisation:
+    """Make the client of the organisation; nothing is sent yet."""
+    tokens = TokenSource(fetch=build_fetch(settings.dataverse, clock=outside.clock), clock=outside.clock)
+    budget = RequestBudget(
+        requests=settings.dataverse.requests_per_5_minutes, seconds=_WINDOW_SECONDS, monotonic=time.monotonic
+    )
+    client = connect(
+        settings.dataverse,
+        tokens=tokens,
+        transport=outside.dataverse,
+        guard=lambda wire: RequestGate(wire=wire, budget=budget),
+    )
+    stack.push_async_callback(client.aclose)
+    callers = CallerLookUp(
+        client=client,
+        plan=plan_search(settings.dataverse, settings.vip),
+        region=settings.phone.default_region,
+        patterns=settings.phone.patterns,
+        clock=outside.clock,
+    )
+    return Organisation(
+        client=client,
+        people=client.leave_rest(_ADMINISTRATORS_SHARE),
+        tokens=tokens,
+        callers=callers,
+        foresee_pause=partial(budget.foresee, share=_JOBS_SHARE),
+    )

@@ -1,0 +1,65 @@
+"""Opens the database and everything that is kept in it."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import event
+
+from app.auth.key_use_store import KeyUseStore
+from app.calls.call_times import CallTimes
+from app.calls.store import DecisionStore
+from app.directory.store import CallerSnapshotStore
+from app.operations.alert_store import AlertStore
+from app.rulesets.shadow_store import ShadowResultStore
+from app.rulesets.store import RulesetStore
+from app.settings import Settings
+from app.store.audit import AuditStore
+from app.store.database import Database, open_database
+from app.store.upgrade import upgrade
+
+__all__ = ["Stores", "open_stores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything that is kept in the database."""
+
+    database: Database
+    decisions: DecisionStore
+    rulesets: RulesetStore
+    audit: AuditStore
+    key_uses: KeyUseStore
+    callers: CallerSnapshotStore
+    alerts: AlertStore
+    call_times: CallTimes
+    shadow_results: ShadowResultStore
+
+
+async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Open the database and bring its tables up to date; raises StoreError with one clear line."""
+    database = open_database(settings.store.url)
+    stack.push_async_callback(database.close)
+    if database.is_sqlite:
+        event.listen(database.engine.sync_engine, "invalidate", _roll_back)
+    await upgrade(database)
+    return Stores(
+        database=database,
+        decisions=DecisionStore(database=database),
+        rulesets=RulesetStore(database=database),
+        audit=AuditStore(database=database),
+        key_uses=KeyUseStore(database=database),
+        callers=CallerSnapshotStore(database=database),
+        alerts=AlertStore(database=database),
+        call_times=CallTimes(database=database),
+        shadow_results=ShadowResultStore(database=database),
+    )
+
+
+def _roll_back(connection: Any, _record: object, _error: object) -> None:
+    """End the transaction of a connection that is given up because its task was cancelled.
+
+    SQLite keeps a closed connection, and its lock on the database, alive for as long as anything remembers one of its
+    statements, and a cancelled task's traceback does.
+    """
+    connection.rollback()

@@ -1,0 +1,1 @@
+"""One call: asked, decided, recorded, explained."""

@@ -1,0 +1,126 @@
+"""What was answered to which call, and why; who called only for those who may know it."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from app.calls.decision_filter import DecisionFilter
+from app.calls.redaction import conceal_facts, conceal_identifier, conceal_number, conceal_trace
+from app.calls.store import DecisionStore
+from app.errors import AppError, NotFoundError
+from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import Decision, Outcome
+from app.routing.facts import decode_facts
+from app.routing.numbers import mask
+from app.routing.ruleset import read_ruleset
+from app.rulesets.store import RulesetStore
+from app.store.audit import AuditStore
+from app.store.pages import Page
+
+__all__ = ["DecisionLog", "ShownDecision"]
+
+_REVISIONS_KEPT = 16
+
+
+class Actor(Protocol):
+    """Whoever asks."""
+
+    @property
+    def name(self) -> str:
+        """What the audit calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDecision:
+    """One decision with its explanation."""
+
+    record: DecisionRecord
+    trace: dict[str, Any] | None
+    """`None` when its revision can no longer be read."""
+    trace_agrees: bool
+    """Whether the rules, asked again with the recorded facts, decide the same."""
+    revealed: bool
+
+
+class DecisionLog:
+    """Finds decisions and explains them.
+
+    A trace is not stored: rules are pure, so that revision and facts, which are stored, give it again.
+    """
+
+    def __init__(
+        self, *, decisions: DecisionStore, rulesets: RulesetStore, audit: AuditStore, clock: Callable[[], float]
+    ) -> None:
+        self._decisions = decisions
+        self._rulesets = rulesets
+        self._audit = audit
+        self._clock = clock
+        self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
+
+    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None) -> Page[DecisionRecord]:
+        """List decisions, newest first, with masked numbers and without names. Raises StoreError."""
+        page = await self._decisions.page(wanted, limit=limit, after=after)
+        return Page(tuple(_conceal(record) for record in page.items), page.next)
+
+    async def show(self, decision_id: str, *, reveal_to: Actor | None) -> ShownDecision:
+        """Explain one decision; with `reveal_to` the full number is shown and that leaves an audit record first.
+
+        Raises NotFoundError and StoreError.
+        """
+        record = await self._decisions.get(decision_id)
+        if record is None:
+            raise NotFoundError("there is no such decision; a fresh one takes a moment to reach the database")
+        if reveal_to is not None:
+            await self._audit.add(
+                at=self._clock(), who=reveal_to.name, what="decision.revealed", target=f"decision/{decision_id}"
+            )
+        return await self._explain(record, revealed=reveal_to is not None)
+
+    async def _explain(self, record: DecisionRecord, *, revealed: bool) -> ShownDecision:
+        rules = await self._find_rules(record.revision)
+        shown = record if revealed else _conceal(record)
+        if rules is None:
+            return ShownDecision(shown, None, trace_agrees=False, revealed=revealed)
+        trace = rules.trace(decode_facts(record.facts), record.at)
+        document = trace.document()
+        return ShownDecision(
+            record=shown,
+            trace=document if revealed else conceal_trace(document),
+            trace_agrees=_agrees(trace.decision, record),
+            revealed=revealed,
+        )
+
+    async def _find_rules(self, number: int | None) -> CompiledRuleset | None:
+        if number is None:
+            return compile_ruleset(read_ruleset({}), revision=None)
+        if number not in self._compiled:
+            try:
+                revision = await self._rulesets.revision(number)
+                self._compiled[number] = compile_ruleset(read_ruleset(revision.document), revision=number)
+            except AppError:
+                return None
+            if len(self._compiled) > _REVISIONS_KEPT:
+                self._compiled.popitem(last=False)
+        return self._compiled[number]
+
+
+def _agrees(decision: Decision, record: DecisionRecord) -> bool:
+    """Compare what the rules say with what was answered, which may be no change for a reason beyond the rules."""
+    overruled = record.outcome is Outcome.NO_CHANGE and "reason" in record.decision
+    return decision.rule == record.rule and (overruled or decision.outcome is record.outcome)
+
+
+def _conceal(record: DecisionRecord) -> DecisionRecord:
+    return msgspec.structs.replace(
+        record,
+        caller_raw=None if record.caller_raw is None else conceal_number(record.caller_raw),
+        caller_e164=mask(record.caller_e164) or None,
+        call_id=record.call_id and conceal_identifier(record.call_id),
+        target_id=record.target_id and conceal_identifier(record.target_id),
+        queue_id=record.queue_id and conceal_identifier(record.queue_id),
+        facts=conceal_facts(record.facts),
+    )

@@ -1,0 +1,146 @@
+"""Fire drills: one marked test call on the live configuration, with a CRM that pretends to be in trouble."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from app.calls.redaction import conceal_facts, conceal_trace
+from app.directory.lookup import Outage, Sighting, Source
+from app.errors import InvalidInputError
+from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.calls import Call, read_call
+from app.routing.compiled import CompiledRuleset
+from app.routing.decision_record import DecisionRecord
+from app.routing.facts import decode_facts
+from app.routing.numbers import PhoneNumber
+from app.store.record_line import read_line, write_line
+
+__all__ = ["Decide", "Drill", "DrillCallers", "DrillLog", "FireDrill", "Pretence"]
+
+
+class Pretence(StrEnum):
+    """What the CRM pretends."""
+
+    DOWN = "down"
+    """It refuses every request."""
+    SLOW = "slow"
+    """It does not answer within the deadline, so the drill takes as long as the deadline."""
+    THROTTLED = "throttled"
+    """It asks for a pause (429)."""
+    CIRCUIT_OPEN = "circuit_open"
+    """It has failed so often that it is not asked."""
+    NOT_CONFIGURED = "not_configured"
+    """There is none."""
+    AMBIGUOUS = "ambiguous"
+    """Two records that disagree carry the number."""
+    UNKNOWN = "unknown"
+    """Nobody has the number."""
+
+
+_CAUSES = {
+    Pretence.DOWN: Cause.ERROR,
+    Pretence.SLOW: Cause.TIMEOUT,
+    Pretence.THROTTLED: Cause.THROTTLED,
+    Pretence.CIRCUIT_OPEN: Cause.CIRCUIT_OPEN,
+    Pretence.NOT_CONFIGURED: Cause.NOT_CONFIGURED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DrillCallers:
+    """The directory of one drill."""
+
+    pretence: Pretence
+
+    def recall(self, _e164: str) -> Sighting | None:
+        """Know nobody, so that the look-up is drilled."""
+        return None
+
+    async def find(self, _e164: str, *, until: float) -> Sighting:
+        """Pretend, in the time a real look-up would have taken."""
+        if self.pretence is Pretence.AMBIGUOUS:
+            return Sighting(Caller(status=CallerStatus.AMBIGUOUS, vip=None, matches=2), Source.LIVE)
+        if self.pretence is Pretence.UNKNOWN:
+            return Sighting(Caller(status=CallerStatus.UNKNOWN), Source.LIVE)
+        if self.pretence is Pretence.SLOW:
+            await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
+        outage = Outage(cause=_CAUSES[self.pretence], detail=f"Fire drill: Dataverse pretends to be {self.pretence}")
+        return Sighting(outage.describe(), Source.NONE, outage)
+
+
+class DecisionLog(Protocol):
+    """Keeps what was decided."""
+
+    def append(self, record: DecisionRecord) -> bool:
+        """Keep a record; False when it could not be written down."""
+
+
+class DrillLog:
+    """Marks the record on its way to the decision log, so that it counts for nothing, and keeps it for the report."""
+
+    def __init__(self, decision_log: DecisionLog, pretence: Pretence) -> None:
+        self._decision_log = decision_log
+        self._pretence = pretence
+        self.record: DecisionRecord | None = None
+
+    def append(self, record: DecisionRecord) -> bool:
+        """Keep the marked record, as whoever reads the log will find it."""
+        marked = msgspec.structs.replace(record, drill=self._pretence.value)
+        self.record = read_line(write_line(marked))
+        return self._decision_log.append(marked)
+
+
+Decide = Callable[[Call, DrillCallers, DrillLog, str], Awaitable[object]]
+"""Decides a call the way real ones are, but with this directory and this log, for the principal of that name."""
+
+
+class Rulebook(Protocol):
+    """Knows which ruleset is live."""
+
+    def current(self) -> CompiledRuleset:
+        """Return the live ruleset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """What came of it."""
+
+    record: DecisionRecord
+    facts: dict[str, object]
+    trace: dict[str, Any]
+
+
+class FireDrill:
+    """Shows what happens to a call when the CRM is in trouble, before it is."""
+
+    def __init__(
+        self,
+        *,
+        decide: Decide,
+        decision_log: DecisionLog,
+        rulebook: Rulebook,
+        read_number: Callable[[object], PhoneNumber],
+    ) -> None:
+        self._decide = decide
+        self._decision_log = decision_log
+        self._rulebook = rulebook
+        self._read_number = read_number
+
+    async def run(self, payload: Mapping[str, object], pretence: Pretence, *, who: str) -> Drill:
+        """Decide a call as the queue posts it, and record it as a drill; other calls notice nothing.
+
+        Raises InvalidInputError for a call without `anum`.
+        """
+        if "anum" not in payload:
+            raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
+        rules = self._rulebook.current()
+        log = DrillLog(self._decision_log, pretence)
+        await self._decide(read_call(payload, self._read_number), DrillCallers(pretence), log, who)
+        if log.record is None:
+            raise RuntimeError("the drill's decision was not recorded")
+        trace = rules.trace(decode_facts(log.record.facts), log.record.at)
+        return Drill(record=log.record, facts=conceal_facts(log.record.facts), trace=conceal_trace(trace.document()))

@@ -1,0 +1,267 @@
+"""The use case: identify the caller, gather facts, let the rules decide, record, answer.
+
+Every call ends here in one of three ways, and always in an answer: the rules decide with what the directory knows; the
+directory cannot tell in time, and the rules decide knowing just that; or something is broken, and nothing changes.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from app.directory.lookup import Sighting, Source
+from app.observability.call_lines import CallLine
+from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.calls import Call
+from app.routing.compiled import CompiledRuleset
+from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import Decision, Outcome
+from app.routing.facts import FactValue
+from app.routing.numbers import NumberKind, mask
+from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision
+
+__all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionLog", "Hops", "RouteCall", "Rulebook"]
+
+log = structlog.get_logger()
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """When and how a request came in."""
+
+    id: str
+    """The decision's id: UUID version 7."""
+    request_id: str
+    """The sender's `X-Request-ID`, or else the decision's id."""
+    trace_id: str
+    """The sender's trace, or else the decision's id without its dashes."""
+    credential: str
+    """Label of the key or name of the Basic user; never the secret."""
+    at: float
+    """Wall clock, in seconds since the epoch."""
+    started: float
+    """Monotonic clock, in seconds: the start of the deadline."""
+    until: float
+    """Monotonic clock, in seconds: the answer must have left by then."""
+
+
+class CallerDirectory(Protocol):
+    """Anything that turns an E.164 number into a caller."""
+
+    def recall(self, e164: str) -> Sighting | None:
+        """Answer from memory, at once, or not at all."""
+
+    async def find(self, e164: str, *, until: float) -> Sighting:
+        """Answer by `until` (monotonic seconds), whatever it takes; never raises for trouble with the CRM."""
+
+
+class Rulebook(Protocol):
+    """Knows which ruleset is live."""
+
+    def current(self) -> CompiledRuleset:
+        """Return the ruleset a call that starts now is decided by."""
+
+
+class DecisionLog(Protocol):
+    """Keeps what was answered, even if the process dies the moment after."""
+
+    def append(self, record: DecisionRecord) -> bool:
+        """Keep one record; False when that failed, which must not keep the answer back."""
+
+
+class Hops(Protocol):
+    """Counts how often one call was redirected, to end loops between queues."""
+
+    def limit(self, call: Call, decision: Decision) -> tuple[Decision, int]:
+        """Return the decision, or `no_change` when the call went round too often; and its hops so far."""
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A decision and its wire form, for whoever sends and counts."""
+
+    decision: Decision
+    answer: WireAnswer
+    sighting: Sighting
+    seconds: float
+    """From the request's arrival to the decision."""
+    record_seconds: float
+    """What it took to record it."""
+    recorded: bool
+    """Whether the decision log took it."""
+
+
+_SPELLINGS_KEPT = 1024
+_WITHHELD = Sighting(Caller(status=CallerStatus.WITHHELD), Source.NONE)
+_NOBODY = Sighting(Caller(status=CallerStatus.UNKNOWN), Source.NONE)
+_BROKEN = Sighting(
+    Caller(status=CallerStatus.UNAVAILABLE, cause=Cause.ERROR, detail="the look-up is broken"), Source.NONE
+)
+
+
+class RouteCall:
+    """Decides one call. Holds no state of its own; what it needs is handed in."""
+
+    def __init__(
+        self,
+        *,
+        directory: CallerDirectory,
+        rulebook: Rulebook,
+        profile: ResponseProfile,
+        decision_log: DecisionLog,
+        hops: Hops,
+        call_log: Callable[[CallLine], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._directory = directory
+        self._rulebook = rulebook
+        self._decision_log = decision_log
+        self._hops = hops
+        self._spell = lru_cache(_SPELLINGS_KEPT)(partial(_spell_decision, profile=profile))
+        self._monotonic = monotonic
+        self._call_log = call_log
+
+    async def __call__(self, call: Call, arrival: Arrival) -> Answered:
+        """Answer the call by `arrival.until`; never raises for anything the CRM, the rules or the disk do."""
+        rules, received = self._rulebook.current(), self._monotonic()
+        sighting = self._recognise(call) or await self._look_up(call, arrival)
+        found = self._monotonic()
+        facts, decision = self._decide(rules, call, sighting.caller, arrival.at)
+        decision, hops = self._hops.limit(call, decision)
+        decision, answer, document = self._spell(decision)
+        decided = self._monotonic()
+        waterfall = {
+            "receive": _milliseconds(arrival.started, received),
+            "look_up": _milliseconds(received, found),
+            **{f"look_up.{stage}": _milliseconds(0.0, seconds) for stage, seconds in sighting.stages.items()},
+            "rules": _milliseconds(found, decided),
+            "total": _milliseconds(arrival.started, decided),
+        }
+        recorded = self._decision_log.append(
+            _make_record(
+                call=call,
+                arrival=arrival,
+                sighting=sighting,
+                revision=rules.revision,
+                facts=facts,
+                decision=decision,
+                document=document,
+                answer=answer,
+                waterfall=waterfall,
+                hops=hops,
+            )
+        )
+        answered = Answered(
+            decision=decision,
+            answer=answer,
+            sighting=sighting,
+            seconds=decided - arrival.started,
+            record_seconds=self._monotonic() - decided,
+            recorded=recorded,
+        )
+        self._call_log(_make_line(call, arrival, answered, rules.revision))
+        return answered
+
+    def _recognise(self, call: Call) -> Sighting | None:
+        """Tell who it is without waiting, where that is possible."""
+        number = call.caller
+        if number.e164 is not None:
+            return self._directory.recall(number.e164)
+        return _WITHHELD if number.kind is NumberKind.WITHHELD else _NOBODY
+
+    async def _look_up(self, call: Call, arrival: Arrival) -> Sighting:
+        try:
+            return await self._directory.find(call.caller.e164 or "", until=arrival.until)
+        except Exception:  # the boundary: a defect in a directory must not cost the caller an answer
+            log.exception("call.look_up_broken", request_id=arrival.request_id)
+            return _BROKEN
+
+    def _decide(
+        self, rules: CompiledRuleset, call: Call, caller: Caller, now: float
+    ) -> tuple[Mapping[str, FactValue], Decision]:
+        facts: Mapping[str, FactValue] = {}
+        try:
+            facts = rules.gather(call, caller, now)
+            return facts, rules.decide(facts, now)
+        except Exception:  # the boundary: a defect in a rule must not cost the caller an answer
+            log.exception("call.rules_broken", revision=rules.revision)
+            return facts, Decision(outcome=Outcome.NO_CHANGE, reason="the rules could not be evaluated")
+
+
+def _spell_decision(decision: Decision, profile: ResponseProfile) -> tuple[Decision, WireAnswer, Mapping[str, object]]:
+    """Spell a decision for the wire and for the log; one that cannot be spelled has become no change."""
+    answer = encode_decision(decision, profile)
+    if answer.reason:
+        decision = Decision(outcome=Outcome.NO_CHANGE, rule=decision.rule, reason=answer.reason)
+    return decision, answer, decision_document(decision)
+
+
+def _milliseconds(start: float, end: float) -> float:
+    return round((end - start) * 1_000_000) / 1000
+
+
+def _make_record(
+    *,
+    call: Call,
+    arrival: Arrival,
+    sighting: Sighting,
+    revision: int | None,
+    facts: Mapping[str, FactValue],
+    decision: Decision,
+    document: Mapping[str, object],
+    answer: WireAnswer,
+    waterfall: Mapping[str, float],
+    hops: int,
+) -> DecisionRecord:
+    caller = sighting.caller
+    return DecisionRecord(
+        id=arrival.id,
+        at=arrival.at,
+        request_id=arrival.request_id,
+        credential=arrival.credential,
+        call_id=call.call_id,
+        caller_raw=call.caller.raw,
+        caller_e164=call.caller.e164,
+        called_raw=call.called.raw,
+        called_e164=call.called.e164,
+        target_id=call.target_id,
+        queue_id=call.queue_id,
+        facts=facts,
+        caller_status=caller.status,
+        caller_cause=sighting.cause,
+        caller_age_seconds=_tell_age(caller, arrival),
+        caller_source=sighting.source,
+        revision=revision,
+        rule=decision.rule,
+        outcome=decision.outcome,
+        decision=document,
+        status=answer.status,
+        body=None if answer.body is None else answer.body.decode(),
+        waterfall=waterfall,
+        hops=hops,
+    )
+
+
+def _tell_age(caller: Caller, arrival: Arrival) -> float | None:
+    return None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3)
+
+
+def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int | None) -> CallLine:
+    sighting, decision = answered.sighting, answered.decision
+    return CallLine(
+        decision_id=arrival.id,
+        request_id=arrival.request_id,
+        trace_id=arrival.trace_id,
+        call_id=call.call_id,
+        caller=mask(call.caller.e164),
+        caller_status=sighting.caller.status,
+        caller_cause=sighting.cause,
+        source=sighting.source,
+        caller_age_seconds=_tell_age(sighting.caller, arrival),
+        rule=decision.rule,
+        outcome=decision.outcome,
+        status=answered.answer.status,
+        revision=revision,
+        ms=_milliseconds(0.0, answered.seconds),
+        record_ms=_milliseconds(0.0, answered.record_seconds),
+    )

@@ -1,0 +1,131 @@
+"""What would happen to a made-up call, and why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+
+from app.directory.lookup import Sighting, Source
+from app.errors import InvalidInputError
+from app.routing.callers import Caller, CallerStatus
+from app.routing.calls import Call, read_call
+from app.routing.compiled import CompiledRuleset
+from app.routing.expectations import CallerStub
+from app.routing.facts import encode_facts
+from app.routing.matches import Selection
+from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.rule_tests import make_caller
+from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
+from app.rulesets.loading import load_rules
+from app.rulesets.rulebook import Rulebook
+
+__all__ = ["Question", "Simulation"]
+
+_PATIENCE_SECONDS = 4.5
+"""Nobody's phone rings, so the look-up may take its time."""
+_WITHOUT_LOOK_UP = {
+    NumberKind.WITHHELD: "the number is withheld",
+    NumberKind.SHORT: "a short number is not looked up",
+    NumberKind.ODD: "this could not be read as a telephone number",
+    NumberKind.E164: "",
+}
+"""Why nobody was looked up, by what came instead of a full number."""
+
+
+class CallerDirectory(Protocol):
+    """Anything that turns an E.164 number into a caller."""
+
+    async def find_for(self, selection: Selection, e164: str, *, until: float) -> Sighting:
+        """Answer by `until` (monotonic seconds), with the columns of the selection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A made-up call, and what to pretend."""
+
+    call: Mapping[str, object]
+    """As the queue posts it."""
+    caller: CallerStub | None
+    """What the CRM is to say; without it the caller is looked up."""
+    at: datetime | None
+    """When it happens, aware; without it now."""
+    ruleset: Mapping[str, object] | None
+    """A ruleset file; without it the published one decides."""
+
+
+class Simulation:
+    """Decides made-up calls; nobody is answered and nothing is logged."""
+
+    def __init__(
+        self,
+        *,
+        directory: CallerDirectory,
+        rulebook: Rulebook,
+        profile: ResponseProfile,
+        read_number: Callable[[object], PhoneNumber],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._directory = directory
+        self._rulebook = rulebook
+        self._profile = profile
+        self._read_number = read_number
+        self._clock = clock
+        self._monotonic = monotonic
+
+    async def ask(self, question: Question) -> dict[str, Any]:
+        """Return caller, decision, wire answer, facts and trace as JSON values.
+
+        Raises InvalidInputError for a call without `anum` and for an unusable ruleset.
+        """
+        if "anum" not in question.call:
+            raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
+        rules = self._rulebook.current()
+        if question.ruleset is not None:
+            rules = await load_rules(question.ruleset)
+        call = read_call(question.call, self._read_number)
+        now = self._clock() if question.at is None else question.at.timestamp()
+        caller, source = await self._find_caller(call, question.caller, rules, now)
+        facts = rules.gather(call, caller, now)
+        trace = rules.trace(facts, now)
+        return {
+            "caller": _describe_caller(caller),
+            "source": source,
+            "decision": decision_document(trace.decision),
+            "summary": describe_decision(trace.decision),
+            "answer": _describe_answer(encode_decision(trace.decision, self._profile)),
+            "facts": encode_facts(facts),
+            "trace": trace.document(),
+        }
+
+    async def _find_caller(
+        self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
+    ) -> tuple[Caller, str]:
+        if stub is not None:
+            return make_caller(stub, rules, now), "given"
+        number = call.caller
+        if number.e164 is None:
+            withheld = number.kind is NumberKind.WITHHELD
+            status = CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN
+            return Caller(status=status, detail=_WITHOUT_LOOK_UP[number.kind]), Source.NONE
+        until = self._monotonic() + _PATIENCE_SECONDS
+        sighting = await self._directory.find_for(rules.selection, number.e164, until=until)
+        return sighting.caller, sighting.source
+
+
+def _describe_caller(caller: Caller) -> dict[str, Any]:
+    return {
+        "status": caller.status.value,
+        "cause": None if caller.cause is None else caller.cause.value,
+        "detail": caller.detail,
+        "kind": None if caller.kind is None else caller.kind.value,
+        "vip": caller.vip,
+        "vip_reason": caller.vip_reason,
+        "matches": caller.matches,
+    }
+
+
+def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
+    return {"status": answer.status, "body": None if answer.body is None else orjson.loads(answer.body)}

@@ -1,0 +1,142 @@
+"""The decision log: what was answered to every call, and why."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
+
+from app.calls.decision_erasure import erase_called, erase_caller
+from app.calls.decision_filter import DecisionFilter
+from app.routing.callers import CallerStatus, Cause
+from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import Outcome
+from app.store.database import Database
+from app.store.pages import Page, cut_page
+from app.store.tables import decisions
+
+__all__ = ["DecisionStore"]
+
+_NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
+_RECORD = [decisions.c[name] for name in _NAMES]
+_CHUNK = 250
+"""Rows read at once: few milliseconds of work, so that a long read does not hold up a call."""
+_RANDOM_PART = func.substr(decisions.c.id, 25)
+"""The last 48 bits of an id, as twelve hexadecimal digits."""
+_ABOVE_ALL = "g"
+_PURGED_AT_ONCE = 2000
+"""Rows deleted in one transaction, so that the newest decisions need not wait for the oldest."""
+
+
+class DecisionStore:
+    """Keeps decisions so that they can be found, counted, replayed and, for one caller, forgotten."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def add(self, records: Sequence[DecisionRecord]) -> None:
+        """Keep records; one whose id is there already is left as it is, so repeating is harmless. Raises StoreError."""
+        if not records:
+            return
+        statement = self._database.insert(decisions).on_conflict_do_nothing()
+        async with self._database.write() as connection:
+            await connection.execute(statement, [{name: getattr(r, name) for name in _NAMES} for r in records])
+
+    async def get(self, record_id: str) -> DecisionRecord | None:
+        """Find one decision."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(*_RECORD).where(decisions.c.id == record_id))
+            row = found.one_or_none()
+        return None if row is None else _read_record(row)
+
+    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionRecord]:
+        """List decisions, newest first; `after` is the `next` of the page before."""
+        conditions = wanted.list_conditions() if after is None else wanted.list_conditions(below=after)
+        query = select(*_RECORD).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
+        async with self._database.read() as connection:
+            records = [_read_record(row) for row in await connection.execute(query)]
+        return cut_page(records, [record.id for record in records], limit)
+
+    async def count(self, wanted: DecisionFilter) -> int:
+        """Count decisions."""
+        query = select(func.count()).select_from(decisions).where(*wanted.list_conditions())
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one()
+
+    async def stream(self, wanted: DecisionFilter, *, sample: int | None = None) -> AsyncIterator[DecisionRecord]:
+        """Go through decisions, oldest first; with `sample` (at least 1) through so many of them.
+
+        A sample holds the decisions whose ids have the smallest random parts (RFC 9562, section 5.7). So it is spread
+        evenly, the same every time, and part of every larger sample of the same decisions.
+        """
+        last, query = "", select(*_RECORD).order_by(decisions.c.id).limit(_CHUNK)
+        if sample is not None:
+            query = query.where(_RANDOM_PART.between("", await self._find_bound(wanted, sample)))
+        while True:
+            async with self._database.read() as connection:
+                rows = (await connection.execute(query.where(*wanted.list_conditions(above=last)))).all()
+            for row in rows:
+                yield _read_record(row)
+            if len(rows) < _CHUNK:
+                return
+            last = rows[-1].id
+
+    async def count_by_rule(self, since: float) -> dict[str | None, int]:
+        """Count real calls by deciding rule from then on (seconds since the epoch); `None`: no rule matched."""
+        conditions = DecisionFilter(since=since, drill=False).list_conditions()
+        query = select(decisions.c.rule, func.count()).where(*conditions).group_by(decisions.c.rule)
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def erase_number(self, e164: str) -> int:
+        """Forget the number that called or was called, and return in how many decisions.
+
+        See `app.calls.decision_erasure`. Records still in the journal are not seen: drain it first.
+        """
+        erased = 0
+        for number, erase in ((decisions.c.caller_e164, erase_caller), (decisions.c.called_e164, erase_called)):
+            while rows := await self._erase_chunk(number == e164, erase):
+                erased += rows
+        return erased
+
+    async def purge_before(self, time: float) -> int:
+        """Delete decisions from before that time (seconds since the epoch), and return how many."""
+        old = select(decisions.c.id).where(*DecisionFilter(until=time).list_conditions()).limit(_PURGED_AT_ONCE)
+        purged = 0
+        while True:
+            async with self._database.write() as connection:
+                count = (await connection.execute(delete(decisions).where(decisions.c.id.in_(old)))).rowcount
+            purged += count
+            if count < _PURGED_AT_ONCE:
+                return purged
+
+    async def _find_bound(self, wanted: DecisionFilter, sample: int) -> str:
+        """Find the largest random part of a sample; above all of them when there are not so many decisions."""
+        query = select(_RANDOM_PART).where(*wanted.list_conditions()).order_by(_RANDOM_PART)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.offset(sample - 1).limit(1))
+            return found.scalar_one_or_none() or _ABOVE_ALL
+
+    async def _erase_chunk(self, wanted: ColumnElement[bool], erase: Callable[[Any], dict[str, object]]) -> int:
+        query = select(*_RECORD).where(wanted).limit(_CHUNK)
+        async with self._database.write() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+            if rows:
+                changes = [{"row_id": row["id"], **erase(row)} for row in rows]
+                await connection.execute(_make_erasure(), changes)
+        return len(rows)
+
+
+def _make_erasure() -> Any:
+    places = ("call_id", "target_id", "queue_id")
+    names = ("caller_e164", "caller_raw", "called_e164", "called_raw", *places, "facts", "decision", "body", "erased")
+    values = {name: bindparam(name, type_=decisions.c[name].type) for name in names}
+    return update(decisions).where(decisions.c.id == bindparam("row_id")).values(values)
+
+
+def _read_record(row: Row[Any]) -> DecisionRecord:
+    values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    cause = values["caller_cause"]
+    values["caller_status"] = CallerStatus(values["caller_status"])
+    values["caller_cause"] = None if cause is None else Cause(cause)
+    values["outcome"] = Outcome(values["outcome"])
+    return DecisionRecord(**values)

@@ -1,0 +1,239 @@
+"""`POST /smartrouting`: the queue asks where a call should go (Enreach contract, sections 1.2 to 1.5).
+
+This is plain ASGI, because the credential is judged before the body is read, the body is read within the call's
+deadline, and every moment spent here is silence in somebody's ear. `app.calls.webhook_route` describes it in OpenAPI.
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+import orjson
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from app.auth.key_use import KeyUse
+from app.auth.webhook import Admitted, Refused, WebhookGate
+from app.calls.route_call import Answered, Arrival, RouteCall
+from app.errors import AppError, BodyTooLargeError, InvalidInputError
+from app.observability.metrics import Metrics
+from app.observability.requests import RequestInfo, enter_request, name_answer
+from app.routing.calls import read_call
+from app.routing.numbers import PhoneNumber
+from app.web.problems import make_problem_response
+
+__all__ = ["WHOLE_BODY", "Webhook"]
+
+log = structlog.get_logger()
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+WHOLE_BODY: Final = "smartrouting.whole_body"
+"""Extension of the ASGI scope by which a server says that the whole body has arrived."""
+_JSON: Final = (b"content-type", b"application/json")
+_MOST_DIGITS: Final = 18
+"""Of a size that is worth reading as a number."""
+_NOT_STORED: Final = (b"cache-control", b"no-store")
+
+
+class BodyTooSlowError(AppError):
+    """The body did not arrive within the deadline of the call."""
+
+    status = 408
+    code = "body-too-slow"
+    title = "Body too slow"
+
+
+class SenderGoneError(Exception):
+    """The connection closed before the body was complete: there is nobody to answer."""
+
+
+class Webhook:
+    """Admits, reads, asks the use case, answers."""
+
+    def __init__(
+        self,
+        *,
+        gate: WebhookGate,
+        key_use: KeyUse,
+        route_call: RouteCall,
+        read_number: Callable[[object], PhoneNumber],
+        metrics: Metrics,
+        no_change_status: int,
+        deadline: float,
+        max_body_bytes: int,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop."""
+        self._gate = gate
+        self._key_use = key_use
+        self._route_call = route_call
+        self._read_number = read_number
+        self._metrics = metrics
+        self._no_change_status = no_change_status
+        self._deadline = deadline
+        self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one POST. Refusals are problem details; everything else is the queue's dialect."""
+        started = self._monotonic()
+        request = enter_request(scope)
+        headers: Headers = scope["headers"]
+        client = scope["client"]
+        admitted = self._gate.admit(headers, client[0] if client else None)
+        if isinstance(admitted, Refused):
+            await self._turn_away(admitted, scope, receive, name_answer(request, send))
+            return
+        try:
+            body = await self._receive_body(scope, receive, started + self._deadline)
+            payload = _read_json(body)
+        except SenderGoneError:
+            return
+        except AppError as error:
+            await self._refuse(error, scope, receive, name_answer(request, send))
+            return
+        arrival = self._note_arrival(request, admitted, started)
+        try:
+            answered = await self._route_call(read_call(payload, self._read_number), arrival)
+        except Exception:  # the outermost boundary: a defect here must not cost the caller the queue's own routing
+            log.exception("call.broken", decision_id=arrival.id)
+            await _send(send, request, self._no_change_status, None)
+            return
+        await _send(send, request, answered.answer.status, answered.answer.body)
+        self._count(answered, self._monotonic() - started)
+
+    def _note_arrival(self, request: RequestInfo, admitted: Admitted, started: float) -> Arrival:
+        now = self._clock()
+        self._key_use.touch(admitted.label, now)
+        return Arrival(
+            id=request.own_id,
+            request_id=request.request_id,
+            trace_id=request.trace.trace_id,
+            credential=admitted.label,
+            at=now,
+            started=started,
+            until=started + self._deadline,
+        )
+
+    async def _receive_body(self, scope: Scope, receive: Receive, until: float) -> bytes:
+        """Receive the body within limits of size and time; one that is here already needs no timer."""
+        _refuse_announced_size(scope["headers"], self._max_body_bytes)
+        if WHOLE_BODY in scope.get("extensions", ()):
+            return await _read_body(receive, self._max_body_bytes)
+        try:
+            async with asyncio.timeout_at(until):
+                return await _read_body(receive, self._max_body_bytes)
+        except TimeoutError as error:
+            raise BodyTooSlowError("The body did not arrive within the deadline of the call.") from error
+
+    async def _turn_away(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.count_refusal(refused.code)
+        title = "Unauthorized" if refused.headers else "Forbidden"
+        response = make_problem_response(
+            scope, status=refused.status, code=refused.code, title=title, detail=refused.detail, headers=refused.headers
+        )
+        await response(scope, receive, send)
+
+    async def _refuse(self, error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.count_refusal(error.code)
+        response = make_problem_response(
+            scope,
+            status=error.status,
+            code=error.code,
+            title=error.title,
+            detail=error.detail,
+            findings=error.findings,
+            # What is left of an unread body must not be taken for the next request.
+            headers=(("Connection", "close"),) if not isinstance(error, InvalidInputError) else (),
+        )
+        await response(scope, receive, send)
+
+    def _count(self, answered: Answered, seconds: float) -> None:
+        caller = answered.sighting.caller
+        self._metrics.record_decision(
+            outcome=answered.decision.outcome, caller_status=caller.status, cause=caller.cause, seconds=seconds
+        )
+        if seconds > self._deadline:
+            self._metrics.count_deadline_miss()
+        if not answered.recorded:
+            self._metrics.count_journal_failure()
+
+
+async def _send(send: Send, request: RequestInfo, status: int, body: bytes | None) -> None:
+    head = [_NOT_STORED, *request.headers]
+    if body is not None:
+        head += (_JSON, (b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body or b""})
+
+
+async def _read_body(receive: Receive, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise SenderGoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            _refuse_size(most)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _refuse_announced_size(headers: Headers, most: int) -> None:
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and (len(value) > _MOST_DIGITS or int(value) > most):
+            _refuse_size(most)
+
+
+def _refuse_size(most: int) -> NoReturn:
+    raise BodyTooLargeError(f"The body has more than {most} bytes; a call needs a few hundred.")
+
+
+def _read_json(body: bytes) -> dict[str, object]:
+    try:
+        payload: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        payload = _read_odd_json(body)
+    if not isinstance(payload, dict):
+        raise InvalidInputError("The body is not a JSON object; send one with the keys anum and bnum.")
+    if "anum" not in payload:
+        raise InvalidInputError("The key anum is missing; send the caller's number, or null when it is withheld.")
+    return payload
+
+
+def _read_odd_json(body: bytes) -> object:
+    """Read what the fast reader refuses though it is JSON (RFC 8259); raises InvalidInputError for what is none.
+
+    A value that nobody looks at must not cost the call its answer: half an emoji, a number of a hundred digits, the
+    mark of the encoding that some libraries put first.
+    """
+    try:
+        document = json.loads(
+            body, parse_int=_read_integer, parse_float=_read_fraction, parse_constant=_refuse_constant
+        )
+        text = json.dumps(document, ensure_ascii=False)
+        return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError("The body is not JSON; send an object with the keys anum and bnum.") from error
+
+
+def _read_integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+def _read_fraction(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

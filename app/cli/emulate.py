@@ -1,0 +1,95 @@
+"""`smartrouting emulate dataverse` and `smartrouting emulate enreach`."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from starlette.types import ASGIApp
+
+from app.emulators.dataverse import (
+    AGENT_EMAIL_COLUMN,
+    AGENT_ID_COLUMN,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    TENANT_ID,
+    TOKEN,
+    create_dataverse_emulator,
+    load_tables,
+)
+from app.emulators.enreach import create_enreach_emulator
+from app.errors import InvalidInputError
+from app.observability.logging import configure_logging
+from app.server.serve import bind, run
+from app.settings.group import PREFIX
+
+__all__ = ["emulate"]
+
+emulate = typer.Typer(name="emulate", help="Serve a stand-in for a system of the customer.", no_args_is_help=True)
+
+_HOST = "127.0.0.1"
+Port = Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)]
+Data = Annotated[Path | None, typer.Option(help="JSON file of tables; without it the sample organisation.")]
+
+
+@emulate.command()
+def dataverse(port: Port, data: Data = None) -> None:
+    """Serve an emulated Dataverse Web API with its token endpoint, and print the settings that lead to it."""
+    tables = load_tables(data) if data else None
+    variables = {"DATAVERSE__AUTH": "token", "DATAVERSE__TOKEN": TOKEN}
+    if tables is None:
+        variables["DATAVERSE__AGENT_ID_COLUMN"] = AGENT_ID_COLUMN
+        variables["DATAVERSE__AGENT_EMAIL_COLUMN"] = AGENT_EMAIL_COLUMN
+    # A start is refused without anybody who could call.
+    variables["WEBHOOK__API_KEYS"] = '{"demo": "not-a-real-webhook-key"}'
+    _serve(
+        create_dataverse_emulator(data=tables, clock=_read_clock, static_tokens={TOKEN: CLIENT_ID}),
+        port,
+        "Dataverse",
+        "DATAVERSE__URL",
+        variables,
+        f"Its token endpoint knows tenant {TENANT_ID}, client {CLIENT_ID}, secret {CLIENT_SECRET};\n"
+        "the service itself asks for tokens by https only.",
+    )
+
+
+@emulate.command()
+def enreach(port: Port, data: Data = None) -> None:
+    """Serve an emulated Enreach API, and print the settings that lead to it."""
+    try:
+        emulator = create_enreach_emulator(data=_read_tables(data) if data else None, clock=_read_clock)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{data}: {error}") from error
+    user, secret = emulator.credential
+    _serve(emulator, port, "Enreach API", "ENREACH__URL", {"ENREACH__USER": user, "ENREACH__SECRET": secret})
+
+
+def _serve(app: ASGIApp, port: int, name: str, url: str, variables: Mapping[str, str], *remarks: str) -> None:
+    """Serve, and print what to paste where the service or its check is to be started."""
+    configure_logging("warning", "console")
+    listener = bind(_HOST, port)
+    place = f"http://{_HOST}:{listener.getsockname()[1]}"
+    settings = {url: place, **variables}
+    exports = [f"  export {PREFIX}{name}={shlex.quote(value)}" for name, value in settings.items()]
+    lines = [f"Emulated {name} on {place}", *exports, *remarks, "Stop with Ctrl-C."]
+    run(app, listener, on_start=lambda: _say(lines))
+
+
+def _say(lines: list[str]) -> None:
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+
+
+def _read_tables(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot read the tables in {path}: {error}") from error
+
+
+def _read_clock() -> datetime:
+    return datetime.now(UTC)

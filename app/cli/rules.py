@@ -1,0 +1,77 @@
+"""`smartrouting rules lint FILE` and `smartrouting rules test FILE`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.bootstrap.terms import make_profile
+from app.cli.replay import replay
+from app.errors import Finding, InvalidInputError
+from app.routing.lint import lint_ruleset
+from app.routing.rule_tests import run_tests
+from app.routing.ruleset import read_ruleset
+from app.routing.wire import describe_decision
+from app.rulesets.publication import read_ruleset_file
+from app.settings import Settings, read_settings
+
+__all__ = ["rules"]
+
+rules = typer.Typer(name="rules", help="Work on a ruleset file.", no_args_is_help=True)
+
+RulesFile = Annotated[Path, typer.Argument(help="Ruleset file (JSON).", show_default=False)]
+
+
+@rules.command()
+def lint(file: RulesFile) -> None:
+    """Say what is wrong with a ruleset, place by place; exit status 1 when it cannot be published."""
+    settings = _read_settings()
+    try:
+        ruleset = read_ruleset(read_ruleset_file(file))
+    except InvalidInputError as error:
+        if not error.findings:
+            raise
+        _end(error.findings)
+    _end(lint_ruleset(ruleset, make_profile(settings.response), region=settings.phone.default_region))
+
+
+@rules.command()
+def test(file: RulesFile) -> None:
+    """Run the tests that a ruleset carries; exit status 1 when one fails or there is none."""
+    region = _read_settings().phone.default_region
+    results = run_tests(read_ruleset(read_ruleset_file(file)), region=region)
+    for result in results:
+        sys.stdout.write(
+            f"{'pass' if result.passed else 'FAIL'}  {result.name}: {describe_decision(result.decision)}\n"
+        )
+        for line in (*result.mismatches, *filter(None, [result.explanation])):
+            sys.stdout.write(f"      {line}\n")
+    failed = sum(not result.passed for result in results)
+    nothing = "" if results else ": the ruleset carries no test"
+    sys.stdout.write(f"{len(results) - failed} passed, {failed} failed{nothing}\n")
+    raise typer.Exit(1 if failed or not results else 0)
+
+
+rules.command()(replay)
+
+
+def _read_settings() -> Settings:
+    """Read region and response profile; a rules author need not have the rest of a deployment."""
+    return read_settings(demo=True, host="127.0.0.1")
+
+
+def _end(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        rule = f" [{finding.rule}]" if finding.rule else ""
+        hint = f" ({finding.hint})" if finding.hint else ""
+        place = finding.pointer or "/"
+        sys.stdout.write(f"{finding.severity}: {place}{rule}: {finding.message}{hint}\n")
+    errors = sum(finding.severity == "error" for finding in findings)
+    sys.stdout.write(f"{_count(errors, 'error')}, {_count(len(findings) - errors, 'warning')}\n")
+    raise typer.Exit(1 if errors else 0)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

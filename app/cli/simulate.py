@@ -1,0 +1,88 @@
+"""`smartrouting simulate`."""
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from app.calls.simulation import Question, Simulation
+from app.cli.private_files import keep_files_private
+from app.errors import InvalidInputError
+from app.main import create_app
+from app.observability.logging import configure_logging
+from app.routing.documents import read_document
+from app.routing.expectations import CallerStub
+from app.rulesets.publication import read_ruleset_file
+from app.settings import RulesSettings, Settings, read_settings
+
+__all__ = ["simulate"]
+
+_FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+def simulate(  # noqa: PLR0917 - options of a command, each with its name
+    anum: Annotated[str, typer.Argument(help="The caller's number; '' is a withheld one.", show_default=False)],
+    bnum: Annotated[str, typer.Option(help="The called number.")] = "",
+    target_id: Annotated[str, typer.Option("--targetid", help="The target id.")] = "",
+    queue_id: Annotated[str, typer.Option("--queue", help="The id of the queue the call is in.")] = "",
+    rules: Annotated[
+        Path | None, typer.Option(help="Ruleset file; else that of the settings, or what is published.")
+    ] = None,
+    caller: Annotated[str, typer.Option(help="""Pretend the CRM says this, e.g. '{"vip": true}'.""")] = "",
+    at: Annotated[datetime | None, typer.Option(help="Pretend it is then, in UTC.", formats=_FORMATS)] = None,
+) -> None:
+    """Decide a made-up call: decision, wire answer and trace as JSON. Nothing is logged, nobody is answered."""
+    payload: dict[str, Any] = {
+        "anum": anum,
+        "bnum": bnum,
+        "targetid": target_id,
+        "extradata": {"CurrQueueId": queue_id},
+    }
+    stub = _read_caller(caller) if caller else None
+    document = _read_rules(rules) if rules else None
+    configure_logging("error", "console")
+    settings = read_settings()
+    if document is None and settings.rules.file is not None:
+        # What the next start publishes, and what `check` looks at; before the first start nothing else is there.
+        document = _read_rules(settings.rules.file)
+    moment = None if at is None else at.replace(tzinfo=UTC)
+    question = Question(call=payload, caller=stub, at=moment, ruleset=document)
+    keep_files_private()
+    with TemporaryDirectory() as folder:
+        if rules:
+            settings = _keep_out_of_the_store(settings, Path(folder))
+        result = asyncio.run(_ask(settings.model_copy(update={"rules": RulesSettings()}), question))
+    sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+async def _ask(settings: Settings, question: Question) -> dict[str, Any]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state:
+        simulation: Simulation = (state or {})["simulation"]
+        return await simulation.ask(question)
+
+
+def _read_caller(text: str) -> CallerStub:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter("must be JSON", param_hint="--caller") from error
+    return read_document(CallerStub, document, list(CallerStub.model_fields))
+
+
+def _read_rules(path: Path) -> dict[str, Any]:
+    document = read_ruleset_file(path)
+    if not isinstance(document, dict):
+        raise InvalidInputError(f"the ruleset file {path} must hold a JSON object")
+    return document
+
+
+def _keep_out_of_the_store(settings: Settings, folder: Path) -> Settings:
+    """Use a database of its own, so that a draft can be tried on a machine where no service ever ran."""
+    store = settings.store.model_copy(update={"url": f"sqlite:///{folder}/simulate.db", "journal": folder / "journal"})
+    return settings.model_copy(update={"store": store})

@@ -1,0 +1,1 @@
+"""How Voice for Dynamics 365 is set up."""

@@ -1,0 +1,93 @@
+"""Troubles of this process: late answers, an open circuit breaker, a journal that piles up."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.errors import AppError
+from app.operations.alert_rule import Trouble
+
+__all__ = ["LateAnswers", "find_backlog", "find_open_breaker", "find_store_away", "find_unwritable_journal"]
+
+_MOST_WAITING = 1000
+"""Records in the journal that are no trouble: a busy minute, or a short restart of the database."""
+_WINDOW_SECONDS = 300.0
+_MOST_LATE = 0.01
+"""Share of the answers of one window that may be late."""
+_LEAST_LATE = 3
+"""Fewer late answers are no trouble, so that one hiccup of a quiet night wakes nobody."""
+
+
+class LateAnswers:
+    """Watches the share of answers that left after their deadline."""
+
+    def __init__(self, *, count: Callable[[], tuple[int, int]], monotonic: Callable[[], float]) -> None:
+        """`count` tells answers and late answers since the start; `monotonic` gives seconds."""
+        self._count = count
+        self._monotonic = monotonic
+        self._samples: deque[tuple[float, int, int]] = deque()
+
+    async def find(self) -> Sequence[Trouble]:
+        """Compare with the counts of one window ago."""
+        now = self._monotonic()
+        answers, late = self._count()
+        self._samples.append((now, answers, late))
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOW_SECONDS:
+            self._samples.popleft()
+        _, answers_before, late_before = self._samples[0]
+        answers, late = answers - answers_before, late - late_before
+        if late < _LEAST_LATE or late <= _MOST_LATE * answers:
+            return ()
+        message = f"{late} of {answers} answers left after the deadline within {_WINDOW_SECONDS / 60:.0f} minutes."
+        return (Trouble(subject="", message=message, facts={"late": late, "answers": answers}),)
+
+
+def find_open_breaker(state: Callable[[], str]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+    """Make a check that finds trouble while Dataverse is not asked because it fails."""
+
+    async def find() -> Sequence[Trouble]:
+        if state() == "closed":
+            return ()
+        message = "Dataverse fails or asks for a pause, so callers are answered from memory or not recognised."
+        return (Trouble(subject="", message=message, facts={"breaker": state()}),)
+
+    return find
+
+
+def find_backlog(backlog: Callable[[], int]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+    """Make a check that finds trouble while many decisions are on disk and not in the database."""
+
+    async def find() -> Sequence[Trouble]:
+        waiting = backlog()
+        if waiting <= _MOST_WAITING:
+            return ()
+        message = f"{waiting} decisions wait in the journal for the database; none is lost while the disk has room."
+        return (Trouble(subject="", message=message, facts={"backlog": waiting}),)
+
+    return find
+
+
+def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+    """Make a check that finds trouble while decisions cannot be written down; `read_detail` says why, or nothing."""
+
+    async def find() -> Sequence[Trouble]:
+        detail = read_detail()
+        if not detail:
+            return ()
+        message = f"Calls are answered, but decisions cannot be written to the journal: {detail}."
+        return (Trouble(subject="", message=message, facts={"reason": detail}),)
+
+    return find
+
+
+def find_store_away(ping: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+    """Make a check that finds trouble while the database does not answer."""
+
+    async def find() -> Sequence[Trouble]:
+        try:
+            await ping()
+        except AppError as error:
+            message = "The database does not answer; calls are decided by the rules and callers at hand."
+            return (Trouble(subject="", message=message, facts={"reason": error.detail}),)
+        return ()
+
+    return find

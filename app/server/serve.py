@@ -1,0 +1,146 @@
+"""Runs the service under uvicorn: binds the port first, so that a busy one is a sentence and not a traceback."""
+
+import gc
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from app.errors import AppError
+from app.server.slow_clients import ImpatientProtocol
+
+__all__ = ["PortBusyError", "bind", "run"]
+
+_GRACE_SECONDS = 20
+_MOST_FILES = 65_536
+_TURN_SECONDS = 0.0005
+"""How long a thread may keep another one from running."""
+_NEW_OBJECTS = 10_000
+"""More objects than before, after which the collector of reference cycles looks through the new ones."""
+_KEEP_ALIVE_SECONDS = 65
+"""Longer than the idle time-out of common load balancers, so that they and not we close a connection first."""
+
+
+class PortBusyError(AppError):
+    """The address cannot be listened on."""
+
+    code = "port-busy"
+    title = "Address not available"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on the address; raises PortBusyError with one line."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortBusyError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with SMARTROUTING_PORT or --port"
+        ) from error
+    return listener
+
+
+def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
+
+    Raises the AppError that kept the service from starting.
+    """
+    _raise_file_limit()
+    opened = _OpeningWatch(app)
+    config = uvicorn.Config(
+        opened,
+        http=ImpatientProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        # X-Forwarded-For is judged by the gate, against the proxies that the settings trust.
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        lifespan="on",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    # uvicorn raises the signal again once it has stopped; a clean stop is success, not death by signal.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        _AnnouncedServer(config, on_start).run(sockets=[listener])
+    except SystemExit:
+        if opened.refusal is None:
+            raise
+        raise opened.refusal from None
+
+
+def _raise_file_limit() -> None:
+    """Allow as many connections as the system lets us ask for; the usual 1,024 would be the first limit met."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _favour_calls() -> None:
+    """Keep what is not for calls from holding them up for milliseconds at a time.
+
+    The collector of reference cycles looks less often, for calls leave few behind, and never again at what was built
+    to start with. Threads that write to the database give way sooner to the event loop.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
+    sys.setswitchinterval(_TURN_SECONDS)
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """Tells when it is ready, so that the demo can print what to try."""
+
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            _favour_calls()
+            self._on_start()
+
+
+class _OpeningWatch:
+    """Keeps the error that kept the application from opening, instead of having its traceback printed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.refusal: AppError | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        held: list[Message] = []
+
+        async def hold_failure(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                held.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except AppError as error:
+            self.refusal = error
+            await send({"type": "lifespan.startup.failed", "message": ""})
+        except BaseException:
+            for message in held:
+                await send(message)
+            raise

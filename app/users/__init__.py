@@ -1,0 +1,1 @@
+"""The users of Voice for Dynamics 365."""

@@ -1,0 +1,143 @@
+"""Brings the Enreach user ids up to date, and notes what changed."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from app.dataverse.errors import DataverseError
+from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.store.audit import AuditStore
+from app.users.enreach_id_records import AgentRecords
+from app.users.enreach_users import EnreachIndex, EnreachPeople
+from app.users.matching import IdChange, IdOutcome, plan_ids
+from app.users.repository import PeopleReader
+from app.users.user import Person
+from app.users.users import Users
+
+__all__ = ["EnreachIds"]
+
+_WRITTEN_AT_ONCE = 100
+OnProgress = Callable[[int], Awaitable[bool]]
+"""Told how many users are done; answers whether to go on."""
+
+
+class EnreachIds:
+    """Sets, clears and updates ids and address overrides."""
+
+    def __init__(
+        self,
+        *,
+        people: PeopleReader,
+        users: Users,
+        enreach: EnreachPeople,
+        records: AgentRecords,
+        audit: AuditStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._people = people
+        self._users = users
+        self._enreach = enreach
+        self._records = records
+        self._audit = audit
+        self._clock = clock
+
+    async def plan(self, user_ids: Sequence[str] | None, *, overwrite: bool) -> list[IdChange]:
+        """Compare these users with Enreach, or for `None` every user with the privileges of Voice User.
+
+        Enreach is asked once. Raises EnreachError, DataverseError and StoreError.
+        """
+        index = await self._enreach.list_all()
+        people = await (self._list_voice_users() if user_ids is None else self._people.read_some(user_ids))
+        return plan_ids(people, index, overwrite=overwrite)
+
+    async def apply(self, changes: Sequence[IdChange], *, who: str, on_progress: OnProgress) -> list[IdChange]:
+        """Write what is planned, a hundred at a time, and return what came of it.
+
+        Stops when `on_progress` says so; what was not reached is left out. Raises StoreError.
+        """
+        settled = [change for change in changes if not change.is_write]
+        rest = iter([change for change in changes if change.is_write])
+        go_on = await on_progress(len(settled))
+        while go_on and (batch := list(islice(rest, _WRITTEN_AT_ONCE))):
+            settled += await self._write(batch, who)
+            go_on = await on_progress(len(settled))
+        return settled
+
+    async def update_one(self, person: Person, index: EnreachIndex, *, overwrite: bool, who: str) -> IdChange:
+        """Update the id of one user."""
+        (change,) = plan_ids([person], index, overwrite=overwrite)
+        return (await self._write([change], who))[0] if change.is_write else change
+
+    async def set_id(self, user_id: str, enreach_id: str | None, *, who: str) -> None:
+        """Set an id by hand, or clear it; Enreach must know it.
+
+        Raises NotFoundError when it does not, InvalidInputError for an application, and ConflictError when the id
+        could not be written.
+        """
+        person = await self._people.read_one(user_id)
+        if person.is_application:
+            raise InvalidInputError("an application has no Enreach user")
+        if enreach_id is not None and enreach_id not in (await self._enreach.list_all()).ids:
+            raise NotFoundError("Enreach knows no user with this id")
+        await self.clear_or_set(person, enreach_id, who=who)
+
+    async def clear_or_set(self, person: Person, enreach_id: str | None, *, who: str) -> bool:
+        """Write one id and note it; False when it stood there before. Raises ConflictError."""
+        if (person.record.enreach_id or "").casefold() == (enreach_id or ""):
+            return False
+        failed = await self._records.put_ids({person.id: enreach_id})
+        if failed:
+            raise ConflictError(f"the id could not be written: {failed[person.id]}")
+        await self._audit.add(
+            at=self._clock(),
+            who=who,
+            what="enreach_id.cleared" if enreach_id is None else "enreach_id.set",
+            target=f"user/{person.id}",
+            before={"enreach_id": person.record.enreach_id},
+            after={"enreach_id": enreach_id},
+        )
+        return True
+
+    async def set_email(self, person: Person, email: str | None, *, who: str) -> Person:
+        """Set the address in Enreach, or clear it, and return the person as they are then. Raises AppError."""
+        if person.record.email == email:
+            return person
+        await self._records.put_email(person.id, email)
+        await self._audit.add(
+            at=self._clock(),
+            who=who,
+            what="enreach_email.set" if email else "enreach_email.cleared",
+            target=f"user/{person.id}",
+            before={"enreach_email": person.record.email},
+            after={"enreach_email": email},
+        )
+        return replace(person, record=replace(person.record, email=email))
+
+    async def _list_voice_users(self) -> list[Person]:
+        catalogue = await self._users.read_catalogue()
+        voices = await self._users.describe_all(await self._people.read_all(), catalogue)
+        return [voice.person for voice in voices if voice.list_carriers() and not voice.person.is_application]
+
+    async def _write(self, batch: Sequence[IdChange], who: str) -> list[IdChange]:
+        wanted = {change.person.id: change.enreach_id for change in batch}
+        try:
+            failed = await self._records.put_ids(wanted)
+        except DataverseError as error:
+            failed = dict.fromkeys(wanted, error.detail)
+        before = {change.person.id: change.person.record.enreach_id for change in batch}
+        written = {user: enreach_id for user, enreach_id in wanted.items() if user not in failed}
+        if written:
+            await self._audit.add(
+                at=self._clock(),
+                who=who,
+                what="enreach_ids.updated",
+                target=f"user/{next(iter(written))}" if len(written) == 1 else "users",
+                before={user: before[user] for user in written},
+                after=written,
+            )
+        return [
+            replace(change, outcome=IdOutcome.FAILED, reason=failed[change.person.id])
+            if change.person.id in failed
+            else change
+            for change in batch
+        ]

@@ -1,0 +1,65 @@
+"""Probes and metrics. A dead CRM or database never makes the service unready: it still answers calls."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.web.deps import ExpositionDep, HealthDep
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["Probes"])
+
+
+class Sign(BaseModel):
+    """A sign of life."""
+
+    status: Literal["alive", "ready"]
+
+
+class DependencyBody(BaseModel):
+    """One thing the service leans on."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(examples=["dataverse"])
+    state: Literal["ok", "degraded", "down"]
+    detail: str = Field(description="What is wrong; empty when nothing is.")
+
+
+class Dependencies(BaseModel):
+    """All of them; calls are answered whatever they say."""
+
+    dependencies: list[DependencyBody]
+
+
+@router.get("/health/live", summary="Is the process alive?")
+async def show_life() -> Sign:
+    """Answer as long as the event loop turns."""
+    return Sign(status="alive")
+
+
+@router.get("/health/ready", summary="Can it answer calls?")
+async def show_readiness() -> Sign:
+    """Answer as soon as the service has started, whether or not the CRM or the database do."""
+    return Sign(status="ready")
+
+
+@router.get("/health/dependencies", summary="How are the systems it leans on?")
+async def show_dependencies(health: HealthDep) -> Dependencies:
+    """Ask Dataverse, the database and the journal now. For people and alarms, not for probes."""
+    found = await health.inspect()
+    return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in found])
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def show_metrics(exposition: ExpositionDep) -> Response:
+    """Write every metric in the text format of Prometheus."""
+    body, media_type = exposition()
+    return Response(body, media_type=media_type)

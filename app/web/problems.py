@@ -1,0 +1,131 @@
+"""Problem details (RFC 9457): the shape of every error body, and its place in the OpenAPI document."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.dataverse.errors import DataverseError, TimedOutError
+from app.errors import (
+    BodyTooLargeError,
+    ConflictError,
+    Finding,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
+    UnauthorizedError,
+)
+from app.observability.redaction import mask_text
+from app.observability.requests import find_request
+from app.settings.sentences import write_sentence
+from app.store.errors import StoreUnavailableError
+
+__all__ = ["MEDIA_TYPE", "Problem", "ProblemItem", "describe_problem", "make_problem_response", "problems"]
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:smartrouting"
+_USUAL = {
+    error.status: (error.code, error.title)
+    for error in (
+        UnauthorizedError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        PreconditionFailedError,
+        BodyTooLargeError,
+        InvalidInputError,
+        PreconditionRequiredError,
+        DataverseError,
+        StoreUnavailableError,
+        TimedOutError,
+    )
+}
+"""What stands for an error of each status in the OpenAPI document."""
+
+
+class ProblemItem(BaseModel):
+    """One thing that is wrong in what was sent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str = Field(description="Machine word in kebab case.", examples=["unknown-fact"])
+    pointer: str = Field(
+        description="JSON pointer (RFC 6901) into the document that was sent; empty for all of it or for a parameter.",
+        examples=["/rules/0/when/fact"],
+    )
+    detail: str = Field(description="What is wrong.", examples=["There is no fact caller.vipp."])
+    hint: str | None = Field(default=None, description="What to do about it.", examples=["Did you mean caller.vip?"])
+    rule: str | None = Field(default=None, description="The rule it concerns, if any.", examples=["vip"])
+    severity: str = Field(default="error", description="`error` or `warning`.")
+
+
+class Problem(BaseModel):
+    """An error, as problem details (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(description="URI that names the kind of problem.", examples=[f"{URN}:problem:not-found"])
+    title: str = Field(description="The kind of problem, for people.", examples=["Not found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    detail: str | None = Field(default=None, description="This occurrence, for people.")
+    instance: str | None = Field(
+        default=None, description="URN of the request; its identifier is in the log and in `X-Request-ID`."
+    )
+    errors: list[ProblemItem] = Field(default=[], description="What is wrong in the document, item by item.")
+
+
+def make_problem_response(
+    scope: Mapping[str, Any],
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str | None = None,
+    findings: Iterable[Finding] = (),
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """Answer the request of this ASGI scope with a problem; texts are masked as the log is."""
+    request = find_request(dict(scope))
+    problem = Problem(
+        type=f"{URN}:problem:{code}",
+        title=title,
+        status=status,
+        detail=write_sentence(mask_text(detail)) if detail else None,
+        instance=f"{URN}:request:{request.request_id}" if request else None,
+        errors=[_present(finding) for finding in findings],
+    )
+    body = problem.model_dump_json(exclude_none=True, exclude=None if problem.errors else {"errors"})
+    return Response(body, status_code=status, headers=dict(headers), media_type=MEDIA_TYPE)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe error answers for the `responses=` of a route: `responses=problems(401, 403, 404)`."""
+    return {status: describe_problem(status) for status in statuses}
+
+
+def describe_problem(status: int) -> dict[str, Any]:
+    """Describe one error answer as an OpenAPI Response Object."""
+    phrase = HTTPStatus(status).phrase
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": phrase, "content": {MEDIA_TYPE: {"schema": schema, "example": _make_example(status)}}}
+
+
+def _make_example(status: int) -> dict[str, object]:
+    phrase = HTTPStatus(status).phrase
+    code, title = _USUAL.get(status, (phrase.casefold().replace(" ", "-"), phrase))
+    return {"type": f"{URN}:problem:{code}", "title": title, "status": status, "detail": "What was wrong."}
+
+
+def _present(finding: Finding) -> ProblemItem:
+    return ProblemItem(
+        code=finding.code,
+        pointer=finding.pointer,
+        detail=write_sentence(mask_text(finding.message)),
+        hint=write_sentence(mask_text(finding.hint)) or None,
+        rule=finding.rule,
+        severity=finding.severity,
+    )
