@@ -13,9 +13,9 @@ from fastapi.telemetry import TelemetryConfig
 from app.auth.access import IdentifyFirst
 from app.auth.key_use import KeyUse
 from app.bootstrap.calls import make_call_state
-from app.bootstrap.components import Parts
+from app.bootstrap.components import Components
 from app.bootstrap.dataverse import connect_organisation
-from app.bootstrap.directory import make_directory, make_waiting_room
+from app.bootstrap.directory import make_directory, make_load_shedding
 from app.bootstrap.enreach import connect_enreach
 from app.bootstrap.key_use import save_key_use
 from app.bootstrap.operations import make_operation_state, open_operations
@@ -23,7 +23,7 @@ from app.bootstrap.rulesets import make_ruleset_state, make_shadow, start_rulese
 from app.bootstrap.spans import open_spans
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.terms import make_profile
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.bootstrap.users import make_sign_in, open_people
 from app.calls.application import Application
 from app.calls.decisions_api import router as decisions_router
@@ -43,20 +43,20 @@ from app.routing.wire import ResponseProfile
 from app.rulesets.api import router as rulesets_router
 from app.rulesets.calendars_api import router as calendars_router
 from app.rulesets.drafts_api import router as ruleset_drafts_router
+from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.parts_api import router as ruleset_parts_router
 from app.rulesets.publication import publish_at_start, read_ruleset_file
 from app.rulesets.recorded_tests_api import router as decision_tests_router
 from app.rulesets.replays_api import router as replays_router
-from app.rulesets.rulebook import Rulebook
 from app.rulesets.shadow_api import router as shadow_router
 from app.settings import Settings
 from app.store.journal import Journal
-from app.store.mover import JournalMover, MoverPace
+from app.store.mover import JournalMover, MoverOptions
 from app.users.api import router as users_router
 from app.users.bulk_api import router as many_users_router
-from app.users.enreach_id_cache import AgentBook
+from app.users.enreach_id_cache import EnreachIdCache
 from app.users.me_api import router as me_router
-from app.users.store import AgentIdStore
+from app.users.store import EnreachIdStore
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
@@ -71,21 +71,21 @@ _RULEBOOK_SECONDS = 1.0
 _KEY_USE_SECONDS = 5.0
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own would export paths with phone numbers, and messages of errors (decision record 0011)."""
-_MOST_ADMIN_BYTES = 5 * 1024 * 1024
+_MAX_ADMIN_BYTES = 5 * 1024 * 1024
 """Of a body; thousands of rules fit."""
 
 
-def create_app(settings: Settings, *, outside: Outside | None = None) -> FastAPI:
+def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> FastAPI:
     """Build the application; nothing is opened before its lifespan starts.
 
     `app.state.settings` are the settings it works with, those of the demo filled in. Raises SettingsError for a
     response profile that contradicts itself, and whatever preparing the demo raises.
     """
-    world = outside or Outside()
+    world = upstreams or Upstreams()
     sample: Mapping[str, Any] | None = None
     if settings.demo:
         demo = prepare_demo(settings, world)
-        settings, world, sample = demo.settings, demo.outside, demo.ruleset
+        settings, world, sample = demo.settings, demo.upstreams, demo.ruleset
     profile = make_profile(settings.response)
     sign_in = make_sign_in(settings.admin)
 
@@ -115,7 +115,7 @@ def create_app(settings: Settings, *, outside: Outside | None = None) -> FastAPI
     _add_routes(app, profile)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
-    app.add_middleware(BodyLimit, prefix="/admin", most=_MOST_ADMIN_BYTES)
+    app.add_middleware(BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES)
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
     return app
 
@@ -147,13 +147,13 @@ def _add_routes(app: FastAPI, profile: ResponseProfile) -> None:
 
 async def _open(
     settings: Settings,
-    outside: Outside,
+    upstreams: Upstreams,
     profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> dict[str, Any]:
     """Open every part and return the lifespan state; `stack` closes them in the opposite order."""
-    parts = await _open_parts(settings, outside, profile, sample, stack)
+    parts = await _open_parts(settings, upstreams, profile, sample, stack)
     ruleset_state = make_ruleset_state(parts)
     background = await _start_background(parts, stack)
     start_ruleset_work(parts, ruleset_state, background, stack)
@@ -167,43 +167,43 @@ async def _open(
 
 async def _open_parts(
     settings: Settings,
-    outside: Outside,
+    upstreams: Upstreams,
     profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
-) -> Parts:
+) -> Components:
     metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
     stores = await open_stores(settings, stack)
-    await _publish_rules(settings, stores, profile, sample, outside.clock())
-    organisation = connect_organisation(settings, outside, stack)
-    agent_book = AgentBook(store=AgentIdStore(database=stores.database))
-    await agent_book.refresh()
-    directory = make_directory(settings, organisation, stores, metrics, outside, agent_of=agent_book.agent_of)
+    await _publish_rules(settings, stores, profile, sample, upstreams.clock())
+    organisation = connect_organisation(settings, upstreams, stack)
+    enreach_id_cache = EnreachIdCache(store=EnreachIdStore(database=stores.database))
+    await enreach_id_cache.refresh()
+    directory = make_directory(settings, organisation, stores, metrics, upstreams, agent_of=enreach_id_cache.agent_of)
     stack.push_async_callback(directory.aclose)
-    rulebook = Rulebook(
+    live_ruleset = LiveRuleset(
         store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULEBOOK_SECONDS
     )
-    await rulebook.refresh()
+    await live_ruleset.refresh()
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
-    return Parts(
+    return Components(
         settings=settings,
-        outside=outside,
+        upstreams=upstreams,
         profile=profile,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
-        enreach=connect_enreach(settings.enreach, outside, stack),
+        enreach=connect_enreach(settings.enreach, upstreams, stack),
         directory=directory,
-        waiting_room=make_waiting_room(settings, directory, metrics),
-        rulebook=rulebook,
-        shadow=make_shadow(stores, rulebook, profile, metrics, outside),
+        load_shedding=make_load_shedding(settings, directory, metrics),
+        live_ruleset=live_ruleset,
+        shadow=make_shadow(stores, live_ruleset, profile, metrics, upstreams),
         journal=journal,
-        mover=JournalMover(journal=journal, sink=stores.decisions, pace=MoverPace()),
+        mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         export_call=open_spans(stack),
         key_use=KeyUse(await stores.key_uses.load()),
-        agent_book=agent_book,
+        enreach_id_cache=enreach_id_cache,
     )
 
 
@@ -224,7 +224,7 @@ async def _publish_rules(
         )
 
 
-async def _start_background(parts: Parts, stack: AsyncExitStack) -> Background:
+async def _start_background(parts: Components, stack: AsyncExitStack) -> Background:
     save_uses = partial(save_key_use, parts)
     # Entered last and so left first: nothing runs any more when the last lines are moved.
     stack.push_async_callback(save_uses)
@@ -233,7 +233,7 @@ async def _start_background(parts: Parts, stack: AsyncExitStack) -> Background:
     start_operations = await open_operations(parts, stack)
     background = await stack.enter_async_context(Background())
     background.start("token", parts.organisation.tokens.keep_fresh)
-    background.start("rulebook", parts.rulebook.follow)
+    background.start("rulebook", parts.live_ruleset.follow)
     background.start("journal", parts.mover.run)
     background.repeat("key_use", save_uses, every=_KEY_USE_SECONDS)
     start_operations(background)

@@ -18,7 +18,7 @@ __all__ = ["count_losses", "main"]
 
 _ROUNDS = 50
 _CALLERS = 16
-_LONGEST_SECONDS = 1.0
+_MAX_SECONDS = 1.0
 
 
 def main(arguments: list[str]) -> None:
@@ -47,7 +47,7 @@ def count_losses(rounds: int) -> tuple[int, int, int]:
 
 async def _call_until_killed(running: Running) -> list[str]:
     rows = [asyncio.create_task(_call_in_a_row(running.url, index)) for index in range(_CALLERS)]
-    await asyncio.sleep(random.uniform(0.05, _LONGEST_SECONDS))  # noqa: S311 - no secret
+    await asyncio.sleep(random.uniform(0.05, _MAX_SECONDS))  # noqa: S311 - no secret
     running.process.kill()
     return [answer.request_id for row in await asyncio.gather(*rows) for answer in row if answer.status]
 

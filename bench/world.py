@@ -16,7 +16,7 @@ import orjson
 import trustme
 import uvicorn
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -26,7 +26,7 @@ from app.emulators.dataverse import (
     read_tables,
 )
 from app.main import create_app
-from app.server.slow_clients import ImpatientProtocol
+from app.server.slow_clients import SlowClientProtocol
 from app.settings import Settings
 
 __all__ = ["ANNA", "KEY", "World", "open_world", "serve_app"]
@@ -73,7 +73,7 @@ def serve_app(app: Any, **options: Any) -> Iterator[tuple[str, Server]]:
     config = uvicorn.Config(
         app,
         port=0,
-        http=ImpatientProtocol,
+        http=SlowClientProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -118,7 +118,7 @@ class World:
     @contextmanager
     def run_service(self, folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
         """Run the service on a folder, which a later one may take over, and give its base URL."""
-        app = create_app(self.make_settings(folder, settings), outside=Outside(clock=time.time))
+        app = create_app(self.make_settings(folder, settings), upstreams=Upstreams(clock=time.time))
         with serve_app(app, lifespan="on") as (url, _):
             yield url
 

@@ -14,7 +14,7 @@ from tests.support.console import Console
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _OF_THE_READER = re.compile(r"^(?:BASE|KEY|HOOK|EMULATOR)=.*\n", re.MULTILINE)
-_LEAST_ERROR = 400
+_MIN_ERROR = 400
 _WATCH = """
 curl() { command curl "$@" -w '%{stderr}%{http_code} %{method} %{url_effective}\\n'; }
 """
@@ -61,5 +61,5 @@ def test_lines_work_as_they_are(document: str, demo: dict[str, str], tmp_path: P
     )
 
     answers = [line for line in ended.stderr.splitlines() if re.match(r"\d{3} ", line)]
-    assert (ended.returncode, [line for line in answers if int(line[:3]) >= _LEAST_ERROR]) == (0, []), ended.stderr
+    assert (ended.returncode, [line for line in answers if int(line[:3]) >= _MIN_ERROR]) == (0, []), ended.stderr
     assert len(answers) >= lines.count("$BASE")

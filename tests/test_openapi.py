@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.cli.openapi import write_openapi
 from tests.support.document import read_document
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
@@ -32,7 +32,9 @@ EXAMPLES = DOCUMENT["paths"]["/smartrouting"]["post"]["requestBody"]["content"][
 @pytest.fixture
 async def demo(tmp_path: Path) -> AsyncIterator[Service]:
     """Serve the demo, whose examples are documented."""
-    async with open_service(tmp_path, outside=Outside(), demo=True, dataverse={"url": None, "token": None}) as opened:
+    async with open_service(
+        tmp_path, upstreams=Upstreams(), demo=True, dataverse={"url": None, "token": None}
+    ) as opened:
         yield opened
 
 

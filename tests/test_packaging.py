@@ -75,5 +75,5 @@ def test_unpacked_wheel_works_far_from_the_repository(wheel: zipfile.ZipFile, tm
         check=False,
     )
 
-    assert (ended.returncode, ended.stderr) == (0, str(packages / "app" / "cli.py"))
+    assert (ended.returncode, ended.stderr) == (0, str(packages / "app" / "cli" / "__init__.py"))
     assert "rules: 3 from the sample" in ended.stdout

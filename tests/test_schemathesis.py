@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from structlog.testing import capture_logs
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from tests.support.document import read_document
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
 
@@ -66,7 +66,7 @@ class Loop:
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Serve one demo to all tests of a process."""
     folder = tmp_path_factory.mktemp("demo")
-    demo = open_service(folder, outside=Outside(), demo=True, dataverse={"url": None, "token": None})
+    demo = open_service(folder, upstreams=Upstreams(), demo=True, dataverse={"url": None, "token": None})
     with asyncio.Runner() as runner, capture_logs():
         stack = AsyncExitStack()
         try:

@@ -9,7 +9,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _MAPPED_PREFIX = 96
-_MOST_REMEMBERED = 1024
+_MAX_REMEMBERED = 1024
 
 
 class NetworkList:
@@ -51,7 +51,7 @@ class SourceCheck:
         asked = (peer, b",".join(forwarded) if self._trusted else b"")
         if (known := self._remembered.get(asked)) is None:
             known = self._check(*asked)
-            if len(self._remembered) >= _MOST_REMEMBERED:
+            if len(self._remembered) >= _MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[asked] = known
         return known

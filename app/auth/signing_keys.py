@@ -9,13 +9,13 @@ import structlog
 
 from app.auth.issuer import IssuerError, IssuerMetadata, SigningKey, fetch_metadata, fetch_signing_keys
 
-__all__ = ["KeyPace", "SigningKeys"]
+__all__ = ["KeySetOptions", "SigningKeys"]
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPace:
+class KeySetOptions:
     """How often the issuer is asked. All in seconds."""
 
     between: float = 2.0
@@ -27,7 +27,7 @@ class KeyPace:
 
 
 @dataclass(slots=True)
-class _Flight:
+class _Call:
     """One request for the keys, which everybody who needs them waits for."""
 
     task: "asyncio.Task[None]"
@@ -43,18 +43,23 @@ class SigningKeys:
     """
 
     def __init__(
-        self, *, http: httpx.AsyncClient, issuer: str, monotonic: Callable[[], float], pace: KeyPace | None = None
+        self,
+        *,
+        http: httpx.AsyncClient,
+        issuer: str,
+        monotonic: Callable[[], float],
+        options: KeySetOptions | None = None,
     ) -> None:
         self._http = http
         self._issuer = issuer
         self._monotonic = monotonic
-        self._pace = pace or KeyPace()
+        self._options = options or KeySetOptions()
         self._keys: Mapping[str, SigningKey] = {}
         self._metadata: IssuerMetadata | None = None
         self._fetched_at = float("-inf")
         self._asked_at = float("-inf")
         self._failure: IssuerError | None = None
-        self._flight: _Flight | None = None
+        self._flight: _Call | None = None
 
     @property
     def metadata(self) -> IssuerMetadata | None:
@@ -68,8 +73,8 @@ class SigningKeys:
         """
         arrived = self._monotonic()
         age = arrived - self._fetched_at
-        if key_id in self._keys and age < self._pace.longest:
-            if age > self._pace.fresh and arrived - self._asked_at > self._pace.between:
+        if key_id in self._keys and age < self._options.longest:
+            if age > self._options.fresh and arrived - self._asked_at > self._options.between:
                 self._start()
             return self._keys[key_id]
         self._raise_recent_failure(arrived)
@@ -82,7 +87,7 @@ class SigningKeys:
         return self._keys.get(key_id)
 
     async def refresh(self) -> None:
-        """Ask the issuer now, or as soon as the pace allows; raises IssuerError."""
+        """Ask the issuer now, or as soon as the minimum pause allows; raises IssuerError."""
         await asyncio.shield(self._start().task)
         self._raise_failure()
 
@@ -92,7 +97,7 @@ class SigningKeys:
             try:
                 await self.refresh()
             except IssuerError:
-                await asyncio.sleep(self._pace.between)
+                await asyncio.sleep(self._options.between)
 
     async def aclose(self) -> None:
         """Stop asking."""
@@ -100,11 +105,11 @@ class SigningKeys:
             self._flight.task.cancel()
             await asyncio.gather(self._flight.task, return_exceptions=True)
 
-    def _start(self) -> _Flight:
-        """Return the flight under way, or begin one once the pace allows."""
+    def _start(self) -> _Call:
+        """Return the flight under way, or begin one once the minimum pause allows."""
         if self._flight is None or self._flight.task.done():
-            began = max(self._monotonic(), self._asked_at + self._pace.between)
-            self._flight = _Flight(asyncio.create_task(self._fetch(began), name="signing keys"), began)
+            began = max(self._monotonic(), self._asked_at + self._options.between)
+            self._flight = _Call(asyncio.create_task(self._fetch(began), name="signing keys"), began)
         return self._flight
 
     async def _fetch(self, began: float) -> None:
@@ -123,7 +128,7 @@ class SigningKeys:
 
     def _raise_recent_failure(self, now: float) -> None:
         """Fail fast while the issuer is known to be away, instead of holding every request up."""
-        if self._failure is not None and now - self._asked_at < self._pace.between:
+        if self._failure is not None and now - self._asked_at < self._options.between:
             self._raise_failure()
 
     def _raise_failure(self) -> None:

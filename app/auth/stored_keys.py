@@ -14,7 +14,7 @@ from app.auth.roles import Role
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
 
-__all__ = ["KeyDesk", "NewKey", "StoredKeys"]
+__all__ = ["KeyAdministration", "NewKey", "StoredKeys"]
 
 _FORM: Final = re.compile(r"srk_([0-9a-f]{12})_[\w-]{43}", re.ASCII)
 _NOTED_EVERY: Final = 60.0
@@ -49,7 +49,7 @@ class StoredKeys:
         return Principal(kept.label, kept.role, PrincipalKind.API_KEY)
 
 
-class KeyDesk:
+class KeyAdministration:
     """Makes, rotates and revokes keys, each with an audit record. Everything raises StoreError."""
 
     def __init__(

@@ -10,7 +10,7 @@ from app.auth.keyring import KeyRing
 from app.auth.networks import SourceCheck
 from app.settings import WebhookSettings
 
-__all__ = ["Admitted", "CredentialKind", "Refused", "WebhookGate"]
+__all__ = ["Admitted", "CredentialKind", "Refused", "WebhookAccess"]
 
 
 class CredentialKind(StrEnum):
@@ -44,7 +44,7 @@ class Refused:
     """Headers the answer must carry: the challenge of a 401 (RFC 9110, section 11.6.1)."""
 
 
-class WebhookGate:
+class WebhookAccess:
     """Admits or refuses a webhook request by network and credential, in a few microseconds and without I/O.
 
     The network is judged first, so that a stranger learns nothing about credentials. Of several credentials in one

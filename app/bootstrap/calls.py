@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from app.auth.webhook import WebhookGate
-from app.bootstrap.components import Parts
+from app.auth.webhook import WebhookAccess
+from app.bootstrap.components import Components
 from app.bootstrap.directory import remember_numbers
 from app.bootstrap.spans import TracedLog
 from app.calls.decision_log import DecisionLog
-from app.calls.loop_guard import Hops
+from app.calls.loop_guard import LoopGuard
 from app.calls.route_call import RouteCall
 from app.calls.simulation import Simulation
 from app.calls.webhook import Webhook
@@ -22,19 +22,19 @@ from app.web.health import Dependency, Health, judge
 
 __all__ = ["make_call_state"]
 
-_MOST_HOPS = 5
+_MAX_HOPS = 5
 
 
-def make_call_state(parts: Parts) -> dict[str, Any]:
+def make_call_state(parts: Components) -> dict[str, Any]:
     """Make what requests find in the lifespan state, by the names that `app.web.deps` and `ruleset_deps` read."""
-    settings, clock = parts.settings, parts.outside.clock
+    settings, clock = parts.settings, parts.upstreams.clock
     read_number = remember_numbers(settings.phone.default_region)
     decision_log = DecisionLog(
         decisions=parts.stores.decisions, rulesets=parts.stores.rulesets, audit=parts.stores.audit, clock=clock
     )
     simulation = Simulation(
         directory=parts.directory,
-        rulebook=parts.rulebook,
+        live_ruleset=parts.live_ruleset,
         profile=parts.profile,
         read_number=read_number,
         clock=clock,
@@ -49,17 +49,17 @@ def make_call_state(parts: Parts) -> dict[str, Any]:
     }
 
 
-def _make_webhook(parts: Parts, read_number: Callable[[object], PhoneNumber]) -> Webhook:
+def _make_webhook(parts: Components, read_number: Callable[[object], PhoneNumber]) -> Webhook:
     settings = parts.settings
     return Webhook(
-        gate=WebhookGate(settings.webhook),
+        gate=WebhookAccess(settings.webhook),
         key_use=parts.key_use,
         route_call=RouteCall(
-            directory=parts.waiting_room,
-            rulebook=parts.rulebook,
+            directory=parts.load_shedding,
+            live_ruleset=parts.live_ruleset,
             profile=parts.profile,
             decision_log=_make_decision_log(parts),
-            hops=Hops(most=_MOST_HOPS, monotonic=time.monotonic),
+            hops=LoopGuard(most=_MAX_HOPS, monotonic=time.monotonic),
             call_log=open_call_log(settings.log.level, settings.log.format),
             monotonic=time.monotonic,
         ),
@@ -68,17 +68,17 @@ def _make_webhook(parts: Parts, read_number: Callable[[object], PhoneNumber]) ->
         no_change_status=parts.profile.no_change_status,
         deadline=settings.webhook.deadline_ms / 1000,
         max_body_bytes=settings.webhook.max_body_bytes,
-        clock=parts.outside.clock,
+        clock=parts.upstreams.clock,
         monotonic=time.monotonic,
     )
 
 
-def _make_decision_log(parts: Parts) -> ShadowedLog | TracedLog:
+def _make_decision_log(parts: Components) -> ShadowedLog | TracedLog:
     decision_log = ShadowedLog(decision_log=parts.journal, shadow=parts.shadow)
     return decision_log if parts.export_call is None else TracedLog(decision_log=decision_log, export=parts.export_call)
 
 
-def _read_state(parts: Parts) -> Readings:
+def _read_state(parts: Components) -> Readings:
     directory = parts.directory.statistics()
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}
     return Readings(
@@ -87,11 +87,11 @@ def _read_state(parts: Parts) -> Readings:
         breaker=directory.breaker.value,
         journal_backlog=parts.journal.backlog,
         journal_writable=parts.journal.health.writable,
-        calls_waiting=parts.waiting_room.waiting,
-        event_loop_lag=parts.waiting_room.lag,
+        calls_waiting=parts.load_shedding.waiting,
+        event_loop_lag=parts.load_shedding.lag,
         key_use=parts.key_use.last_used,
         secret_expiry=_tell_last_days(parts.settings.webhook.retiring),
-        revision=parts.rulebook.current().revision,
+        revision=parts.live_ruleset.current().revision,
     )
 
 
@@ -102,7 +102,7 @@ def _tell_last_days(retiring: Mapping[str, date]) -> dict[str, float]:
     }
 
 
-def _make_health(parts: Parts) -> Health:
+def _make_health(parts: Components) -> Health:
     async def check_journal() -> Dependency:
         health = parts.journal.health
         return Dependency("journal", "ok" if health.writable else "degraded", health.detail)

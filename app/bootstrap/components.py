@@ -6,28 +6,28 @@ from app.auth.key_use import KeyUse
 from app.bootstrap.dataverse import Organisation
 from app.bootstrap.spans import ExportCall
 from app.bootstrap.stores import Stores
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.directory.cached import CachedDirectory
-from app.directory.load_shedding import WaitingRoom
+from app.directory.load_shedding import LoadShedding
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
 from app.routing.wire import ResponseProfile
-from app.rulesets.rulebook import Rulebook
+from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.shadow import Shadow
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover
-from app.users.enreach_id_cache import AgentBook
+from app.users.enreach_id_cache import EnreachIdCache
 
-__all__ = ["Parts"]
+__all__ = ["Components"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Components:
     """Everything that was opened, on its way into the lifespan state."""
 
     settings: Settings
-    outside: Outside
+    upstreams: Upstreams
     profile: ResponseProfile
     metrics: Metrics
     stores: Stores
@@ -35,12 +35,12 @@ class Parts:
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     directory: CachedDirectory
-    waiting_room: WaitingRoom
-    rulebook: Rulebook
+    load_shedding: LoadShedding
+    live_ruleset: LiveRuleset
     shadow: Shadow
     journal: Journal
     mover: JournalMover
     export_call: ExportCall | None
     """`None` when nobody collects spans."""
     key_use: KeyUse
-    agent_book: AgentBook
+    enreach_id_cache: EnreachIdCache

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
@@ -14,7 +14,7 @@ from app.dataverse.credentials import build_fetch
 from app.dataverse.queries import plan_search
 from app.dataverse.tokens import TokenSource
 from app.directory.budget import RequestBudget
-from app.directory.gate import RequestGate
+from app.directory.request_limiter import RequestLimiter
 from app.settings import Settings
 
 __all__ = ["Organisation", "connect_organisation"]
@@ -40,17 +40,17 @@ class Organisation:
     """Tells for how many seconds a job should wait, so that calls have requests left."""
 
 
-def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Organisation:
+def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncExitStack) -> Organisation:
     """Make the client of the organisation; nothing is sent yet."""
-    tokens = TokenSource(fetch=build_fetch(settings.dataverse, clock=outside.clock), clock=outside.clock)
+    tokens = TokenSource(fetch=build_fetch(settings.dataverse, clock=upstreams.clock), clock=upstreams.clock)
     budget = RequestBudget(
         requests=settings.dataverse.requests_per_5_minutes, seconds=_WINDOW_SECONDS, monotonic=time.monotonic
     )
     client = connect(
         settings.dataverse,
         tokens=tokens,
-        transport=outside.dataverse,
-        guard=lambda wire: RequestGate(wire=wire, budget=budget),
+        transport=upstreams.dataverse,
+        guard=lambda wire: RequestLimiter(wire=wire, budget=budget),
     )
     stack.push_async_callback(client.aclose)
     callers = CallerLookUp(
@@ -58,7 +58,7 @@ def connect_organisation(settings: Settings, outside: Outside, stack: AsyncExitS
         plan=plan_search(settings.dataverse, settings.vip),
         region=settings.phone.default_region,
         patterns=settings.phone.patterns,
-        clock=outside.clock,
+        clock=upstreams.clock,
     )
     return Organisation(
         client=client,

@@ -7,18 +7,18 @@ from functools import lru_cache, partial
 from app.bootstrap.dataverse import Organisation
 from app.bootstrap.stores import Stores
 from app.bootstrap.terms import make_vip_rules
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.directory.assembly import build_directory
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
 from app.directory.live import LiveDirectory
-from app.directory.load_shedding import WaitingLimits, WaitingRoom
+from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.observability.metrics import Metrics
 from app.routing.identification import AgentOf, identify
 from app.routing.numbers import PhoneNumber, read_number
 from app.settings import DirectoryKind, Settings, SettingsError
 
-__all__ = ["make_directory", "make_waiting_room", "remember_numbers"]
+__all__ = ["make_directory", "make_load_shedding", "remember_numbers"]
 
 _NUMBERS_REMEMBERED = 20_000
 _REQUESTS_PER_LOOK_UP = 2
@@ -29,7 +29,7 @@ def make_directory(
     organisation: Organisation,
     stores: Stores,
     metrics: Metrics,
-    outside: Outside,
+    upstreams: Upstreams,
     *,
     agent_of: AgentOf,
 ) -> CachedDirectory:
@@ -44,7 +44,7 @@ def make_directory(
     live = LiveDirectory(
         organisation=organisation.callers,
         identify=lambda look_up, now: identify(look_up, vip=vip, agent_of=our_agents, now=now),
-        clock=outside.clock,
+        clock=upstreams.clock,
     )
     limits = DirectoryLimits(
         fresh_seconds=settings.cache.fresh_seconds,
@@ -56,10 +56,10 @@ def make_directory(
     return build_directory(live, snapshots=stores.callers, limits=limits, metrics=metrics, monotonic=time.monotonic)
 
 
-def make_waiting_room(settings: Settings, directory: CachedDirectory, metrics: Metrics) -> WaitingRoom:
+def make_load_shedding(settings: Settings, directory: CachedDirectory, metrics: Metrics) -> LoadShedding:
     """Make what calls wait in, so that their answers leave before the deadline of the settings."""
-    limits = WaitingLimits(deadline=settings.webhook.deadline_ms / 1000)
-    return WaitingRoom(directory=directory, limits=limits, on_shed=metrics.count_shed_call)
+    limits = SheddingLimits(deadline=settings.webhook.deadline_ms / 1000)
+    return LoadShedding(directory=directory, limits=limits, on_shed=metrics.count_shed_call)
 
 
 def remember_numbers(region: str) -> Callable[[object], PhoneNumber]:

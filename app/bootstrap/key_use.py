@@ -2,7 +2,7 @@
 
 import structlog
 
-from app.bootstrap.components import Parts
+from app.bootstrap.components import Components
 from app.store.errors import StoreError
 
 __all__ = ["save_key_use"]
@@ -10,7 +10,7 @@ __all__ = ["save_key_use"]
 log = structlog.get_logger()
 
 
-async def save_key_use(parts: Parts) -> None:
+async def save_key_use(parts: Components) -> None:
     """Save the uses noted since the last time; what the database does not take is noted again, for the next time."""
     uses = parts.key_use.take_changes()
     try:

@@ -12,15 +12,15 @@ import anyio.to_thread
 import httpx
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from app.bootstrap.components import Parts
+from app.bootstrap.components import Components
 from app.bootstrap.directory import remember_numbers
 from app.calls.drills import DrillCallers, DrillLog, FireDrill
-from app.calls.loop_guard import Hops
+from app.calls.loop_guard import LoopGuard
 from app.calls.route_call import Arrival, RouteCall
 from app.observability.call_lines import open_call_log
 from app.observability.identifiers import new_id
 from app.operations.alert_list import AlertList
-from app.operations.alert_monitor import Alarms
+from app.operations.alert_monitor import AlertMonitor
 from app.operations.alert_rule import Check
 from app.operations.alert_rules import (
     LateAnswers,
@@ -34,7 +34,7 @@ from app.operations.credentials import CredentialKind, Credentials
 from app.operations.erasure import Erasure
 from app.operations.job_store import JobStore
 from app.operations.retention import Purge, Retention
-from app.operations.signed_hooks import HookPace, Notice, SignedHooks
+from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calls import Call
 from app.routing.hours import OpeningHours
@@ -43,29 +43,29 @@ from app.store.rejected_lines import erase_rejected, purge_rejected
 
 __all__ = ["make_operation_state", "open_operations"]
 
-_ALARM_SECONDS = 5.0
+_ALERT_SECONDS = 5.0
 _DRILL_RESERVE = 0.05
 """Seconds of a drill's deadline kept back, as for a real call that is alone."""
 _RETENTION_HOUR = 3
 """UTC; nobody calls, and the database is not busy."""
 
 
-def make_operation_state(parts: Parts) -> dict[str, Any]:
+def make_operation_state(parts: Components) -> dict[str, Any]:
     """Make what requests find in the lifespan state, by the names that `operation_deps` reads."""
     return {
         "erasure": _make_erasure(parts),
         "fire_drill": _make_fire_drill(parts),
         "credentials": _make_credentials(parts),
-        "alert_list": AlertList(alerts=parts.stores.alerts, audit=parts.stores.audit, clock=parts.outside.clock),
+        "alert_list": AlertList(alerts=parts.stores.alerts, audit=parts.stores.audit, clock=parts.upstreams.clock),
     }
 
 
-async def open_operations(parts: Parts, stack: AsyncExitStack) -> Callable[[Background], None]:
+async def open_operations(parts: Components, stack: AsyncExitStack) -> Callable[[Background], None]:
     """Open what alarms and timed jobs need, and return what starts them; the stack must outlive their tasks."""
     leadership = Leadership(database=parts.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(parts, stack)
-    alarms = _make_alarms(parts, leadership.lead, _drop if hooks is None else hooks.send)
+    alert_monitor = _make_alert_monitor(parts, leadership.lead, _drop if hooks is None else hooks.send)
     retention = _make_retention(parts, leadership.lead)
     scheduler = AsyncIOScheduler(timezone="UTC")
     scheduler.add_job(retention.run, "cron", hour=_RETENTION_HOUR, coalesce=True, misfire_grace_time=3600)
@@ -77,15 +77,15 @@ async def open_operations(parts: Parts, stack: AsyncExitStack) -> Callable[[Back
 
     def start(background: Background) -> None:
         background.start("retention", run_retention)
-        background.start("alarms", lambda: alarms.run(_ALARM_SECONDS))
-        background.start("lag", parts.waiting_room.watch_lag)
+        background.start("alarms", lambda: alert_monitor.run(_ALERT_SECONDS))
+        background.start("lag", parts.load_shedding.watch_lag)
         if hooks is not None:
             background.start("hooks", hooks.run)
 
     return start
 
 
-def _make_erasure(parts: Parts) -> Erasure:
+def _make_erasure(parts: Components) -> Erasure:
     journal = parts.settings.store.journal
 
     async def erase_lines(e164: str) -> int:
@@ -101,18 +101,18 @@ def _make_erasure(parts: Parts) -> Erasure:
         },
         memory=parts.directory,
         audit=parts.stores.audit,
-        clock=parts.outside.clock,
+        clock=parts.upstreams.clock,
     )
 
 
-def _make_fire_drill(parts: Parts) -> FireDrill:
+def _make_fire_drill(parts: Components) -> FireDrill:
     deadline = parts.settings.webhook.deadline_ms / 1000
-    hops = Hops(most=1, monotonic=time.monotonic)
+    hops = LoopGuard(most=1, monotonic=time.monotonic)
 
     async def decide(call: Call, callers: DrillCallers, log: DrillLog, who: str) -> object:
         route_call = RouteCall(
             directory=callers,
-            rulebook=parts.rulebook,
+            live_ruleset=parts.live_ruleset,
             profile=parts.profile,
             decision_log=log,
             hops=hops,
@@ -125,7 +125,7 @@ def _make_fire_drill(parts: Parts) -> FireDrill:
             request_id=drill_id,
             trace_id=drill_id.replace("-", ""),
             credential=who,
-            at=parts.outside.clock(),
+            at=parts.upstreams.clock(),
             started=started,
             until=started + deadline - min(_DRILL_RESERVE, deadline / 5),
         )
@@ -134,12 +134,12 @@ def _make_fire_drill(parts: Parts) -> FireDrill:
     return FireDrill(
         decide=decide,
         decision_log=parts.journal,
-        rulebook=parts.rulebook,
+        live_ruleset=parts.live_ruleset,
         read_number=remember_numbers(parts.settings.phone.default_region),
     )
 
 
-def _make_credentials(parts: Parts) -> Credentials:
+def _make_credentials(parts: Components) -> Credentials:
     webhook = parts.settings.webhook
     return Credentials(
         kinds={
@@ -149,11 +149,11 @@ def _make_credentials(parts: Parts) -> Credentials:
         retiring=webhook.retiring,
         load=parts.stores.key_uses.load,
         read_own=lambda: parts.key_use.last_used,
-        clock=parts.outside.clock,
+        clock=parts.upstreams.clock,
     )
 
 
-def _make_retention(parts: Parts, lead: Callable[[], Awaitable[bool]]) -> Retention:
+def _make_retention(parts: Components, lead: Callable[[], Awaitable[bool]]) -> Retention:
     async def purge_lines(before: float) -> int:
         return await anyio.to_thread.run_sync(purge_rejected, parts.settings.store.journal, before)
 
@@ -165,15 +165,17 @@ def _make_retention(parts: Parts, lead: Callable[[], Awaitable[bool]]) -> Retent
         "jobs": JobStore(database=parts.stores.database).purge_before,
         "rejected_lines": purge_lines,
     }
-    return Retention(purges=purges, days=parts.settings.store.retention_days, lead=lead, clock=parts.outside.clock)
+    return Retention(purges=purges, days=parts.settings.store.retention_days, lead=lead, clock=parts.upstreams.clock)
 
 
-def _make_alarms(parts: Parts, lead: Callable[[], Awaitable[bool]], send: Callable[[Notice], None]) -> Alarms:
+def _make_alert_monitor(
+    parts: Components, lead: Callable[[], Awaitable[bool]], send: Callable[[HookMessage], None]
+) -> AlertMonitor:
     late = LateAnswers(count=lambda: (parts.metrics.answers, parts.metrics.late_answers), monotonic=time.monotonic)
     silence = SilenceWatch(
-        times=parts.stores.call_times, read_hours=lambda: _read_hours(parts), clock=parts.outside.clock
+        times=parts.stores.call_times, read_hours=lambda: _read_hours(parts), clock=parts.upstreams.clock
     )
-    return Alarms(
+    return AlertMonitor(
         checks=(
             Check("silence", silence.find, shared=True),
             Check("credential_retiring", _make_credentials(parts).find_retiring_in_use, shared=True),
@@ -187,16 +189,16 @@ def _make_alarms(parts: Parts, lead: Callable[[], Awaitable[bool]], send: Callab
         lead=lead,
         instance=os.environ.get("HOSTNAME") or socket.gethostname(),
         send=send,
-        clock=parts.outside.clock,
+        clock=parts.upstreams.clock,
     )
 
 
-def _read_hours(parts: Parts) -> Sequence[Callable[[datetime], bool]]:
-    calendars = parts.rulebook.current().ruleset.calendars
+def _read_hours(parts: Components) -> Sequence[Callable[[datetime], bool]]:
+    calendars = parts.live_ruleset.current().ruleset.calendars
     return [OpeningHours(calendar).is_open for calendar in calendars.values()]
 
 
-async def _open_hooks(parts: Parts, stack: AsyncExitStack) -> SignedHooks | None:
+async def _open_hooks(parts: Components, stack: AsyncExitStack) -> SignedHooks | None:
     alerts = parts.settings.alerts
     if alerts.url is None or alerts.secret is None:
         return None
@@ -205,10 +207,10 @@ async def _open_hooks(parts: Parts, stack: AsyncExitStack) -> SignedHooks | None
         http=http,
         url=alerts.url,
         secret=alerts.secret.get_secret_value(),
-        clock=parts.outside.clock,
-        pace=HookPace(),
+        clock=parts.upstreams.clock,
+        options=HookOptions(),
     )
 
 
-def _drop(_notice: Notice) -> None:
+def _drop(_notice: HookMessage) -> None:
     """Tell nobody: there is no URL to send alerts to."""

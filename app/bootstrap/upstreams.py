@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import httpx
 
-__all__ = ["Outside", "open_http"]
+__all__ = ["Upstreams", "open_http"]
 
 _CONNECTIONS = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Upstreams:
     """The world beyond this process. Tests replace the ways to it, never the parts inside."""
 
     dataverse: httpx.AsyncBaseTransport | None = None

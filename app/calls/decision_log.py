@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from app.calls.decision_filter import DecisionFilter
-from app.calls.redaction import conceal_facts, conceal_identifier, conceal_number, conceal_trace
+from app.calls.redaction import redact_facts, redact_identifier, redact_number, redact_trace
 from app.calls.store import DecisionStore
 from app.errors import AppError, NotFoundError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
@@ -64,7 +64,7 @@ class DecisionLog:
     async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None) -> Page[DecisionRecord]:
         """List decisions, newest first, with masked numbers and without names. Raises StoreError."""
         page = await self._decisions.page(wanted, limit=limit, after=after)
-        return Page(tuple(_conceal(record) for record in page.items), page.next)
+        return Page(tuple(_redact(record) for record in page.items), page.next)
 
     async def show(self, decision_id: str, *, reveal_to: Actor | None) -> ShownDecision:
         """Explain one decision; with `reveal_to` the full number is shown and that leaves an audit record first.
@@ -82,14 +82,14 @@ class DecisionLog:
 
     async def _explain(self, record: DecisionRecord, *, revealed: bool) -> ShownDecision:
         rules = await self._find_rules(record.revision)
-        shown = record if revealed else _conceal(record)
+        shown = record if revealed else _redact(record)
         if rules is None:
             return ShownDecision(shown, None, trace_agrees=False, revealed=revealed)
         trace = rules.trace(decode_facts(record.facts), record.at)
         document = trace.document()
         return ShownDecision(
             record=shown,
-            trace=document if revealed else conceal_trace(document),
+            trace=document if revealed else redact_trace(document),
             trace_agrees=_agrees(trace.decision, record),
             revealed=revealed,
         )
@@ -114,13 +114,13 @@ def _agrees(decision: Decision, record: DecisionRecord) -> bool:
     return decision.rule == record.rule and (overruled or decision.outcome is record.outcome)
 
 
-def _conceal(record: DecisionRecord) -> DecisionRecord:
+def _redact(record: DecisionRecord) -> DecisionRecord:
     return msgspec.structs.replace(
         record,
-        caller_raw=None if record.caller_raw is None else conceal_number(record.caller_raw),
+        caller_raw=None if record.caller_raw is None else redact_number(record.caller_raw),
         caller_e164=mask(record.caller_e164) or None,
-        call_id=record.call_id and conceal_identifier(record.call_id),
-        target_id=record.target_id and conceal_identifier(record.target_id),
-        queue_id=record.queue_id and conceal_identifier(record.queue_id),
-        facts=conceal_facts(record.facts),
+        call_id=record.call_id and redact_identifier(record.call_id),
+        target_id=record.target_id and redact_identifier(record.target_id),
+        queue_id=record.queue_id and redact_identifier(record.queue_id),
+        facts=redact_facts(record.facts),
     )

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.calls.redaction import conceal_facts, conceal_trace
-from app.directory.lookup import Outage, Sighting, Source
+from app.calls.redaction import redact_facts, redact_trace
+from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call, read_call
@@ -19,10 +19,10 @@ from app.routing.facts import decode_facts
 from app.routing.numbers import PhoneNumber
 from app.store.record_line import read_line, write_line
 
-__all__ = ["Decide", "Drill", "DrillCallers", "DrillLog", "FireDrill", "Pretence"]
+__all__ = ["Decide", "Drill", "DrillCallers", "DrillLog", "DrillScenario", "FireDrill"]
 
 
-class Pretence(StrEnum):
+class DrillScenario(StrEnum):
     """What the CRM pretends."""
 
     DOWN = "down"
@@ -42,11 +42,11 @@ class Pretence(StrEnum):
 
 
 _CAUSES = {
-    Pretence.DOWN: Cause.ERROR,
-    Pretence.SLOW: Cause.TIMEOUT,
-    Pretence.THROTTLED: Cause.THROTTLED,
-    Pretence.CIRCUIT_OPEN: Cause.CIRCUIT_OPEN,
-    Pretence.NOT_CONFIGURED: Cause.NOT_CONFIGURED,
+    DrillScenario.DOWN: Cause.ERROR,
+    DrillScenario.SLOW: Cause.TIMEOUT,
+    DrillScenario.THROTTLED: Cause.THROTTLED,
+    DrillScenario.CIRCUIT_OPEN: Cause.CIRCUIT_OPEN,
+    DrillScenario.NOT_CONFIGURED: Cause.NOT_CONFIGURED,
 }
 
 
@@ -54,22 +54,22 @@ _CAUSES = {
 class DrillCallers:
     """The directory of one drill."""
 
-    pretence: Pretence
+    pretence: DrillScenario
 
-    def recall(self, _e164: str) -> Sighting | None:
+    def recall(self, _e164: str) -> LookupResult | None:
         """Know nobody, so that the look-up is drilled."""
         return None
 
-    async def find(self, _e164: str, *, until: float) -> Sighting:
+    async def find(self, _e164: str, *, until: float) -> LookupResult:
         """Pretend, in the time a real look-up would have taken."""
-        if self.pretence is Pretence.AMBIGUOUS:
-            return Sighting(Caller(status=CallerStatus.AMBIGUOUS, vip=None, matches=2), Source.LIVE)
-        if self.pretence is Pretence.UNKNOWN:
-            return Sighting(Caller(status=CallerStatus.UNKNOWN), Source.LIVE)
-        if self.pretence is Pretence.SLOW:
+        if self.pretence is DrillScenario.AMBIGUOUS:
+            return LookupResult(Caller(status=CallerStatus.AMBIGUOUS, vip=None, matches=2), Source.LIVE)
+        if self.pretence is DrillScenario.UNKNOWN:
+            return LookupResult(Caller(status=CallerStatus.UNKNOWN), Source.LIVE)
+        if self.pretence is DrillScenario.SLOW:
             await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
         outage = Outage(cause=_CAUSES[self.pretence], detail=f"Fire drill: Dataverse pretends to be {self.pretence}")
-        return Sighting(outage.describe(), Source.NONE, outage)
+        return LookupResult(outage.describe(), Source.NONE, outage)
 
 
 class DecisionLog(Protocol):
@@ -82,7 +82,7 @@ class DecisionLog(Protocol):
 class DrillLog:
     """Marks the record on its way to the decision log, so that it counts for nothing, and keeps it for the report."""
 
-    def __init__(self, decision_log: DecisionLog, pretence: Pretence) -> None:
+    def __init__(self, decision_log: DecisionLog, pretence: DrillScenario) -> None:
         self._decision_log = decision_log
         self._pretence = pretence
         self.record: DecisionRecord | None = None
@@ -98,7 +98,7 @@ Decide = Callable[[Call, DrillCallers, DrillLog, str], Awaitable[object]]
 """Decides a call the way real ones are, but with this directory and this log, for the principal of that name."""
 
 
-class Rulebook(Protocol):
+class LiveRuleset(Protocol):
     """Knows which ruleset is live."""
 
     def current(self) -> CompiledRuleset:
@@ -122,25 +122,25 @@ class FireDrill:
         *,
         decide: Decide,
         decision_log: DecisionLog,
-        rulebook: Rulebook,
+        live_ruleset: LiveRuleset,
         read_number: Callable[[object], PhoneNumber],
     ) -> None:
         self._decide = decide
         self._decision_log = decision_log
-        self._rulebook = rulebook
+        self._live_ruleset = live_ruleset
         self._read_number = read_number
 
-    async def run(self, payload: Mapping[str, object], pretence: Pretence, *, who: str) -> Drill:
+    async def run(self, payload: Mapping[str, object], pretence: DrillScenario, *, who: str) -> Drill:
         """Decide a call as the queue posts it, and record it as a drill; other calls notice nothing.
 
         Raises InvalidInputError for a call without `anum`.
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
-        rules = self._rulebook.current()
+        rules = self._live_ruleset.current()
         log = DrillLog(self._decision_log, pretence)
         await self._decide(read_call(payload, self._read_number), DrillCallers(pretence), log, who)
         if log.record is None:
             raise RuntimeError("the drill's decision was not recorded")
         trace = rules.trace(decode_facts(log.record.facts), log.record.at)
-        return Drill(record=log.record, facts=conceal_facts(log.record.facts), trace=conceal_trace(trace.document()))
+        return Drill(record=log.record, facts=redact_facts(log.record.facts), trace=redact_trace(trace.document()))

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.calls.drills import Drill, Pretence
+from app.calls.drills import Drill, DrillScenario
 from app.operations.deps import FireDrillDep, OperatorDep
 from app.routing.callers import CallerStatus, Cause
 from app.web.problems import problems
@@ -26,7 +26,7 @@ class DrillBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": _EXAMPLES})
 
     call: dict[str, JsonValue] = Field(description="The call as the queue posts it.")
-    pretend: Pretence
+    pretend: DrillScenario
 
 
 class DrillAnswer(BaseModel):
@@ -40,7 +40,7 @@ class DrillReport(BaseModel):
     """What happened."""
 
     decision_id: str = Field(description="The drill in the decision log, a moment later.")
-    pretend: Pretence
+    pretend: DrillScenario
     caller_status: CallerStatus
     caller_cause: Cause | None
     revision: int | None
@@ -51,7 +51,7 @@ class DrillReport(BaseModel):
     trace: dict[str, Any]
 
     @classmethod
-    def of(cls, drill: Drill, pretend: Pretence) -> Self:
+    def of(cls, drill: Drill, pretend: DrillScenario) -> Self:
         """Take what a drill gave."""
         record = drill.record
         return cls(

@@ -7,14 +7,14 @@ from cachetools import TTLCache
 from app.routing.calls import Call
 from app.routing.decisions import Decision, Outcome
 
-__all__ = ["Hops"]
+__all__ = ["LoopGuard"]
 
-_MOST_CALLS = 100_000
+_MAX_CALLS = 100_000
 _CALL_LASTS = 3600.0
 """Seconds after its last redirect in which a call id is remembered."""
 
 
-class Hops:
+class LoopGuard:
     """Counts, for the calls of this process, how often each one was redirected and came back from another place.
 
     The same queue asking again is a repetition and no hop. A call without an id cannot be followed and is never held
@@ -24,7 +24,7 @@ class Hops:
     def __init__(self, *, most: int, monotonic: Callable[[], float]) -> None:
         """`most` is how many hops one call may make, at least 1."""
         self._most = most
-        self._last: TTLCache[str, tuple[str | None, int]] = TTLCache(_MOST_CALLS, _CALL_LASTS, timer=monotonic)
+        self._last: TTLCache[str, tuple[str | None, int]] = TTLCache(_MAX_CALLS, _CALL_LASTS, timer=monotonic)
 
     def limit(self, call: Call, decision: Decision) -> tuple[Decision, int]:
         """Return the decision, or `no_change` when the call went round too often; and its hops so far."""

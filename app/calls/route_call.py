@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from app.directory.lookup import Sighting, Source
+from app.directory.lookup import LookupResult, Source
 from app.observability.call_lines import CallLine
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call
@@ -22,7 +22,7 @@ from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, mask
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision
 
-__all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionLog", "Hops", "RouteCall", "Rulebook"]
+__all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionLog", "LiveRuleset", "LoopGuard", "RouteCall"]
 
 log = structlog.get_logger()
 
@@ -49,14 +49,14 @@ class Arrival(msgspec.Struct, frozen=True):
 class CallerDirectory(Protocol):
     """Anything that turns an E.164 number into a caller."""
 
-    def recall(self, e164: str) -> Sighting | None:
+    def recall(self, e164: str) -> LookupResult | None:
         """Answer from memory, at once, or not at all."""
 
-    async def find(self, e164: str, *, until: float) -> Sighting:
+    async def find(self, e164: str, *, until: float) -> LookupResult:
         """Answer by `until` (monotonic seconds), whatever it takes; never raises for trouble with the CRM."""
 
 
-class Rulebook(Protocol):
+class LiveRuleset(Protocol):
     """Knows which ruleset is live."""
 
     def current(self) -> CompiledRuleset:
@@ -70,7 +70,7 @@ class DecisionLog(Protocol):
         """Keep one record; False when that failed, which must not keep the answer back."""
 
 
-class Hops(Protocol):
+class LoopGuard(Protocol):
     """Counts how often one call was redirected, to end loops between queues."""
 
     def limit(self, call: Call, decision: Decision) -> tuple[Decision, int]:
@@ -82,7 +82,7 @@ class Answered(msgspec.Struct, frozen=True):
 
     decision: Decision
     answer: WireAnswer
-    sighting: Sighting
+    result: LookupResult
     seconds: float
     """From the request's arrival to the decision."""
     record_seconds: float
@@ -92,9 +92,9 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 _SPELLINGS_KEPT = 1024
-_WITHHELD = Sighting(Caller(status=CallerStatus.WITHHELD), Source.NONE)
-_NOBODY = Sighting(Caller(status=CallerStatus.UNKNOWN), Source.NONE)
-_BROKEN = Sighting(
+_WITHHELD = LookupResult(Caller(status=CallerStatus.WITHHELD), Source.NONE)
+_NOBODY = LookupResult(Caller(status=CallerStatus.UNKNOWN), Source.NONE)
+_BROKEN = LookupResult(
     Caller(status=CallerStatus.UNAVAILABLE, cause=Cause.ERROR, detail="the look-up is broken"), Source.NONE
 )
 
@@ -106,15 +106,15 @@ class RouteCall:
         self,
         *,
         directory: CallerDirectory,
-        rulebook: Rulebook,
+        live_ruleset: LiveRuleset,
         profile: ResponseProfile,
         decision_log: DecisionLog,
-        hops: Hops,
+        hops: LoopGuard,
         call_log: Callable[[CallLine], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
-        self._rulebook = rulebook
+        self._live_ruleset = live_ruleset
         self._decision_log = decision_log
         self._hops = hops
         self._spell = lru_cache(_SPELLINGS_KEPT)(partial(_spell_decision, profile=profile))
@@ -123,17 +123,17 @@ class RouteCall:
 
     async def __call__(self, call: Call, arrival: Arrival) -> Answered:
         """Answer the call by `arrival.until`; never raises for anything the CRM, the rules or the disk do."""
-        rules, received = self._rulebook.current(), self._monotonic()
-        sighting = self._recognise(call) or await self._look_up(call, arrival)
+        rules, received = self._live_ruleset.current(), self._monotonic()
+        result = self._recognise(call) or await self._look_up(call, arrival)
         found = self._monotonic()
-        facts, decision = self._decide(rules, call, sighting.caller, arrival.at)
+        facts, decision = self._decide(rules, call, result.caller, arrival.at)
         decision, hops = self._hops.limit(call, decision)
         decision, answer, document = self._spell(decision)
         decided = self._monotonic()
         waterfall = {
             "receive": _milliseconds(arrival.started, received),
             "look_up": _milliseconds(received, found),
-            **{f"look_up.{stage}": _milliseconds(0.0, seconds) for stage, seconds in sighting.stages.items()},
+            **{f"look_up.{stage}": _milliseconds(0.0, seconds) for stage, seconds in result.stages.items()},
             "rules": _milliseconds(found, decided),
             "total": _milliseconds(arrival.started, decided),
         }
@@ -141,7 +141,7 @@ class RouteCall:
             _make_record(
                 call=call,
                 arrival=arrival,
-                sighting=sighting,
+                result=result,
                 revision=rules.revision,
                 facts=facts,
                 decision=decision,
@@ -154,7 +154,7 @@ class RouteCall:
         answered = Answered(
             decision=decision,
             answer=answer,
-            sighting=sighting,
+            result=result,
             seconds=decided - arrival.started,
             record_seconds=self._monotonic() - decided,
             recorded=recorded,
@@ -162,14 +162,14 @@ class RouteCall:
         self._call_log(_make_line(call, arrival, answered, rules.revision))
         return answered
 
-    def _recognise(self, call: Call) -> Sighting | None:
+    def _recognise(self, call: Call) -> LookupResult | None:
         """Tell who it is without waiting, where that is possible."""
         number = call.caller
         if number.e164 is not None:
             return self._directory.recall(number.e164)
         return _WITHHELD if number.kind is NumberKind.WITHHELD else _NOBODY
 
-    async def _look_up(self, call: Call, arrival: Arrival) -> Sighting:
+    async def _look_up(self, call: Call, arrival: Arrival) -> LookupResult:
         try:
             return await self._directory.find(call.caller.e164 or "", until=arrival.until)
         except Exception:  # the boundary: a defect in a directory must not cost the caller an answer
@@ -204,7 +204,7 @@ def _make_record(
     *,
     call: Call,
     arrival: Arrival,
-    sighting: Sighting,
+    result: LookupResult,
     revision: int | None,
     facts: Mapping[str, FactValue],
     decision: Decision,
@@ -213,7 +213,7 @@ def _make_record(
     waterfall: Mapping[str, float],
     hops: int,
 ) -> DecisionRecord:
-    caller = sighting.caller
+    caller = result.caller
     return DecisionRecord(
         id=arrival.id,
         at=arrival.at,
@@ -228,9 +228,9 @@ def _make_record(
         queue_id=call.queue_id,
         facts=facts,
         caller_status=caller.status,
-        caller_cause=sighting.cause,
+        caller_cause=result.cause,
         caller_age_seconds=_tell_age(caller, arrival),
-        caller_source=sighting.source,
+        caller_source=result.source,
         revision=revision,
         rule=decision.rule,
         outcome=decision.outcome,
@@ -247,17 +247,17 @@ def _tell_age(caller: Caller, arrival: Arrival) -> float | None:
 
 
 def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int | None) -> CallLine:
-    sighting, decision = answered.sighting, answered.decision
+    result, decision = answered.result, answered.decision
     return CallLine(
         decision_id=arrival.id,
         request_id=arrival.request_id,
         trace_id=arrival.trace_id,
         call_id=call.call_id,
         caller=mask(call.caller.e164),
-        caller_status=sighting.caller.status,
-        caller_cause=sighting.cause,
-        source=sighting.source,
-        caller_age_seconds=_tell_age(sighting.caller, arrival),
+        caller_status=result.caller.status,
+        caller_cause=result.cause,
+        source=result.source,
+        caller_age_seconds=_tell_age(result.caller, arrival),
         rule=decision.rule,
         outcome=decision.outcome,
         status=answered.answer.status,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.directory.lookup import Sighting, Source
+from app.directory.lookup import LookupResult, Source
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus
 from app.routing.calls import Call, read_call
@@ -18,12 +18,12 @@ from app.routing.matches import Selection
 from app.routing.numbers import NumberKind, PhoneNumber
 from app.routing.rule_tests import make_caller
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
+from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.loading import load_rules
-from app.rulesets.rulebook import Rulebook
 
 __all__ = ["Question", "Simulation"]
 
-_PATIENCE_SECONDS = 4.5
+_TIMEOUT_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
 _WITHOUT_LOOK_UP = {
     NumberKind.WITHHELD: "the number is withheld",
@@ -37,7 +37,7 @@ _WITHOUT_LOOK_UP = {
 class CallerDirectory(Protocol):
     """Anything that turns an E.164 number into a caller."""
 
-    async def find_for(self, selection: Selection, e164: str, *, until: float) -> Sighting:
+    async def find_for(self, selection: Selection, e164: str, *, until: float) -> LookupResult:
         """Answer by `until` (monotonic seconds), with the columns of the selection."""
 
 
@@ -62,14 +62,14 @@ class Simulation:
         self,
         *,
         directory: CallerDirectory,
-        rulebook: Rulebook,
+        live_ruleset: LiveRuleset,
         profile: ResponseProfile,
         read_number: Callable[[object], PhoneNumber],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
-        self._rulebook = rulebook
+        self._live_ruleset = live_ruleset
         self._profile = profile
         self._read_number = read_number
         self._clock = clock
@@ -82,7 +82,7 @@ class Simulation:
         """
         if "anum" not in question.call:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
-        rules = self._rulebook.current()
+        rules = self._live_ruleset.current()
         if question.ruleset is not None:
             rules = await load_rules(question.ruleset)
         call = read_call(question.call, self._read_number)
@@ -110,9 +110,9 @@ class Simulation:
             withheld = number.kind is NumberKind.WITHHELD
             status = CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN
             return Caller(status=status, detail=_WITHOUT_LOOK_UP[number.kind]), Source.NONE
-        until = self._monotonic() + _PATIENCE_SECONDS
-        sighting = await self._directory.find_for(rules.selection, number.e164, until=until)
-        return sighting.caller, sighting.source
+        until = self._monotonic() + _TIMEOUT_SECONDS
+        result = await self._directory.find_for(rules.selection, number.e164, until=until)
+        return result.caller, result.source
 
 
 def _describe_caller(caller: Caller) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from app.auth.key_use import KeyUse
-from app.auth.webhook import Admitted, Refused, WebhookGate
+from app.auth.webhook import Admitted, Refused, WebhookAccess
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
@@ -33,7 +33,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 WHOLE_BODY: Final = "smartrouting.whole_body"
 """Extension of the ASGI scope by which a server says that the whole body has arrived."""
 _JSON: Final = (b"content-type", b"application/json")
-_MOST_DIGITS: Final = 18
+_MAX_DIGITS: Final = 18
 """Of a size that is worth reading as a number."""
 _NOT_STORED: Final = (b"cache-control", b"no-store")
 
@@ -56,7 +56,7 @@ class Webhook:
     def __init__(
         self,
         *,
-        gate: WebhookGate,
+        gate: WebhookAccess,
         key_use: KeyUse,
         route_call: RouteCall,
         read_number: Callable[[object], PhoneNumber],
@@ -154,7 +154,7 @@ class Webhook:
         await response(scope, receive, send)
 
     def _count(self, answered: Answered, seconds: float) -> None:
-        caller = answered.sighting.caller
+        caller = answered.result.caller
         self._metrics.record_decision(
             outcome=answered.decision.outcome, caller_status=caller.status, cause=caller.cause, seconds=seconds
         )
@@ -190,7 +190,7 @@ async def _read_body(receive: Receive, most: int) -> bytes:
 
 def _refuse_announced_size(headers: Headers, most: int) -> None:
     for name, value in headers:
-        if name == b"content-length" and value.isdigit() and (len(value) > _MOST_DIGITS or int(value) > most):
+        if name == b"content-length" and value.isdigit() and (len(value) > _MAX_DIGITS or int(value) > most):
             _refuse_size(most)
 
 
@@ -227,7 +227,7 @@ def _read_odd_json(body: bytes) -> object:
 
 
 def _read_integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits
 
 
 def _read_fraction(text: str) -> float | str:

@@ -40,7 +40,3 @@ def main() -> None:
     except AppError as error:
         sys.stderr.write(f"smartrouting: {describe_error(error)}\n")
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.cli.inspection import Inspection
 from app.cli.private_files import keep_files_private
 from app.demo.setup import prepare_demo
@@ -24,13 +24,13 @@ def check() -> None:
     Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
     the OpenID Connect issuer.
     """
-    settings, outside, sample = read_settings(), Outside(), None
+    settings, upstreams, sample = read_settings(), Upstreams(), None
     keep_files_private()
     configure_logging("error", "console")
     if settings.demo:
-        demo = prepare_demo(settings, outside)
-        settings, outside, sample = demo.settings, demo.outside, demo.ruleset
-    results = asyncio.run(Inspection(settings=settings, outside=outside, sample=sample).run())
+        demo = prepare_demo(settings, upstreams)
+        settings, upstreams, sample = demo.settings, demo.upstreams, demo.ruleset
+    results = asyncio.run(Inspection(settings=settings, upstreams=upstreams, sample=sample).run())
     for result in results:
         hint = f" ({result.hint})" if result.hint else ""
         sys.stdout.write(f"{_WORDS[result.ok]:<{_WIDTH}}  {result.name}: {result.detail}{hint}\n")

@@ -1,19 +1,19 @@
 """Writes a refusal as one line."""
 
 from app.errors import AppError, Finding
-from app.settings.sentences import write_fragment
+from app.settings.sentences import format_fragment
 
 __all__ = ["describe_error"]
 
-_MOST_FINDINGS = 5
+_MAX_FINDINGS = 5
 
 
 def describe_error(error: AppError) -> str:
     """Say what an error says, with the first of its findings."""
-    told = [_describe_finding(finding) for finding in error.findings[:_MOST_FINDINGS]]
+    told = [_describe_finding(finding) for finding in error.findings[:_MAX_FINDINGS]]
     more = len(error.findings) - len(told)
     findings = "; ".join([*told, *([f"and {more} more"] if more else [])])
-    return ": ".join(filter(None, [write_fragment(error.detail), findings]))
+    return ": ".join(filter(None, [format_fragment(error.detail), findings]))
 
 
 def _describe_finding(finding: Finding) -> str:

@@ -11,7 +11,7 @@ from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
 from app.bootstrap.dataverse import connect_organisation
 from app.bootstrap.enreach import connect_enreach
 from app.bootstrap.terms import make_profile
-from app.bootstrap.upstreams import Outside, open_http
+from app.bootstrap.upstreams import Upstreams, open_http
 from app.cli.error_lines import describe_error
 from app.dataverse.check import check_organisation
 from app.enreach.client import EnreachClient
@@ -33,7 +33,7 @@ from app.store.upgrade import rehearse_upgrade
 
 __all__ = ["Inspection"]
 
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 """For all the questions to one system."""
 _ENREACH = "Enreach API"
 _ISSUER = "sign-in issuer"
@@ -42,23 +42,23 @@ _ISSUER = "sign-in issuer"
 class Inspection:
     """Asks each system once. Store and rules come first: the rules say which columns, queues and users must exist."""
 
-    def __init__(self, *, settings: Settings, outside: Outside, sample: Mapping[str, Any] | None) -> None:
+    def __init__(self, *, settings: Settings, upstreams: Upstreams, sample: Mapping[str, Any] | None) -> None:
         """`sample` is the ruleset that a start would publish where there is none."""
         self._settings = settings
-        self._outside = outside
+        self._outside = upstreams
         self._sample = sample
         self._revision: Revision | None = None
         self._ruleset = Ruleset()
 
     async def run(self) -> list[CheckResult]:
         """Return what was found, system by system; whatever goes wrong is a result."""
-        results = await collect("store", self._check_store(), seconds=_PATIENCE_SECONDS)
+        results = await collect("store", self._check_store(), seconds=_TIMEOUT_SECONDS)
         results += [result async for result in self._check_rules()]
         async with AsyncExitStack() as stack:
             others = await asyncio.gather(
-                collect("Dataverse", self._check_dataverse(stack), seconds=_PATIENCE_SECONDS),
-                collect(_ENREACH, self._check_enreach(stack), seconds=_PATIENCE_SECONDS),
-                collect(_ISSUER, self._check_issuer(stack), seconds=_PATIENCE_SECONDS),
+                collect("Dataverse", self._check_dataverse(stack), seconds=_TIMEOUT_SECONDS),
+                collect(_ENREACH, self._check_enreach(stack), seconds=_TIMEOUT_SECONDS),
+                collect(_ISSUER, self._check_issuer(stack), seconds=_TIMEOUT_SECONDS),
             )
         return [*results, *chain.from_iterable(others)]
 

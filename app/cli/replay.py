@@ -18,11 +18,11 @@ from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.comparison import Comparer
+from app.rulesets.difference_counts import DifferenceCounts
 from app.rulesets.effects import Names
-from app.rulesets.library import CURRENT, RulesetLibrary
 from app.rulesets.publication import read_ruleset_file
 from app.rulesets.replay import ReplayPlan, run_replay
-from app.rulesets.tally import Tally
+from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
 
 __all__ = ["replay"]
@@ -53,9 +53,9 @@ def replay(
 async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         stores = await open_stores(settings, stack)
-        live = await RulesetLibrary(rulesets=stores.rulesets).read(CURRENT)
+        live = await RulesetRepository(rulesets=stores.rulesets).read(CURRENT)
         comparer = Comparer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
-        tally = Tally(Names(ruleset, live))
+        tally = DifferenceCounts(Names(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())
         task = bar.add_task("calls", total=total)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from app.auth.issuer import IssuerError, IssuerMetadata, fetch_metadata, fetch_signing_keys
-from app.auth.signing_keys import KeyPace, SigningKeys
+from app.auth.signing_keys import KeySetOptions, SigningKeys
 from app.auth.tokens import Rejected, TokenJudge
 from app.configurator.authentication_mode import CheckState, ModernSettings, PrerequisiteCheck
 from app.settings import require_https
@@ -49,7 +49,9 @@ class IssuerCheck:
                 PrerequisiteCheck(id=name, state=CheckState.NOT_CHECKED, detail=_NO_TOKEN, what_to_do=wanted)
                 for name in ("token", "audience", "client")
             ]
-        keys = SigningKeys(http=self._http, issuer=modern.issuer, monotonic=self._monotonic, pace=KeyPace(between=0.0))
+        keys = SigningKeys(
+            http=self._http, issuer=modern.issuer, monotonic=self._monotonic, options=KeySetOptions(between=0.0)
+        )
         try:
             claims = await TokenJudge(keys=keys, issuer=modern.issuer, audience=modern.audience).judge(test_token)
         except IssuerError as error:

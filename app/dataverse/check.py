@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 
 from app.dataverse.client import DataverseClient, Row, Tokens
-from app.dataverse.columns import ColumnWish, list_wishes
+from app.dataverse.columns import RequiredColumn, list_required_columns
 from app.dataverse.errors import DataverseError, RecordNotFoundError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.dataverse.role_check import check_roles
@@ -48,7 +48,7 @@ async def check_organisation(
 
     `selection` names the columns the published rules want. What Dataverse refuses is a result, not an error.
     """
-    wishes = list_wishes(dataverse, vip, selection)
+    wishes = list_required_columns(dataverse, vip, selection)
     async for result in _check_basics(client, tokens):
         yield result
         if not result.ok:
@@ -86,7 +86,7 @@ async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterato
         yield CheckResult(step, ok=False, detail=error.detail)
 
 
-async def _check_columns(client: DataverseClient, table: _Table, wishes: Iterable[ColumnWish]) -> list[CheckResult]:
+async def _check_columns(client: DataverseClient, table: _Table, wishes: Iterable[RequiredColumn]) -> list[CheckResult]:
     """Compare the columns that settings and rules name with those the table has."""
     wanted = [wish for wish in wishes if wish.table == table.name]
     if not wanted:
@@ -102,7 +102,7 @@ async def _check_columns(client: DataverseClient, table: _Table, wishes: Iterabl
     return wrong or [CheckResult(f"columns of {table.name}", ok=True, detail=names)]
 
 
-def _judge_column(wish: ColumnWish, types: dict[str, object]) -> CheckResult | None:
+def _judge_column(wish: RequiredColumn, types: dict[str, object]) -> CheckResult | None:
     problem = wish.judge(types)
     if problem is None:
         return None

@@ -7,14 +7,14 @@ from app.routing.matches import Selection
 from app.settings import DataverseSettings, VipSettings
 from app.settings.group import PREFIX
 
-__all__ = ["ColumnWish", "list_wishes"]
+__all__ = ["RequiredColumn", "list_required_columns"]
 
 _CONTACT_PHONES = f"{PREFIX}DATAVERSE__CONTACT_PHONE_COLUMNS"
 _ACCOUNT_PHONES = f"{PREFIX}DATAVERSE__ACCOUNT_PHONE_COLUMNS"
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnWish:
+class RequiredColumn:
     """One column somebody named."""
 
     table: str
@@ -34,17 +34,17 @@ class ColumnWish:
         return None
 
 
-def list_wishes(dataverse: DataverseSettings, vip: VipSettings, selection: Selection) -> list[ColumnWish]:
+def list_required_columns(dataverse: DataverseSettings, vip: VipSettings, selection: Selection) -> list[RequiredColumn]:
     """List every column of the settings, then those of the rules (by table and name)."""
     phones = [
-        *(ColumnWish("contact", c, _CONTACT_PHONES, is_phone=True) for c in dataverse.contact_phone_columns),
-        *(ColumnWish("account", c, _ACCOUNT_PHONES, is_phone=True) for c in dataverse.account_phone_columns),
+        *(RequiredColumn("contact", c, _CONTACT_PHONES, is_phone=True) for c in dataverse.contact_phone_columns),
+        *(RequiredColumn("account", c, _ACCOUNT_PHONES, is_phone=True) for c in dataverse.account_phone_columns),
     ]
-    criteria = [ColumnWish(c.table, c.column, f"{PREFIX}VIP__CRITERIA") for c in vip.criteria]
+    criteria = [RequiredColumn(c.table, c.column, f"{PREFIX}VIP__CRITERIA") for c in vip.criteria]
     agent_columns = {"AGENT_ID_COLUMN": dataverse.agent_id_column, "AGENT_EMAIL_COLUMN": dataverse.agent_email_column}
-    agents = [ColumnWish("systemuser", c, f"{PREFIX}DATAVERSE__{name}") for name, c in agent_columns.items() if c]
+    agents = [RequiredColumn("systemuser", c, f"{PREFIX}DATAVERSE__{name}") for name, c in agent_columns.items() if c]
     rules = [
-        *(ColumnWish("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
-        *(ColumnWish("account", c, "the ruleset") for c in sorted(selection.account_columns)),
+        *(RequiredColumn("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
+        *(RequiredColumn("account", c, "the ruleset") for c in sorted(selection.account_columns)),
     ]
     return [*phones, *criteria, *agents, *rules]

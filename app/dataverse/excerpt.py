@@ -4,7 +4,7 @@ import re
 
 __all__ = ["excerpt", "find_column"]
 
-_LONGEST = 200
+_MAX = 200
 _QUOTED = re.compile(r"'[^']*'?|\"[^\"]*\"?|[\u2018\u201c][^\u2019\u201d]*[\u2019\u201d]?|`[^`]*`?")
 _ADDRESS = re.compile(r"\S*@\S+|\w+://\S+")
 _CODE = re.compile(r"\b0x[0-9a-fA-F]{8}\b")
@@ -25,11 +25,11 @@ def excerpt(message: object) -> str:
     """
     if not isinstance(message, str):
         return ""
-    plain = message[: 5 * _LONGEST]
+    plain = message[: 5 * _MAX]
     for pattern in (_QUOTED, _ADDRESS, _CODE, _DIGITS):
         plain = pattern.sub("…", plain)
     plain = " ".join(plain.split())
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return plain if len(plain) <= _MAX else plain[: _MAX - 1] + "…"
 
 
 def find_column(message: object) -> tuple[str | None, str | None]:

@@ -30,7 +30,7 @@ _BODY_SECONDS: Final = 120.0
 """For work without a deadline: aiohttp waits for ever once the framing of a body is broken."""
 _KEEP_IDLE: Final = 55.0
 """Seconds an idle connection is kept, so that calls a minute apart need no new handshake."""
-_LONGEST_HEADER: Final = 64 * 1024
+_MAX_HEADER: Final = 64 * 1024
 _OURS: Final = frozenset({"Accept-Encoding", "User-Agent", "Accept"})
 """Headers that aiohttp would add; what is to be sent, the request says."""
 _PLAIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+/[!-~]*")
@@ -101,7 +101,7 @@ class Network:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS),
                 skip_auto_headers=_OURS,
-                max_field_size=_LONGEST_HEADER,
+                max_field_size=_MAX_HEADER,
             )
             # It would send a request again when a kept connection breaks, past the gate that obeys Retry-After.
             self._session._retry_connection = False  # noqa: SLF001 - there is no other way

@@ -11,8 +11,8 @@ from app.routing.matches import Selection
 from app.settings import DataverseSettings, VipSettings
 
 __all__ = [
-    "MOST_CASES",
-    "MOST_MATCHES",
+    "MAX_CASES",
+    "MAX_MATCHES",
     "SearchPlan",
     "build_account_query",
     "build_case_query",
@@ -24,9 +24,9 @@ __all__ = [
     "write_literals",
 ]
 
-MOST_MATCHES: Final = 10
+MAX_MATCHES: Final = 10
 """Rows asked for per table: enough to see that a number is shared."""
-MOST_CASES: Final = 250
+MAX_CASES: Final = 250
 
 _NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
 _SAFE: Final = "(),/:"
@@ -85,7 +85,7 @@ def build_case_query(customer_ids: Iterable[str]) -> str:
     options = {
         "$select": "incidentid,_customerid_value",
         "$filter": f"({customers}) and statecode eq 0",
-        "$top": str(MOST_CASES),
+        "$top": str(MAX_CASES),
     }
     return build_path("incidents", options)
 
@@ -124,7 +124,7 @@ def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
         "$select": _select(columns, plan.contact_columns | selection.contact_columns),
         "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
         "$orderby": "modifiedon desc",
-        "$top": str(MOST_MATCHES),
+        "$top": str(MAX_MATCHES),
     }
     return build_path("contacts", options) + "&$filter="
 
@@ -137,7 +137,7 @@ def _frame_accounts(plan: SearchPlan, selection: Selection) -> str:
     options = {
         "$select": _select(columns, plan.account_columns | selection.account_columns),
         "$expand": ",".join([*parents, *_expand_owner(plan)]),
-        "$top": str(MOST_MATCHES),
+        "$top": str(MAX_MATCHES),
     }
     return build_path("accounts", options) + "&$filter="
 

@@ -15,7 +15,7 @@ __all__ = ["Refusals"]
 
 _REMEMBERED: Final = 600.0
 """Seconds until a refused column is asked for again; somebody may have added it."""
-_MOST: Final = 500
+_MAX: Final = 500
 _NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
 _BAD_REQUEST: Final = 400
 _CASES: Final = ("incident", "*")
@@ -35,7 +35,7 @@ class Refusals:
             {("contact", column) for column in plan.contact_columns | frozenset(plan.contact_phones)}
             | {("account", column) for column in plan.account_columns | frozenset(plan.account_phones)}
         )
-        self._refused: TTLCache[Column, None] = TTLCache(maxsize=_MOST, ttl=_REMEMBERED, timer=clock)
+        self._refused: TTLCache[Column, None] = TTLCache(maxsize=_MAX, ttl=_REMEMBERED, timer=clock)
 
     def strip(self, selection: Selection) -> Selection:
         """Return the selection without columns known to be refused, and without names that cannot be columns."""

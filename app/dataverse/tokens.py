@@ -19,7 +19,7 @@ _SKEW: Final = 10.0
 _EARLY: Final = 600.0
 """Seconds before its expiry at which a token is renewed; half its lifetime when that is shorter."""
 _SHORTEST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 60.0
+_MAX_PAUSE: Final = 60.0
 _RENEWALS_APART: Final = 30.0
 """Seconds between renewals of rejected tokens: when a new one is rejected too, more of them will not help."""
 
@@ -91,7 +91,7 @@ class TokenSource:
         while True:
             if self._clock() >= self._due_at():
                 await self._refresh()
-            await self._sleep(min(max(self._due_at() - self._clock(), _SHORTEST_PAUSE), _LONGEST_PAUSE))
+            await self._sleep(min(max(self._due_at() - self._clock(), _SHORTEST_PAUSE), _MAX_PAUSE))
 
     async def _refresh(self) -> None:
         try:
@@ -116,7 +116,7 @@ class TokenSource:
             token = await asyncio.to_thread(self._fetch)
         except DataverseError as error:
             self._failures += 1
-            pause = min(2.0 ** (self._failures - 1), _LONGEST_PAUSE)
+            pause = min(2.0 ** (self._failures - 1), _MAX_PAUSE)
             self._failure, self._quiet_until = error, self._clock() + max(pause, error.facts.retry_after or 0.0)
             raise
         self._token, self._failure, self._failures, self._quiet_until = token, None, 0, 0.0

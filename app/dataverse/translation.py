@@ -29,7 +29,7 @@ from app.dataverse.excerpt import excerpt, find_column
 
 __all__ = ["FOREIGN", "read_failure", "translate"]
 
-_LONGEST_WAIT: Final = 3600.0
+_MAX_WAIT: Final = 3600.0
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_A_MEMBER: Final = "0x80072560"
 _THROTTLED: Final = frozenset(
@@ -174,9 +174,9 @@ def _read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of Retry-After, given as seconds or as a date (RFC 9110, section 10.2.3)."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _LONGEST_WAIT)
+        return min(float(value[:9]), _MAX_WAIT)
     try:
         seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
     except (TypeError, ValueError, OverflowError):
         return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+    return min(max(seconds, 0.0), _MAX_WAIT)

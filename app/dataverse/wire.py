@@ -15,7 +15,7 @@ __all__ = ["Request", "Response", "Wire", "read_body"]
 
 _LARGEST_ANSWER: Final = 5 * 1024 * 1024
 _FIRST_FAILURE: Final = 400
-_PATIENCE: Final = 0.5
+_TIMEOUT: Final = 0.5
 """Seconds for what a failure says; it comes with its status."""
 
 
@@ -72,7 +72,7 @@ async def read_body(status: int, parts: AsyncIterable[bytes]) -> bytes:
     if status < _FIRST_FAILURE:
         return await _read_all(parts)
     with suppress(*FOREIGN, UnreadableAnswerError):
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             return await _read_all(parts)
     return b""
 

@@ -12,7 +12,7 @@ import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import (
     AGENT_EMAIL_COLUMN,
     AGENT_ID_COLUMN,
@@ -46,25 +46,25 @@ class Demo:
 
     settings: Settings
     """Complete: whatever was not set explicitly is filled in."""
-    outside: Outside
+    upstreams: Upstreams
     """With the ways to the embedded systems, unless the settings name real ones."""
     ruleset: dict[str, Any] | None
     """Published at the first start, unless the settings name a ruleset file."""
 
 
-def prepare_demo(settings: Settings, outside: Outside) -> Demo:
+def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
     """Fill in keys, embedded systems and sample rules; anything set explicitly wins.
 
     Raises SettingsError when the keys cannot be kept, and DataFileError for unusable tables.
     """
 
     def read_clock() -> datetime:
-        return datetime.fromtimestamp(outside.clock(), UTC)
+        return datetime.fromtimestamp(upstreams.clock(), UTC)
 
     changes: dict[str, Any] = _fill_in_keys(settings)
     if "format" not in settings.log.model_fields_set:
         changes["log"] = settings.log.model_copy(update={"format": "console"})
-    dataverse, enreach = outside.dataverse, outside.enreach
+    dataverse, enreach = upstreams.dataverse, upstreams.enreach
     if settings.dataverse.url is None:
         data = settings.dataverse.emulator_data
         tables = load_tables(data) if data else None
@@ -78,7 +78,7 @@ def prepare_demo(settings: Settings, outside: Outside) -> Demo:
         changes["enreach"] = EnreachSettings(url=_URL, user=user, secret=SecretStr(secret))
     return Demo(
         settings=settings.model_copy(update=changes),
-        outside=replace(outside, dataverse=dataverse, enreach=enreach),
+        upstreams=replace(upstreams, dataverse=dataverse, enreach=enreach),
         ruleset=None if settings.rules.file else _read_sample_ruleset(),
     )
 

@@ -10,9 +10,9 @@ import structlog
 
 from app.directory.breaker import BreakerState, CircuitBreaker
 from app.directory.limits import DirectoryLimits
-from app.directory.lookup import Answer, Directory, Outage, Sighting, Source
+from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source
 from app.directory.memory import CallerMemory, Entry
-from app.directory.single_flight import Flight, Flights
+from app.directory.single_flight import Flight, SingleFlight
 from app.directory.snapshots import Snapshots
 from app.routing.callers import Cause
 from app.routing.matches import Selection
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class DifferenceCounts:
     """Requests so far, by what was known about the number."""
 
     fresh: int = 0
@@ -70,41 +70,43 @@ class CachedDirectory:
         self._snapshots = snapshots
         self._limits = limits
         self._memory = CallerMemory(limits=limits, monotonic=monotonic)
-        self._flights: Flights[Answer] = Flights(most_in_background=limits.background_look_ups, monotonic=monotonic)
+        self._single_flight: SingleFlight[Answer] = SingleFlight(
+            most_in_background=limits.background_look_ups, monotonic=monotonic
+        )
         self._selection = Selection()
-        self._tally = Tally()
+        self._tally = DifferenceCounts()
         self._purges = 0
 
     def select(self, selection: Selection) -> None:
         """Say what the published rules and VIP criteria need; what was read with less no longer counts as fresh."""
         if selection != self._selection:
             self._selection = selection
-            self._flights.forget(None)
+            self._single_flight.forget(None)
 
-    def recall(self, e164: str) -> Sighting | None:
+    def recall(self, e164: str) -> LookupResult | None:
         """Return a fresh caller or a number that nobody has, without waiting; `None` means: call `find`."""
-        sighting = self._memory.recall(e164, self._selection)
-        if sighting is None:
+        result = self._memory.recall(e164, self._selection)
+        if result is None:
             return None
-        if sighting.source is Source.FRESH:
+        if result.source is Source.FRESH:
             self._tally.fresh += 1
         else:
             self._tally.negative += 1
-        return sighting
+        return result
 
-    def recall_old(self, e164: str) -> Sighting | None:
+    def recall_old(self, e164: str) -> LookupResult | None:
         """Return the last known caller from memory, however old and whatever was asked for then, without waiting."""
         entry = self._memory.get(e164)
-        return None if entry is None else Sighting(entry.caller, Source.STALE)
+        return None if entry is None else LookupResult(entry.caller, Source.STALE)
 
-    async def find(self, e164: str, *, until: float) -> Sighting:
+    async def find(self, e164: str, *, until: float) -> LookupResult:
         """Return the caller as well as can be told before `until` (loop time). Never raises for CRM trouble.
 
         A stale caller is answered at once (or after the patience) while a look-up goes on behind. Without one the
         look-up is awaited; when it fails or hangs, the last known caller is answered, from memory or the store.
         """
-        if (sighting := self.recall(e164)) is not None:
-            return sighting
+        if (result := self.recall(e164)) is not None:
+            return result
         entry = self._memory.get(e164)
         if entry is not None and entry.covers(self._selection):
             self._tally.stale += 1
@@ -112,20 +114,20 @@ class CachedDirectory:
         self._tally.miss += 1
         return await self._find_live(e164, entry, until)
 
-    async def find_for(self, selection: Selection, e164: str, *, until: float) -> Sighting:
+    async def find_for(self, selection: Selection, e164: str, *, until: float) -> LookupResult:
         """Return the caller with what other rules than the published ones need; what that adds is not remembered.
 
         When Dataverse does not answer, it is what `find` says.
         """
         if selection == self._selection:
             return await self.find(e164, until=until)
-        if (sighting := self._memory.recall(e164, selection)) is not None:
-            return sighting
+        if (result := self._memory.recall(e164, selection)) is not None:
+            return result
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 answer = await self._look_up(e164, selection)
             if not isinstance(answer, Outage):
-                return Sighting(answer, Source.LIVE)
+                return LookupResult(answer, Source.LIVE)
         return await self.find(e164, until=until)
 
     async def purge(self, e164: str | None) -> int:
@@ -134,7 +136,7 @@ class CachedDirectory:
         Raises what the store raises; memory is empty by then.
         """
         self._purges += 1
-        self._flights.forget(e164)
+        self._single_flight.forget(e164)
         return self._memory.forget(e164) + await self._snapshots.erase(e164)
 
     def statistics(self) -> DirectoryStatistics:
@@ -151,37 +153,37 @@ class CachedDirectory:
 
     async def aclose(self) -> None:
         """Cancel look-ups, write the last snapshots, leave no task behind."""
-        await self._flights.aclose()
+        await self._single_flight.aclose()
         await self._snapshots.aclose()
 
-    async def _find_better(self, e164: str, entry: Entry, until: float) -> Sighting:
+    async def _find_better(self, e164: str, entry: Entry, until: float) -> LookupResult:
         """Ask again, and answer the stale caller unless a better answer comes within the patience."""
         if self._limits.patience_seconds <= 0:
-            self._flights.launch(e164, self._prepare(e164))
-            return Sighting(entry.caller, Source.STALE)
+            self._single_flight.launch(e164, self._prepare(e164))
+            return LookupResult(entry.caller, Source.STALE)
         started = asyncio.get_running_loop().time()
-        with self._flights.board(e164, self._prepare(e164)) as flight:
+        with self._single_flight.board(e164, self._prepare(e164)) as flight:
             answer = await _wait(flight, started, min(until, started + self._limits.patience_seconds))
         if isinstance(answer, Outage):
-            return Sighting(entry.caller, Source.STALE, answer, _read_stages(flight))
-        return Sighting(answer, Source.LIVE, stages=_read_stages(flight))
+            return LookupResult(entry.caller, Source.STALE, answer, _read_stages(flight))
+        return LookupResult(answer, Source.LIVE, stages=_read_stages(flight))
 
-    async def _find_live(self, e164: str, entry: Entry | None, until: float) -> Sighting:
+    async def _find_live(self, e164: str, entry: Entry | None, until: float) -> LookupResult:
         """Await the look-up; keep a little time back to read the store, unless memory holds an older caller."""
-        self._tally.coalesced += self._flights.get(e164) is not None
+        self._tally.coalesced += self._single_flight.get(e164) is not None
         started = asyncio.get_running_loop().time()
         reserve = 0.0 if entry else min(self._limits.snapshot_reserve_seconds, max(0.0, until - started) / 2)
-        with self._flights.board(e164, self._prepare(e164)) as flight:
+        with self._single_flight.board(e164, self._prepare(e164)) as flight:
             answer = await _wait(flight, started, until - reserve)
             if isinstance(answer, Outage):
                 if known := await self._find_last_known(e164, until):
-                    return Sighting(known.caller, known.source, answer, _read_stages(flight))
+                    return LookupResult(known.caller, known.source, answer, _read_stages(flight))
                 answer = await _wait(flight, started, until)
         if isinstance(answer, Outage):
-            return Sighting(answer.describe(), Source.NONE, answer, _read_stages(flight))
-        return Sighting(answer, Source.LIVE, stages=_read_stages(flight))
+            return LookupResult(answer.describe(), Source.NONE, answer, _read_stages(flight))
+        return LookupResult(answer, Source.LIVE, stages=_read_stages(flight))
 
-    async def _find_last_known(self, e164: str, until: float) -> Sighting | None:
+    async def _find_last_known(self, e164: str, until: float) -> LookupResult | None:
         if (known := self.recall_old(e164)) is not None:
             return known
         purges = self._purges
@@ -190,7 +192,7 @@ class CachedDirectory:
             return None
         if purges == self._purges and self._memory.get(e164) is None:
             self._memory.remember_old(e164, caller)
-        return Sighting(caller, Source.SNAPSHOT)
+        return LookupResult(caller, Source.SNAPSHOT)
 
     def _prepare(self, e164: str) -> Callable[[], Coroutine[None, None, Answer]]:
         selection = self._selection
@@ -205,7 +207,7 @@ class CachedDirectory:
             known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
             log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
             return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
-        if not isinstance(answer, Outage) and self._flights.is_current(e164):
+        if not isinstance(answer, Outage) and self._single_flight.is_current(e164):
             self._memory.remember(e164, answer, selection)
             self._snapshots.keep(e164, answer)
         return answer

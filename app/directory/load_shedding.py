@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.directory.lookup import Outage, Sighting, Source
+from app.directory.lookup import LookupResult, Outage, Source
 from app.routing.callers import Cause
 
-__all__ = ["KnownCallers", "WaitingLimits", "WaitingRoom"]
+__all__ = ["KnownCallers", "LoadShedding", "SheddingLimits"]
 
 _TICK_SECONDS = 0.1
 _FADING = 0.8
@@ -18,18 +18,18 @@ _FADING = 0.8
 class KnownCallers(Protocol):
     """The directory behind the waiting room."""
 
-    def recall(self, e164: str) -> Sighting | None:
+    def recall(self, e164: str) -> LookupResult | None:
         """Answer a fresh caller from memory, at once."""
 
-    def recall_old(self, e164: str) -> Sighting | None:
+    def recall_old(self, e164: str) -> LookupResult | None:
         """Answer the last known caller from memory, however old, at once."""
 
-    async def find(self, e164: str, *, until: float) -> Sighting:
+    async def find(self, e164: str, *, until: float) -> LookupResult:
         """Answer by `until` (loop time)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingLimits:
+class SheddingLimits:
     """How much time is kept back from the look-ups, so that answers leave before the deadline. All in seconds."""
 
     deadline: float
@@ -42,7 +42,7 @@ class WaitingLimits:
     """Share of the deadline kept back beyond which a call is not let in (0.2 to 0.9)."""
 
 
-class WaitingRoom:
+class LoadShedding:
     """Gives each call a little less time the more calls wait already, and none when it could not be kept.
 
     A call that is not let in is decided at once: by the last known caller if memory has one, else with the caller
@@ -50,7 +50,7 @@ class WaitingRoom:
     do not wait and are never held back.
     """
 
-    def __init__(self, *, directory: KnownCallers, limits: WaitingLimits, on_shed: Callable[[], None]) -> None:
+    def __init__(self, *, directory: KnownCallers, limits: SheddingLimits, on_shed: Callable[[], None]) -> None:
         """`on_shed` is told of every call that is not let in."""
         self.recall = directory.recall
         """Answer a fresh caller from memory, at once."""
@@ -77,7 +77,7 @@ class WaitingRoom:
         """Seconds kept back from the look-up of the next call: base, crowd, and how late the event loop runs."""
         return self._base + self._waiting * self._per_waiting_call + self._lag
 
-    async def find(self, e164: str, *, until: float) -> Sighting:
+    async def find(self, e164: str, *, until: float) -> LookupResult:
         """Return the caller so early that the answer can leave before `until` (loop time)."""
         reserve = self.reserve
         if reserve > self._most:
@@ -98,6 +98,6 @@ class WaitingRoom:
             self._lag = max(loop.time() - due, self._lag * _FADING)
 
 
-def _turn_away() -> Sighting:
+def _turn_away() -> LookupResult:
     outage = Outage(cause=Cause.TIMEOUT, detail="Overload: too many calls wait for Dataverse already")
-    return Sighting(outage.describe(), Source.NONE, outage)
+    return LookupResult(outage.describe(), Source.NONE, outage)

@@ -8,7 +8,7 @@ from typing import Protocol
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import Selection
 
-__all__ = ["Answer", "Directory", "Outage", "Sighting", "Source"]
+__all__ = ["Answer", "Directory", "LookupResult", "Outage", "Source"]
 
 
 class Source(StrEnum):
@@ -47,7 +47,7 @@ Answer = Caller | Outage
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class LookupResult:
     """A caller and where it came from."""
 
     caller: Caller

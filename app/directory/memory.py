@@ -8,7 +8,7 @@ from cachetools import TLRUCache, TTLCache
 from typing_extensions import override
 
 from app.directory.limits import DirectoryLimits
-from app.directory.lookup import Sighting, Source
+from app.directory.lookup import LookupResult, Source
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import Selection
 
@@ -21,7 +21,7 @@ _PASSING = frozenset({Cause.TIMEOUT, Cause.ERROR, Cause.THROTTLED, Cause.CIRCUIT
 class Entry:
     """A caller, ready to be answered."""
 
-    sighting: Sighting
+    result: LookupResult
     """What to answer while it is fresh."""
     selection: Selection
     """What was asked for when it was read."""
@@ -31,7 +31,7 @@ class Entry:
     @property
     def caller(self) -> Caller:
         """The caller as last known."""
-        return self.sighting.caller
+        return self.result.caller
 
     def covers(self, selection: Selection) -> bool:
         """Tell whether it was read with everything the selection names."""
@@ -50,7 +50,7 @@ class _Known(TLRUCache[str, Entry | None]):
         return None
 
 
-class _Nobody(TTLCache[str, Sighting | None]):
+class _Nobody(TTLCache[str, LookupResult | None]):
     """Answers `None` for what is not there."""
 
     @override
@@ -73,13 +73,13 @@ class CallerMemory:
     def __len__(self) -> int:
         return len(self._known) + len(self._nobody)
 
-    def recall(self, e164: str, selection: Selection) -> Sighting | None:
+    def recall(self, e164: str, selection: Selection) -> LookupResult | None:
         """Return what may be answered without asking: a fresh caller, or nobody."""
         entry = self._known[e164]
         if entry is None:
             return self._nobody[e164]
         if entry.fresh_until > self._monotonic() and entry.covers(selection):
-            return entry.sighting
+            return entry.result
         return None
 
     def get(self, e164: str) -> Entry | None:
@@ -93,7 +93,7 @@ class CallerMemory:
         """
         if caller.status is CallerStatus.UNKNOWN:
             self._drop(e164)
-            self._nobody[e164] = Sighting(caller, Source.NEGATIVE)
+            self._nobody[e164] = LookupResult(caller, Source.NEGATIVE)
             return
         with contextlib.suppress(KeyError):
             del self._nobody[e164]
@@ -117,7 +117,7 @@ class CallerMemory:
 
     def _keep(self, e164: str, caller: Caller, selection: Selection, fresh_until: float) -> None:
         expires = self._monotonic() + self._limits.stale_seconds
-        self._known[e164] = Entry(Sighting(caller, Source.FRESH), selection, fresh_until, expires)
+        self._known[e164] = Entry(LookupResult(caller, Source.FRESH), selection, fresh_until, expires)
 
     def _drop(self, e164: str) -> int:
         before = len(self)

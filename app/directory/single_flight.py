@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from app.observability.stages import Stages
 
-__all__ = ["Flight", "Flights"]
+__all__ = ["Flight", "SingleFlight"]
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Flight(Generic[T]):
         self._task.cancel()
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """Runs at most one task per key, so that a thousand calls from one number become one look-up.
 
     When the last one who waits is gone the work goes on in the background, as far as there is room; beyond that it
@@ -57,18 +57,18 @@ class Flights(Generic[T]):
         """`monotonic` gives seconds, for the stages of the work."""
         self._most_in_background = most_in_background
         self._monotonic = monotonic
-        self._flights: dict[str, Flight[T]] = {}
+        self._single_flight: dict[str, Flight[T]] = {}
         self._tasks: set[asyncio.Task[T]] = set()
         self._background: set[Flight[T]] = set()
         self._closed = False
 
     def get(self, key: str) -> Flight[T] | None:
         """Return the work under way for the key, if any."""
-        return self._flights.get(key)
+        return self._single_flight.get(key)
 
     def launch(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> Flight[T] | None:
         """Return the work under way for the key, or start it in the background; `None` when there is no room."""
-        if (flight := self._flights.get(key)) is not None:
+        if (flight := self._single_flight.get(key)) is not None:
             return flight
         if self._closed or len(self._background) >= self._most_in_background:
             return None
@@ -79,7 +79,7 @@ class Flights(Generic[T]):
     @contextmanager
     def board(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> Iterator[Flight[T] | None]:
         """Share the work of the key, started when it is not under way; `None` after `aclose`."""
-        flight = self._flights.get(key) or (None if self._closed else self._start(key, work))
+        flight = self._single_flight.get(key) or (None if self._closed else self._start(key, work))
         if flight is None:
             yield None
             return
@@ -95,19 +95,19 @@ class Flights(Generic[T]):
     def forget(self, key: str | None) -> None:
         """Let whoever comes next start anew, for one key or all; those who wait still get their result."""
         if key is None:
-            self._flights.clear()
+            self._single_flight.clear()
         else:
-            self._flights.pop(key, None)
+            self._single_flight.pop(key, None)
 
     def is_current(self, key: str) -> bool:
         """Tell whether the running task is still the one that counts for the key."""
-        flight = self._flights.get(key)
+        flight = self._single_flight.get(key)
         return flight is not None and flight.is_run_by(asyncio.current_task())
 
     async def aclose(self) -> None:
         """Cancel everything and wait until it is gone."""
         self._closed = True
-        self._flights.clear()
+        self._single_flight.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -116,7 +116,7 @@ class Flights(Generic[T]):
         stages = Stages(self._monotonic)
         task = asyncio.create_task(work(), name="directory.flight", context=stages.make_context())
         flight = Flight(task, stages)
-        self._flights[key] = flight
+        self._single_flight[key] = flight
         self._tasks.add(task)
         task.add_done_callback(lambda _: self._land(key, flight, task))
         return flight
@@ -124,13 +124,13 @@ class Flights(Generic[T]):
     def _land(self, key: str, flight: Flight[T], task: asyncio.Task[T]) -> None:
         self._tasks.discard(task)
         self._background.discard(flight)
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        if self._single_flight.get(key) is flight:
+            del self._single_flight[key]
 
     def _let_go(self, key: str, flight: Flight[T]) -> None:
         if len(self._background) < self._most_in_background:
             self._background.add(flight)
             return
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        if self._single_flight.get(key) is flight:
+            del self._single_flight[key]
         flight.cancel()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-__all__ = ["LONGEST_WINDOW", "CallTime", "Period"]
+__all__ = ["MAX_WINDOW", "CallTime", "Period"]
 
-LONGEST_WINDOW = timedelta(days=31)
+MAX_WINDOW = timedelta(days=31)
 """The longest span of one request (Enreach contract, section 4.2)."""
 
 
@@ -44,9 +44,9 @@ class Period:
         start = self.start.astimezone(UTC).replace(microsecond=0)
         end = -(-self.end.astimezone(UTC).timestamp() // 1)
         last = datetime.fromtimestamp(end, UTC)
-        while last - start > LONGEST_WINDOW:
-            yield Period(start, start + LONGEST_WINDOW, self.of)
-            start += LONGEST_WINDOW
+        while last - start > MAX_WINDOW:
+            yield Period(start, start + MAX_WINDOW, self.of)
+            start += MAX_WINDOW
         yield Period(start, last, self.of)
 
     def describe(self) -> dict[str, str]:

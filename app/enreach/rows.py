@@ -48,13 +48,13 @@ def read_row(kind: type[Row], answer: Answer) -> Row:
         return TypeAdapter(kind).validate_python(answer.payload)
     except ValidationError as exc:
         # The validation error quotes the values it refuses, so it is no cause to carry along.
-        raise _complain(answer, _name_faults(exc)) from None
+        raise _explain(answer, _name_faults(exc)) from None
 
 
 def read_list(answer: Answer) -> list[object]:
     """Return the bare JSON array the contract promises; raises `EnreachUnreadableError`."""
     if not isinstance(answer.payload, list):
-        raise _complain(answer, "not an array")
+        raise _explain(answer, "not an array")
     return answer.payload
 
 
@@ -62,7 +62,7 @@ def read_member(answer: Answer, name: str) -> list[object]:
     """Return the array under one key of an object, empty when it is null; raises `EnreachUnreadableError`."""
     payload = answer.payload
     if not isinstance(payload, dict) or name not in payload:
-        raise _complain(answer, f"no {name}")
+        raise _explain(answer, f"no {name}")
     return read_list(Answer(payload=payload[name] or [], exchange=answer.exchange))
 
 
@@ -71,6 +71,6 @@ def _name_faults(error: ValidationError) -> str:
     return ", ".join(place or "not an object" for place in dict.fromkeys(places))
 
 
-def _complain(answer: Answer, reason: str) -> EnreachUnreadableError:
+def _explain(answer: Answer, reason: str) -> EnreachUnreadableError:
     exchange = answer.exchange
     return EnreachUnreadableError(f"{exchange.method} {exchange.template}: {reason}", exchange=exchange)

@@ -47,7 +47,7 @@ _REFUSALS: dict[int, type[EnreachError]] = {
     429: EnreachRateLimitedError,
 }
 
-_LONGEST_WAIT = 3600.0
+_MAX_WAIT = 3600.0
 """Seconds; whoever asks for more is asked again after these."""
 
 
@@ -87,9 +87,9 @@ def _read_retry_after(headers: httpx.Headers) -> float | None:
     """Seconds to wait by `Retry-After` (RFC 9110, section 10.2.3); a date counts from the answer's own `Date`."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_WAIT)
+        return min(float(text[:9]), _MAX_WAIT)
     until, now = _read_http_date(text), _read_http_date(headers.get("date", ""))
-    return min(max(0.0, (until - now).total_seconds()), _LONGEST_WAIT) if until and now else None
+    return min(max(0.0, (until - now).total_seconds()), _MAX_WAIT) if until and now else None
 
 
 def _read_http_date(text: str) -> datetime | None:

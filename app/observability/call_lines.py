@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from app.observability.lines import LineWriter
-from app.observability.redaction import mask_text
+from app.observability.redaction import redact_text
 
 __all__ = ["CallLine", "open_call_log"]
 
@@ -57,7 +57,7 @@ def open_call_log(level: str, form: str) -> CallLog:
     def write(line: CallLine) -> None:
         line.timestamp = timestamp(time.time())
         if line.call_id is not None:
-            line.call_id = mask_text(line.call_id)
+            line.call_id = redact_text(line.call_id)
         writer.write(encode(line))
 
     return write

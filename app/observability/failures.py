@@ -10,8 +10,8 @@ from app.errors import AppError
 
 __all__ = ["describe_exception"]
 
-_MOST_FRAMES = 20
-_MOST_CAUSES = 5
+_MAX_FRAMES = 20
+_MAX_CAUSES = 5
 _KEPT_PATH_PARTS = 3
 
 
@@ -23,7 +23,7 @@ def describe_exception(error: BaseException) -> list[dict[str, Any]]:
     """
     described: list[dict[str, Any]] = []
     waiting = [error]
-    while waiting and len(described) < _MOST_CAUSES:
+    while waiting and len(described) < _MAX_CAUSES:
         current = waiting.pop(0)
         described.append(_describe_one(current))
         if isinstance(current, BaseExceptionGroup):
@@ -51,7 +51,7 @@ def _find_cause(error: BaseException) -> BaseException | None:
 def _list_frames(traceback: TracebackType | None) -> list[str]:
     """List the innermost frames as `package/module.py:12 function`, outermost first."""
     frames = [_name_place(frame, line) for frame, line in walk_tb(traceback)]
-    return frames[-_MOST_FRAMES:]
+    return frames[-_MAX_FRAMES:]
 
 
 def _name_place(frame: FrameType, line: int) -> str:

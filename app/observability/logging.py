@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.observability.failures import describe_exception
 from app.observability.lines import LineWriter
-from app.observability.redaction import mask_entry, mask_text
+from app.observability.redaction import redact_entry, redact_text
 from app.observability.requests import add_request
 
 __all__ = ["configure_logging"]
@@ -59,7 +59,7 @@ def configure_logging(level: Level, form: Format, *, stream: BinaryIO | None = N
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             render_exception,
-            mask_event,
+            redact_event,
             *_make_renderers(form),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -80,18 +80,18 @@ def render_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def mask_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Mask every value of an event but those we make ourselves."""
     for key, value in event.items():
         if key not in _OURS and value is not None:
-            event[key] = _mask_name(value) if key == "event" else mask_entry(key, value)
+            event[key] = _redact_name(value) if key == "event" else redact_entry(key, value)
     return event
 
 
 @lru_cache(maxsize=512)
-def _mask_name(name: str) -> str:
+def _redact_name(name: str) -> str:
     """Mask the name of an event; the texts of libraries come here too, and ours are few."""
-    return mask_text(str(name))
+    return redact_text(str(name))
 
 
 def _make_renderers(form: Format) -> list[Processor]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["mask_entry", "mask_text", "mask_value"]
+__all__ = ["redact_entry", "redact_text", "redact_value"]
 
 MASKED = "[masked]"
 
@@ -54,36 +54,36 @@ _SECRET_KEYS = frozenset(
         "x-benemen-apikey",
     }
 )
-_LEAST_SUSPECT_INTEGER = 10**8
+_MIN_SUSPECT_INTEGER = 10**8
 _DEEPEST = 6
 
 
-def mask_text(text: str) -> str:
+def redact_text(text: str) -> str:
     """Replace phone numbers, tokens and credentials in a text; identifiers, times and IP addresses stay."""
     if len(text) < _SHORTEST_SUSPECT or text.isalpha() or _UUID.fullmatch(text) or not _SUSPECT.search(text):
         return text
     return _FINDINGS.sub(lambda found: found.group() if found.lastgroup == "harmless" else MASKED, text)
 
 
-def mask_value(value: Any, depth: int = 0) -> Any:
+def redact_value(value: Any, depth: int = 0) -> Any:
     """Mask a value of a log event and everything inside it, to a limited depth; never changes its argument."""
     if isinstance(value, str):
-        return mask_text(value)
+        return redact_text(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return value if abs(value) < _LEAST_SUSPECT_INTEGER else MASKED
-    return _mask_inside(value, depth + 1) if depth < _DEEPEST else MASKED
+        return value if abs(value) < _MIN_SUSPECT_INTEGER else MASKED
+    return _redact_inside(value, depth + 1) if depth < _DEEPEST else MASKED
 
 
-def _mask_inside(value: object, depth: int) -> Any:
+def _redact_inside(value: object, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {mask_text(str(key)): mask_entry(str(key), item, depth) for key, item in value.items()}
+        return {redact_text(str(key)): redact_entry(str(key), item, depth) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [mask_value(item, depth) for item in value]
-    return mask_text(str(value))
+        return [redact_value(item, depth) for item in value]
+    return redact_text(str(value))
 
 
-def mask_entry(key: str, value: Any, depth: int = 0) -> Any:
+def redact_entry(key: str, value: Any, depth: int = 0) -> Any:
     """Mask a named value: all of it when the name says secret."""
-    return MASKED if key.casefold() in _SECRET_KEYS and value is not None else mask_value(value, depth)
+    return MASKED if key.casefold() in _SECRET_KEYS and value is not None else redact_value(value, depth)

@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from app.observability.identifiers import new_id
-from app.observability.redaction import mask_text
+from app.observability.redaction import redact_text
 from app.observability.tracing import TraceContext, continue_trace
 
 __all__ = ["RequestContext", "RequestInfo", "add_request", "enter_request", "find_request", "name_answer"]
@@ -139,7 +139,7 @@ def _identify(headers: Iterable[tuple[bytes, bytes]]) -> RequestInfo:
 def _read_id(value: bytes) -> str | None:
     """Accept an identifier that is short, plain and does not hide a phone number; it is logged and returned."""
     text = value.decode("latin-1").strip()
-    return text if _SANE_ID.fullmatch(text) and mask_text(text) == text else None
+    return text if _SANE_ID.fullmatch(text) and redact_text(text) == text else None
 
 
 def _log_access(scope: Scope, status: int, seconds: float) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from app.errors import AppError
-from app.operations.alert_rule import Check, Trouble
+from app.operations.alert_rule import Check, FiringAlert
 from app.operations.alert_store import Alert, AlertStore
-from app.operations.signed_hooks import Notice
+from app.operations.signed_hooks import HookMessage
 from app.store.errors import StoreError
 
-__all__ = ["Alarms"]
+__all__ = ["AlertMonitor"]
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ _CALM_SECONDS = 60.0
 """A trouble that has not been seen for so long is over."""
 
 
-class Alarms:
+class AlertMonitor:
     """Looks for troubles every few seconds and keeps the list of alerts in step with them.
 
     Troubles of this process carry its name in their key; shared ones are looked for by the leader only. While the
@@ -35,7 +35,7 @@ class Alarms:
         alerts: AlertStore,
         lead: Callable[[], Awaitable[bool]],
         instance: str,
-        send: Callable[[Notice], None],
+        send: Callable[[HookMessage], None],
         clock: Callable[[], float],
     ) -> None:
         """`instance` names this process among those on the same database; `clock` gives seconds since the epoch."""
@@ -69,22 +69,22 @@ class Alarms:
         except StoreError:
             self._tell_from_memory(found, now)
 
-    async def _look(self) -> tuple[dict[str, tuple[str, Trouble]], frozenset[str]]:
+    async def _look(self) -> tuple[dict[str, tuple[str, FiringAlert]], frozenset[str]]:
         """Return the troubles by key, with their kind, and the beginnings of the keys that could be judged."""
         leads = await self._try_to_lead()
-        found: dict[str, tuple[str, Trouble]] = {}
+        found: dict[str, tuple[str, FiringAlert]] = {}
         judged = set()
         for check in self._checks:
             if check.shared and not leads:
                 continue
             prefix = f"{check.kind}:" if check.shared else f"{check.kind}:{self._instance}"
             try:
-                troubles = await check.find()
+                alerts = await check.find()
             except AppError as error:
-                log.info("alarm.not_judged", kind=check.kind, error=error.code)
+                log.info("alert.not_evaluated", kind=check.kind, error=error.code)
                 continue
             judged.add(prefix)
-            found |= {self._name(prefix, trouble): (check.kind, trouble) for trouble in troubles}
+            found |= {self._name(prefix, trouble): (check.kind, trouble) for trouble in alerts}
         return found, frozenset(judged)
 
     async def _try_to_lead(self) -> bool:
@@ -94,7 +94,7 @@ class Alarms:
             return False
 
     @staticmethod
-    def _name(prefix: str, trouble: Trouble) -> str:
+    def _name(prefix: str, trouble: FiringAlert) -> str:
         return prefix + trouble.subject if prefix.endswith(":") else ":".join(filter(None, (prefix, trouble.subject)))
 
     def _is_over(self, key: str, judged: frozenset[str], now: float) -> bool:
@@ -103,7 +103,7 @@ class Alarms:
             return False
         return now - self._seen_at.setdefault(key, now) >= _CALM_SECONDS
 
-    async def _open(self, key: str, kind: str, trouble: Trouble, now: float) -> None:
+    async def _open(self, key: str, kind: str, trouble: FiringAlert, now: float) -> None:
         detail = {"message": trouble.message, **trouble.facts}
         alert = await self._alerts.open(key, kind=kind, detail=detail, now=now)
         if alert is None or key in self._told_without_store:
@@ -121,7 +121,7 @@ class Alarms:
             self._send(_word_unkept("alert.cleared", key, {}, now))
         self._told_without_store.discard(key)
 
-    def _tell_from_memory(self, found: Mapping[str, tuple[str, Trouble]], now: float) -> None:
+    def _tell_from_memory(self, found: Mapping[str, tuple[str, FiringAlert]], now: float) -> None:
         for key in found.keys() - self._told_without_store:
             kind, trouble = found[key]
             self._told_without_store.add(key)
@@ -129,12 +129,12 @@ class Alarms:
             self._send(_word_unkept("alert.opened", key, {"message": trouble.message, **trouble.facts}, now))
 
 
-def _word(event: str, alert: Alert, now: float) -> Notice:
+def _word(event: str, alert: Alert, now: float) -> HookMessage:
     data = {"id": alert.id, "key": alert.key, "kind": alert.kind, "opened_at": alert.opened_at, **alert.detail}
-    return Notice(id=f"msg_{alert.id}_{event.rpartition('.')[2]}", type=event, at=now, data=data)
+    return HookMessage(id=f"msg_{alert.id}_{event.rpartition('.')[2]}", type=event, at=now, data=data)
 
 
-def _word_unkept(event: str, key: str, facts: Mapping[str, object], now: float) -> Notice:
+def _word_unkept(event: str, key: str, facts: Mapping[str, object], now: float) -> HookMessage:
     """Word what could not be kept in the store."""
     data = {"id": None, "key": key, "kind": key.partition(":")[0], **facts}
-    return Notice(id=f"msg_{uuid.uuid4()}", type=event, at=now, data=data)
+    return HookMessage(id=f"msg_{uuid.uuid4()}", type=event, at=now, data=data)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Check", "Find", "Trouble"]
+__all__ = ["Check", "Find", "FiringAlert"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class FiringAlert:
     """One thing that is wrong now."""
 
     subject: str
@@ -18,7 +18,7 @@ class Trouble:
     """The numbers behind the sentence, as JSON values."""
 
 
-Find = Callable[[], Awaitable[Sequence[Trouble]]]
+Find = Callable[[], Awaitable[Sequence[FiringAlert]]]
 """Looks for troubles of one kind; raises AppError when it cannot be told now."""
 
 

@@ -4,16 +4,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from app.errors import AppError
-from app.operations.alert_rule import Trouble
+from app.operations.alert_rule import FiringAlert
 
 __all__ = ["LateAnswers", "find_backlog", "find_open_breaker", "find_store_away", "find_unwritable_journal"]
 
-_MOST_WAITING = 1000
+_MAX_WAITING = 1000
 """Records in the journal that are no trouble: a busy minute, or a short restart of the database."""
 _WINDOW_SECONDS = 300.0
-_MOST_LATE = 0.01
+_MAX_LATE = 0.01
 """Share of the answers of one window that may be late."""
-_LEAST_LATE = 3
+_MIN_LATE = 3
 """Fewer late answers are no trouble, so that one hiccup of a quiet night wakes nobody."""
 
 
@@ -26,7 +26,7 @@ class LateAnswers:
         self._monotonic = monotonic
         self._samples: deque[tuple[float, int, int]] = deque()
 
-    async def find(self) -> Sequence[Trouble]:
+    async def find(self) -> Sequence[FiringAlert]:
         """Compare with the counts of one window ago."""
         now = self._monotonic()
         answers, late = self._count()
@@ -35,59 +35,59 @@ class LateAnswers:
             self._samples.popleft()
         _, answers_before, late_before = self._samples[0]
         answers, late = answers - answers_before, late - late_before
-        if late < _LEAST_LATE or late <= _MOST_LATE * answers:
+        if late < _MIN_LATE or late <= _MAX_LATE * answers:
             return ()
         message = f"{late} of {answers} answers left after the deadline within {_WINDOW_SECONDS / 60:.0f} minutes."
-        return (Trouble(subject="", message=message, facts={"late": late, "answers": answers}),)
+        return (FiringAlert(subject="", message=message, facts={"late": late, "answers": answers}),)
 
 
-def find_open_breaker(state: Callable[[], str]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+def find_open_breaker(state: Callable[[], str]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
     """Make a check that finds trouble while Dataverse is not asked because it fails."""
 
-    async def find() -> Sequence[Trouble]:
+    async def find() -> Sequence[FiringAlert]:
         if state() == "closed":
             return ()
         message = "Dataverse fails or asks for a pause, so callers are answered from memory or not recognised."
-        return (Trouble(subject="", message=message, facts={"breaker": state()}),)
+        return (FiringAlert(subject="", message=message, facts={"breaker": state()}),)
 
     return find
 
 
-def find_backlog(backlog: Callable[[], int]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+def find_backlog(backlog: Callable[[], int]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
     """Make a check that finds trouble while many decisions are on disk and not in the database."""
 
-    async def find() -> Sequence[Trouble]:
+    async def find() -> Sequence[FiringAlert]:
         waiting = backlog()
-        if waiting <= _MOST_WAITING:
+        if waiting <= _MAX_WAITING:
             return ()
         message = f"{waiting} decisions wait in the journal for the database; none is lost while the disk has room."
-        return (Trouble(subject="", message=message, facts={"backlog": waiting}),)
+        return (FiringAlert(subject="", message=message, facts={"backlog": waiting}),)
 
     return find
 
 
-def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
     """Make a check that finds trouble while decisions cannot be written down; `read_detail` says why, or nothing."""
 
-    async def find() -> Sequence[Trouble]:
+    async def find() -> Sequence[FiringAlert]:
         detail = read_detail()
         if not detail:
             return ()
         message = f"Calls are answered, but decisions cannot be written to the journal: {detail}."
-        return (Trouble(subject="", message=message, facts={"reason": detail}),)
+        return (FiringAlert(subject="", message=message, facts={"reason": detail}),)
 
     return find
 
 
-def find_store_away(ping: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[Sequence[Trouble]]]:
+def find_store_away(ping: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
     """Make a check that finds trouble while the database does not answer."""
 
-    async def find() -> Sequence[Trouble]:
+    async def find() -> Sequence[FiringAlert]:
         try:
             await ping()
         except AppError as error:
             message = "The database does not answer; calls are decided by the rules and callers at hand."
-            return (Trouble(subject="", message=message, facts={"reason": error.detail}),)
+            return (FiringAlert(subject="", message=message, facts={"reason": error.detail}),)
         return ()
 
     return find

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from app.operations.alert_rule import Trouble
+from app.operations.alert_rule import FiringAlert
 
 __all__ = ["Credential", "CredentialKind", "Credentials"]
 
@@ -66,7 +66,7 @@ class Credentials:
             for label, kind in sorted(self._kinds.items())
         ]
 
-    async def find_retiring_in_use(self) -> Sequence[Trouble]:
+    async def find_retiring_in_use(self) -> Sequence[FiringAlert]:
         """Find credentials about to be removed, or overdue, that somebody still uses. Raises StoreError."""
         now = datetime.fromtimestamp(self._clock(), UTC)
         return [
@@ -79,7 +79,7 @@ class Credentials:
         ]
 
 
-def _describe(credential: Credential, day: date, used: datetime) -> Trouble:
+def _describe(credential: Credential, day: date, used: datetime) -> FiringAlert:
     message = f"The credential {credential.label} is to be removed on {day} and was used on {used:%Y-%m-%d %H:%M} UTC."
     facts = {"label": credential.label, "retiring": day.isoformat(), "last_used": used.isoformat()}
-    return Trouble(subject=credential.label, message=message, facts=facts)
+    return FiringAlert(subject=credential.label, message=message, facts=facts)

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 KINDS = frozenset({"enreach-ids", "bulk-enable", "bulk-disable"})
 """What runs here; jobs of other kinds in the same store are shown by whoever knows what is in them."""
 _SILENT_SECONDS = 300.0
-_LONGEST_PAUSE = 2.0
+_MAX_PAUSE = 2.0
 """Seconds between two signs of life of a job that waits."""
 
 
@@ -43,7 +43,7 @@ class Progress:
             pause = 0.0 if done == self._job.total else self._foresee_pause()
             if pause <= 0:
                 return True
-            await asyncio.sleep(min(pause, _LONGEST_PAUSE))
+            await asyncio.sleep(min(pause, _MAX_PAUSE))
         self.stopped = True
         return False
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.auth.api_key_store import StoredKey
 from app.auth.stored_keys import NewKey
 from app.settings import Role
-from app.users.deps import KeyDeskDep, SettingsManagerDep
+from app.users.deps import KeyAdministrationDep, SettingsManagerDep
 from app.web.paths import KeyId
 from app.web.problems import problems
 from app.web.times import show_time
@@ -18,7 +18,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/admin/keys", tags=["Access"])
 
-_LONGEST_OVERLAP = 30 * 86_400
+_MAX_OVERLAP = 30 * 86_400
 
 
 class KeyBody(BaseModel):
@@ -59,7 +59,7 @@ class NewKeyBody(KeyBody):
         return cls(**KeyBody.of(made.kept).model_dump(), key=made.text)
 
 
-class KeyWish(BaseModel):
+class KeyRequest(BaseModel):
     """The key to make."""
 
     model_config = ConfigDict(
@@ -76,17 +76,19 @@ class RotationBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
-    overlap_seconds: int = Field(default=86_400, ge=0, le=_LONGEST_OVERLAP)
+    overlap_seconds: int = Field(default=86_400, ge=0, le=_MAX_OVERLAP)
 
 
 @router.get("", summary="List keys", responses=problems(503))
-async def list_keys(_manager: SettingsManagerDep, desk: KeyDeskDep) -> list[KeyBody]:
+async def list_keys(_manager: SettingsManagerDep, desk: KeyAdministrationDep) -> list[KeyBody]:
     """List every key that was made here, the newest first; keys of the settings are not among them."""
     return [KeyBody.of(key) for key in await desk.list_all()]
 
 
 @router.post("", summary="Make a key", status_code=status.HTTP_201_CREATED, responses=problems(409, 422, 503))
-async def create_key(wish: KeyWish, manager: SettingsManagerDep, desk: KeyDeskDep, response: Response) -> NewKeyBody:
+async def create_key(
+    wish: KeyRequest, manager: SettingsManagerDep, desk: KeyAdministrationDep, response: Response
+) -> NewKeyBody:
     """Make a key and show it once; only a digest is kept."""
     response.headers["Cache-Control"] = "no-store"
     expires_at = wish.expires_at.timestamp() if wish.expires_at else None
@@ -100,7 +102,7 @@ async def create_key(wish: KeyWish, manager: SettingsManagerDep, desk: KeyDeskDe
     responses=problems(404, 409, 422, 503),
 )
 async def rotate_key(
-    key_id: KeyId, body: RotationBody, manager: SettingsManagerDep, desk: KeyDeskDep, response: Response
+    key_id: KeyId, body: RotationBody, manager: SettingsManagerDep, desk: KeyAdministrationDep, response: Response
 ) -> NewKeyBody:
     """Make a new key of the same label and role; the old one goes on working for the overlap."""
     response.headers["Cache-Control"] = "no-store"
@@ -110,6 +112,6 @@ async def rotate_key(
 @router.delete(
     "/{key_id}", summary="Revoke a key", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 503)
 )
-async def revoke_key(key_id: KeyId, manager: SettingsManagerDep, desk: KeyDeskDep) -> None:
+async def revoke_key(key_id: KeyId, manager: SettingsManagerDep, desk: KeyAdministrationDep) -> None:
     """End a key at once, on every replica."""
     await desk.revoke(key_id, who=manager.name)

@@ -13,11 +13,11 @@ from standardwebhooks.webhooks import Webhook
 
 from app.errors import AppError
 
-__all__ = ["HookPace", "Notice", "SignedHooks"]
+__all__ = ["HookMessage", "HookOptions", "SignedHooks"]
 
 log = structlog.get_logger()
 
-_MOST_WAITING = 500
+_MAX_WAITING = 500
 _WORTH_REPEATING = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
 _OK = range(200, 300)
@@ -32,7 +32,7 @@ class UndeliveredError(AppError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class HookMessage:
     """One thing that happened."""
 
     id: str
@@ -46,7 +46,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HookPace:
+class HookOptions:
     """How long and how often delivery is tried, in seconds."""
 
     timeout: float = 10.0
@@ -64,17 +64,17 @@ class SignedHooks:
     """
 
     def __init__(
-        self, *, http: httpx.AsyncClient, url: str, secret: str, clock: Callable[[], float], pace: HookPace
+        self, *, http: httpx.AsyncClient, url: str, secret: str, clock: Callable[[], float], options: HookOptions
     ) -> None:
         """`secret` is `whsec_` and base64, `clock` gives seconds since the epoch."""
         self._http = http
         self._url = url
         self._signature = Webhook(secret)
         self._clock = clock
-        self._pace = pace
-        self._waiting: asyncio.Queue[Notice] = asyncio.Queue(_MOST_WAITING)
+        self._options = options
+        self._waiting: asyncio.Queue[HookMessage] = asyncio.Queue(_MAX_WAITING)
 
-    def send(self, notice: Notice) -> None:
+    def send(self, notice: HookMessage) -> None:
         """Have a notice sent soon; when too many wait already it is dropped and logged."""
         try:
             self._waiting.put_nowait(notice)
@@ -90,17 +90,17 @@ class SignedHooks:
             except UndeliveredError as error:
                 log.error("hook.given_up", notice=notice.id, detail=error.detail)  # noqa: TRY400 - expected
 
-    async def deliver(self, notice: Notice) -> None:
+    async def deliver(self, notice: HookMessage) -> None:
         """Send one notice, again and again if need be; raises UndeliveredError when that was in vain."""
         body = orjson.dumps(
             {"type": notice.type, "timestamp": datetime.fromtimestamp(notice.at, UTC), "data": notice.data}
         ).decode()
         async for attempt in stamina.retry_context(
             on=UndeliveredError,
-            attempts=self._pace.attempts,
-            timeout=self._pace.give_up,
-            wait_initial=self._pace.first_pause,
-            wait_max=self._pace.longest_pause,
+            attempts=self._options.attempts,
+            timeout=self._options.give_up,
+            wait_initial=self._options.first_pause,
+            wait_max=self._options.longest_pause,
         ):
             with attempt:
                 refused = await self._post(notice.id, body)
@@ -119,7 +119,7 @@ class SignedHooks:
             "webhook-signature": self._signature.sign(notice_id, now, body),
         }
         try:
-            async with asyncio.timeout(self._pace.timeout):
+            async with asyncio.timeout(self._options.timeout):
                 answer = await self._http.post(self._url, content=body, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
             raise UndeliveredError(f"the receiver could not be reached ({type(error).__name__})") from error

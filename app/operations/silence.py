@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Protocol
 
-from app.calls.redaction import conceal_identifier
-from app.operations.alert_rule import Trouble
+from app.calls.redaction import redact_identifier
+from app.operations.alert_rule import FiringAlert
 
 __all__ = ["QueueTimes", "SilenceWatch"]
 
 _HISTORY_SECONDS = 14 * 86_400.0
 _LEARN_EVERY = 3600.0
-_MOST_CALLS = 500
-_LEAST_GAPS = 20
+_MAX_CALLS = 500
+_MIN_GAPS = 20
 _USUAL_SHARE = 0.95
 _TOLERATED = 3.0
 _SHORTEST_SILENCE = 300.0
@@ -68,7 +68,7 @@ class SilenceWatch:
         self._habits: dict[str, _Habit] = {}
         self._learned_at = float("-inf")
 
-    async def find(self) -> Sequence[Trouble]:
+    async def find(self) -> Sequence[FiringAlert]:
         """Find the queues that should have called by now. Raises StoreError."""
         now = self._clock()
         if now - self._learned_at >= _LEARN_EVERY:
@@ -79,8 +79,8 @@ class SilenceWatch:
         since = now - _HISTORY_SECONDS
         habits = {}
         for queue in await self._times.list_queues(since):
-            times = await self._times.list_latest(queue, since=since, limit=_MOST_CALLS)
-            if len(times) > _LEAST_GAPS:
+            times = await self._times.list_latest(queue, since=since, limit=_MAX_CALLS)
+            if len(times) > _MIN_GAPS:
                 habits[queue] = self._read_habit(times)
         self._habits, self._learned_at = habits, now
 
@@ -90,7 +90,7 @@ class SilenceWatch:
         gaps = sorted(_measure_open(earlier, later, is_open) for later, earlier in pairwise(times))
         return _Habit(gaps[int(len(gaps) * _USUAL_SHARE)], hours)
 
-    async def _judge(self, queue: str, habit: _Habit, now: float) -> Trouble | None:
+    async def _judge(self, queue: str, habit: _Habit, now: float) -> FiringAlert | None:
         is_open = self._make_clock(habit.hours)
         if not is_open(datetime.fromtimestamp(now, UTC)):
             return None
@@ -100,13 +100,13 @@ class SilenceWatch:
         silent = _measure_open(latest[0], now, is_open)
         if silent <= max(_TOLERATED * habit.gap, _SHORTEST_SILENCE):
             return None
-        shown = conceal_identifier(queue)
+        shown = redact_identifier(queue)
         message = (
             f"The queue {shown} has not called for {silent / 60:.0f} minutes of opening hours; "
             f"it usually calls at least every {max(habit.gap / 60, 1):.0f} minutes."
         )
         facts = {"queue_id": shown, "silent_seconds": round(silent), "usual_gap_seconds": round(habit.gap)}
-        return Trouble(subject=shown, message=message, facts=facts)
+        return FiringAlert(subject=shown, message=message, facts=facts)
 
     def _make_clock(self, hours: frozenset[tuple[int, int]]) -> IsOpen:
         if calendars := tuple(self._read_hours()):

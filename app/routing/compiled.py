@@ -12,7 +12,7 @@ from app.routing.conditions import TRUE, fold
 from app.routing.decisions import Decision, Outcome
 from app.routing.facts import FactValue, complete_facts, gather_facts
 from app.routing.matches import Selection
-from app.routing.moments import Clockwork
+from app.routing.moments import CalendarFacts
 from app.routing.rule_index import RuleIndex
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
@@ -36,7 +36,7 @@ class CompiledRuleset:
         ends = list(accumulate(len(rule.tests) for rule in rules))
         self._spans = tuple((rule, slice(end - len(rule.tests), end)) for rule, end in zip(rules, ends, strict=True))
         self._index = RuleIndex(rules)
-        self._clockwork = Clockwork(ruleset)
+        self._clockwork = CalendarFacts(ruleset)
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property

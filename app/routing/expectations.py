@@ -31,7 +31,7 @@ def _read_scalar(value: object) -> Scalar:
 
 
 ScalarValue = Annotated[Scalar, PlainValidator(_read_scalar, json_schema_input_type=Scalar)]
-_LONGEST_AGE_SECONDS = 100 * 366 * 86_400
+_MAX_AGE_SECONDS = 100 * 366 * 86_400
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 Text = Annotated[str, Field(max_length=500)]
 
@@ -66,7 +66,7 @@ class CallerStub(Part):
     owner_agent_cause: Cause | None = None
     matches: StrictInt | None = Field(default=None, ge=0)
     """Defaults to one for a caller who was found."""
-    age_seconds: float = Field(default=0, ge=0, le=_LONGEST_AGE_SECONDS)
+    age_seconds: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS)
     open_cases: StrictInt | None = Field(default=None, ge=0)
     open_cases_cause: Cause | None = None
     columns: dict[str, ScalarValue] = Field(default={})

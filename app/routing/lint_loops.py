@@ -19,7 +19,7 @@ from app.routing.conditions import fold
 from app.routing.documents import join_pointer
 from app.routing.facts import FactValue, Unknown
 from app.routing.loop_witness import Effort, EffortSpentError, Setting, WitnessSearch
-from app.routing.moments import Clockwork
+from app.routing.moments import CalendarFacts
 from app.routing.partial_verdicts import Values
 from app.routing.queue_network import QueueNetwork, Way, find_moment
 from app.routing.registry import find_fact
@@ -27,9 +27,9 @@ from app.routing.ruleset import Ruleset, list_leaves
 
 __all__ = ["Loop", "find_loop_faults", "list_loops"]
 
-_MOST_STEPS = 100_000
-_MOST_LOOPS = 20
-_MOST_TOLD = 3
+_MAX_STEPS = 100_000
+_MAX_LOOPS = 20
+_MAX_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def find_loop_faults(ruleset: Ruleset, now: float | None) -> Iterator[Finding]:
     """
     labels = {fold(spec.id): spec.label or name for name, spec in ruleset.destinations.items()}
     try:
-        for loop in islice(list_loops(ruleset, now), _MOST_LOOPS):
+        for loop in islice(list_loops(ruleset, now), _MAX_LOOPS):
             yield _report(loop, labels)
     except EffortSpentError:
         yield Finding(
@@ -64,9 +64,9 @@ def find_loop_faults(ruleset: Ruleset, now: float | None) -> Iterator[Finding]:
 
 def list_loops(ruleset: Ruleset, now: float | None) -> Iterator[Loop]:
     """List the loops of a ruleset, each with a call that goes round; raises EffortSpentError."""
-    effort = Effort(_MOST_STEPS)
+    effort = Effort(_MAX_STEPS)
     network = QueueNetwork(ruleset, effort=effort)
-    search = WitnessSearch(leaves=network.list_leaves(), clockwork=Clockwork(ruleset), effort=effort)
+    search = WitnessSearch(leaves=network.list_leaves(), clockwork=CalendarFacts(ruleset), effort=effort)
     tags: dict[str, list[FactValue]] = {}
     for name, spec in ruleset.destinations.items():
         tags.setdefault(str(fold(spec.id)), []).extend(filter(None, (spec.id, name, spec.label)))
@@ -127,7 +127,7 @@ def _describe_witness(loop: Loop) -> str:
         for fact in asked
         if fact in loop.witness and not ((spec := find_fact(fact)) and spec.personal)
     ]
-    return f", for example when {' and '.join(told[:_MOST_TOLD])}" if told else ""
+    return f", for example when {' and '.join(told[:_MAX_TOLD])}" if told else ""
 
 
 def _spell(value: FactValue) -> str:

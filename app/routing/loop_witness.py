@@ -13,7 +13,7 @@ from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.condition import TEXTUAL, Leaf, Operator
 from app.routing.conditions import TRUE, compile_leaf, fold
 from app.routing.facts import FactValue, Unknown, caller_facts, complete_facts
-from app.routing.moments import Clockwork
+from app.routing.moments import CalendarFacts
 from app.routing.partial_verdicts import STATUS, TARGET, Judge, Values, depends_on_status
 from app.routing.registry import FACTS, FactType
 
@@ -24,7 +24,7 @@ _OTHER = "\N{HORIZONTAL ELLIPSIS}"
 _UNTOLD = Unknown(Cause.ERROR)
 _SOMETIMES_UNTOLD = ("caller.owner_agent", "caller.open_cases", "caller.columns.", "account.columns.")
 _SOMEBODY = frozenset({CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS})
-_MOST_VALUES = 50
+_MAX_VALUES = 50
 _MOMENTS, _MOMENT_SECONDS = 8 * 48, 1800
 
 
@@ -70,7 +70,7 @@ class Setting:
 class WitnessSearch:
     """Finds calls that meet goals."""
 
-    def __init__(self, *, leaves: Iterable[Leaf], clockwork: Clockwork, effort: Effort) -> None:
+    def __init__(self, *, leaves: Iterable[Leaf], clockwork: CalendarFacts, effort: Effort) -> None:
         """`leaves` are all of the ruleset: the values they mention are tried, up to 50 of each fact."""
         self._leaves: dict[str, list[Leaf]] = {}
         for leaf in leaves:
@@ -171,7 +171,7 @@ def _list_candidates(leaves: Sequence[Leaf]) -> Sequence[FactValue]:
     numbers = sorted({value for value in members if isinstance(value, int | float) and not isinstance(value, bool)})
     between = [(low + high) / 2 for low, high in pairwise(numbers)]
     beyond = [numbers[0] - 1, numbers[-1] + 1] if numbers else []
-    return list(islice(dict.fromkeys(chain(members, _join_texts(leaves), between, beyond)), _MOST_VALUES))
+    return list(islice(dict.fromkeys(chain(members, _join_texts(leaves), between, beyond)), _MAX_VALUES))
 
 
 def _list_values(leaf: Leaf) -> Sequence[FactValue]:

@@ -9,14 +9,14 @@ from app.routing.facts import FactValue, Moment, Unknown
 from app.routing.hours import WEEKDAYS, OpeningHours
 from app.routing.ruleset import Ruleset
 
-__all__ = ["Clockwork"]
+__all__ = ["CalendarFacts"]
 
 _MINUTE = 60
 _MINUTES_KEPT = 1024
 _NOT_CONFIGURED = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
 
 
-class Clockwork:
+class CalendarFacts:
     """Tells the `time.*` facts of a moment; works them out once a minute, since no calendar changes within one."""
 
     def __init__(self, ruleset: Ruleset) -> None:

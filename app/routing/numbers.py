@@ -30,11 +30,11 @@ _WITHHELD_WORDS = frozenset(
 _WITHHELD_DIGITS = frozenset({"266696687", "+266696687", "00266696687"})
 """ANONYMOUS on a telephone keypad: the convention of switches that must send digits."""
 
-_LONGEST_SHORT_NUMBER = 6
+_MAX_SHORT_NUMBER = 6
 """Digits without a country code up to this many are an extension or a short code, not a subscriber number."""
 
-_LONGEST_TEXT = 128
-_MOST_SPELLINGS = 12
+_MAX_TEXT = 128
+_MAX_SPELLINGS = 12
 _LATEST = 256
 _SAID_IN = {7: 3, 8: 4}
 """Digits of an undivided tail, and how many of them are said first."""
@@ -87,7 +87,7 @@ def read_number(raw: object, region: str) -> PhoneNumber:
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         return PhoneNumber(None, NumberKind.ODD)
     text = str(raw)
-    plain = _strip_address(unicodedata.normalize("NFKC", text[:_LONGEST_TEXT])).strip()
+    plain = _strip_address(unicodedata.normalize("NFKC", text[:_MAX_TEXT])).strip()
     if not plain or plain.casefold() in _WITHHELD_WORDS or plain in _WITHHELD_DIGITS:
         return PhoneNumber(text, NumberKind.WITHHELD)
     return _read_digits(text, plain, region)
@@ -120,14 +120,14 @@ def spell_number(e164: str, patterns: Sequence[str] = ()) -> tuple[str, ...]:
         "tel:" + e164,
         _join_after_area(national),
     )
-    return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))[:_MOST_SPELLINGS]
+    return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))[:_MAX_SPELLINGS]
 
 
 def mask(number: str | None) -> str:
     """Hide the middle of a number, or all of a short one, so that it may be logged: `+35850*****67`."""
     if not number:
         return ""
-    if len(number) <= _LONGEST_SHORT_NUMBER + 2:
+    if len(number) <= _MAX_SHORT_NUMBER + 2:
         return "*" * len(number)
     kept = max(0, min(6, len(number) - 6))
     return number[:kept] + "*" * (len(number) - kept - 2) + number[-2:]
@@ -156,7 +156,7 @@ def _read_digits(raw: str, plain: str, region: str) -> PhoneNumber:
     if not digits:
         return PhoneNumber(raw, NumberKind.ODD)
     international = plain.lstrip(" (").startswith("+") or digits.startswith("00")
-    if not international and len(digits) <= _LONGEST_SHORT_NUMBER:
+    if not international and len(digits) <= _MAX_SHORT_NUMBER:
         return PhoneNumber(raw, NumberKind.SHORT, extension=extension)
     if international:
         plain = _TRUNK_ZERO.sub("", plain)

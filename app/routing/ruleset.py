@@ -28,7 +28,7 @@ __all__ = [
 MAX_RULES = 5_000
 MAX_CONDITIONS = 10_000
 MAX_CONDITION_DEPTH = 20
-_LONGEST_NAME = 100
+_MAX_NAME = 100
 
 
 class DestinationSpec(Part):
@@ -153,7 +153,7 @@ def _name_rule(document: Any, pointer: str) -> str | None:
         return None
     rule = document["rules"][int(steps[2])]
     name = rule.get("id") if isinstance(rule, Mapping) else None
-    return name[:_LONGEST_NAME] if isinstance(name, str) and name.isprintable() else None
+    return name[:_MAX_NAME] if isinstance(name, str) and name.isprintable() else None
 
 
 def _find_twins(ruleset: Ruleset) -> Iterator[Finding]:

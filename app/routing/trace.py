@@ -8,9 +8,9 @@ import msgspec
 
 from app.routing.checks import Outline
 from app.routing.compiled_rule import CompiledRule
-from app.routing.complaints import complain
 from app.routing.conditions import FALSE, TRUE, UNKNOWN
 from app.routing.decisions import Decision
+from app.routing.explanations import explain_leaf
 from app.routing.facts import FactValue, Unknown
 from app.routing.wire import decision_document
 
@@ -65,7 +65,7 @@ class Trace:
             return ""
         if trace.verdict == TRUE:
             return f'"{self.decision.rule}" comes first'
-        return "; ".join(self._complain(trace, index) for index in _find_causes(trace))
+        return "; ".join(self._explain(trace, index) for index in _find_causes(trace))
 
     def document(self) -> dict[str, Any]:
         """Write the trace as JSON values."""
@@ -89,12 +89,12 @@ class Trace:
             rule=trace.rule.rule.id,
             pointer=check.pointer,
             cause=actual.cause.value if isinstance(actual, Unknown) else None,
-            sentence=f'"{trace.rule.rule.label}" would have matched, but {self._complain(trace, culprits[0])}.',
+            sentence=f'"{trace.rule.rule.label}" would have matched, but {self._explain(trace, culprits[0])}.',
         )
 
-    def _complain(self, trace: RuleTrace, index: int) -> str:
+    def _explain(self, trace: RuleTrace, index: int) -> str:
         check = trace.rule.checks[index]
-        return complain(check, check.find_actual(self.facts, self.at), excluded=trace.verdicts[index] == TRUE)
+        return explain_leaf(check, check.find_actual(self.facts, self.at), excluded=trace.verdicts[index] == TRUE)
 
     def _write_rule(self, trace: RuleTrace) -> dict[str, Any]:
         rule = trace.rule

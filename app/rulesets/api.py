@@ -9,10 +9,10 @@ from app.routing.ruleset import read_ruleset
 from app.rulesets.deps import (
     CoverageDep,
     GatesDep,
-    LibraryDep,
     LimitsDep,
     PublisherDep,
     PublishingDep,
+    RepositoryDep,
     RulesReaderDep,
     WallClockDep,
 )
@@ -22,8 +22,8 @@ from app.rulesets.schemas import (
     ChangeBody,
     CoverageBody,
     DraftHead,
-    GateBody,
     PublishBody,
+    PublishCheckBody,
     PublishedBody,
     RevisionItem,
     RevisionPage,
@@ -40,32 +40,32 @@ router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"])
 
 
 @router.get("/drafts", summary="List drafts", responses=problems(503))
-async def list_drafts(_who: RulesReaderDep, library: LibraryDep) -> list[DraftHead]:
+async def list_drafts(_who: RulesReaderDep, repository: RepositoryDep) -> list[DraftHead]:
     """List the drafts, the last changed first."""
-    return [DraftHead.of(draft) for draft in await library.list_drafts()]
+    return [DraftHead.of(draft) for draft in await repository.list_drafts()]
 
 
 @router.get("/revisions", summary="List revisions", responses=problems(422, 503))
 async def list_revisions(
     _who: RulesReaderDep,
-    library: LibraryDep,
+    repository: RepositoryDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str | None, Query(max_length=20, description="`next` of the page before.")] = None,
 ) -> RevisionPage:
     """List what was published, newest first; the first one is live."""
-    page = await library.list_revisions(limit=limit, after=after)
+    page = await repository.list_revisions(limit=limit, after=after)
     return RevisionPage(items=[RevisionItem.of(head) for head in page.items], next=page.next)
 
 
 @router.get("/diff", summary="Compare two rulesets", responses=problems(404, 422, 503))
 async def diff_rulesets(
     _who: RulesReaderDep,
-    library: LibraryDep,
+    repository: RepositoryDep,
     new: Annotated[str, Query(max_length=64, description="`current`, a revision's number or a draft's id.")],
     old: Annotated[str, Query(max_length=64, description="The same.")] = "current",
 ) -> list[ChangeBody]:
     """List what the second ruleset adds, removes, changes and moves."""
-    return [ChangeBody.of(change) for change in await library.diff(old, new)]
+    return [ChangeBody.of(change) for change in await repository.diff(old, new)]
 
 
 @router.get("/publish-limits", summary="Show the limits of publishing", responses=problems(503))
@@ -93,17 +93,21 @@ async def set_limits(
 
 
 @router.get("/{ref}", summary="Show a ruleset", responses=problems(404, 422, 503))
-async def show_ruleset(ref: RulesetRef, _who: RulesReaderDep, library: LibraryDep, response: Response) -> RulesetBody:
+async def show_ruleset(
+    ref: RulesetRef, _who: RulesReaderDep, repository: RepositoryDep, response: Response
+) -> RulesetBody:
     """Show a draft by its id, a revision by its number, or the live one as `current`."""
-    found = await library.find(ref)
+    found = await repository.find(ref)
     tag(response, found.version)
     return RulesetBody.of(found)
 
 
 @router.post("/{ref}/validate", summary="Judge a ruleset", responses=problems(404, 503))
-async def validate_ruleset(ref: RulesetRef, _who: RulesReaderDep, library: LibraryDep, gates: GatesDep) -> GateBody:
+async def validate_ruleset(
+    ref: RulesetRef, _who: RulesReaderDep, repository: RepositoryDep, gates: GatesDep
+) -> PublishCheckBody:
     """Ask every gate and change nothing."""
-    return GateBody.of(await gates.inspect((await library.find(ref)).document))
+    return PublishCheckBody.of(await gates.inspect((await repository.find(ref)).document))
 
 
 @router.post("/{ref}/publish", summary="Publish a draft", responses=problems(404, 409, 412, 422, 428, 503))
@@ -144,13 +148,13 @@ async def roll_back(
 async def show_coverage(
     ref: RulesetRef,
     _who: RulesReaderDep,
-    library: LibraryDep,
+    repository: RepositoryDep,
     coverage: CoverageDep,
     clock: WallClockDep,
     days: Annotated[int, Query(ge=1, le=3650)] = 30,
 ) -> CoverageBody:
     """Tell how often each rule decided a real call in the last days."""
-    ruleset = await asyncio.to_thread(read_ruleset, (await library.find(ref)).document)
+    ruleset = await asyncio.to_thread(read_ruleset, (await repository.find(ref)).document)
     return CoverageBody.of(await coverage.count(ruleset, days=days, now=clock()))
 
 

@@ -9,14 +9,14 @@ from app.store.audit import AuditNote
 
 __all__ = ["note_revision", "write_changes"]
 
-_MOST = 100
+_MAX = 100
 
 
 def write_changes(changes: Sequence[Change]) -> dict[str, Any]:
     """Spell the first hundred changes, and count the others."""
     return {
-        "changes": [asdict(change) for change in changes[:_MOST]],
-        "more_changes": max(0, len(changes) - _MOST),
+        "changes": [asdict(change) for change in changes[:_MAX]],
+        "more_changes": max(0, len(changes) - _MAX),
     }
 
 

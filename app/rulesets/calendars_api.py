@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.routing.calendars import Calendar
 from app.rulesets.calendar_preview import choose_calendar, preview
-from app.rulesets.deps import LibraryDep, RulesReaderDep, WallClockDep
+from app.rulesets.deps import RepositoryDep, RulesReaderDep, WallClockDep
 from app.web.problems import problems
 from app.web.times import AnyMoment, show_time
 
@@ -70,14 +70,14 @@ class PreviewAnswer(BaseModel):
 @router.get("/preview", summary="Preview a calendar of a ruleset", responses=problems(404, 422, 503))
 async def preview_calendar(
     _who: RulesReaderDep,
-    library: LibraryDep,
+    repository: RepositoryDep,
     clock: WallClockDep,
     calendar: Annotated[str | None, Query(max_length=100, description="Its name; without it the default one.")] = None,
     ruleset: Annotated[str, Query(max_length=64, description="`current`, a revision or a draft.")] = "current",
     at: Annotated[AnyMoment | None, Query(description="With a time zone; without it now.")] = None,
 ) -> PreviewAnswer:
     """Tell whether a calendar is open at a moment, why, and when that changes next."""
-    name, found = choose_calendar(await library.read(ruleset), calendar)
+    name, found = choose_calendar(await repository.read(ruleset), calendar)
     return PreviewAnswer.of(name, found, at or show_time(clock()))
 
 

@@ -13,12 +13,12 @@ from app.calls.simulation import Simulation
 from app.errors import ForbiddenError
 from app.rulesets.coverage import Coverage
 from app.rulesets.drafting import Drafting
-from app.rulesets.gates import Gates
-from app.rulesets.library import RulesetLibrary
-from app.rulesets.publish_limits import LimitsDesk
+from app.rulesets.publish_checks import PublishChecks
+from app.rulesets.publish_limits import PublishLimitsRepository
 from app.rulesets.publishing import Publishing
 from app.rulesets.recorded_tests import RecordedTests
 from app.rulesets.replays import Replays
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.shadow_control import ShadowControl
 from app.web.state import take
 
@@ -29,12 +29,12 @@ __all__ = [
     "DraftingDep",
     "EditorDep",
     "GatesDep",
-    "LibraryDep",
     "LimitsDep",
     "PublisherDep",
     "PublishingDep",
     "RecordedTestsDep",
     "ReplaysDep",
+    "RepositoryDep",
     "RevealDep",
     "RulesReaderDep",
     "ShadowControlDep",
@@ -67,11 +67,11 @@ RevealDep = Annotated[Principal | None, Depends(_require_reveal)]
 
 DecisionLogDep = Annotated[DecisionLog, take("decision_log")]
 SimulationDep = Annotated[Simulation, take("simulation")]
-LibraryDep = Annotated[RulesetLibrary, take("library")]
+RepositoryDep = Annotated[RulesetRepository, take("library")]
 DraftingDep = Annotated[Drafting, take("drafting")]
-GatesDep = Annotated[Gates, take("gates")]
+GatesDep = Annotated[PublishChecks, take("gates")]
 PublishingDep = Annotated[Publishing, take("publishing")]
-LimitsDep = Annotated[LimitsDesk, take("limits")]
+LimitsDep = Annotated[PublishLimitsRepository, take("limits")]
 CoverageDep = Annotated[Coverage, take("coverage")]
 ReplaysDep = Annotated[Replays, take("replays")]
 ShadowControlDep = Annotated[ShadowControl, take("shadow")]

@@ -11,7 +11,7 @@ from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.rulesets.audited_changes import write_changes
 from app.rulesets.draft_store import DraftStore
 from app.rulesets.edits import Edit
-from app.rulesets.library import RulesetLibrary
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.values import Draft
 from app.store.audit import AuditNote
 
@@ -21,9 +21,9 @@ __all__ = ["Drafting"]
 class Drafting:
     """Creates, changes and throws away drafts. A draft can always be read; whether it makes sense the gates say."""
 
-    def __init__(self, *, drafts: DraftStore, library: RulesetLibrary, clock: Callable[[], float]) -> None:
+    def __init__(self, *, drafts: DraftStore, repository: RulesetRepository, clock: Callable[[], float]) -> None:
         self._drafts = drafts
-        self._library = library
+        self._repository = repository
         self._clock = clock
 
     async def create(self, *, name: str, source: str | None, document: object | None, author: str) -> Draft:
@@ -31,12 +31,12 @@ class Drafting:
 
         Raises NotFoundError for an unknown source and InvalidInputError for an unusable document.
         """
-        based_on = await self._library.current_number()
+        based_on = await self._repository.current_number()
         ruleset = Ruleset()
         if document is not None:
             ruleset = await _read_member(document, "/document")
         elif source is not None:
-            ruleset = await self._library.read(source)
+            ruleset = await self._repository.read(source)
             based_on = int(source) if source.isdecimal() else based_on
         now, draft_id = self._clock(), str(uuid.uuid4())
         note = _note(draft_id, "draft.created", author, now, after={"name": name, "source": source})
@@ -52,7 +52,7 @@ class Drafting:
 
     async def replace(self, draft_id: str, *, version: str, name: str | None, document: object, author: str) -> Draft:
         """Write the whole draft anew; raises NotFoundError, PreconditionFailedError, InvalidInputError."""
-        draft = await self._library.take_draft(draft_id, version)
+        draft = await self._repository.take_draft(draft_id, version)
         ruleset = await asyncio.to_thread(read_ruleset, document)
         return await self._write(draft, ruleset, name=name, author=author)
 
@@ -64,7 +64,7 @@ class Drafting:
         `notes` are kept in the audit besides that of the change itself. Raises NotFoundError, PreconditionFailedError,
         ConflictError, InvalidInputError.
         """
-        draft = await self._library.take_draft(draft_id, version)
+        draft = await self._repository.take_draft(draft_id, version)
         document, place = edit(draft.document)
         try:
             ruleset = await asyncio.to_thread(read_ruleset, document)
@@ -75,7 +75,7 @@ class Drafting:
 
     async def delete(self, draft_id: str, *, version: str, author: str) -> None:
         """Throw a draft away; raises NotFoundError and PreconditionFailedError."""
-        draft = await self._library.take_draft(draft_id, version)
+        draft = await self._repository.take_draft(draft_id, version)
         before = {"name": draft.name, "document": draft.document}
         note = _note(draft_id, "draft.deleted", author, self._clock(), before=before)
         await self._drafts.delete(draft_id, version=version, notes=[note])

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response, status
 from app.errors import InvalidInputError
 from app.routing.ruleset import Ruleset
 from app.rulesets.deps import DraftingDep, EditorDep
-from app.rulesets.library import show_draft
+from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.values import Draft
 from app.web.bodies import JsonBodyDep, describe_body

@@ -12,7 +12,7 @@ from app.routing.compiled import CompiledRuleset
 
 __all__ = ["ColumnCatalogue", "OrganisationColumns", "read_known_columns"]
 
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 _LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 
 
@@ -35,10 +35,10 @@ class OrganisationColumns:
             f"EntityDefinitions(LogicalName='{table}')/Attributes", {"$select": "LogicalName,AttributeType"}
         )
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 answer = await self._client.get_json(path)
         except TimeoutError as error:
-            raise UnreadableAnswerError(f"no complete answer within {_PATIENCE_SECONDS:g} seconds") from error
+            raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
         return frozenset(name for row in _read_rows(answer) for name in _spell(row))
 
 

@@ -10,7 +10,7 @@ from app.errors import PreconditionFailedError
 from app.store.audit import AuditNote
 from app.store.settings_documents import SettingsDocumentStore
 
-__all__ = ["UNSET", "LimitsDesk", "PublishLimits", "VersionedLimits"]
+__all__ = ["UNSET", "PublishLimits", "PublishLimitsRepository", "VersionedLimits"]
 
 UNSET = "unset"
 """The version of a document that nobody has set yet."""
@@ -58,7 +58,7 @@ class VersionedLimits:
     version: str
 
 
-class LimitsDesk:
+class PublishLimitsRepository:
     """Reads and changes the limits."""
 
     def __init__(self, *, settings: SettingsDocumentStore) -> None:

@@ -11,10 +11,10 @@ from app.errors import AppError, ConflictError, Finding, InvalidInputError
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import read_ruleset
 from app.rulesets.audited_changes import note_revision, write_changes
-from app.rulesets.gates import GateReport, Gates
-from app.rulesets.library import RulesetLibrary
+from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.loading import load_rules
-from app.rulesets.rulebook import Rulebook
+from app.rulesets.publish_checks import PublishChecks, PublishReport
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import RulesetStore
 from app.rulesets.values import Document, Revision
 
@@ -35,7 +35,7 @@ class Published:
     """A new revision and what the gates said about it."""
 
     revision: Revision
-    report: GateReport
+    report: PublishReport
 
 
 class Publishing:
@@ -45,22 +45,22 @@ class Publishing:
         self,
         *,
         rulesets: RulesetStore,
-        library: RulesetLibrary,
-        gates: Gates,
-        rulebook: Rulebook,
+        repository: RulesetRepository,
+        gates: PublishChecks,
+        live_ruleset: LiveRuleset,
         clock: Callable[[], float],
     ) -> None:
         self._rulesets = rulesets
-        self._library = library
+        self._repository = repository
         self._gates = gates
-        self._rulebook = rulebook
+        self._live_ruleset = live_ruleset
         self._clock = clock
 
-    async def rehearse(self, draft_id: str, *, version: str, expected: int | None) -> GateReport:
+    async def rehearse(self, draft_id: str, *, version: str, expected: int | None) -> PublishReport:
         """Tell what `publish` would say, and write nothing; a revision published meanwhile is a finding."""
-        draft = await self._library.take_draft(draft_id, version)
+        draft = await self._repository.take_draft(draft_id, version)
         report = await self._gates.inspect(draft.document)
-        current = await self._library.current_number()
+        current = await self._repository.current_number()
         if current == expected:
             return report
         return replace(report, findings=(_find_conflict(current), *report.findings))
@@ -73,7 +73,7 @@ class Publishing:
         Raises NotFoundError, PreconditionFailedError for another version of the draft, ConflictError for another
         revision, PublishRefusedError with every finding of the gates, and StoreError.
         """
-        draft = await self._library.take_draft(draft_id, version)
+        draft = await self._repository.take_draft(draft_id, version)
         await self._require_current(expected)
         report = await self._gates.inspect(draft.document)
         if not report.publishable:
@@ -101,7 +101,7 @@ class Publishing:
         now. Raises NotFoundError, ConflictError, StoreError, and InvalidInputError for a revision that this version of
         the program cannot load.
         """
-        old = await self._library.find_revision(ref)
+        old = await self._repository.find_revision(ref)
         await load_rules(old.document)
         report = await self._gates.inspect(old.document)
         now, number = self._clock(), old.head.number
@@ -119,14 +119,14 @@ class Publishing:
         return Published(revision, report)
 
     async def _require_current(self, expected: int | None) -> None:
-        current = await self._library.current_number()
+        current = await self._repository.current_number()
         if current != expected:
             raise ConflictError(_find_conflict(current).message)
 
     async def _announce(self, revision: Revision, what: str) -> None:
         """Make the revision live here at once; other processes notice by themselves."""
         try:
-            await self._rulebook.refresh()
+            await self._live_ruleset.refresh()
         except AppError as error:
             log.warning("ruleset.live_later", revision=revision.head.number, error=error.code)
         log.info(what, revision=revision.head.number, author=revision.head.author)

@@ -13,8 +13,8 @@ from app.routing.expectations import Expectation
 from app.routing.registry import find_fact
 from app.rulesets.drafting import Drafting
 from app.rulesets.edits import put_test
-from app.rulesets.library import RulesetLibrary
 from app.rulesets.loading import load_rules
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.values import Draft
 from app.store.audit import AuditNote
 
@@ -33,12 +33,12 @@ class RecordedTests:
         *,
         decisions: DecisionStore,
         drafting: Drafting,
-        library: RulesetLibrary,
+        repository: RulesetRepository,
         clock: Callable[[], float],
     ) -> None:
         self._decisions = decisions
         self._drafting = drafting
-        self._library = library
+        self._repository = repository
         self._clock = clock
 
     async def add(
@@ -55,7 +55,7 @@ class RecordedTests:
             raise NotFoundError("there is no such decision; a fresh one takes a moment to reach the database")
         if record.caller_raw == ERASED or not record.facts:
             raise InvalidInputError("the facts of this call are gone, so it cannot become a test")
-        draft = await self._library.find_draft(draft_id)
+        draft = await self._repository.find_draft(draft_id)
         rules = await load_rules(draft.document)
         pinned = _choose_facts(record, rules.facts_used)
         personal = sorted(name for name, value in pinned.items() if _is_personal(name, value))

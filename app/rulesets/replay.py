@@ -9,7 +9,7 @@ from typing import Protocol
 from app.calls.decision_filter import DecisionFilter
 from app.routing.decision_record import DecisionRecord
 from app.rulesets.comparison import Comparer
-from app.rulesets.tally import Tally
+from app.rulesets.difference_counts import DifferenceCounts
 
 __all__ = ["Decisions", "ReplayPlan", "Slices", "run_replay"]
 
@@ -67,7 +67,7 @@ class Slices:
 async def run_replay(
     comparer: Comparer,
     plan: ReplayPlan,
-    tally: Tally,
+    tally: DifferenceCounts,
     *,
     decisions: Decisions,
     report: Callable[[int], Awaitable[bool]],

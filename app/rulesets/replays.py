@@ -16,11 +16,11 @@ from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
+from app.rulesets.difference_counts import DifferenceCounts
 from app.rulesets.effects import Names
-from app.rulesets.library import CURRENT, FoundRuleset, RulesetLibrary
 from app.rulesets.loading import load_rules
 from app.rulesets.replay import ReplayPlan, run_replay
-from app.rulesets.tally import Tally
+from app.rulesets.repository import CURRENT, FoundRuleset, RulesetRepository
 from app.rulesets.targets import TargetCatalogue
 from app.store.audit import AuditStore
 
@@ -29,7 +29,7 @@ __all__ = ["ComparedCall", "Replays", "list_diffs"]
 log = structlog.get_logger()
 
 _KIND = "replay"
-_MOST_AT_ONCE = 4
+_MAX_AT_ONCE = 4
 _POLL_SECONDS = 0.25
 _SILENT_SECONDS = 60.0
 """A running job gives a sign of life twice a second; one that does not for so long has lost its process."""
@@ -53,7 +53,7 @@ class Replays:
         *,
         decisions: DecisionStore,
         jobs: JobStore,
-        library: RulesetLibrary,
+        repository: RulesetRepository,
         profile: ResponseProfile,
         audit: AuditStore,
         targets: TargetCatalogue | None,
@@ -61,7 +61,7 @@ class Replays:
     ) -> None:
         self._decisions = decisions
         self._jobs = jobs
-        self._library = library
+        self._repository = repository
         self._profile = profile
         self._audit = audit
         self._targets = targets
@@ -76,9 +76,9 @@ class Replays:
         running here, and StoreError.
         """
         async with self._starting:
-            if len(self._tasks) >= _MOST_AT_ONCE:
+            if len(self._tasks) >= _MAX_AT_ONCE:
                 raise ConflictError("four replays are running already; wait for one of them, or cancel it")
-            found = await self._library.find(ref)
+            found = await self._repository.find(ref)
             rules = await load_rules(found.document)
             total, now = await plan.count(self._decisions), self._clock()
             job = await self._jobs.start(_KIND, author=author, total=total, now=now)
@@ -160,7 +160,7 @@ class Replays:
             await self._fail(job_id, "something went wrong; the log tells more")
 
     async def _work(self, job_id: str, found: FoundRuleset, rules: CompiledRuleset, plan: ReplayPlan) -> None:
-        tally = Tally(await self._find_names(rules.ruleset))
+        tally = DifferenceCounts(await self._find_names(rules.ruleset))
 
         async def report(done: int) -> bool:
             return await self._jobs.progress(job_id, done=done, now=self._clock())
@@ -184,14 +184,14 @@ class Replays:
         try:
             if self._targets is not None:
                 queues = (await self._targets.list_targets()).queues
-            return Names(ruleset, await self._library.read(CURRENT), queues=queues)
+            return Names(ruleset, await self._repository.read(CURRENT), queues=queues)
         except AppError as error:
             log.info("replay.names_incomplete", error=error.code)
             return Names(ruleset, queues=queues)
 
     async def _find_rules(self, number: int | None) -> CompiledRuleset | None:
         try:
-            ruleset = Ruleset() if number is None else await self._library.read(str(number))
+            ruleset = Ruleset() if number is None else await self._repository.read(str(number))
             return compile_ruleset(ruleset, revision=number)
         except AppError:
             return None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.calls.redaction import conceal_trace
+from app.calls.redaction import redact_trace
 from app.operations.job_store import Job, JobState
 from app.routing.trace import Trace
 from app.rulesets.deps import DecisionReaderDep, ReplaysDep, SimulatorDep
@@ -201,4 +201,4 @@ def _write_result(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(trace: Trace) -> dict[str, Any]:
-    return conceal_trace(trace.document())
+    return redact_trace(trace.document())

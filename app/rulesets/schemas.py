@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.errors import Finding
 from app.routing.diff import Change
 from app.rulesets.coverage import CoverageReport
-from app.rulesets.gates import GateReport
-from app.rulesets.library import FoundRuleset
+from app.rulesets.publish_checks import PublishReport
 from app.rulesets.publishing import Published
+from app.rulesets.repository import FoundRuleset
 from app.rulesets.values import Draft, RevisionHead
-from app.settings.sentences import write_sentence
+from app.settings.sentences import format_message
 from app.web.problems import ProblemItem
 from app.web.times import show_time
 
@@ -21,9 +21,9 @@ __all__ = [
     "ChangeBody",
     "CoverageBody",
     "DraftHead",
-    "GateBody",
     "NewDraft",
     "PublishBody",
+    "PublishCheckBody",
     "PublishedBody",
     "RevisionItem",
     "RevisionPage",
@@ -156,7 +156,7 @@ class ChangeBody(BaseModel):
         )
 
 
-class GateBody(BaseModel):
+class PublishCheckBody(BaseModel):
     """What the gates say about a ruleset."""
 
     publishable: bool = Field(description="Whether none of the findings is an error.")
@@ -164,7 +164,7 @@ class GateBody(BaseModel):
     replay: dict[str, Any] | None = Field(description="Of recorded calls, when a limit is set.")
 
     @classmethod
-    def of(cls, report: GateReport) -> Self:
+    def of(cls, report: PublishReport) -> Self:
         """Take a report."""
         findings = [_present(finding) for finding in report.findings]
         return cls(publishable=report.publishable, findings=findings, replay=_copy(report.replay))
@@ -175,19 +175,21 @@ class PublishedBody(BaseModel):
 
     published: bool = Field(description="False for a dry run.")
     revision: RevisionItem | None
-    gates: GateBody
+    gates: PublishCheckBody
 
     @classmethod
     def of(cls, published: Published) -> Self:
         """Take what was published."""
         return cls(
-            published=True, revision=RevisionItem.of(published.revision.head), gates=GateBody.of(published.report)
+            published=True,
+            revision=RevisionItem.of(published.revision.head),
+            gates=PublishCheckBody.of(published.report),
         )
 
     @classmethod
-    def rehearse(cls, report: GateReport) -> Self:
+    def rehearse(cls, report: PublishReport) -> Self:
         """Take what the gates would say."""
-        return cls(published=False, revision=None, gates=GateBody.of(report))
+        return cls(published=False, revision=None, gates=PublishCheckBody.of(report))
 
 
 class RuleCoverageBody(BaseModel):
@@ -240,8 +242,8 @@ def _present(finding: Finding) -> ProblemItem:
     return ProblemItem(
         code=finding.code,
         pointer=finding.pointer,
-        detail=write_sentence(finding.message),
-        hint=write_sentence(finding.hint) or None,
+        detail=format_message(finding.message),
+        hint=format_message(finding.hint) or None,
         rule=finding.rule,
         severity=finding.severity,
     )

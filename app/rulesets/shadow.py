@@ -12,19 +12,19 @@ from app.errors import AppError, NotFoundError
 from app.routing.decision_record import DecisionRecord
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
+from app.rulesets.difference_counts import DifferenceCounts
 from app.rulesets.draft_store import DraftStore
 from app.rulesets.effects import Names
+from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.loading import load_rules
 from app.rulesets.replay import Slices
-from app.rulesets.rulebook import Rulebook
-from app.rulesets.shadow_desk import ShadowDesk
-from app.rulesets.tally import Tally
+from app.rulesets.shadow_repository import ShadowRepository
 
 __all__ = ["DecisionLog", "DivergenceCounter", "Shadow", "ShadowedLog"]
 
 log = structlog.get_logger()
 
-_MOST_WAITING = 2_000
+_MAX_WAITING = 2_000
 """Answered calls that may wait to be looked at; more are counted and left out."""
 _TURN_SECONDS = 0.25
 _REFRESH_TURNS = 4
@@ -66,21 +66,21 @@ class Shadow:
     def __init__(
         self,
         *,
-        desk: ShadowDesk,
+        desk: ShadowRepository,
         drafts: DraftStore,
-        rulebook: Rulebook,
+        live_ruleset: LiveRuleset,
         profile: ResponseProfile,
         counter: DivergenceCounter,
         clock: Callable[[], float],
     ) -> None:
         self._desk = desk
         self._drafts = drafts
-        self._rulebook = rulebook
+        self._live_ruleset = live_ruleset
         self._profile = profile
         self._counter = counter
         self._clock = clock
         self._running: _Running | None = None
-        self._tally: Tally | None = None
+        self._tally: DifferenceCounts | None = None
         self._waiting: deque[DecisionRecord] = deque()
         self._dropped = 0
 
@@ -89,7 +89,7 @@ class Shadow:
         running = self._running
         if running is None or (running.queues and (record.queue_id or "").casefold() not in running.queues):
             return
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MAX_WAITING:
             self._dropped += 1
         else:
             self._waiting.append(record)
@@ -141,7 +141,7 @@ class Shadow:
                 draft.version,
                 queues,
                 Comparer(rules, self._profile),
-                Names(rules.ruleset, self._rulebook.current().ruleset),
+                Names(rules.ruleset, self._live_ruleset.current().ruleset),
             )
         )
 
@@ -160,7 +160,7 @@ class Shadow:
         if running is None or tally is None or not (tally.calls or tally.skipped or self._dropped):
             return
         dropped, self._dropped = self._dropped, 0
-        self._tally = Tally(running.names)
+        self._tally = DifferenceCounts(running.names)
         try:
             await self._desk.add_results(running.draft, running.version, tally, dropped, now=self._clock())
         except AppError:
@@ -184,7 +184,7 @@ class Shadow:
         await self.save()
         self._waiting.clear()
         self._running = running
-        self._tally = None if running is None else Tally(running.names)
+        self._tally = None if running is None else DifferenceCounts(running.names)
         log.info("shadow.changed", draft=None if running is None else running.draft)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.rulesets.deps import LibraryDep, RulesReaderDep, ShadowControlDep, ShadowEditorDep
+from app.rulesets.deps import RepositoryDep, RulesReaderDep, ShadowControlDep, ShadowEditorDep
+from app.rulesets.difference_counts import summarise
 from app.rulesets.schemas import write_diff
-from app.rulesets.shadow_desk import VersionedMark
-from app.rulesets.tally import summarise
+from app.rulesets.shadow_repository import VersionedMark
 from app.web.paths import RulesetRef
 from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
@@ -47,10 +47,10 @@ class ShadowState(BaseModel):
 
 @router.get("", summary="Show the shadow of a draft", responses=problems(404, 503))
 async def show_shadow(
-    ref: RulesetRef, _who: RulesReaderDep, library: LibraryDep, control: ShadowControlDep, response: Response
+    ref: RulesetRef, _who: RulesReaderDep, repository: RepositoryDep, control: ShadowControlDep, response: Response
 ) -> ShadowState:
     """Show divergence so far; a few seconds old at most. The ETag is that of the one shadow of the installation."""
-    await library.find_draft(ref)
+    await repository.find_draft(ref)
     return await _show(ref, await control.read(), control, response)
 
 

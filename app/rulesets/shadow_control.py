@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from app.errors import ConflictError
-from app.rulesets.library import RulesetLibrary
 from app.rulesets.loading import load_rules
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.shadow import Shadow
-from app.rulesets.shadow_desk import ShadowDesk, ShadowMark, VersionedMark
+from app.rulesets.shadow_repository import ShadowMark, ShadowRepository, VersionedMark
 from app.rulesets.shadow_store import ShadowResults
 
 __all__ = ["ShadowControl"]
@@ -16,11 +16,11 @@ class ShadowControl:
     """What administrators do with the shadow."""
 
     def __init__(
-        self, *, desk: ShadowDesk, shadow: Shadow, library: RulesetLibrary, clock: Callable[[], float]
+        self, *, desk: ShadowRepository, shadow: Shadow, repository: RulesetRepository, clock: Callable[[], float]
     ) -> None:
         self._desk = desk
         self._shadow = shadow
-        self._library = library
+        self._repository = repository
         self._clock = clock
 
     async def read(self) -> VersionedMark:
@@ -37,7 +37,7 @@ class ShadowControl:
 
         Raises NotFoundError, InvalidInputError for rules that cannot run, PreconditionFailedError, StoreError.
         """
-        draft = await self._library.find_draft(draft_id)
+        draft = await self._repository.find_draft(draft_id)
         await load_rules(draft.document)
         mark = ShadowMark(draft=draft_id, queues=queues)
         return await self._set(mark, version=version, author=author)

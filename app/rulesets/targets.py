@@ -15,7 +15,7 @@ from app.routing.ruleset import Ruleset
 
 __all__ = ["EnreachTargets", "TargetCatalogue", "Targets", "find_lost_targets"]
 
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class EnreachTargets:
     async def list_targets(self) -> Targets:
         """List queues and users within ten seconds; raises EnreachError."""
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 queues = await self._client.list_queues()
                 users = await self._client.list_users()
         except TimeoutError as error:
-            raise EnreachTimeoutError(f"no complete answer within {_PATIENCE_SECONDS:g} seconds") from error
+            raise EnreachTimeoutError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
         return Targets({queue.id: queue.name for queue in queues}, frozenset(user.id for user in users))
 
 

@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.errors import AppError
-from app.server.slow_clients import ImpatientProtocol
+from app.server.slow_clients import SlowClientProtocol
 
 __all__ = ["PortBusyError", "bind", "run"]
 
 _GRACE_SECONDS = 20
-_MOST_FILES = 65_536
+_MAX_FILES = 65_536
 _TURN_SECONDS = 0.0005
 """How long a thread may keep another one from running."""
 _NEW_OBJECTS = 10_000
@@ -57,7 +57,7 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
     opened = _OpeningWatch(app)
     config = uvicorn.Config(
         opened,
-        http=ImpatientProtocol,
+        http=SlowClientProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -83,7 +83,7 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
 def _raise_file_limit() -> None:
     """Allow as many connections as the system lets us ask for; the usual 1,024 would be the first limit met."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

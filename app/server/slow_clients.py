@@ -11,7 +11,7 @@ from typing_extensions import override
 from app.calls.webhook import WHOLE_BODY
 from app.server.whole_answers import WholeAnswerProtocol
 
-__all__ = ["ImpatientProtocol"]
+__all__ = ["SlowClientProtocol"]
 
 _RECEIVE_SECONDS = 10.0
 """For one whole request, from the connection or the first byte on; calls have their own, shorter deadline."""
@@ -19,13 +19,13 @@ _SEND_SECONDS = 20.0
 """For a client that does not read to begin again."""
 _LEAVE_SECONDS = 0.5
 """For a request that is on its way, or waits to be read, when the service stops."""
-_MOST_HEAD_BYTES = 65_536
+_MAX_HEAD_BYTES = 65_536
 _WHOLE: dict[str, dict[object, object]] = {WHOLE_BODY: {}}
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-class ImpatientProtocol(WholeAnswerProtocol):
+class SlowClientProtocol(WholeAnswerProtocol):
     """Ends connections that are too slow, and heads that are too large; a request that comes at once arms no timer."""
 
     receive_seconds = _RECEIVE_SECONDS
@@ -128,7 +128,7 @@ class ImpatientProtocol(WholeAnswerProtocol):
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
-        if self._head_bytes > _MOST_HEAD_BYTES:
+        if self._head_bytes > _MAX_HEAD_BYTES:
             self._end(_TOO_LARGE)
 
     def _stop_receiving(self) -> None:

@@ -14,7 +14,7 @@ from app.store.journal import Journal
 from app.store.journal_segment import Segment
 from app.store.record_line import read_line
 
-__all__ = ["DecisionSink", "JournalMover", "MoverPace"]
+__all__ = ["DecisionSink", "JournalMover", "MoverOptions"]
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ class DecisionSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoverPace:
+class MoverOptions:
     """How eagerly lines are moved, in seconds."""
 
     linger: float = 0.1
@@ -50,10 +50,10 @@ class MoverPace:
 class JournalMover:
     """Runs beside the calls for the life of the process; the journal is emptied by nobody else."""
 
-    def __init__(self, *, journal: Journal, sink: DecisionSink, pace: MoverPace) -> None:
+    def __init__(self, *, journal: Journal, sink: DecisionSink, options: MoverOptions) -> None:
         self._journal = journal
         self._sink = sink
-        self._pace = pace
+        self._options = options
         self._lock = asyncio.Lock()
 
     @property
@@ -74,7 +74,7 @@ class JournalMover:
                 await self._wait_for_quiet()
             except Exception as exc:  # noqa: BLE001 - nobody else would hear of it, and the lines are still there
                 failures += 1
-                pause = min(self._pace.pause * 2 ** min(failures - 1, 16), self._pace.longest_pause)
+                pause = min(self._options.pause * 2 ** min(failures - 1, 16), self._options.longest_pause)
                 log.warning("journal.move_failed", error=type(exc).__name__, backlog=self.backlog, retry_in=pause)
                 await asyncio.sleep(pause)
 
@@ -99,7 +99,7 @@ class JournalMover:
 
     async def _wait_for_records(self) -> None:
         try:
-            async with asyncio.timeout(self._pace.idle):
+            async with asyncio.timeout(self._options.idle):
                 await self._journal.appended.wait()
         except TimeoutError:
             self._journal.retire_active()
@@ -107,16 +107,19 @@ class JournalMover:
 
     async def _wait_for_quiet(self) -> None:
         """Linger a moment, and longer while records pour in and there is room for them."""
-        pace = self._pace
+        options = self._options
         poured = True
         while poured:
             before = self.backlog
-            await asyncio.sleep(pace.linger)
-            poured = self.backlog - before > pace.busy_per_second * pace.linger and self.backlog < pace.most_deferred
+            await asyncio.sleep(options.linger)
+            poured = (
+                self.backlog - before > options.busy_per_second * options.linger
+                and self.backlog < options.most_deferred
+            )
 
     async def _move_some(self) -> bool:
         """Move a few batches; False when nothing is left."""
-        for _ in range(self._pace.batches):
+        for _ in range(self._options.batches):
             if not await self._move_next():
                 return False
         return True
@@ -127,7 +130,7 @@ class JournalMover:
             segment = self._journal.find_oldest()
             if segment is None:
                 return False
-            await self._move_batch(segment, segment.read(self._pace.batch))
+            await self._move_batch(segment, segment.read(self._options.batch))
             self._journal.find_oldest()
             return True
 

@@ -9,7 +9,7 @@ from app.errors import InvalidInputError
 __all__ = ["Page", "cut_page", "read_cursor"]
 
 T = TypeVar("T")
-_LONGEST = 10
+_MAX = 10
 """Digits; what fits into every column that is paged by number."""
 
 
@@ -30,6 +30,6 @@ def cut_page(items: Sequence[T], cursors: Sequence[object], limit: int) -> Page[
 
 def read_cursor(cursor: str) -> int:
     """Read a cursor that is a number; raises InvalidInputError for one that never came from here."""
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < _LONGEST):
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < _MAX):
         raise InvalidInputError("the cursor is not one that a page of this list gave")
     return int(cursor)

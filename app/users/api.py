@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.settings import Role
 from app.users.addresses import check_address
-from app.users.deps import UserDeskDep, UserIdDep, UserManagerDep, UserReaderDep, UsersDep
-from app.users.enabling import DisableWish, EnableWish, PhoneClient
+from app.users.deps import UserAdministrationDep, UserIdDep, UserManagerDep, UserReaderDep, UsersDep
+from app.users.enabling import DisableOptions, EnableOptions, PhoneClient
 from app.users.schemas import ChangedUserBody, IdChangeBody, RoleChangeBody, UserBody, UserPage
 from app.users.users import UserSearch
 from app.web.problems import problems
@@ -42,10 +42,10 @@ class EnableBody(BaseModel):
     enreach_email: Address | None = Field(default=None, description="Their address in Enreach, where it differs.")
     overwrite: bool = Field(default=False, description="Replace another Enreach id than the matching one.")
 
-    def make_wish(self) -> EnableWish:
+    def make_options(self) -> EnableOptions:
         """Turn the body into a wish."""
         team_id = None if self.team_id is None else str(self.team_id)
-        return EnableWish(team_id=team_id, enreach_email=self.enreach_email, overwrite=self.overwrite)
+        return EnableOptions(team_id=team_id, enreach_email=self.enreach_email, overwrite=self.overwrite)
 
 
 class DisableBody(BaseModel):
@@ -60,9 +60,9 @@ class DisableBody(BaseModel):
         default=False, description="Take them out of teams that carry Voice; never out of groups of Entra ID."
     )
 
-    def make_wish(self) -> DisableWish:
+    def make_options(self) -> DisableOptions:
         """Turn the body into a wish."""
-        return DisableWish(client=self.client, leave_teams=self.leave_teams)
+        return DisableOptions(client=self.client, leave_teams=self.leave_teams)
 
 
 class EmailBody(BaseModel):
@@ -113,42 +113,58 @@ async def show_user(user_id: UserIdDep, _reader: UserReaderDep, users: UsersDep)
 
 @router.post("/{user_id}/enable", summary="Enable a user", responses=_TROUBLE)
 async def enable_user(
-    user_id: UserIdDep, body: EnableBody, manager: UserManagerDep, desk: UserDeskDep, *, dry_run: DryRun = False
+    user_id: UserIdDep,
+    body: EnableBody,
+    manager: UserManagerDep,
+    desk: UserAdministrationDep,
+    *,
+    dry_run: DryRun = False,
 ) -> ChangedUserBody:
     """Set the address, give Voice User, update the Enreach id; repeat it until its state is `unchanged`."""
-    return ChangedUserBody.show(await desk.enable(user_id, body.make_wish(), who=manager.name, dry_run=dry_run))
+    return ChangedUserBody.show(await desk.enable(user_id, body.make_options(), who=manager.name, dry_run=dry_run))
 
 
 @router.post("/{user_id}/disable", summary="Disable a user", responses=_TROUBLE)
 async def disable_user(
-    user_id: UserIdDep, body: DisableBody, manager: UserManagerDep, desk: UserDeskDep, *, dry_run: DryRun = False
+    user_id: UserIdDep,
+    body: DisableBody,
+    manager: UserManagerDep,
+    desk: UserAdministrationDep,
+    *,
+    dry_run: DryRun = False,
 ) -> ChangedUserBody:
     """Take Voice User and the Enreach id away; `still_granted_by` names what else lets the person use Voice."""
-    return ChangedUserBody.show(await desk.disable(user_id, body.make_wish(), who=manager.name, dry_run=dry_run))
+    return ChangedUserBody.show(await desk.disable(user_id, body.make_options(), who=manager.name, dry_run=dry_run))
 
 
 @router.put("/{user_id}/roles/{role}", summary="Assign a role of Voice", responses=_TROUBLE)
-async def assign_role(user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserDeskDep) -> RoleChangeBody:
+async def assign_role(
+    user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserAdministrationDep
+) -> RoleChangeBody:
     """Assign one of the three roles of Voice directly; no other role can be assigned here."""
     return RoleChangeBody.of(await desk.assign_role(user_id, role, who=manager.name))
 
 
 @router.delete("/{user_id}/roles/{role}", summary="Remove a role of Voice", responses=_TROUBLE)
-async def remove_role(user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserDeskDep) -> RoleChangeBody:
+async def remove_role(
+    user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserAdministrationDep
+) -> RoleChangeBody:
     """Take one of the three roles of Voice away, as far as it is held directly."""
     return RoleChangeBody.of(await desk.remove_role(user_id, role, who=manager.name))
 
 
 @router.put("/{user_id}/enreach-email", summary="Set the Enreach e-mail", responses=_TROUBLE)
 async def set_enreach_email(
-    user_id: UserIdDep, body: EmailBody, manager: UserManagerDep, desk: UserDeskDep
+    user_id: UserIdDep, body: EmailBody, manager: UserManagerDep, desk: UserAdministrationDep
 ) -> IdChangeBody:
     """Set the address in Enreach where it differs, which updates the Enreach id of this user."""
     return IdChangeBody.of(await desk.set_email(user_id, body.enreach_email, who=manager.name))
 
 
 @router.put("/{user_id}/enreach-id", summary="Set the Enreach user id by hand", responses=_TROUBLE)
-async def set_enreach_id(user_id: UserIdDep, body: IdBody, manager: UserManagerDep, desk: UserDeskDep) -> UserBody:
+async def set_enreach_id(
+    user_id: UserIdDep, body: IdBody, manager: UserManagerDep, desk: UserAdministrationDep
+) -> UserBody:
     """Set the id where no address decides, or clear it; Enreach must know the id."""
     enreach_id = None if body.enreach_user_id is None else str(body.enreach_user_id)
     return UserBody.of(await desk.set_id(user_id, enreach_id, who=manager.name))

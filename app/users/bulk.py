@@ -9,18 +9,18 @@ from enum import StrEnum
 
 from app.errors import AppError, Finding, InvalidInputError
 from app.users.addresses import check_address
-from app.users.enabling import DisableWish, EnableWish, Enabling, PhoneClient
+from app.users.enabling import DisableOptions, EnableOptions, Enabling, PhoneClient
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.pairs import ask_both
-from app.users.repository import PeopleReader
+from app.users.repository import UserRepository
 from app.users.role_catalog import Catalogue
 from app.users.steps import UserChange, explain
-from app.users.user import Person, VoicePerson
+from app.users.user import User, VoiceUser
 from app.users.users import Users
 
-__all__ = ["MOST_ROWS", "BulkAction", "BulkOutcome", "BulkResult", "BulkRow", "BulkUsers", "read_csv"]
+__all__ = ["MAX_ROWS", "BulkAction", "BulkOutcome", "BulkResult", "BulkRow", "BulkUsers", "read_csv"]
 
-MOST_ROWS = 5000
+MAX_ROWS = 5000
 _AT_ONCE = 4
 OnProgress = Callable[[int], Awaitable[bool]]
 _COLUMNS = frozenset({"user", "team", "enreach_email", "overwrite", "client", "leave_teams"})
@@ -42,8 +42,8 @@ class BulkRow:
     """The place in the list, from 1."""
     user: str
     """Id, login or e-mail address."""
-    enable: EnableWish = field(default_factory=EnableWish)
-    disable: DisableWish = field(default_factory=DisableWish)
+    enable: EnableOptions = field(default_factory=EnableOptions)
+    disable: DisableOptions = field(default_factory=DisableOptions)
 
 
 class BulkOutcome(StrEnum):
@@ -74,7 +74,7 @@ class BulkResult:
 class BulkUsers:
     """Works through a list; repeating it takes up where it failed and changes nothing twice."""
 
-    def __init__(self, *, people: PeopleReader, users: Users, enabling: Enabling) -> None:
+    def __init__(self, *, people: UserRepository, users: Users, enabling: Enabling) -> None:
         self._people = people
         self._users = users
         self._enabling = enabling
@@ -91,7 +91,7 @@ class BulkUsers:
             return []
         catalogue, people = await ask_both(self._users.read_catalogue(), self._people.read_all())
         surroundings = await self._users.read_surroundings()
-        voices = {voice.person.id: voice for voice in await self._users.describe_all(people, catalogue)}
+        voices = {voice.user.id: voice for voice in await self._users.describe_all(people, catalogue)}
         task = _Task(self._enabling, action, catalogue, surroundings.enreach, who, dry_run)
         results: list[BulkResult] = []
         resolved = _resolve(rows, people)
@@ -115,7 +115,7 @@ class _Task:
     who: str
     dry_run: bool
 
-    async def work(self, row: BulkRow, found: Person | BulkOutcome, voices: Mapping[str, VoicePerson]) -> BulkResult:
+    async def work(self, row: BulkRow, found: User | BulkOutcome, voices: Mapping[str, VoiceUser]) -> BulkResult:
         """Do what is wished for one user; what fails is a result."""
         if isinstance(found, BulkOutcome):
             return BulkResult(row=row, outcome=found)
@@ -125,7 +125,7 @@ class _Task:
             return BulkResult(row=row, outcome=BulkOutcome.FAILED, user_id=found.id, reason=explain(error))
         return BulkResult(row=row, outcome=BulkOutcome(change.state.value), user_id=found.id, change=change)
 
-    async def _change(self, row: BulkRow, voice: VoicePerson) -> UserChange:
+    async def _change(self, row: BulkRow, voice: VoiceUser) -> UserChange:
         if self.action is BulkAction.DISABLE:
             return await self.enabling.disable(
                 voice, row.disable, catalogue=self.catalogue, who=self.who, dry_run=self.dry_run
@@ -157,8 +157,8 @@ def read_csv(text: str) -> list[BulkRow]:
             findings.append(Finding(code="unreadable-row", pointer="", message=f"row {number}: {exc}"))
     if findings:
         raise InvalidInputError("some rows cannot be read; nothing was done", findings=findings)
-    if not rows or len(rows) > MOST_ROWS:
-        raise InvalidInputError(f"the list must have 1 to {MOST_ROWS} rows")
+    if not rows or len(rows) > MAX_ROWS:
+        raise InvalidInputError(f"the list must have 1 to {MAX_ROWS} rows")
     return rows
 
 
@@ -174,32 +174,34 @@ def _read_cells(number: int, cells: Mapping[str | None, str | list[str] | None])
     return BulkRow(
         number=number,
         user=values["user"],
-        enable=EnableWish(
+        enable=EnableOptions(
             team_id=values.get("team", "").casefold() or None,
             enreach_email=check_address(address) if (address := values.get("enreach_email")) else None,
             overwrite=values.get("overwrite", "").casefold() in _YES,
         ),
-        disable=DisableWish(client=PhoneClient(client), leave_teams=values.get("leave_teams", "").casefold() in _YES),
+        disable=DisableOptions(
+            client=PhoneClient(client), leave_teams=values.get("leave_teams", "").casefold() in _YES
+        ),
     )
 
 
-def _resolve(rows: Sequence[BulkRow], people: Iterable[Person]) -> list[tuple[BulkRow, Person | BulkOutcome]]:
+def _resolve(rows: Sequence[BulkRow], people: Iterable[User]) -> list[tuple[BulkRow, User | BulkOutcome]]:
     """Find whom each row means: by id, else by login, else by address."""
-    by_name: tuple[dict[str, list[Person]], ...] = ({}, {}, {})
-    for person in people:
-        for index, key in zip(by_name, (person.id, person.login, person.email), strict=True):
+    by_name: tuple[dict[str, list[User]], ...] = ({}, {}, {})
+    for user in people:
+        for index, key in zip(by_name, (user.id, user.login, user.email), strict=True):
             if key:
-                index.setdefault(key.casefold(), []).append(person)
+                index.setdefault(key.casefold(), []).append(user)
     seen: set[str] = set()
-    resolved: list[tuple[BulkRow, Person | BulkOutcome]] = []
+    resolved: list[tuple[BulkRow, User | BulkOutcome]] = []
     for row in rows:
         found = next((index[row.user.casefold()] for index in by_name if row.user.casefold() in index), [])
         resolved.append((row, _choose(found, seen)))
-        seen.update(person.id for person in found)
+        seen.update(user.id for user in found)
     return resolved
 
 
-def _choose(found: Sequence[Person], seen: set[str]) -> Person | BulkOutcome:
+def _choose(found: Sequence[User], seen: set[str]) -> User | BulkOutcome:
     if not found:
         return BulkOutcome.NOT_FOUND
     if len(found) > 1:

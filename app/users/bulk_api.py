@@ -11,7 +11,7 @@ from app.operations.job_store import Job
 from app.operations.jobs import JobRunner, Progress
 from app.operations.jobs_api import JobBody, answer_started
 from app.users.api import DisableBody, EnableBody
-from app.users.bulk import MOST_ROWS, BulkAction, BulkRow, BulkUsers, read_csv
+from app.users.bulk import MAX_ROWS, BulkAction, BulkRow, BulkUsers, read_csv
 from app.users.deps import BulkUsersDep, EnreachIdsDep, JobRunnerDep, UserManagerDep
 from app.users.enreach_ids import EnreachIds
 from app.users.matching import IdChange
@@ -31,7 +31,7 @@ class IdUpdateBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
     users: list[UUID] | None = Field(
-        default=None, max_length=MOST_ROWS, description="Null for everybody with the privileges of Voice User."
+        default=None, max_length=MAX_ROWS, description="Null for everybody with the privileges of Voice User."
     )
     overwrite: bool = Field(default=False, description="Replace ids that differ from the matching one.")
     dry_run: bool = Field(default=False, description="Change nothing, tell what would be.")
@@ -57,7 +57,7 @@ class BulkEnableBody(BaseModel):
         json_schema_extra={"examples": [{"users": [{"user": "noora.laakso@contoso.example"}], "dry_run": True}]},
     )
 
-    users: list[BulkEnableRow] = Field(min_length=1, max_length=MOST_ROWS)
+    users: list[BulkEnableRow] = Field(min_length=1, max_length=MAX_ROWS)
     dry_run: bool = False
 
 
@@ -71,7 +71,7 @@ class BulkDisableBody(BaseModel):
         },
     )
 
-    users: list[BulkDisableRow] = Field(min_length=1, max_length=MOST_ROWS)
+    users: list[BulkDisableRow] = Field(min_length=1, max_length=MAX_ROWS)
     dry_run: bool = False
 
 
@@ -101,7 +101,8 @@ async def enable_many(
 ) -> JobBody:
     """Enable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
-        BulkRow(number=number, user=row.user, enable=row.make_wish()) for number, row in enumerate(body.users, start=1)
+        BulkRow(number=number, user=row.user, enable=row.make_options())
+        for number, row in enumerate(body.users, start=1)
     ]
     job = await _start(jobs, bulk, rows, BulkAction.ENABLE, who=manager.name, dry_run=body.dry_run)
     return answer_started(job, response)
@@ -115,7 +116,8 @@ async def disable_many(
 ) -> JobBody:
     """Disable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
-        BulkRow(number=number, user=row.user, disable=row.make_wish()) for number, row in enumerate(body.users, start=1)
+        BulkRow(number=number, user=row.user, disable=row.make_options())
+        for number, row in enumerate(body.users, start=1)
     ]
     job = await _start(jobs, bulk, rows, BulkAction.DISABLE, who=manager.name, dry_run=body.dry_run)
     return answer_started(job, response)

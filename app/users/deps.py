@@ -8,7 +8,7 @@ from fastapi import Depends, Path
 from app.auth.access import requires
 from app.auth.principals import Principal
 from app.auth.roles import Permission
-from app.auth.stored_keys import KeyDesk
+from app.auth.stored_keys import KeyAdministration
 from app.configurator.authentication_mode import AuthenticationModes
 from app.errors import NotFoundError
 from app.operations.jobs import JobRunner
@@ -16,7 +16,7 @@ from app.store.audit import AuditStore
 from app.users.bulk import BulkUsers
 from app.users.enreach_ids import EnreachIds
 from app.users.user import Identity
-from app.users.user_changes import UserDesk
+from app.users.user_changes import UserAdministration
 from app.users.users import Users
 from app.web.state import take
 
@@ -27,11 +27,11 @@ __all__ = [
     "BulkUsersDep",
     "EnreachIdsDep",
     "JobRunnerDep",
-    "KeyDeskDep",
+    "KeyAdministrationDep",
     "OwnIdentityDep",
     "OwnReadinessDep",
     "SettingsManagerDep",
-    "UserDeskDep",
+    "UserAdministrationDep",
     "UserIdDep",
     "UserManagerDep",
     "UserReaderDep",
@@ -68,10 +68,10 @@ UserIdDep = Annotated[str, Depends(_read_user_id)]
 OwnIdentityDep = Annotated[Identity, Depends(_require_identity)]
 
 UsersDep = Annotated[Users, take("users")]
-UserDeskDep = Annotated[UserDesk, take("user_desk")]
+UserAdministrationDep = Annotated[UserAdministration, take("user_desk")]
 EnreachIdsDep = Annotated[EnreachIds, take("enreach_ids")]
 BulkUsersDep = Annotated[BulkUsers, take("bulk_users")]
 JobRunnerDep = Annotated[JobRunner, take("job_runner")]
-KeyDeskDep = Annotated[KeyDesk, take("key_desk")]
+KeyAdministrationDep = Annotated[KeyAdministration, take("key_desk")]
 AuthenticationModesDep = Annotated[AuthenticationModes, take("authentication_modes")]
 AuditDep = Annotated[AuditStore, take("audit")]

@@ -8,12 +8,12 @@ from app.settings import Role
 from app.users.enreach_ids import EnreachIds
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.matching import IdOutcome, plan_ids
-from app.users.role_assignment import Grants, check_active, check_managed, check_role
+from app.users.role_assignment import RoleAssignments, check_active, check_managed, check_role
 from app.users.role_catalog import Catalogue
 from app.users.steps import Step, StepState, UserChange, explain, summarize
-from app.users.user import HeldRole, Person, Team, VoicePerson
+from app.users.user import HeldRole, Team, User, VoiceUser
 
-__all__ = ["DisableWish", "EnableWish", "Enabling", "PhoneClient"]
+__all__ = ["DisableOptions", "EnableOptions", "Enabling", "PhoneClient"]
 
 
 class PhoneClient(StrEnum):
@@ -26,7 +26,7 @@ class PhoneClient(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnableWish:
+class EnableOptions:
     """How somebody is to be enabled."""
 
     team_id: str | None = None
@@ -38,7 +38,7 @@ class EnableWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisableWish:
+class DisableOptions:
     """How somebody is to be disabled."""
 
     client: PhoneClient = PhoneClient.CIF1
@@ -49,14 +49,14 @@ class DisableWish:
 class Enabling:
     """Takes the steps of the guide in order; every step that was taken before is skipped over."""
 
-    def __init__(self, *, grants: Grants, ids: EnreachIds) -> None:
-        self._grants = grants
+    def __init__(self, *, role_assignments: RoleAssignments, ids: EnreachIds) -> None:
+        self._grants = role_assignments
         self._ids = ids
 
     async def enable(
         self,
-        voice: VoicePerson,
-        wish: EnableWish,
+        voice: VoiceUser,
+        wish: EnableOptions,
         *,
         catalogue: Catalogue,
         enreach: EnreachIndex | EnreachSilence,
@@ -64,20 +64,20 @@ class Enabling:
         dry_run: bool = False,
     ) -> UserChange:
         """Set the address, give the role, update the id; returns what came of each, never raising for one of them."""
-        person = voice.person
+        user = voice.user
         steps: list[Step] = []
         if wish.enreach_email is not None:
-            step, person = await self._set_email(person, wish.enreach_email, who=who, dry_run=dry_run)
+            step, user = await self._set_email(user, wish.enreach_email, who=who, dry_run=dry_run)
             steps.append(step)
-        steps.append(await self._grant(voice, wish, catalogue, who=who, dry_run=dry_run))
+        steps.append(await self._assign(voice, wish, catalogue, who=who, dry_run=dry_run))
         if any(step.state is StepState.FAILED for step in steps):
             steps.append(Step(name="enreach_id", state=StepState.SKIPPED, reason="a step before it failed"))
         else:
-            steps.append(await self._update_id(person, enreach, overwrite=wish.overwrite, who=who, dry_run=dry_run))
-        return summarize(person.id, steps)
+            steps.append(await self._update_id(user, enreach, overwrite=wish.overwrite, who=who, dry_run=dry_run))
+        return summarize(user.id, steps)
 
     async def disable(
-        self, voice: VoicePerson, wish: DisableWish, *, catalogue: Catalogue, who: str, dry_run: bool = False
+        self, voice: VoiceUser, wish: DisableOptions, *, catalogue: Catalogue, who: str, dry_run: bool = False
     ) -> UserChange:
         """Take the role and the id, for CIF2 the profiles too, and tell what still grants Voice.
 
@@ -90,30 +90,30 @@ class Enabling:
         if wish.leave_teams:
             step, now = await self._take_teams(now, catalogue, who=who, dry_run=dry_run)
             steps.append(step)
-        steps.append(await self._clear_id(voice.person, who=who, dry_run=dry_run))
+        steps.append(await self._clear_id(voice.user, who=who, dry_run=dry_run))
         if wish.client is PhoneClient.CIF2:
             steps.append(await self._take_profiles(now, catalogue, who=who, dry_run=dry_run))
         remaining = _foresee(now, wish) if dry_run else now.list_carriers()
-        return summarize(voice.person.id, steps, still_granted_by=remaining)
+        return summarize(voice.user.id, steps, still_granted_by=remaining)
 
-    async def _set_email(self, person: Person, email: str, *, who: str, dry_run: bool) -> tuple[Step, Person]:
-        if (person.record.email or "").casefold() == email.casefold():
-            return Step(name="enreach_email", state=StepState.ALREADY), person
+    async def _set_email(self, user: User, email: str, *, who: str, dry_run: bool) -> tuple[Step, User]:
+        if (user.record.email or "").casefold() == email.casefold():
+            return Step(name="enreach_email", state=StepState.ALREADY), user
         if dry_run:
-            return Step(name="enreach_email", state=StepState.PLANNED), person
+            return Step(name="enreach_email", state=StepState.PLANNED), user
         try:
-            changed = await self._ids.set_email(person, email, who=who)
+            changed = await self._ids.set_email(user, email, who=who)
         except AppError as error:
-            return Step(name="enreach_email", state=StepState.FAILED, reason=explain(error)), person
+            return Step(name="enreach_email", state=StepState.FAILED, reason=explain(error)), user
         return Step(name="enreach_email", state=StepState.DONE), changed
 
-    async def _grant(
-        self, voice: VoicePerson, wish: EnableWish, catalogue: Catalogue, *, who: str, dry_run: bool
+    async def _assign(
+        self, voice: VoiceUser, wish: EnableOptions, catalogue: Catalogue, *, who: str, dry_run: bool
     ) -> Step:
         name = "role" if wish.team_id is None else "team"
         try:
             team = None if wish.team_id is None else _find_team(catalogue, wish.team_id)
-            check_role(voice.person, Role.VOICE_USER)
+            check_role(voice.user, Role.VOICE_USER)
             if held := _find_present(voice, team):
                 return Step(name=name, state=StepState.ALREADY, reason=held)
             if team is not None:
@@ -129,16 +129,16 @@ class Enabling:
         return Step(name=name, state=StepState.DONE)
 
     async def _update_id(
-        self, person: Person, enreach: EnreachIndex | EnreachSilence, *, overwrite: bool, who: str, dry_run: bool
+        self, user: User, enreach: EnreachIndex | EnreachSilence, *, overwrite: bool, who: str, dry_run: bool
     ) -> Step:
         name = "enreach_id"
         if isinstance(enreach, EnreachSilence):
             return Step(name=name, state=StepState.FAILED, reason=enreach.reason)
         try:
             if dry_run:
-                (change,) = plan_ids([person], enreach, overwrite=overwrite)
+                (change,) = plan_ids([user], enreach, overwrite=overwrite)
             else:
-                change = await self._ids.update_one(person, enreach, overwrite=overwrite, who=who)
+                change = await self._ids.update_one(user, enreach, overwrite=overwrite, who=who)
         except AppError as error:
             return Step(name=name, state=StepState.FAILED, reason=explain(error))
         done = StepState.PLANNED if dry_run else StepState.DONE
@@ -146,12 +146,12 @@ class Enabling:
         return Step(name=name, state=states.get(change.outcome, StepState.FAILED), reason=change.reason)
 
     async def _take_role(
-        self, voice: VoicePerson, catalogue: Catalogue, *, who: str, dry_run: bool
-    ) -> tuple[Step, VoicePerson]:
+        self, voice: VoiceUser, catalogue: Catalogue, *, who: str, dry_run: bool
+    ) -> tuple[Step, VoiceUser]:
         if not voice.holds_directly(Role.VOICE_USER):
             return Step(name="role", state=StepState.ALREADY), voice
         try:
-            check_active(voice.person)
+            check_active(voice.user)
             if dry_run:
                 return Step(name="role", state=StepState.PLANNED), voice
             after = await self._grants.remove(voice, Role.VOICE_USER, catalogue, who=who)
@@ -160,8 +160,8 @@ class Enabling:
         return Step(name="role", state=StepState.DONE), after
 
     async def _take_teams(
-        self, voice: VoicePerson, catalogue: Catalogue, *, who: str, dry_run: bool
-    ) -> tuple[Step, VoicePerson]:
+        self, voice: VoiceUser, catalogue: Catalogue, *, who: str, dry_run: bool
+    ) -> tuple[Step, VoiceUser]:
         teams = {role.team.id: role.team for role in voice.list_carriers() if role.team and role.team.is_managed_here}
         if not teams:
             return Step(name="team", state=StepState.ALREADY), voice
@@ -174,18 +174,18 @@ class Enabling:
             return Step(name="team", state=StepState.FAILED, reason=explain(error)), voice
         return Step(name="team", state=StepState.DONE), voice
 
-    async def _clear_id(self, person: Person, *, who: str, dry_run: bool) -> Step:
-        if person.record.enreach_id is None:
+    async def _clear_id(self, user: User, *, who: str, dry_run: bool) -> Step:
+        if user.record.enreach_id is None:
             return Step(name="enreach_id", state=StepState.ALREADY)
         if dry_run:
             return Step(name="enreach_id", state=StepState.PLANNED)
         try:
-            await self._ids.clear_or_set(person, None, who=who)
+            await self._ids.clear_or_set(user, None, who=who)
         except AppError as error:
             return Step(name="enreach_id", state=StepState.FAILED, reason=explain(error))
         return Step(name="enreach_id", state=StepState.DONE)
 
-    async def _take_profiles(self, voice: VoicePerson, catalogue: Catalogue, *, who: str, dry_run: bool) -> Step:
+    async def _take_profiles(self, voice: VoiceUser, catalogue: Catalogue, *, who: str, dry_run: bool) -> Step:
         if not voice.profiles:
             reason = "this organisation has no agent experience profiles" if voice.profiles is None else ""
             return Step(name="profile", state=StepState.ALREADY, reason=reason)
@@ -209,7 +209,7 @@ def _find_team(catalogue: Catalogue, team_id: str) -> Team:
     return team
 
 
-def _find_present(voice: VoicePerson, team: Team | None) -> str:
+def _find_present(voice: VoiceUser, team: Team | None) -> str:
     """Say what grants Voice already, in the wished way."""
     carriers = voice.list_carriers()
     if team is not None:
@@ -217,7 +217,7 @@ def _find_present(voice: VoicePerson, team: Team | None) -> str:
     return "; ".join(role.describe() for role in carriers)
 
 
-def _foresee(voice: VoicePerson, wish: DisableWish) -> tuple[HeldRole, ...]:
+def _foresee(voice: VoiceUser, wish: DisableOptions) -> tuple[HeldRole, ...]:
     """List what would still grant Voice afterwards."""
     direct = voice.holds_directly(Role.VOICE_USER)
     rest = (role for role in voice.list_carriers() if role not in direct)

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 
-from app.users.store import AgentIdStore
+from app.users.store import EnreachIdStore
 
-__all__ = ["AgentBook"]
+__all__ = ["EnreachIdCache"]
 
 
-class AgentBook:
+class EnreachIdCache:
     """A copy of the ids in the store, renewed after every change and every few seconds.
 
     A decision must not wait for the database; another replica's change is seen with the next renewal.
     """
 
-    def __init__(self, *, store: AgentIdStore) -> None:
+    def __init__(self, *, store: EnreachIdStore) -> None:
         self._store = store
         self._agents: Mapping[str, str] = {}
 

@@ -12,26 +12,26 @@ import stamina
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import DataverseError
 from app.errors import ConflictError
-from app.users.store import AgentIdStore
-from app.users.user import AgentRecord
+from app.users.store import EnreachIdStore
+from app.users.user import EnreachIdRecord
 
-__all__ = ["AgentRecords", "ColumnRecords", "StoreRecords"]
+__all__ = ["ColumnIdRecords", "EnreachIdRecords", "StoreIdRecords"]
 
 _WRITES_AT_ONCE = 6
 """Well below the connections of the client, which calls need too."""
 _ATTEMPTS = 4
-_LONGEST_WAIT = 30.0
+_MAX_WAIT = 30.0
 _TOTAL_SECONDS = 90.0
 
 
-class AgentRecords(Protocol):
+class EnreachIdRecords(Protocol):
     """Keeps what Enreach calls the users of Dynamics."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of systemuser that `read` wants to find in the rows."""
 
-    async def read(self, rows: Iterable[Row]) -> dict[str, AgentRecord]:
+    async def read(self, rows: Iterable[Row]) -> dict[str, EnreachIdRecord]:
         """Return the records of these rows of systemuser by id; users without one are left out."""
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
@@ -41,7 +41,7 @@ class AgentRecords(Protocol):
         """Set the address in Enreach, or clear it with `None`; raises AppError."""
 
 
-class ColumnRecords:
+class ColumnIdRecords:
     """Keeps them on the Dynamics user, in the customer's own columns."""
 
     def __init__(self, *, client: DataverseClient, id_column: str, email_column: str | None) -> None:
@@ -54,12 +54,14 @@ class ColumnRecords:
         """The columns of the settings."""
         return (self._id_column,) if self._email_column is None else (self._id_column, self._email_column)
 
-    async def read(self, rows: Iterable[Row]) -> dict[str, AgentRecord]:
+    async def read(self, rows: Iterable[Row]) -> dict[str, EnreachIdRecord]:
         """Take the records out of the rows; nothing is asked."""
         found = {}
         for row in rows:
             email = row.get(self._email_column) if self._email_column else None
-            found[row["systemuserid"]] = AgentRecord(enreach_id=row.get(self._id_column) or None, email=email or None)
+            found[row["systemuserid"]] = EnreachIdRecord(
+                enreach_id=row.get(self._id_column) or None, email=email or None
+            )
         return found
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
@@ -94,11 +96,11 @@ class ColumnRecords:
                 await self._client.update(f"systemusers({user_id})", {column: value})
 
 
-class StoreRecords:
+class StoreIdRecords:
     """Keeps them here, for customers without such columns."""
 
     def __init__(
-        self, *, store: AgentIdStore, clock: Callable[[], float], on_change: Callable[[], Awaitable[None]]
+        self, *, store: EnreachIdStore, clock: Callable[[], float], on_change: Callable[[], Awaitable[None]]
     ) -> None:
         """`on_change` is awaited after every change, so that calls see it at once."""
         self._store = store
@@ -110,11 +112,11 @@ class StoreRecords:
         """None: Dynamics knows nothing of this."""
         return ()
 
-    async def read(self, rows: Iterable[Row]) -> dict[str, AgentRecord]:
+    async def read(self, rows: Iterable[Row]) -> dict[str, EnreachIdRecord]:
         """Look the users up in the store, all at once."""
         known = await self._store.load()
         wanted = (known.get(row["systemuserid"]) for row in rows)
-        return {kept.user_id: AgentRecord(enreach_id=kept.enreach_id, email=kept.email) for kept in wanted if kept}
+        return {kept.user_id: EnreachIdRecord(enreach_id=kept.enreach_id, email=kept.email) for kept in wanted if kept}
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
         """Change all of them in one go, or none; raises StoreError."""
@@ -133,4 +135,4 @@ def _choose_pause(error: Exception) -> float | bool:
     if not isinstance(error, DataverseError) or not error.transient:
         return False
     wait = error.facts.retry_after
-    return True if wait is None else wait if wait <= _LONGEST_WAIT else False
+    return True if wait is None else wait if wait <= _MAX_WAIT else False

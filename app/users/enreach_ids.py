@@ -7,11 +7,11 @@ from itertools import islice
 from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.store.audit import AuditStore
-from app.users.enreach_id_records import AgentRecords
-from app.users.enreach_users import EnreachIndex, EnreachPeople
+from app.users.enreach_id_records import EnreachIdRecords
+from app.users.enreach_users import EnreachIndex, EnreachUsers
 from app.users.matching import IdChange, IdOutcome, plan_ids
-from app.users.repository import PeopleReader
-from app.users.user import Person
+from app.users.repository import UserRepository
+from app.users.user import User
 from app.users.users import Users
 
 __all__ = ["EnreachIds"]
@@ -27,10 +27,10 @@ class EnreachIds:
     def __init__(
         self,
         *,
-        people: PeopleReader,
+        people: UserRepository,
         users: Users,
-        enreach: EnreachPeople,
-        records: AgentRecords,
+        enreach: EnreachUsers,
+        records: EnreachIdRecords,
         audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
@@ -63,9 +63,9 @@ class EnreachIds:
             go_on = await on_progress(len(settled))
         return settled
 
-    async def update_one(self, person: Person, index: EnreachIndex, *, overwrite: bool, who: str) -> IdChange:
+    async def update_one(self, user: User, index: EnreachIndex, *, overwrite: bool, who: str) -> IdChange:
         """Update the id of one user."""
-        (change,) = plan_ids([person], index, overwrite=overwrite)
+        (change,) = plan_ids([user], index, overwrite=overwrite)
         return (await self._write([change], who))[0] if change.is_write else change
 
     async def set_id(self, user_id: str, enreach_id: str | None, *, who: str) -> None:
@@ -74,57 +74,57 @@ class EnreachIds:
         Raises NotFoundError when it does not, InvalidInputError for an application, and ConflictError when the id
         could not be written.
         """
-        person = await self._people.read_one(user_id)
-        if person.is_application:
+        user = await self._people.read_one(user_id)
+        if user.is_application:
             raise InvalidInputError("an application has no Enreach user")
         if enreach_id is not None and enreach_id not in (await self._enreach.list_all()).ids:
             raise NotFoundError("Enreach knows no user with this id")
-        await self.clear_or_set(person, enreach_id, who=who)
+        await self.clear_or_set(user, enreach_id, who=who)
 
-    async def clear_or_set(self, person: Person, enreach_id: str | None, *, who: str) -> bool:
+    async def clear_or_set(self, user: User, enreach_id: str | None, *, who: str) -> bool:
         """Write one id and note it; False when it stood there before. Raises ConflictError."""
-        if (person.record.enreach_id or "").casefold() == (enreach_id or ""):
+        if (user.record.enreach_id or "").casefold() == (enreach_id or ""):
             return False
-        failed = await self._records.put_ids({person.id: enreach_id})
+        failed = await self._records.put_ids({user.id: enreach_id})
         if failed:
-            raise ConflictError(f"the id could not be written: {failed[person.id]}")
+            raise ConflictError(f"the id could not be written: {failed[user.id]}")
         await self._audit.add(
             at=self._clock(),
             who=who,
             what="enreach_id.cleared" if enreach_id is None else "enreach_id.set",
-            target=f"user/{person.id}",
-            before={"enreach_id": person.record.enreach_id},
+            target=f"user/{user.id}",
+            before={"enreach_id": user.record.enreach_id},
             after={"enreach_id": enreach_id},
         )
         return True
 
-    async def set_email(self, person: Person, email: str | None, *, who: str) -> Person:
+    async def set_email(self, user: User, email: str | None, *, who: str) -> User:
         """Set the address in Enreach, or clear it, and return the person as they are then. Raises AppError."""
-        if person.record.email == email:
-            return person
-        await self._records.put_email(person.id, email)
+        if user.record.email == email:
+            return user
+        await self._records.put_email(user.id, email)
         await self._audit.add(
             at=self._clock(),
             who=who,
             what="enreach_email.set" if email else "enreach_email.cleared",
-            target=f"user/{person.id}",
-            before={"enreach_email": person.record.email},
+            target=f"user/{user.id}",
+            before={"enreach_email": user.record.email},
             after={"enreach_email": email},
         )
-        return replace(person, record=replace(person.record, email=email))
+        return replace(user, record=replace(user.record, email=email))
 
-    async def _list_voice_users(self) -> list[Person]:
+    async def _list_voice_users(self) -> list[User]:
         catalogue = await self._users.read_catalogue()
         voices = await self._users.describe_all(await self._people.read_all(), catalogue)
-        return [voice.person for voice in voices if voice.list_carriers() and not voice.person.is_application]
+        return [voice.user for voice in voices if voice.list_carriers() and not voice.user.is_application]
 
     async def _write(self, batch: Sequence[IdChange], who: str) -> list[IdChange]:
-        wanted = {change.person.id: change.enreach_id for change in batch}
+        wanted = {change.user.id: change.enreach_id for change in batch}
         try:
             failed = await self._records.put_ids(wanted)
         except DataverseError as error:
             failed = dict.fromkeys(wanted, error.detail)
-        before = {change.person.id: change.person.record.enreach_id for change in batch}
+        before = {change.user.id: change.user.record.enreach_id for change in batch}
         written = {user: enreach_id for user, enreach_id in wanted.items() if user not in failed}
         if written:
             await self._audit.add(
@@ -136,8 +136,8 @@ class EnreachIds:
                 after=written,
             )
         return [
-            replace(change, outcome=IdOutcome.FAILED, reason=failed[change.person.id])
-            if change.person.id in failed
+            replace(change, outcome=IdOutcome.FAILED, reason=failed[change.user.id])
+            if change.user.id in failed
             else change
             for change in batch
         ]

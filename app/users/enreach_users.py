@@ -8,9 +8,9 @@ from app.enreach.client import EnreachClient
 from app.enreach.errors import EnreachError, EnreachNotConfiguredError, EnreachTimeoutError
 from app.enreach.records import EnreachUser
 
-__all__ = ["EnreachIndex", "EnreachPeople", "EnreachSilence"]
+__all__ = ["EnreachIndex", "EnreachSilence", "EnreachUsers"]
 
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 """A list of users is shown without Enreach rather than late."""
 
 
@@ -36,7 +36,7 @@ class EnreachSilence:
         return f"{self.error.title}: {self.error.detail}"
 
 
-class EnreachPeople:
+class EnreachUsers:
     """Lists them, or says truthfully that it cannot."""
 
     def __init__(self, *, client: EnreachClient | None) -> None:
@@ -46,7 +46,7 @@ class EnreachPeople:
     async def ask(self) -> EnreachIndex | EnreachSilence:
         """Return everybody, or why not; never raises for what Enreach does, and does not wait long for it."""
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 return await self.list_all()
         except EnreachError as error:
             return EnreachSilence(error=error)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.users.enreach_users import EnreachIndex
-from app.users.user import Person
+from app.users.user import User
 
 __all__ = ["IdChange", "IdOutcome", "plan_ids"]
 
@@ -32,7 +32,7 @@ class IdOutcome(StrEnum):
 class IdChange:
     """What is to happen to the id of one user, or has happened."""
 
-    person: Person
+    user: User
     outcome: IdOutcome
     enreach_id: str | None = None
     """The id that fits."""
@@ -46,12 +46,12 @@ class IdChange:
         return self.outcome is IdOutcome.MATCHED
 
 
-def plan_ids(people: Iterable[Person], index: EnreachIndex, *, overwrite: bool) -> list[IdChange]:
+def plan_ids(people: Iterable[User], index: EnreachIndex, *, overwrite: bool) -> list[IdChange]:
     """Plan the id of each person: by the address in Dynamics, then by the override, without regard to case.
 
     Source: administrator guide, "Enable & Disable Users". Two people never get the same id.
     """
-    changes = [_plan(person, index, overwrite=overwrite) for person in people]
+    changes = [_plan(user, index, overwrite=overwrite) for user in people]
     wanted: dict[str, int] = {}
     for change in changes:
         if change.enreach_id and change.outcome is not IdOutcome.SKIPPED:
@@ -59,14 +59,14 @@ def plan_ids(people: Iterable[Person], index: EnreachIndex, *, overwrite: bool) 
     return [_refuse_sharing(change) if wanted.get(change.enreach_id or "", 0) > 1 else change for change in changes]
 
 
-def _plan(person: Person, index: EnreachIndex, *, overwrite: bool) -> IdChange:
-    if person.is_application or not person.active:
-        reason = "an application has no Enreach user" if person.is_application else "disabled in Dynamics"
-        return IdChange(person=person, outcome=IdOutcome.SKIPPED, reason=reason)
-    found = _find(person, index)
+def _plan(user: User, index: EnreachIndex, *, overwrite: bool) -> IdChange:
+    if user.is_application or not user.active:
+        reason = "an application has no Enreach user" if user.is_application else "disabled in Dynamics"
+        return IdChange(user=user, outcome=IdOutcome.SKIPPED, reason=reason)
+    found = _find(user, index)
     if found.outcome is not IdOutcome.MATCHED:
         return found
-    present = person.record.enreach_id
+    present = user.record.enreach_id
     if present and present.casefold() == found.enreach_id:
         return _settle(found, IdOutcome.ALREADY_RIGHT)
     if present and not overwrite:
@@ -74,31 +74,31 @@ def _plan(person: Person, index: EnreachIndex, *, overwrite: bool) -> IdChange:
     return found
 
 
-def _find(person: Person, index: EnreachIndex) -> IdChange:
+def _find(user: User, index: EnreachIndex) -> IdChange:
     candidates = {
-        "email": index.by_address.get((person.email or "").strip().casefold(), ()),
-        "override": index.by_address.get((person.record.email or "").strip().casefold(), ()),
+        "email": index.by_address.get((user.email or "").strip().casefold(), ()),
+        "override": index.by_address.get((user.record.email or "").strip().casefold(), ()),
     }
     ids = dict.fromkeys(enreach_id for found in candidates.values() for enreach_id in found)
     if not ids:
         return IdChange(
-            person=person,
+            user=user,
             outcome=IdOutcome.UNMATCHED,
             reason="no Enreach user has this address; set the Enreach e-mail when the two addresses differ",
         )
     if len(ids) > 1:
         return IdChange(
-            person=person,
+            user=user,
             outcome=IdOutcome.AMBIGUOUS,
             reason=f"{len(ids)} Enreach users fit; correct the addresses, or set the id by hand",
         )
     matched_by = next(name for name, found in candidates.items() if found)
-    return IdChange(person=person, outcome=IdOutcome.MATCHED, enreach_id=next(iter(ids)), matched_by=matched_by)
+    return IdChange(user=user, outcome=IdOutcome.MATCHED, enreach_id=next(iter(ids)), matched_by=matched_by)
 
 
 def _settle(found: IdChange, outcome: IdOutcome, reason: str = "") -> IdChange:
     return IdChange(
-        person=found.person,
+        user=found.user,
         outcome=outcome,
         enreach_id=found.enreach_id,
         matched_by=found.matched_by,

@@ -10,7 +10,7 @@ from app.auth.roles import PERMISSIONS, Permission, Role
 from app.users.deps import OwnIdentityDep, OwnReadinessDep, UsersDep
 from app.users.readiness import ItemGroup
 from app.users.schemas import ItemBody
-from app.users.users import AssessedPerson
+from app.users.users import AssessedUser
 from app.web.problems import problems
 
 __all__ = ["router"]
@@ -37,11 +37,11 @@ class OwnReadinessBody(BaseModel):
     readiness: list[ItemBody]
 
     @classmethod
-    def of(cls, assessed: AssessedPerson) -> Self:
+    def of(cls, assessed: AssessedUser) -> Self:
         """Take somebody with their checklist."""
         return cls(
-            user_id=assessed.voice.person.id,
-            name=assessed.voice.person.name,
+            user_id=assessed.voice.user.id,
+            name=assessed.voice.user.name,
             ready=assessed.readiness.is_ready(ItemGroup.VOICE),
             ready_for_enterprise_calls=assessed.readiness.is_ready(ItemGroup.ENTERPRISE_CALLS),
             readiness=[ItemBody.of(item) for item in assessed.readiness.items],

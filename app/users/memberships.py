@@ -6,27 +6,27 @@ from dataclasses import dataclass
 from app.dataverse.client import DataverseClient, Row
 from app.users.dataverse_rows import read_rows, read_rows_for
 from app.users.role_catalog import Catalogue
-from app.users.user import HeldRole, Person, Profile, VoicePerson
+from app.users.user import HeldRole, Profile, User, VoiceUser
 
-__all__ = ["Holdings", "read_holdings"]
+__all__ = ["Memberships", "read_memberships"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
+class Memberships:
     """Roles and profiles by user."""
 
     roles: Mapping[str, tuple[HeldRole, ...]]
     profiles: Mapping[str, tuple[Profile, ...]] | None
 
-    def describe(self, person: Person) -> VoicePerson:
+    def describe(self, user: User) -> VoiceUser:
         """Put a person together with what they hold."""
-        profiles = None if self.profiles is None else self.profiles.get(person.id, ())
-        return VoicePerson(person=person, roles=self.roles.get(person.id, ()), profiles=profiles)
+        profiles = None if self.profiles is None else self.profiles.get(user.id, ())
+        return VoiceUser(user=user, roles=self.roles.get(user.id, ()), profiles=profiles)
 
 
-async def read_holdings(
+async def read_memberships(
     client: DataverseClient, catalogue: Catalogue, users: Collection[str] | None, *, strong: bool = False
-) -> Holdings:
+) -> Memberships:
     """Read what these users hold, or what anybody holds for `None`; `strong` for reading back a change.
 
     Effective roles are the direct ones and those of teams (Dataverse contract, section 7.2). Raises DataverseError.
@@ -38,7 +38,7 @@ async def read_holdings(
         roles.setdefault(link["systemuserid"], []).append(_name_role(catalogue, link["roleid"]))
     for link in memberships:
         roles.setdefault(link["systemuserid"], []).extend(_list_team_roles(catalogue, link["teamid"]))
-    return Holdings(
+    return Memberships(
         roles={user: tuple(held) for user, held in roles.items()},
         profiles=await _read_profiles(client, catalogue, users, strong=strong),
     )

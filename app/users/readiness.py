@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.settings import Role
 from app.store.confirmations import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
-from app.users.user import VoicePerson
+from app.users.user import VoiceUser
 
 __all__ = ["ASSIGNEE", "WEB_PHONE", "ItemGroup", "ItemState", "Readiness", "ReadinessItem", "Surroundings", "judge"]
 
@@ -78,9 +78,9 @@ class Surroundings:
     """Who confirmed the `DefaultCrmAssignee` of the phone-call synchronisation."""
 
 
-def judge(voice: VoicePerson, surroundings: Surroundings) -> Readiness:
+def judge(voice: VoiceUser, surroundings: Surroundings) -> Readiness:
     """Judge every item."""
-    if voice.person.is_application:
+    if voice.user.is_application:
         return Readiness(items=(_judge_application(voice),))
     return Readiness(
         items=(
@@ -96,7 +96,7 @@ def judge(voice: VoicePerson, surroundings: Surroundings) -> Readiness:
     )
 
 
-def _judge_application(voice: VoicePerson) -> ReadinessItem:
+def _judge_application(voice: VoiceUser) -> ReadinessItem:
     held = any(role.name == Role.VOICE_API_USER for role in voice.roles)
     return ReadinessItem(
         id="voice_api_user_role",
@@ -107,8 +107,8 @@ def _judge_application(voice: VoicePerson) -> ReadinessItem:
     )
 
 
-def _judge_active(voice: VoicePerson) -> ReadinessItem:
-    active = voice.person.active
+def _judge_active(voice: VoiceUser) -> ReadinessItem:
+    active = voice.user.active
     return ReadinessItem(
         id="dynamics_active",
         title="Active in Dynamics",
@@ -119,7 +119,7 @@ def _judge_active(voice: VoicePerson) -> ReadinessItem:
     )
 
 
-def _judge_enreach(voice: VoicePerson, enreach: EnreachIndex | EnreachSilence) -> ReadinessItem:
+def _judge_enreach(voice: VoiceUser, enreach: EnreachIndex | EnreachSilence) -> ReadinessItem:
     state, reason, what_to_do = _look_in_enreach(voice, enreach)
     return ReadinessItem(
         id="enreach_active",
@@ -131,19 +131,19 @@ def _judge_enreach(voice: VoicePerson, enreach: EnreachIndex | EnreachSilence) -
     )
 
 
-def _look_in_enreach(voice: VoicePerson, enreach: EnreachIndex | EnreachSilence) -> tuple[ItemState, str, str]:
+def _look_in_enreach(voice: VoiceUser, enreach: EnreachIndex | EnreachSilence) -> tuple[ItemState, str, str]:
     if isinstance(enreach, EnreachSilence):
         return ItemState.UNKNOWN, enreach.reason, "Make Enreach reachable, then look again."
-    record = voice.person.record
-    addresses = {(text or "").strip().casefold() for text in (voice.person.email, record.email)} - {""}
+    record = voice.user.record
+    addresses = {(text or "").strip().casefold() for text in (voice.user.email, record.email)} - {""}
     if (record.enreach_id or "").casefold() in enreach.ids or any(each in enreach.by_address for each in addresses):
         return ItemState.OK, "", ""
     reason = "Enreach knows neither the id nor an address of this user."
     return ItemState.MISSING, reason, "Create the user in Enreach, or set the Enreach e-mail when the addresses differ."
 
 
-def _judge_web_phone(voice: VoicePerson, confirmed: Mapping[str, Confirmation]) -> ReadinessItem:
-    found = confirmed.get(voice.person.id) or confirmed.get(EVERYBODY)
+def _judge_web_phone(voice: VoiceUser, confirmed: Mapping[str, Confirmation]) -> ReadinessItem:
+    found = confirmed.get(voice.user.id) or confirmed.get(EVERYBODY)
     scope = "for everybody " if found and found.subject == EVERYBODY else ""
     return ReadinessItem(
         id=WEB_PHONE,
@@ -160,7 +160,7 @@ def _cite(confirmed: Confirmation, scope: str = "") -> str:
     return f"Confirmed {scope}by {confirmed.who}" + (f': "{confirmed.note}".' if confirmed.note else ".")
 
 
-def _judge_role(voice: VoicePerson) -> ReadinessItem:
+def _judge_role(voice: VoiceUser) -> ReadinessItem:
     carriers = voice.list_carriers()
     return ReadinessItem(
         id="voice_user_role",
@@ -172,8 +172,8 @@ def _judge_role(voice: VoicePerson) -> ReadinessItem:
     )
 
 
-def _judge_id(voice: VoicePerson, enreach: EnreachIndex | EnreachSilence) -> ReadinessItem:
-    present = voice.person.record.enreach_id
+def _judge_id(voice: VoiceUser, enreach: EnreachIndex | EnreachSilence) -> ReadinessItem:
+    present = voice.user.record.enreach_id
     state, reason, what_to_do = ItemState.OK, "", ""
     if not present:
         state, reason = ItemState.MISSING, "No Enreach user id is set."
@@ -193,8 +193,8 @@ def _judge_id(voice: VoicePerson, enreach: EnreachIndex | EnreachSilence) -> Rea
     )
 
 
-def _judge_email(voice: VoicePerson) -> ReadinessItem:
-    present = bool(voice.person.email)
+def _judge_email(voice: VoiceUser) -> ReadinessItem:
+    present = bool(voice.user.email)
     return ReadinessItem(
         id="email",
         title="E-mail address in Dynamics",
@@ -205,8 +205,8 @@ def _judge_email(voice: VoicePerson) -> ReadinessItem:
     )
 
 
-def _judge_mobile(voice: VoicePerson) -> ReadinessItem:
-    mobile = voice.person.mobile
+def _judge_mobile(voice: VoiceUser) -> ReadinessItem:
+    mobile = voice.user.mobile
     state, reason = ItemState.OK, ""
     if not mobile:
         state, reason = ItemState.MISSING, "No mobile number is set."

@@ -11,10 +11,10 @@ from app.dataverse.queries import build_path
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.store.pages import Page
 from app.users.dataverse_rows import build_any, quote_text, read_page_rows, read_rows
-from app.users.enreach_id_records import AgentRecords
-from app.users.user import AgentRecord, Identity, Person
+from app.users.enreach_id_records import EnreachIdRecords
+from app.users.user import EnreachIdRecord, Identity, User
 
-__all__ = ["PeopleReader"]
+__all__ = ["UserRepository"]
 
 _COLUMNS = (
     "systemuserid",
@@ -36,16 +36,14 @@ _TOKEN = re.compile(r"[\w.~!*()'%-]{1,4000}", re.ASCII)
 _FOREIGN_CURSOR = "the cursor is not one that a page of this list gave"
 
 
-class PeopleReader:
+class UserRepository:
     """Turns rows of systemuser into people, together with what we keep of them. Everything raises DataverseError."""
 
-    def __init__(self, *, client: DataverseClient, records: AgentRecords) -> None:
+    def __init__(self, *, client: DataverseClient, records: EnreachIdRecords) -> None:
         self._client = client
         self._records = records
 
-    async def read_page(
-        self, *, search: str | None, active: bool | None, limit: int, after: str | None
-    ) -> Page[Person]:
+    async def read_page(self, *, search: str | None, active: bool | None, limit: int, after: str | None) -> Page[User]:
         """Read a page by name; `search` is part of a name or address, `after` the `next` of the page before.
 
         Raises InvalidInputError for a cursor that came from elsewhere.
@@ -59,12 +57,12 @@ class PeopleReader:
             return Page(tuple(people), _write_cursor(page.get("@odata.nextLink")))
         return Page((), None)
 
-    async def read_all(self) -> list[Person]:
+    async def read_all(self) -> list[User]:
         """Read everybody, applications included."""
         rows = await read_rows(self._client, "systemusers", select=self._select(), orderby="fullname asc")
         return await self._understand(rows)
 
-    async def read_some(self, ids: Sequence[str]) -> list[Person]:
+    async def read_some(self, ids: Sequence[str]) -> list[User]:
         """Read these users; those that do not exist are left out."""
         rows: list[Row] = []
         for start in range(0, len(ids), 50):
@@ -72,7 +70,7 @@ class PeopleReader:
             rows += await read_rows(self._client, "systemusers", select=self._select(), filter=batch)
         return await self._understand(rows)
 
-    async def read_one(self, user_id: str) -> Person:
+    async def read_one(self, user_id: str) -> User:
         """Read one user past the server's caches; raises NotFoundError."""
         path = build_path(f"systemusers({user_id})", {"$select": self._select()})
         try:
@@ -81,7 +79,7 @@ class PeopleReader:
             raise NotFoundError(f"there is no user {user_id} in Dynamics") from exc
         return (await self._understand([row]))[0]
 
-    async def find(self, identity: Identity) -> Person:
+    async def find(self, identity: Identity) -> User:
         """Find who a token speaks of: by object id, else by login, else by address, and never by guessing.
 
         Raises NotFoundError for nobody, and ConflictError when several fit.
@@ -100,7 +98,7 @@ class PeopleReader:
                 return found[0]
         raise NotFoundError("no user of Dynamics fits your token")
 
-    async def _find_by(self, column: str, values: Sequence[str]) -> list[Person]:
+    async def _find_by(self, column: str, values: Sequence[str]) -> list[User]:
         is_id = column == "azureactivedirectoryobjectid"
         wanted = " or ".join(f"{column} eq {value if is_id else quote_text(value)}" for value in values)
         rows = await read_rows(
@@ -116,13 +114,13 @@ class PeopleReader:
         options = {"$select": self._select(), "$filter": condition, "$orderby": orderby}
         return build_path("systemusers", options)
 
-    async def _understand(self, rows: Sequence[Row]) -> list[Person]:
+    async def _understand(self, rows: Sequence[Row]) -> list[User]:
         records = await self._records.read(rows)
-        return [replace(_read(row), record=records.get(row["systemuserid"], AgentRecord())) for row in rows]
+        return [replace(_read(row), record=records.get(row["systemuserid"], EnreachIdRecord())) for row in rows]
 
 
-def _read(row: Row) -> Person:
-    return Person(
+def _read(row: Row) -> User:
+    return User(
         id=row["systemuserid"],
         name=row.get("fullname") or "",
         email=row.get("internalemailaddress") or None,

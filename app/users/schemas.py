@@ -13,7 +13,7 @@ from app.users.readiness import ItemGroup, ItemState, ReadinessItem
 from app.users.steps import StepState, UserChange, UserChangeState
 from app.users.user import HeldRole
 from app.users.user_changes import ChangedUser, RoleChange
-from app.users.users import AssessedPerson
+from app.users.users import AssessedUser
 
 __all__ = [
     "BulkRowBody",
@@ -102,20 +102,20 @@ class UserBody(BaseModel):
     readiness: list[ItemBody]
 
     @classmethod
-    def of(cls, assessed: AssessedPerson) -> Self:
+    def of(cls, assessed: AssessedUser) -> Self:
         """Take a user with their checklist."""
-        person, voice, readiness = assessed.voice.person, assessed.voice, assessed.readiness
+        user, voice, readiness = assessed.voice.user, assessed.voice, assessed.readiness
         profiles = voice.profiles
         return cls(
-            id=person.id,
-            name=person.name,
-            email=person.email,
-            login=person.login,
-            mobile=mask(person.mobile) or None,
-            active=person.active,
-            is_application=person.is_application,
-            enreach_user_id=person.record.enreach_id,
-            enreach_email=person.record.email,
+            id=user.id,
+            name=user.name,
+            email=user.email,
+            login=user.login,
+            mobile=mask(user.mobile) or None,
+            active=user.active,
+            is_application=user.is_application,
+            enreach_user_id=user.record.enreach_id,
+            enreach_email=user.record.email,
             roles=[RoleBody.of(role) for role in voice.roles],
             profiles=None if profiles is None else [ProfileBody(id=p.id, name=p.name) for p in profiles],
             ready=readiness.is_ready(ItemGroup.VOICE),
@@ -132,7 +132,7 @@ class UserPage(BaseModel):
     next: str | None = Field(description="Pass as `after` for the next page; null on the last one.")
 
     @classmethod
-    def of(cls, page: Page[AssessedPerson]) -> Self:
+    def of(cls, page: Page[AssessedUser]) -> Self:
         """Take a page."""
         return cls(items=[UserBody.of(each) for each in page.items], next=page.next)
 
@@ -190,10 +190,10 @@ class IdChangeBody(BaseModel):
     def of(cls, change: IdChange) -> Self:
         """Take the change of an id."""
         return cls(
-            user_id=change.person.id,
+            user_id=change.user.id,
             outcome=change.outcome,
             enreach_user_id=change.enreach_id,
-            previous=change.person.record.enreach_id,
+            previous=change.user.record.enreach_id,
             matched_by=change.matched_by,
             reason=change.reason,
         )

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from app.store.database import Database
 from app.store.tables import agent_ids
 
-__all__ = ["AgentId", "AgentIdStore"]
+__all__ = ["EnreachIdStore", "StoredEnreachId"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentId:
+class StoredEnreachId:
     """What is kept of one Dynamics user."""
 
     user_id: str
@@ -24,24 +24,24 @@ class AgentId:
     """Seconds since the epoch."""
 
 
-class AgentIdStore:
+class EnreachIdStore:
     """Keeps ids and e-mail overrides by Dynamics user; the two are set apart from each other."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
 
-    async def load(self) -> dict[str, AgentId]:
+    async def load(self) -> dict[str, StoredEnreachId]:
         """Read all of them by Dynamics user."""
         async with self._database.read() as connection:
             rows = await connection.execute(select(agent_ids))
-            return {row["user_id"]: AgentId(**row) for row in rows.mappings()}
+            return {row["user_id"]: StoredEnreachId(**row) for row in rows.mappings()}
 
-    async def get(self, user_id: str) -> AgentId | None:
+    async def get(self, user_id: str) -> StoredEnreachId | None:
         """Read what is kept of one user."""
         async with self._database.read() as connection:
             found = await connection.execute(select(agent_ids).where(agent_ids.c.user_id == user_id))
             row = found.mappings().one_or_none()
-        return None if row is None else AgentId(**row)
+        return None if row is None else StoredEnreachId(**row)
 
     async def put_enreach_ids(self, ids: Mapping[str, str | None], *, now: float) -> None:
         """Set the Enreach ids of many users, or take them away with `None`; e-mail overrides stay."""

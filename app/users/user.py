@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from app.settings import Role
 
-__all__ = ["AgentRecord", "HeldRole", "Identity", "Person", "Profile", "Team", "VoicePerson"]
+__all__ = ["EnreachIdRecord", "HeldRole", "Identity", "Profile", "Team", "User", "VoiceUser"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRecord:
+class EnreachIdRecord:
     """What is kept of a Dynamics user so that Enreach and we mean the same person."""
 
     enreach_id: str | None = None
@@ -18,7 +18,7 @@ class AgentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class User:
     """One row of `systemusers` (Dataverse contract, section 7.1)."""
 
     id: str
@@ -32,7 +32,7 @@ class Person:
     is_application: bool = False
     unit_id: str | None = None
     """The business unit, which decides which copy of a role fits."""
-    record: AgentRecord = AgentRecord()
+    record: EnreachIdRecord = EnreachIdRecord()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +74,10 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoicePerson:
+class VoiceUser:
     """A person with everything of interest they hold."""
 
-    person: Person
+    user: User
     roles: tuple[HeldRole, ...] = ()
     """Direct ones and those of teams; only roles of Voice and their equivalents."""
     profiles: tuple[Profile, ...] | None = None

@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from app.dataverse.errors import DataverseError
 from app.errors import InvalidInputError
 from app.settings import Role
-from app.users.enabling import DisableWish, EnableWish, Enabling
+from app.users.enabling import DisableOptions, EnableOptions, Enabling
 from app.users.enreach_ids import EnreachIds
-from app.users.enreach_users import EnreachPeople, EnreachSilence
+from app.users.enreach_users import EnreachSilence, EnreachUsers
 from app.users.matching import IdChange, IdOutcome
 from app.users.pairs import ask_both
-from app.users.repository import PeopleReader
-from app.users.role_assignment import Grants
+from app.users.repository import UserRepository
+from app.users.role_assignment import RoleAssignments
 from app.users.role_catalog import Catalogue
 from app.users.steps import UserChange
-from app.users.user import HeldRole, Person, VoicePerson
-from app.users.users import AssessedPerson, Users
+from app.users.user import HeldRole, User, VoiceUser
+from app.users.users import AssessedUser, Users
 
-__all__ = ["ChangedUser", "RoleChange", "UserDesk"]
+__all__ = ["ChangedUser", "RoleChange", "UserAdministration"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class ChangedUser:
     """What was done, and how the user stands now."""
 
     change: UserChange
-    user: AssessedPerson | None
+    user: AssessedUser | None
     """`None` when the user could not be read again."""
 
 
@@ -42,27 +42,27 @@ class RoleChange:
     """What came of the id, which Voice User brings up to date."""
 
 
-class UserDesk:
+class UserAdministration:
     """Reads what a change needs, makes it, and shows the result. Everything raises AppError for what fails at once."""
 
     def __init__(
         self,
         *,
-        people: PeopleReader,
+        people: UserRepository,
         users: Users,
-        enreach: EnreachPeople,
-        grants: Grants,
+        enreach: EnreachUsers,
+        role_assignments: RoleAssignments,
         ids: EnreachIds,
         enabling: Enabling,
     ) -> None:
         self._people = people
         self._users = users
         self._enreach = enreach
-        self._grants = grants
+        self._grants = role_assignments
         self._ids = ids
         self._enabling = enabling
 
-    async def enable(self, user_id: str, wish: EnableWish, *, who: str, dry_run: bool) -> ChangedUser:
+    async def enable(self, user_id: str, wish: EnableOptions, *, who: str, dry_run: bool) -> ChangedUser:
         """Enable a user step by step; what failed is in the steps."""
         (voice, catalogue), enreach = await ask_both(self._read(user_id), self._enreach.ask())
         change = await self._enabling.enable(
@@ -70,7 +70,7 @@ class UserDesk:
         )
         return ChangedUser(change=change, user=await self._show_again(user_id))
 
-    async def disable(self, user_id: str, wish: DisableWish, *, who: str, dry_run: bool) -> ChangedUser:
+    async def disable(self, user_id: str, wish: DisableOptions, *, who: str, dry_run: bool) -> ChangedUser:
         """Disable a user step by step; what failed, and what still grants Voice, is in the change."""
         voice, catalogue = await self._read(user_id)
         change = await self._enabling.disable(voice, wish, catalogue=catalogue, who=who, dry_run=dry_run)
@@ -80,7 +80,7 @@ class UserDesk:
         """Assign a role of Voice directly; Voice User brings the id up to date as well, as far as Enreach answers."""
         voice, catalogue = await self._read(user_id)
         after = await self._grants.assign(voice, role, catalogue, who=who)
-        id_update = await self._update_id(voice.person, who=who) if role is Role.VOICE_USER else None
+        id_update = await self._update_id(voice.user, who=who) if role is Role.VOICE_USER else None
         return replace(_compare(role, voice, after), id_update=id_update)
 
     async def remove_role(self, user_id: str, role: Role, *, who: str) -> RoleChange:
@@ -94,28 +94,28 @@ class UserDesk:
 
         Raises EnreachError after the address is set when Enreach does not answer.
         """
-        person = await self._people.read_one(user_id)
-        if person.is_application:
+        user = await self._people.read_one(user_id)
+        if user.is_application:
             raise InvalidInputError("an application has no Enreach user")
-        changed = await self._ids.set_email(person, email, who=who)
+        changed = await self._ids.set_email(user, email, who=who)
         return await self._ids.update_one(changed, await self._enreach.list_all(), overwrite=False, who=who)
 
-    async def set_id(self, user_id: str, enreach_id: str | None, *, who: str) -> AssessedPerson:
+    async def set_id(self, user_id: str, enreach_id: str | None, *, who: str) -> AssessedUser:
         """Set the id by hand, or clear it."""
         await self._ids.set_id(user_id, enreach_id, who=who)
         return await self._users.show(user_id)
 
-    async def _update_id(self, person: Person, *, who: str) -> IdChange:
+    async def _update_id(self, user: User, *, who: str) -> IdChange:
         enreach = await self._enreach.ask()
         if isinstance(enreach, EnreachSilence):
-            return IdChange(person=person, outcome=IdOutcome.FAILED, reason=enreach.reason)
-        return await self._ids.update_one(person, enreach, overwrite=False, who=who)
+            return IdChange(user=user, outcome=IdOutcome.FAILED, reason=enreach.reason)
+        return await self._ids.update_one(user, enreach, overwrite=False, who=who)
 
-    async def _read(self, user_id: str) -> tuple[VoicePerson, Catalogue]:
-        person, catalogue = await ask_both(self._people.read_one(user_id), self._users.read_catalogue())
-        return await self._users.describe(person, catalogue), catalogue
+    async def _read(self, user_id: str) -> tuple[VoiceUser, Catalogue]:
+        user, catalogue = await ask_both(self._people.read_one(user_id), self._users.read_catalogue())
+        return await self._users.describe(user, catalogue), catalogue
 
-    async def _show_again(self, user_id: str) -> AssessedPerson | None:
+    async def _show_again(self, user_id: str) -> AssessedUser | None:
         """Show the user after a change; that this fails must not hide what the change was."""
         try:
             return await self._users.show(user_id)
@@ -123,7 +123,7 @@ class UserDesk:
             return None
 
 
-def _compare(role: Role, before: VoicePerson, after: VoicePerson) -> RoleChange:
+def _compare(role: Role, before: VoiceUser, after: VoiceUser) -> RoleChange:
     return RoleChange(
-        user_id=before.person.id, role=role, changed=after is not before, before=before.roles, after=after.roles
+        user_id=before.user.id, role=role, changed=after is not before, before=before.roles, after=after.roles
     )

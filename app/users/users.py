@@ -9,15 +9,15 @@ from app.settings import VoiceSettings
 from app.store.audit import AuditStore
 from app.store.confirmations import EVERYBODY, Confirmation, ConfirmationStore
 from app.store.pages import Page
-from app.users.enreach_users import EnreachPeople
-from app.users.memberships import read_holdings
+from app.users.enreach_users import EnreachUsers
+from app.users.memberships import read_memberships
 from app.users.pairs import ask_both
 from app.users.readiness import ASSIGNEE, WEB_PHONE, Readiness, Surroundings, judge
-from app.users.repository import PeopleReader
+from app.users.repository import UserRepository
 from app.users.role_catalog import Catalogue, read_catalogue
-from app.users.user import Identity, Person, VoicePerson
+from app.users.user import Identity, User, VoiceUser
 
-__all__ = ["AssessedPerson", "UserSearch", "Users"]
+__all__ = ["AssessedUser", "UserSearch", "Users"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class UserSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssessedPerson:
+class AssessedUser:
     """A user with their checklist."""
 
-    voice: VoicePerson
+    voice: VoiceUser
     readiness: Readiness
 
 
@@ -45,8 +45,8 @@ class Users:
         self,
         *,
         client: DataverseClient,
-        people: PeopleReader,
-        enreach: EnreachPeople,
+        people: UserRepository,
+        enreach: EnreachUsers,
         confirmations: ConfirmationStore,
         audit: AuditStore,
         voice: VoiceSettings,
@@ -60,7 +60,7 @@ class Users:
         self._voice = voice
         self._clock = clock
 
-    async def page(self, search: UserSearch, *, limit: int, after: str | None) -> Page[AssessedPerson]:
+    async def page(self, search: UserSearch, *, limit: int, after: str | None) -> Page[AssessedUser]:
         """List users by name, each with their checklist; Enreach is asked once."""
         page, (catalogue, surroundings) = await ask_both(
             self._people.read_page(search=search.text, active=search.active, limit=limit, after=after),
@@ -69,11 +69,11 @@ class Users:
         assessed = await self._assess(page.items, catalogue, surroundings)
         return Page(tuple(assessed), page.next)
 
-    async def show(self, user_id: str) -> AssessedPerson:
+    async def show(self, user_id: str) -> AssessedUser:
         """Show one user; raises NotFoundError."""
         return await self._assess_one(await self._people.read_one(user_id))
 
-    async def show_own(self, identity: Identity) -> AssessedPerson:
+    async def show_own(self, identity: Identity) -> AssessedUser:
         """Show whom a token speaks of; raises NotFoundError and ConflictError."""
         return await self._assess_one(await self._people.find(identity))
 
@@ -93,15 +93,15 @@ class Users:
         """
         await self._confirm(ASSIGNEE, None, confirmed=confirmed, who=who, note=note)
 
-    async def describe(self, person: Person, catalogue: Catalogue) -> VoicePerson:
+    async def describe(self, user: User, catalogue: Catalogue) -> VoiceUser:
         """Read what a person holds this moment, past the server's caches."""
-        holdings = await read_holdings(self._client, catalogue, [person.id], strong=True)
-        return holdings.describe(person)
+        memberships = await read_memberships(self._client, catalogue, [user.id], strong=True)
+        return memberships.describe(user)
 
-    async def describe_all(self, people: Sequence[Person], catalogue: Catalogue) -> list[VoicePerson]:
+    async def describe_all(self, people: Sequence[User], catalogue: Catalogue) -> list[VoiceUser]:
         """Read what everybody holds, in a few questions."""
-        holdings = await read_holdings(self._client, catalogue, None)
-        return [holdings.describe(person) for person in people]
+        memberships = await read_memberships(self._client, catalogue, None)
+        return [memberships.describe(user) for user in people]
 
     async def read_catalogue(self) -> Catalogue:
         """Read what there is to hold."""
@@ -134,16 +134,16 @@ class Users:
             after={item: who} if confirmed else None,
         )
 
-    async def _assess_one(self, person: Person) -> AssessedPerson:
+    async def _assess_one(self, user: User) -> AssessedUser:
         catalogue, surroundings = await ask_both(self.read_catalogue(), self.read_surroundings())
-        voice = await self.describe(person, catalogue)
-        return AssessedPerson(voice=voice, readiness=judge(voice, surroundings))
+        voice = await self.describe(user, catalogue)
+        return AssessedUser(voice=voice, readiness=judge(voice, surroundings))
 
     async def _assess(
-        self, people: Sequence[Person], catalogue: Catalogue, surroundings: Surroundings
-    ) -> list[AssessedPerson]:
+        self, people: Sequence[User], catalogue: Catalogue, surroundings: Surroundings
+    ) -> list[AssessedUser]:
         if not people:
             return []
-        holdings = await read_holdings(self._client, catalogue, [person.id for person in people])
-        voices = [holdings.describe(person) for person in people]
-        return [AssessedPerson(voice=voice, readiness=judge(voice, surroundings)) for voice in voices]
+        memberships = await read_memberships(self._client, catalogue, [user.id for user in people])
+        voices = [memberships.describe(user) for user in people]
+        return [AssessedUser(voice=voice, readiness=judge(voice, surroundings)) for voice in voices]

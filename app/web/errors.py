@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 _SERVER_ERROR = 500
 _UNAUTHORIZED = 401
-_LEAST_BODY_STATUS = 200
+_MIN_BODY_STATUS = 200
 _BODYLESS = frozenset({204, 205, 304})
 _UNREADABLE = (UnicodeDecodeError, RecursionError)
 """Why the framework could not read a body as JSON, besides finding that it is none."""
@@ -104,7 +104,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         return await _answer_app_error(request, error.__cause__)
     if isinstance(error.__cause__, _UNREADABLE):
         return _answer_unreadable_body(request)
-    if error.status_code < _LEAST_BODY_STATUS or error.status_code in _BODYLESS:
+    if error.status_code < _MIN_BODY_STATUS or error.status_code in _BODYLESS:
         return Response(status_code=error.status_code, headers=dict(headers))
     phrase = HTTPStatus(error.status_code).phrase
     detail: object = error.detail  # FastAPI's own HTTPException takes any value

@@ -10,7 +10,7 @@ from app.errors import AppError
 __all__ = ["Dependency", "Health", "State", "judge"]
 
 State = Literal["ok", "degraded", "down"]
-_PATIENCE = 3.0
+_TIMEOUT = 3.0
 """Seconds a dependency has to answer; whoever asks is waiting."""
 
 
@@ -43,10 +43,10 @@ def judge(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
 
     async def check() -> Dependency:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT):
                 await ping()
         except TimeoutError:
-            return Dependency(name, "down", f"no answer within {_PATIENCE:g} seconds")
+            return Dependency(name, "down", f"no answer within {_TIMEOUT:g} seconds")
         except AppError as error:
             return Dependency(name, "down", error.detail)
         return Dependency(name, "ok")

@@ -19,9 +19,9 @@ from app.errors import (
     PreconditionRequiredError,
     UnauthorizedError,
 )
-from app.observability.redaction import mask_text
+from app.observability.redaction import redact_text
 from app.observability.requests import find_request
-from app.settings.sentences import write_sentence
+from app.settings.sentences import format_message
 from app.store.errors import StoreUnavailableError
 
 __all__ = ["MEDIA_TYPE", "Problem", "ProblemItem", "describe_problem", "make_problem_response", "problems"]
@@ -94,7 +94,7 @@ def make_problem_response(
         type=f"{URN}:problem:{code}",
         title=title,
         status=status,
-        detail=write_sentence(mask_text(detail)) if detail else None,
+        detail=format_message(redact_text(detail)) if detail else None,
         instance=f"{URN}:request:{request.request_id}" if request else None,
         errors=[_present(finding) for finding in findings],
     )
@@ -124,8 +124,8 @@ def _present(finding: Finding) -> ProblemItem:
     return ProblemItem(
         code=finding.code,
         pointer=finding.pointer,
-        detail=write_sentence(mask_text(finding.message)),
-        hint=write_sentence(mask_text(finding.hint)) or None,
+        detail=format_message(redact_text(finding.message)),
+        hint=format_message(redact_text(finding.hint)) or None,
         rule=finding.rule,
         severity=finding.severity,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 
 from app.errors import Finding
-from app.observability.redaction import mask_text
+from app.observability.redaction import redact_text
 from app.routing.documents import join_pointer
 from app.routing.registry import suggest
 from app.web.body_keys import list_body_keys
@@ -15,7 +15,7 @@ __all__ = ["list_findings"]
 
 _HIDDEN = "*"
 """Stands for a key that is none of the interface."""
-_LEAST_TELLING = 3
+_MIN_TELLING = 3
 """Characters; shorter values tell nothing, and are found in the middle of any word."""
 
 
@@ -38,7 +38,7 @@ def _find(problem: Mapping[str, Any], body: object, known: frozenset[str]) -> Fi
         pointer = _point(path, body, known, missing=problem["type"] == "missing")
         hint = suggest(str(path[-1]), known) if unexpected else hint
         return Finding(code=code, pointer=pointer, message=message, hint=hint)
-    name = _HIDDEN if unexpected else mask_text(".".join(map(str, path)))
+    name = _HIDDEN if unexpected else redact_text(".".join(map(str, path)))
     return Finding(code=code, pointer="", message=f"{place} {name}: {message}")
 
 
@@ -46,7 +46,7 @@ def _remove_input(problem: Mapping[str, Any]) -> str:
     """Take out of pydantic's message what some of its errors quote from the input."""
     message = str(problem["msg"]).removeprefix("Value error, ")
     for quoted in (problem.get("input"), problem.get("ctx", {}).get("tag")):
-        if isinstance(quoted, str) and len(quoted) >= _LEAST_TELLING:
+        if isinstance(quoted, str) and len(quoted) >= _MIN_TELLING:
             message = message.replace(quoted, "…")
     return message
 

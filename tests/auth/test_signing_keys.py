@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.auth.issuer import IssuerError
-from app.auth.signing_keys import KeyPace, SigningKeys
+from app.auth.signing_keys import KeySetOptions, SigningKeys
 from tests.support.issuer import Issuer, serve_issuer
 
 
@@ -32,10 +32,10 @@ class Clock:
 
 
 @asynccontextmanager
-async def open_keys(issuer: Issuer, clock: Clock, pace: KeyPace) -> AsyncIterator[SigningKeys]:
+async def open_keys(issuer: Issuer, clock: Clock, options: KeySetOptions) -> AsyncIterator[SigningKeys]:
     """Keep the provider's keys."""
     async with httpx.AsyncClient(transport=issuer.trust()) as http:
-        keys = SigningKeys(http=http, issuer=issuer.url, monotonic=clock, pace=pace)
+        keys = SigningKeys(http=http, issuer=issuer.url, monotonic=clock, options=options)
         yield keys
         await keys.aclose()
 
@@ -43,7 +43,7 @@ async def open_keys(issuer: Issuer, clock: Clock, pace: KeyPace) -> AsyncIterato
 async def test_a_withdrawn_key_stops_working(issuer: Issuer) -> None:
     """Keys are renewed beside the requests once they are old."""
     clock = Clock()
-    async with open_keys(issuer, clock, KeyPace(between=0, fresh=60, longest=600)) as keys:
+    async with open_keys(issuer, clock, KeySetOptions(between=0, fresh=60, longest=600)) as keys:
         assert await keys.find("first") is not None
         issuer.rotate()
         del issuer.keys[0]
@@ -58,7 +58,7 @@ async def test_a_withdrawn_key_stops_working(issuer: Issuer) -> None:
 async def test_old_keys_are_not_trusted_for_ever(issuer: Issuer) -> None:
     """When the issuer has been away too long nobody gets in."""
     clock = Clock()
-    async with open_keys(issuer, clock, KeyPace(between=0, fresh=60, longest=600)) as keys:
+    async with open_keys(issuer, clock, KeySetOptions(between=0, fresh=60, longest=600)) as keys:
         assert await keys.find("first") is not None
         await asyncio.to_thread(issuer.stop)
         clock.now += 601
@@ -71,7 +71,7 @@ async def test_a_flood_of_unknown_ids_asks_no_faster_than_the_pace(issuer: Issue
     """Everybody waits for the same request, and the next one keeps its distance."""
     loop = asyncio.get_running_loop()
     async with httpx.AsyncClient(transport=issuer.trust()) as http:
-        keys = SigningKeys(http=http, issuer=issuer.url, monotonic=loop.time, pace=KeyPace(between=0.2))
+        keys = SigningKeys(http=http, issuer=issuer.url, monotonic=loop.time, options=KeySetOptions(between=0.2))
         started = loop.time()
         for wave in range(3):
             found = await asyncio.gather(*(keys.find(f"made-up-{wave}-{number}") for number in range(50)))
@@ -86,7 +86,7 @@ async def test_a_failure_is_remembered_for_the_pace(issuer: Issuer) -> None:
     """While the issuer is known to be away nobody is held up, and it is not asked again."""
     clock = Clock()
     await asyncio.to_thread(issuer.stop)
-    async with open_keys(issuer, clock, KeyPace(between=5)) as keys:
+    async with open_keys(issuer, clock, KeySetOptions(between=5)) as keys:
         with pytest.raises(IssuerError):
             await keys.find("first")
         issuer.start()
@@ -99,7 +99,7 @@ async def test_a_failure_is_remembered_for_the_pace(issuer: Issuer) -> None:
 
 async def test_keys_that_sign_nothing_are_not_kept(issuer: Issuer) -> None:
     """Symmetric keys, and those for encryption, verify no token."""
-    async with open_keys(issuer, Clock(), KeyPace(between=0)) as keys:
+    async with open_keys(issuer, Clock(), KeySetOptions(between=0)) as keys:
         found = [await keys.find(key_id) for key_id in ("shared", "for-encryption", "first")]
 
     assert [key is not None for key in found] == [False, False, True]

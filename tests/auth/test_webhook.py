@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.auth.webhook import Admitted, CredentialKind, Refused, WebhookGate
+from app.auth.webhook import Admitted, CredentialKind, Refused, WebhookAccess
 from app.settings import WebhookSettings
 
 KEY_HEADER = b"x-benemen-apikey"
@@ -15,9 +15,9 @@ USERS = {"enreach": "fake-password", "käyttäjä": "salasana-ä"}
 VENDOR_NETWORKS = ["80.88.186.0/24", "80.88.187.0/24"]
 
 
-def make_gate(**settings: object) -> WebhookGate:
+def make_gate(**settings: object) -> WebhookAccess:
     """Make a gate with two keys and two users."""
-    return WebhookGate(WebhookSettings.model_validate({"api_keys": KEYS, "basic_users": USERS, **settings}))
+    return WebhookAccess(WebhookSettings.model_validate({"api_keys": KEYS, "basic_users": USERS, **settings}))
 
 
 def basic(user: str, password: str, encoding: str = "utf-8") -> tuple[bytes, bytes]:
@@ -108,7 +108,7 @@ def test_one_valid_credential_of_several_is_enough(headers: list[tuple[bytes, by
 
 def test_a_gate_without_credentials_admits_nobody() -> None:
     """No configured credential means nobody, not anybody."""
-    refused = WebhookGate(WebhookSettings()).admit([(KEY_HEADER, b"")], None)
+    refused = WebhookAccess(WebhookSettings()).admit([(KEY_HEADER, b"")], None)
 
     assert isinstance(refused, Refused)
 

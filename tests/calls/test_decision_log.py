@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import DecisionLog
-from app.calls.redaction import HIDDEN, conceal_facts, conceal_identifier, conceal_trace
+from app.calls.redaction import HIDDEN, redact_facts, redact_identifier, redact_trace
 from app.calls.store import DecisionStore
 from app.errors import NotFoundError
 from app.routing.callers import CallerStatus
@@ -32,7 +32,7 @@ FACTS = {"call.caller": NUMBER, "caller.name": "Ann Example", "caller.vip": True
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class User:
     """Somebody who asks."""
 
     name: str
@@ -136,12 +136,12 @@ async def test_numbers_in_place_of_identifiers_are_masked(database: Database) ->
 )
 def test_only_numbers_are_masked_in_identifiers(identifier: str, shown: str) -> None:
     """What looks like a phone number is masked; GUIDs, names and short numbers stay."""
-    assert conceal_identifier(identifier) == shown
+    assert redact_identifier(identifier) == shown
 
 
 def test_number_in_the_name_of_a_parameter_is_masked() -> None:
     """The queue chooses the names of parameters too."""
-    shown = conceal_facts({f"call.parameters.DYN_{NUMBER}": "yes"})
+    shown = redact_facts({f"call.parameters.DYN_{NUMBER}": "yes"})
 
     assert shown == {"call.parameters.DYN_+35850*****67": HIDDEN}
 
@@ -163,7 +163,7 @@ async def test_revealing_is_audited_before_it_is_shown(database: Database) -> No
     record = await keep(database)
     log = make_log(database)
 
-    shown = await log.show(record.id, reveal_to=Person("anna"))
+    shown = await log.show(record.id, reveal_to=User("anna"))
 
     assert (shown.record, shown.revealed) == (record, True)
     entries = (await AuditStore(database=database).page(limit=5)).items
@@ -175,7 +175,7 @@ async def test_revealing_is_audited_before_it_is_shown(database: Database) -> No
 async def test_unknown_decision_is_not_audited(database: Database) -> None:
     """What is not there cannot be revealed."""
     with pytest.raises(NotFoundError):
-        await make_log(database).show("nothing", reveal_to=Person("anna"))
+        await make_log(database).show("nothing", reveal_to=User("anna"))
 
     assert (await AuditStore(database=database).page(limit=5)).items == ()
 
@@ -244,8 +244,8 @@ def test_hidden_facts_are_hidden_everywhere(rules: list[dict[str, object]], fact
     """Whatever the rules compare, neither facts nor trace show a personal value; the rest of them is unchanged."""
     document = make_rules(*rules).trace(facts | SECRETS, NOW).document()
 
-    hidden_facts = conceal_facts(encode_facts(facts | SECRETS))
-    hidden_trace = conceal_trace(document)
+    hidden_facts = redact_facts(encode_facts(facts | SECRETS))
+    hidden_trace = redact_trace(document)
 
     assert SECRET not in json.dumps([hidden_facts, hidden_trace["rules"]])
     assert SECRET not in json.dumps(hidden_trace["near_misses"])

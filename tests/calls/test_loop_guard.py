@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.calls.loop_guard import Hops
+from app.calls.loop_guard import LoopGuard
 from app.routing.calls import Call
 from app.routing.decisions import Decision, Destination, DestinationKind, Outcome
 from app.routing.numbers import NumberKind, PhoneNumber
@@ -21,7 +21,7 @@ def make_call(call_id: str | None, queue: str | None) -> Call:
 
 def test_call_is_stopped_after_the_most_hops() -> None:
     """A call may come back from another place so many times, and no more; the reason is told."""
-    hops = Hops(most=2, monotonic=lambda: 0.0)
+    hops = LoopGuard(most=2, monotonic=lambda: 0.0)
 
     found = [hops.limit(make_call("c", queue), REDIRECT) for queue in ("a", "b", "a", "b")]
 
@@ -36,7 +36,7 @@ def test_call_is_stopped_after_the_most_hops() -> None:
 @given(st.lists(st.sampled_from(["a", "b", None]), max_size=30))
 def test_call_without_an_id_is_never_held_back(queues: list[str | None]) -> None:
     """What cannot be followed is not counted."""
-    hops = Hops(most=1, monotonic=lambda: 0.0)
+    hops = LoopGuard(most=1, monotonic=lambda: 0.0)
 
     assert all(hops.limit(make_call(None, queue), REDIRECT) == (REDIRECT, 0) for queue in queues)
 
@@ -44,7 +44,7 @@ def test_call_without_an_id_is_never_held_back(queues: list[str | None]) -> None
 @given(st.lists(st.tuples(st.sampled_from(["x", "y"]), st.sampled_from(["a", "b", "c"])), max_size=40))
 def test_hops_count_changes_of_place(moves: list[tuple[str, str]]) -> None:
     """Each call is counted for itself, and only going to another place counts."""
-    hops = Hops(most=100, monotonic=lambda: 0.0)
+    hops = LoopGuard(most=100, monotonic=lambda: 0.0)
     places: dict[str, list[str]] = {"x": [], "y": []}
 
     for call_id, queue in moves:
@@ -56,7 +56,7 @@ def test_hops_count_changes_of_place(moves: list[tuple[str, str]]) -> None:
 
 def test_other_outcomes_are_no_hops() -> None:
     """No change and the end of a call go nowhere."""
-    hops = Hops(most=1, monotonic=lambda: 0.0)
+    hops = LoopGuard(most=1, monotonic=lambda: 0.0)
     for decision in (Decision(outcome=Outcome.NO_CHANGE), Decision(outcome=Outcome.DISCONNECT)):
         for queue in ("a", "b", "a", "b"):
             assert hops.limit(make_call("c", queue), decision) == (decision, 0)
@@ -65,7 +65,7 @@ def test_other_outcomes_are_no_hops() -> None:
 def test_calls_are_forgotten_after_an_hour() -> None:
     """A call id that was not seen for an hour begins anew."""
     now = [0.0]
-    hops = Hops(most=1, monotonic=lambda: now[0])
+    hops = LoopGuard(most=1, monotonic=lambda: now[0])
     hops.limit(make_call("c", "a"), REDIRECT)
     now[0] = 3601.0
 

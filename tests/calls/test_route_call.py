@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.calls.loop_guard import Hops
+from app.calls.loop_guard import LoopGuard
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
@@ -93,10 +93,10 @@ async def route(
     """Route one call that arrived at 100."""
     route_call = RouteCall(
         directory=directory,
-        rulebook=FixedRules(rules),
+        live_ruleset=FixedRules(rules),
         profile=ResponseProfile(),
         decision_log=records,
-        hops=Hops(most=5, monotonic=lambda: 0.0),
+        hops=LoopGuard(most=5, monotonic=lambda: 0.0),
         call_log=lambda _line: None,
         monotonic=lambda: 50.0,
     )
@@ -116,7 +116,7 @@ async def test_known_caller_is_not_asked_for() -> None:
 
     answered = await route(directory, RULES, Records(), CALL)
 
-    assert (answered.answer.status, answered.sighting.source, directory.asked) == (200, "fresh", [])
+    assert (answered.answer.status, answered.result.source, directory.asked) == (200, "fresh", [])
 
 
 async def test_look_up_gets_the_deadline_of_the_call() -> None:
@@ -125,7 +125,7 @@ async def test_look_up_gets_the_deadline_of_the_call() -> None:
 
     answered = await route(directory, RULES, Records(), CALL)
 
-    assert (answered.answer.status, answered.sighting.source) == (200, "live")
+    assert (answered.answer.status, answered.result.source) == (200, "live")
     assert directory.asked == [("+358501234567", 51.0)]
 
 
@@ -136,7 +136,7 @@ async def test_broken_directory_is_an_unavailable_crm() -> None:
         answered = await route(FixedDirectory(found=RuntimeError("defect")), RULES, records, CALL)
 
     assert (answered.answer.status, answered.answer.body) == (204, None)
-    assert answered.sighting.caller == Caller(
+    assert answered.result.caller == Caller(
         status=CallerStatus.UNAVAILABLE, cause=Cause.ERROR, detail="the look-up is broken"
     )
     assert [line["event"] for line in lines] == ["call.look_up_broken"]

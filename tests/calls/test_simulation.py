@@ -62,7 +62,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
     """Ask about a call, at 10 of the monotonic clock."""
     simulation = Simulation(
         directory=directory,
-        rulebook=FixedRules(make_rules(VIP_RULE)),
+        live_ruleset=FixedRules(make_rules(VIP_RULE)),
         profile=ResponseProfile(),
         read_number=partial(read_number, region="FI"),
         clock=lambda: NOW,

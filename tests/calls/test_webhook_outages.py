@@ -9,7 +9,7 @@ import pytest
 from dirty_equals import IsFloat, IsPartialDict, IsStr
 from structlog.testing import capture_logs
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.emulators.faults import Fault, FaultKind
 from tests.support.service import VIP_ANSWER, VIP_RULES, open_service
 
@@ -131,8 +131,8 @@ async def test_token_failure_is_an_outage(tmp_path: Path) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         return httpx.Response(401, json={"error": {"code": "0x80048306", "message": "no"}}, request=request)
 
-    world = Outside(dataverse=httpx.MockTransport(refuse))
-    async with open_service(tmp_path, rules=VIP_RULES, outside=world) as service:
+    world = Upstreams(dataverse=httpx.MockTransport(refuse))
+    async with open_service(tmp_path, rules=VIP_RULES, upstreams=world) as service:
         answer = await service.call("+358501234567")
         decision = (await service.list_decisions(1))[0]
 
@@ -160,8 +160,8 @@ async def test_names_from_the_crm_are_never_an_obstacle(tmp_path: Path, name: st
         found = row if request.url.path.endswith("/contacts") else ""
         return httpx.Response(200, content=f'{{"value": [{found}]}}', headers={"Content-Type": "application/json"})
 
-    world = Outside(dataverse=httpx.MockTransport(answer))
-    async with open_service(tmp_path, rules=VIP_RULES, outside=world) as service:
+    world = Upstreams(dataverse=httpx.MockTransport(answer))
+    async with open_service(tmp_path, rules=VIP_RULES, upstreams=world) as service:
         status = (await service.call("+358501234567")).status_code
         explained = await service.explain_last(reveal=True)
 

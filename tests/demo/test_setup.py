@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.demo.setup import prepare_demo
 from app.emulators.dataverse import DataFileError
 from app.routing.lint import lint_ruleset
@@ -41,8 +41,8 @@ def list_keys(settings: Settings) -> list[str]:
 
 def test_keys_are_made_once(folder: Path) -> None:
     """Keys are drawn at random, kept for the next start, and readable for their owner only."""
-    first = list_keys(prepare_demo(make_settings(), Outside()).settings)
-    second = list_keys(prepare_demo(make_settings(), Outside()).settings)
+    first = list_keys(prepare_demo(make_settings(), Upstreams()).settings)
+    second = list_keys(prepare_demo(make_settings(), Upstreams()).settings)
 
     assert first == second
     assert len(set(first)) == 2
@@ -55,7 +55,7 @@ def test_explicit_keys_win(folder: Path) -> None:
     admin = json.dumps({"me": {"key": ADMIN_KEY, "role": "Voice Admin User"}})
     settings = make_settings(WEBHOOK__API_KEYS=json.dumps({"queue": WEBHOOK_KEY}), ADMIN__API_KEYS=admin)
 
-    assert list_keys(prepare_demo(settings, Outside()).settings) == [WEBHOOK_KEY, ADMIN_KEY]
+    assert list_keys(prepare_demo(settings, Upstreams()).settings) == [WEBHOOK_KEY, ADMIN_KEY]
     assert list(folder.iterdir()) == []
 
 
@@ -63,7 +63,7 @@ def test_basic_users_are_credentials_too() -> None:
     """With a Basic user set, no key is made for the webhook."""
     settings = make_settings(WEBHOOK__BASIC_USERS='{"enreach": "password"}')
 
-    assert prepare_demo(settings, Outside()).settings.webhook.api_keys == {}
+    assert prepare_demo(settings, Upstreams()).settings.webhook.api_keys == {}
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"webhook": "x"}', "\xff"])
@@ -73,7 +73,7 @@ def test_spoilt_keys_are_told(folder: Path, content: str) -> None:
     (folder / "data" / "demo-keys.json").write_bytes(content.encode("latin-1"))
 
     with pytest.raises(SettingsError, match=r"demo-keys\.json"):
-        prepare_demo(make_settings(), Outside())
+        prepare_demo(make_settings(), Upstreams())
 
 
 def test_keys_that_cannot_be_kept_are_told(folder: Path) -> None:
@@ -81,18 +81,20 @@ def test_keys_that_cannot_be_kept_are_told(folder: Path) -> None:
     (folder / "data").write_text("in the way", encoding="utf-8")
 
     with pytest.raises(SettingsError, match="data"):
-        prepare_demo(make_settings(), Outside())
+        prepare_demo(make_settings(), Upstreams())
 
 
 async def test_embedded_dataverse_shows_own_tables(folder: Path) -> None:
     """Tables from a file take the place of the sample organisation."""
     file = folder / "tables.json"
     file.write_text(json.dumps({"contacts": [{"fullname": "Ann Example"}]}), encoding="utf-8")
-    demo = prepare_demo(make_settings(DATAVERSE__EMULATOR_DATA=str(file)), Outside())
+    demo = prepare_demo(make_settings(DATAVERSE__EMULATOR_DATA=str(file)), Upstreams())
     assert demo.settings.dataverse.token is not None
     headers = {"Authorization": f"Bearer {demo.settings.dataverse.token.get_secret_value()}"}
 
-    async with httpx.AsyncClient(transport=demo.outside.dataverse, base_url=str(demo.settings.dataverse.url)) as client:
+    async with httpx.AsyncClient(
+        transport=demo.upstreams.dataverse, base_url=str(demo.settings.dataverse.url)
+    ) as client:
         answer = await client.get("/api/data/v9.2/contacts?$select=fullname", headers=headers)
 
     assert [row["fullname"] for row in answer.json()["value"]] == ["Ann Example"]
@@ -104,7 +106,7 @@ def test_unusable_tables_are_told(folder: Path) -> None:
     file.write_text("{", encoding="utf-8")
 
     with pytest.raises(DataFileError, match=r"tables\.json"):
-        prepare_demo(make_settings(DATAVERSE__EMULATOR_DATA=str(file)), Outside())
+        prepare_demo(make_settings(DATAVERSE__EMULATOR_DATA=str(file)), Upstreams())
 
 
 def test_real_systems_win() -> None:
@@ -113,16 +115,16 @@ def test_real_systems_win() -> None:
         make_settings(
             DATAVERSE__URL="https://contoso.crm4.dynamics.com", DATAVERSE__AUTH="token", DATAVERSE__TOKEN="x"
         ),
-        Outside(),
+        Upstreams(),
     )
 
-    assert (demo.outside.dataverse, str(demo.settings.dataverse.url)) == (None, "https://contoso.crm4.dynamics.com")
-    assert demo.outside.enreach is not None
+    assert (demo.upstreams.dataverse, str(demo.settings.dataverse.url)) == (None, "https://contoso.crm4.dynamics.com")
+    assert demo.upstreams.enreach is not None
 
 
 def test_sample_rules_are_sound() -> None:
     """The sample ruleset has no errors, and its tests pass."""
-    demo = prepare_demo(make_settings(), Outside())
+    demo = prepare_demo(make_settings(), Upstreams())
     ruleset = read_ruleset(demo.ruleset)
 
     assert [f for f in lint_ruleset(ruleset, ResponseProfile(), region="FI") if f.severity == "error"] == []
@@ -133,7 +135,7 @@ def test_own_rules_win(folder: Path) -> None:
     """With a ruleset file there is no sample."""
     (folder / "rules.json").write_text("{}", encoding="utf-8")
 
-    assert prepare_demo(make_settings(RULES__FILE="rules.json"), Outside()).ruleset is None
+    assert prepare_demo(make_settings(RULES__FILE="rules.json"), Upstreams()).ruleset is None
 
 
 def test_demo_never_listens_to_others() -> None:

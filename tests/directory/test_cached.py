@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app.directory.limits import DirectoryLimits
-from app.directory.lookup import Outage, Sighting, Source
+from app.directory.lookup import LookupResult, Outage, Source
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import Selection
 from tests.directory.scripted import (
@@ -27,7 +27,7 @@ async def test_first_call_is_answered_live() -> None:
     """A number nobody asked for before is looked up and answered with what Dataverse says."""
     async with Bench(answer_after(0.08, ANNA)) as bench:
         assert bench.directory.recall(NUMBER) is None
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.LIVE)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(ANNA, Source.LIVE)
         assert bench.metrics.observed == [("identified", 0.08)]
 
 
@@ -36,7 +36,7 @@ async def test_second_call_is_recalled_fresh() -> None:
     async with Bench(answer(ANNA)) as bench:
         await bench.directory.find(NUMBER, until=bench.by(1.5))
         await asyncio.sleep(59.9)
-        assert bench.directory.recall(NUMBER) == Sighting(ANNA, Source.FRESH)
+        assert bench.directory.recall(NUMBER) == LookupResult(ANNA, Source.FRESH)
         await asyncio.sleep(0.2)
         assert bench.directory.recall(NUMBER) is None
         assert len(bench.live.asked) == 1
@@ -47,10 +47,10 @@ async def test_nobody_is_believed_for_the_negative_lifetime() -> None:
     async with Bench(answer(NOBODY)) as bench:
         await bench.directory.find(NUMBER, until=bench.by(1.5))
         await asyncio.sleep(29.9)
-        assert bench.directory.recall(NUMBER) == Sighting(NOBODY, Source.NEGATIVE)
+        assert bench.directory.recall(NUMBER) == LookupResult(NOBODY, Source.NEGATIVE)
         await asyncio.sleep(0.2)
         bench.live.script = answer(ANNA)
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.LIVE)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(ANNA, Source.LIVE)
 
 
 async def test_stale_caller_is_answered_at_once_and_refreshed_behind() -> None:
@@ -61,20 +61,20 @@ async def test_stale_caller_is_answered_at_once_and_refreshed_behind() -> None:
         await asyncio.sleep(61)
         bench.live.script = answer_after(0.3, newer)
         asked_at = bench.now
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.STALE)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(ANNA, Source.STALE)
         assert bench.now == asked_at
         await asyncio.sleep(0.4)
-        assert bench.directory.recall(NUMBER) == Sighting(newer, Source.FRESH)
+        assert bench.directory.recall(NUMBER) == LookupResult(newer, Source.FRESH)
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (0.1, Sighting(replace(ANNA, vip=False), Source.LIVE)),
-        (0.5, Sighting(ANNA, Source.STALE, Outage(cause=Cause.TIMEOUT, detail="Dataverse timed out at 0.2 s"))),
+        (0.1, LookupResult(replace(ANNA, vip=False), Source.LIVE)),
+        (0.5, LookupResult(ANNA, Source.STALE, Outage(cause=Cause.TIMEOUT, detail="Dataverse timed out at 0.2 s"))),
     ],
 )
-async def test_patience_waits_for_a_better_answer(seconds: float, expected: Sighting) -> None:
+async def test_patience_waits_for_a_better_answer(seconds: float, expected: LookupResult) -> None:
     """With a patience a stale caller is replaced when the look-up is quick, and answered when it is not."""
     async with Bench(answer(ANNA), limits=DirectoryLimits(patience_seconds=0.2)) as bench:
         await bench.directory.find(NUMBER, until=bench.by(1.5))
@@ -93,7 +93,7 @@ async def test_caller_is_forgotten_after_the_stale_lifetime() -> None:
         bench.table.rows.clear()
         bench.live.script = answer(FAILED)
         found = await bench.directory.find(NUMBER, until=bench.by(1.5))
-        assert found == Sighting(FAILED.describe(), Source.NONE, FAILED)
+        assert found == LookupResult(FAILED.describe(), Source.NONE, FAILED)
 
 
 async def test_failure_without_anything_known_is_unavailable_with_its_cause() -> None:
@@ -101,7 +101,7 @@ async def test_failure_without_anything_known_is_unavailable_with_its_cause() ->
     async with Bench(answer(FAILED)) as bench:
         unavailable = Caller(status=CallerStatus.UNAVAILABLE, cause=Cause.ERROR, detail="Dataverse failed (HTTP 500)")
         found = await bench.directory.find(NUMBER, until=bench.by(1.5))
-        assert found == Sighting(unavailable, Source.NONE, FAILED)
+        assert found == LookupResult(unavailable, Source.NONE, FAILED)
 
 
 async def test_hang_ends_exactly_at_the_deadline() -> None:
@@ -121,7 +121,7 @@ async def test_deadline_already_past_is_answered_at_once() -> None:
         found = await bench.directory.find(NUMBER, until=bench.now - 1)
         assert (found.source, found.caller.cause, bench.now) == (Source.NONE, Cause.TIMEOUT, asked_at)
         await asyncio.sleep(0.6)
-        assert bench.directory.recall(NUMBER) == Sighting(ANNA, Source.FRESH)
+        assert bench.directory.recall(NUMBER) == LookupResult(ANNA, Source.FRESH)
 
 
 async def test_larger_selection_makes_callers_unfresh() -> None:
@@ -132,11 +132,11 @@ async def test_larger_selection_makes_callers_unfresh() -> None:
         bench.directory.select(Selection(contact_columns=frozenset({"emailaddress1"})))
         assert bench.directory.recall(NUMBER) is None
         bench.live.script = answer(FAILED)
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.STALE, FAILED)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(ANNA, Source.STALE, FAILED)
         bench.live.script = answer_after(0.1, fuller)
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(fuller, Source.LIVE)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(fuller, Source.LIVE)
         bench.directory.select(Selection())
-        assert bench.directory.recall(NUMBER) == Sighting(fuller, Source.FRESH)
+        assert bench.directory.recall(NUMBER) == LookupResult(fuller, Source.FRESH)
 
 
 async def test_look_up_with_the_smaller_selection_is_not_kept() -> None:
@@ -146,10 +146,10 @@ async def test_look_up_with_the_smaller_selection_is_not_kept() -> None:
         await asyncio.sleep(0.1)
         bench.directory.select(Selection(open_cases=True))
         late = asyncio.create_task(bench.directory.find(NUMBER, until=bench.by(1.5)))
-        assert await early == Sighting(ANNA, Source.LIVE)
+        assert await early == LookupResult(ANNA, Source.LIVE)
         assert bench.directory.recall(NUMBER) is None
-        assert await late == Sighting(ANNA, Source.LIVE)
-        assert bench.directory.recall(NUMBER) == Sighting(ANNA, Source.FRESH)
+        assert await late == LookupResult(ANNA, Source.LIVE)
+        assert bench.directory.recall(NUMBER) == LookupResult(ANNA, Source.FRESH)
         assert len(bench.live.asked) == 2
 
 
@@ -196,9 +196,9 @@ async def test_unknown_numbers_do_not_push_known_callers_out() -> None:
         for index in range(1000, 1500):
             await bench.directory.find(bench.number(index), until=bench.by(1.5))
         remembered = (bench.directory.recall(bench.number(index)) for index in range(1500))
-        assert sum(sighting is not None for sighting in remembered) == 200
+        assert sum(result is not None for result in remembered) == 200
         assert bench.directory.recall(bench.number(0)) is None
-        assert bench.directory.recall(bench.number(1)) == Sighting(ANNA, Source.FRESH)
+        assert bench.directory.recall(bench.number(1)) == LookupResult(ANNA, Source.FRESH)
 
 
 async def test_broken_look_up_is_an_outage() -> None:
@@ -233,8 +233,8 @@ async def test_snapshots_survive_a_restart() -> None:
         await bench.directory.find(NUMBER, until=bench.by(1.5))
     async with Bench(answer(FAILED), table=table) as bench:
         found = await bench.directory.find(NUMBER, until=bench.by(1.5))
-        assert found == Sighting(ANNA, Source.SNAPSHOT, FAILED)
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.STALE)
+        assert found == LookupResult(ANNA, Source.SNAPSHOT, FAILED)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(ANNA, Source.STALE)
         assert table.reads == 1
 
 
@@ -266,7 +266,7 @@ async def test_hanging_store_does_not_break_the_deadline() -> None:
 async def test_slow_crm_is_still_awaited_after_an_empty_snapshot() -> None:
     """The time kept back for the store is given back to the look-up when the store knows nothing."""
     async with Bench(answer_after(1.45, ANNA)) as bench:
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.LIVE)
+        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == LookupResult(ANNA, Source.LIVE)
 
 
 async def test_purge_during_a_snapshot_read_is_not_undone() -> None:
@@ -302,8 +302,10 @@ async def test_other_rules_have_their_columns_read() -> None:
         bench.live.script = answer(newer)
         wider = Selection(open_cases=True)
 
-        assert await bench.directory.find_for(wider, NUMBER, until=bench.by(1.5)) == Sighting(newer, Source.LIVE)
-        assert await bench.directory.find_for(Selection(), NUMBER, until=bench.by(1.5)) == Sighting(ANNA, Source.FRESH)
+        assert await bench.directory.find_for(wider, NUMBER, until=bench.by(1.5)) == LookupResult(newer, Source.LIVE)
+        assert await bench.directory.find_for(Selection(), NUMBER, until=bench.by(1.5)) == LookupResult(
+            ANNA, Source.FRESH
+        )
 
 
 @pytest.mark.parametrize("script", [answer(FAILED), hang])
@@ -313,6 +315,6 @@ async def test_other_rules_fall_back_to_what_calls_know(script: Script) -> None:
         await bench.directory.find(NUMBER, until=bench.by(1.5))
         bench.live.script = script
 
-        sighting = await bench.directory.find_for(Selection(open_cases=True), NUMBER, until=bench.by(1.5))
+        result = await bench.directory.find_for(Selection(open_cases=True), NUMBER, until=bench.by(1.5))
 
-        assert sighting == Sighting(ANNA, Source.FRESH)
+        assert result == LookupResult(ANNA, Source.FRESH)

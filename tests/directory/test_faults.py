@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.directory.cached import CachedDirectory
-from app.directory.lookup import Sighting, Source
+from app.directory.lookup import LookupResult, Source
 from app.emulators.dataverse import DataverseEmulator, create_dataverse_emulator, read_tables
 from app.emulators.faults import Fault
 from app.routing.callers import Caller, CallerStatus, Cause
@@ -48,12 +48,12 @@ def open_emulated(
     return open_directory(httpx.ASGITransport(emulator), tokens=tokens, store=store)
 
 
-async def find_in_time(directory: CachedDirectory) -> Sighting:
+async def find_in_time(directory: CachedDirectory) -> LookupResult:
     """Find the caller and check that the answer is not late."""
     until = by(1.5)
-    sighting = await directory.find(NUMBER, until=until)
+    result = await directory.find(NUMBER, until=until)
     assert asyncio.get_running_loop().time() <= until + 0.001
-    return sighting
+    return result
 
 
 async def test_emulated_organisation_is_asked_twice_for_a_thousand_calls() -> None:
@@ -61,7 +61,7 @@ async def test_emulated_organisation_is_asked_twice_for_a_thousand_calls() -> No
     emulator = emulate()
     async with open_emulated(emulator) as directory:
         found = await asyncio.gather(*(directory.find(NUMBER, until=by(1.5)) for _ in range(1000)))
-        assert {(sighting.source, sighting.caller.name) for sighting in found} == {(Source.LIVE, "Anna Example")}
+        assert {(result.source, result.caller.name) for result in found} == {(Source.LIVE, "Anna Example")}
         assert [request.path.rpartition("/")[2] for request in emulator.requests] == ["contacts", "accounts"]
 
 
@@ -84,9 +84,9 @@ async def test_stale_caller_is_answered_at_once(fault: dict[str, Any], cause: Ca
         known = (await find_in_time(directory)).caller
         await asyncio.sleep(61)
         emulator.faults.add(Fault(**fault))
-        assert await find_in_time(directory) == Sighting(known, Source.STALE)
+        assert await find_in_time(directory) == LookupResult(known, Source.STALE)
         await asyncio.sleep(1)
-        assert await find_in_time(directory) == Sighting(known, Source.STALE)
+        assert await find_in_time(directory) == LookupResult(known, Source.STALE)
 
 
 @each_fault

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from app.directory.load_shedding import WaitingLimits, WaitingRoom
-from app.directory.lookup import Sighting, Source
+from app.directory.load_shedding import LoadShedding, SheddingLimits
+from app.directory.lookup import LookupResult, Source
 from app.routing.callers import CallerStatus, Cause
 from tests.directory.scripted import ANNA, NUMBER
 from tests.directory.wired import by
 
-LIMITS = WaitingLimits(deadline=1.5, base=0.05, per_waiting_call=0.016, most_share=0.6)
+LIMITS = SheddingLimits(deadline=1.5, base=0.05, per_waiting_call=0.016, most_share=0.6)
 
 
 class HangingDirectory:
@@ -19,24 +19,24 @@ class HangingDirectory:
     def __init__(self) -> None:
         self.until: list[float] = []
 
-    def recall(self, e164: str) -> Sighting | None:
+    def recall(self, e164: str) -> LookupResult | None:
         """Know one number freshly."""
-        return Sighting(ANNA, Source.FRESH) if e164 == NUMBER else None
+        return LookupResult(ANNA, Source.FRESH) if e164 == NUMBER else None
 
-    def recall_old(self, e164: str) -> Sighting | None:
+    def recall_old(self, e164: str) -> LookupResult | None:
         """Know another one from before."""
-        return Sighting(ANNA, Source.STALE) if e164 == "+358401" else None
+        return LookupResult(ANNA, Source.STALE) if e164 == "+358401" else None
 
-    async def find(self, _e164: str, *, until: float) -> Sighting:
+    async def find(self, _e164: str, *, until: float) -> LookupResult:
         """Take all the time there is."""
         self.until.append(until)
         await asyncio.sleep(until - asyncio.get_running_loop().time())
-        return Sighting(ANNA, Source.LIVE)
+        return LookupResult(ANNA, Source.LIVE)
 
 
-def open_room(directory: HangingDirectory, shed: list[int]) -> WaitingRoom:
+def open_room(directory: HangingDirectory, shed: list[int]) -> LoadShedding:
     """Make a waiting room that counts whom it turns away."""
-    return WaitingRoom(directory=directory, limits=LIMITS, on_shed=lambda: shed.append(1))
+    return LoadShedding(directory=directory, limits=LIMITS, on_shed=lambda: shed.append(1))
 
 
 async def test_call_that_is_alone_keeps_a_little_time_back() -> None:
@@ -54,7 +54,7 @@ async def test_crowd_gets_less_time_each_and_then_none() -> None:
     room = open_room(directory, shed)
     deadline = by(1.5)
     found = await asyncio.gather(*(room.find(f"+35850{index}", until=deadline) for index in range(200)))
-    turned_away = [sighting for sighting in found if sighting.source is Source.NONE]
+    turned_away = [result for result in found if result.source is Source.NONE]
     assert len(directory.until) == 54
     assert (max(directory.until), min(directory.until)) == pytest.approx((deadline - 0.05, deadline - 0.898))
     assert len(turned_away) == len(shed) == 146
@@ -69,12 +69,12 @@ async def test_known_callers_are_served_in_a_crowd() -> None:
     room = open_room(HangingDirectory(), [])
     waiting = [asyncio.create_task(room.find(f"+35850{index}", until=by(1.5))) for index in range(200)]
     await asyncio.sleep(0)
-    assert room.recall(NUMBER) == Sighting(ANNA, Source.FRESH)
-    assert await room.find("+358401", until=by(1.5)) == Sighting(ANNA, Source.STALE)
+    assert room.recall(NUMBER) == LookupResult(ANNA, Source.FRESH)
+    assert await room.find("+358401", until=by(1.5)) == LookupResult(ANNA, Source.STALE)
     await asyncio.gather(*waiting)
 
 
 async def test_tiny_deadline_leaves_most_of_it_to_the_look_up() -> None:
     """What is kept back never exceeds a fifth of the deadline for a call that is alone."""
-    room = WaitingRoom(directory=HangingDirectory(), limits=WaitingLimits(deadline=0.05), on_shed=lambda: None)
+    room = LoadShedding(directory=HangingDirectory(), limits=SheddingLimits(deadline=0.05), on_shed=lambda: None)
     assert room.reserve == pytest.approx(0.01)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.directory.limits import DirectoryLimits
-from app.directory.lookup import Sighting, Source
+from app.directory.lookup import LookupResult, Source
 from app.routing.callers import Cause
 from tests.directory.scripted import (
     ANNA,
@@ -22,7 +22,7 @@ async def test_429_sends_nothing_inside_retry_after() -> None:
     """5,000 calls from 500 numbers within 10 s of a 429: only what was already sent reached Dataverse."""
     async with Bench(answer_after(0.05, THROTTLED)) as bench:
 
-        async def call(index: int) -> Sighting:
+        async def call(index: int) -> LookupResult:
             await asyncio.sleep(index / 500)
             return await bench.directory.find(bench.number(index % 500), until=bench.by(1.5))
 

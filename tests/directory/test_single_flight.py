@@ -5,7 +5,7 @@ import gc
 from dataclasses import replace
 
 from app.directory.limits import BreakerLimits, DirectoryLimits
-from app.directory.lookup import Sighting, Source
+from app.directory.lookup import LookupResult, Source
 from app.routing.callers import CallerStatus, Cause
 from tests.directory.scripted import (
     ANNA,
@@ -26,14 +26,14 @@ async def test_late_answer_warms_the_memory() -> None:
     async with Bench(answer_after(2.0, ANNA)) as bench:
         assert (await bench.directory.find(NUMBER, until=bench.by(1.5))).source is Source.NONE
         await asyncio.sleep(0.6)
-        assert bench.directory.recall(NUMBER) == Sighting(ANNA, Source.FRESH)
+        assert bench.directory.recall(NUMBER) == LookupResult(ANNA, Source.FRESH)
 
 
 async def test_thousand_simultaneous_calls_are_one_look_up() -> None:
     """One number, a thousand calls at once: Dataverse is asked once and all get the same caller."""
     async with Bench(answer_after(0.08, ANNA)) as bench:
         finds = (bench.directory.find(NUMBER, until=bench.by(1.5)) for _ in range(1000))
-        assert set(map(repr, await asyncio.gather(*finds))) == {repr(Sighting(ANNA, Source.LIVE))}
+        assert set(map(repr, await asyncio.gather(*finds))) == {repr(LookupResult(ANNA, Source.LIVE))}
         assert len(bench.live.asked) == 1
         assert bench.directory.statistics().coalesced == 999
 
@@ -76,7 +76,7 @@ async def test_cancelled_waiters_do_not_cancel_the_look_up() -> None:
         for task in leaving:
             task.cancel()
         await asyncio.gather(*leaving, return_exceptions=True)
-        assert await staying == Sighting(ANNA, Source.LIVE)
+        assert await staying == LookupResult(ANNA, Source.LIVE)
         assert all(task.cancelled() for task in leaving)
 
 

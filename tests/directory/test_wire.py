@@ -35,7 +35,7 @@ async def test_thousand_calls_are_two_requests() -> None:
     """A thousand simultaneous calls from one number become two requests, and all know who is calling."""
     async with open_directory(wire := Wire(find_anna)) as directory:
         found = await asyncio.gather(*(directory.find(NUMBER, until=by(1.5)) for _ in range(1000)))
-        assert {(sighting.caller.id, sighting.source) for sighting in found} == {(ANNA_ROW["contactid"], Source.LIVE)}
+        assert {(result.caller.id, result.source) for result in found} == {(ANNA_ROW["contactid"], Source.LIVE)}
         assert found[0].caller.as_of == 1_700_000_000.0
         assert len(wire.arrived) == 2
 
@@ -76,7 +76,7 @@ async def test_spent_budget_is_throttled_without_a_request() -> None:
     """Beyond the budget callers are unavailable because throttled, and nothing is sent until the window slides."""
     async with open_directory(wire := Wire(find_anna), requests=10) as directory:
         found = [await directory.find(f"+3585012345{index:02}", until=by(1.5)) for index in range(8)]
-        assert [sighting.caller.cause for sighting in found] == [None] * 5 + [Cause.THROTTLED] * 3
+        assert [result.caller.cause for result in found] == [None] * 5 + [Cause.THROTTLED] * 3
         assert len(wire.arrived) == 10
         await asyncio.sleep(301)
         assert (await directory.find("+358501234599", until=by(1.5))).source is Source.LIVE

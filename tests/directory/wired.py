@@ -13,9 +13,9 @@ from app.dataverse.substitute import Substitute
 from app.directory.assembly import build_directory
 from app.directory.budget import RequestBudget
 from app.directory.cached import CachedDirectory
-from app.directory.gate import RequestGate
 from app.directory.limits import DirectoryLimits
 from app.directory.live import LiveDirectory
+from app.directory.request_limiter import RequestLimiter
 from app.directory.snapshots import CallerSnapshots
 from app.routing.identification import identify
 from app.routing.vip import VipRules
@@ -72,7 +72,7 @@ async def open_directory(
     tasks = count_tasks()
     time = asyncio.get_running_loop().time
     budget = RequestBudget(requests=requests, seconds=300, monotonic=time)
-    gate = RequestGate(wire=Substitute(transport), budget=budget)
+    gate = RequestLimiter(wire=Substitute(transport), budget=budget)
     tokens = tokens or EndlessToken("fake-token")
     async with DataverseClient(wire=gate, tokens=tokens, url="https://org.example.com", max_connections=50) as client:
         organisation = CallerLookUp(client=client, plan=PLAN, region="FI", patterns=(), clock=time)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.enreach.periods import LONGEST_WINDOW, Period
+from app.enreach.periods import MAX_WINDOW, Period
 
 MOMENTS = st.datetimes(
     min_value=datetime(2015, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
@@ -21,7 +21,7 @@ def test_windows_cover_the_period_without_a_gap(start: datetime, span: timedelta
     """Windows are short enough, touch each other and hold the whole period."""
     windows = list(Period(start, start + span).split())
 
-    assert all(timedelta(0) <= window.end - window.start <= LONGEST_WINDOW for window in windows)
+    assert all(timedelta(0) <= window.end - window.start <= MAX_WINDOW for window in windows)
     assert all(left.end == right.start for left, right in pairwise(windows))
     assert timedelta(0) <= start - windows[0].start < timedelta(seconds=1)
     assert timedelta(0) <= windows[-1].end - (start + span) < timedelta(seconds=1)

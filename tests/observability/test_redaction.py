@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.observability.redaction import mask_entry, mask_text, mask_value
+from app.observability.redaction import redact_entry, redact_text, redact_value
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from app.observability.redaction import mask_entry, mask_text, mask_value
 )
 def test_numbers_and_secrets_are_hidden(text: str, masked: str) -> None:
     """What looks like a phone number or a credential does not get through."""
-    assert mask_text(text) == masked
+    assert redact_text(text) == masked
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_numbers_and_secrets_are_hidden(text: str, masked: str) -> None:
 )
 def test_identifiers_times_and_addresses_stay(text: str) -> None:
     """What an operator needs to read is not hidden."""
-    assert mask_text(text) == text
+    assert redact_text(text) == text
 
 
 @pytest.mark.parametrize("style", [phonenumbers.PhoneNumberFormat.E164, phonenumbers.PhoneNumberFormat.INTERNATIONAL])
@@ -58,7 +58,7 @@ def test_example_numbers_of_many_countries_are_hidden(region: str, style: int) -
     """Numbers of the countries served are recognised as such in the usual notations."""
     number = phonenumbers.format_number(phonenumbers.example_number(region), style)
 
-    assert mask_text(f"caller {number}, queue 7") == "caller [masked], queue 7"
+    assert redact_text(f"caller {number}, queue 7") == "caller [masked], queue 7"
 
 
 def test_values_are_masked_to_the_bottom() -> None:
@@ -73,7 +73,7 @@ def test_values_are_masked_to_the_bottom() -> None:
         "none": None,
     }
 
-    assert mask_value(value) == {
+    assert redact_value(value) == {
         "rows": [{"phone": "[masked]", "count": 3}],
         "token": "[masked]",
         "number": "[masked]",
@@ -89,17 +89,17 @@ def test_bottomless_values_end() -> None:
     endless: list[object] = []
     endless.append(endless)
 
-    assert "[masked]" in str(mask_value(endless))
+    assert "[masked]" in str(redact_value(endless))
 
 
 def test_a_secret_by_name_is_hidden_whatever_it_is() -> None:
     """The name of a value may say that it is secret."""
-    assert mask_entry("Client_Secret", ["a"]) == "[masked]"
+    assert redact_entry("Client_Secret", ["a"]) == "[masked]"
 
 
 @given(st.text())
 def test_no_text_makes_masking_fail_or_differ_when_repeated(text: str) -> None:
     """Masking accepts any text, and masking what is masked changes nothing."""
-    once = mask_text(text)
+    once = redact_text(text)
 
-    assert mask_text(once) == once
+    assert redact_text(once) == once

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from app.errors import AppError
-from app.operations.alert_monitor import Alarms
-from app.operations.alert_rule import Check, Trouble
+from app.operations.alert_monitor import AlertMonitor
+from app.operations.alert_rule import Check, FiringAlert
 from app.operations.alert_store import AlertStore
-from app.operations.signed_hooks import Notice
+from app.operations.signed_hooks import HookMessage
 from app.store.database import Database, open_database
 from app.store.errors import StoreUnavailableError
 from app.store.upgrade import upgrade
 
-TROUBLE = Trouble(subject="", message="Dataverse fails.", facts={"breaker": "open"})
+TROUBLE = FiringAlert(subject="", message="Dataverse fails.", facts={"breaker": "open"})
 
 
 class World:
@@ -23,11 +23,11 @@ class World:
     def __init__(self, store: AlertStore, *, shared: bool = False, instance: str = "one") -> None:
         self.store = store
         self.now = 1000.0
-        self.troubles: Sequence[Trouble] = ()
+        self.alerts: Sequence[FiringAlert] = ()
         self.blind = False
         self.leads = True
-        self.told: list[Notice] = []
-        self.alarms = Alarms(
+        self.told: list[HookMessage] = []
+        self.alert_monitor = AlertMonitor(
             checks=[Check("breaker_open", self._find, shared=shared)],
             alerts=store,
             lead=self._lead,
@@ -36,20 +36,20 @@ class World:
             clock=lambda: self.now,
         )
 
-    async def _find(self) -> Sequence[Trouble]:
+    async def _find(self) -> Sequence[FiringAlert]:
         if self.blind:
             raise AppError("cannot tell")
-        return self.troubles
+        return self.alerts
 
     async def _lead(self) -> bool:
         return self.leads
 
-    async def pass_time(self, seconds: float, *troubles: Trouble) -> list[str]:
+    async def pass_time(self, seconds: float, *alerts: FiringAlert) -> list[str]:
         """Let time pass, evaluate, and return what was told meanwhile."""
         self.now += seconds
-        self.troubles = troubles
+        self.alerts = alerts
         before = len(self.told)
-        await self.alarms.evaluate()
+        await self.alert_monitor.evaluate()
         return [notice.type for notice in self.told[before:]]
 
 
@@ -125,7 +125,7 @@ async def test_processes_do_not_clear_each_others_alerts(store: AlertStore) -> N
 
 async def test_shared_troubles_are_the_leaders(store: AlertStore) -> None:
     """What concerns all processes is told by the leader alone."""
-    silent = Trouble(subject="SALES", message="Silence.", facts={})
+    silent = FiringAlert(subject="SALES", message="Silence.", facts={})
     follower = World(store, shared=True)
     follower.leads = False
     assert await follower.pass_time(0, silent) == []
@@ -137,11 +137,11 @@ async def test_shared_troubles_are_the_leaders(store: AlertStore) -> None:
 async def test_store_that_is_away_is_told_from_memory(store: AlertStore, database: Database) -> None:
     """Without the store alerts are told once all the same, kept when it is back, and cleared as usual."""
     world = World(store)
-    real = world.alarms._alerts
-    world.alarms._alerts = AwayStore(database=database)
+    real = world.alert_monitor._alerts
+    world.alert_monitor._alerts = AwayStore(database=database)
     assert await world.pass_time(0, TROUBLE) == ["alert.opened"]
     assert await world.pass_time(5, TROUBLE) == []
-    world.alarms._alerts = real
+    world.alert_monitor._alerts = real
     assert await world.pass_time(5, TROUBLE) == []
     assert [alert.key for alert in await store.list_open()] == ["breaker_open:one"]
     await world.pass_time(5)
@@ -151,10 +151,10 @@ async def test_store_that_is_away_is_told_from_memory(store: AlertStore, databas
 async def test_store_trouble_that_ends_with_the_store_is_told_over(store: AlertStore, database: Database) -> None:
     """An alert that could never be kept is still told to be over."""
     world = World(store)
-    real = world.alarms._alerts
-    world.alarms._alerts = AwayStore(database=database)
+    real = world.alert_monitor._alerts
+    world.alert_monitor._alerts = AwayStore(database=database)
     await world.pass_time(0, TROUBLE)
-    world.alarms._alerts = real
+    world.alert_monitor._alerts = real
     await world.pass_time(5)
     assert await world.pass_time(60) == ["alert.cleared"]
     assert await world.pass_time(60) == []

@@ -9,17 +9,17 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from structlog.testing import capture_logs
 
-from app.operations.signed_hooks import HookPace, Notice, SignedHooks, UndeliveredError
+from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks, UndeliveredError
 
 SECRET = "whsec_" + "ZmFrZS1zZWNyZXQtZm9yLXRlc3RzLW9ubHktMTIz"
-NOTICE = Notice(id="msg_1", type="alert.opened", at=1_790_000_000.0, data={"kind": "silence", "message": "ä"})
-PACE = HookPace(timeout=1, first_pause=0.001, longest_pause=0.002, attempts=4, give_up=30)
+NOTICE = HookMessage(id="msg_1", type="alert.opened", at=1_790_000_000.0, data={"kind": "silence", "message": "ä"})
+PACE = HookOptions(timeout=1, first_pause=0.001, longest_pause=0.002, attempts=4, give_up=30)
 
 
 def make_hooks(handle: Callable[[httpx.Request], httpx.Response], secret: str = SECRET) -> SignedHooks:
     """Make a sender whose receiver is a function."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(handle))
-    return SignedHooks(http=http, url="https://receiver.example/hook", secret=secret, clock=time.time, pace=PACE)
+    return SignedHooks(http=http, url="https://receiver.example/hook", secret=secret, clock=time.time, options=PACE)
 
 
 async def test_receiver_can_verify_and_read_a_notice() -> None:
@@ -85,7 +85,7 @@ async def test_delivery_is_given_up_in_the_end() -> None:
 
     hooks = make_hooks(receive)
     hooks.send(NOTICE)
-    hooks.send(Notice(id="msg_2", type="alert.cleared", at=0.0, data={}))
+    hooks.send(HookMessage(id="msg_2", type="alert.cleared", at=0.0, data={}))
     running = asyncio.create_task(hooks.run())
     async with asyncio.timeout(10):
         await done.wait()

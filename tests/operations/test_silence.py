@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from app.operations.alert_rule import Trouble
+from app.operations.alert_rule import FiringAlert
 from app.operations.silence import SilenceWatch
 
 MONDAY = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -35,7 +35,7 @@ def every(minutes: float, *, since: datetime, until: datetime) -> list[datetime]
     return [since + timedelta(minutes=minutes * index) for index in range(count + 1)]
 
 
-async def find(times: Times, now: datetime, *calendars: IsOpen) -> Sequence[Trouble]:
+async def find(times: Times, now: datetime, *calendars: IsOpen) -> Sequence[FiringAlert]:
     """Look for silence at one moment."""
     return await SilenceWatch(times=times, read_hours=lambda: calendars, clock=now.timestamp).find()
 

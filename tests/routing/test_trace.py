@@ -143,7 +143,7 @@ def test_implied_conditions_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "facts", "complaint"),
+    ("rule", "facts", "explanation"),
     [
         (
             {"when": leaf("caller.vip", "is", True)},
@@ -190,11 +190,13 @@ def test_implied_conditions_are_shown() -> None:
         ),
     ],
 )
-def test_near_miss_says_what_was_missing(rule: dict[str, object], facts: dict[str, FactValue], complaint: str) -> None:
+def test_near_miss_says_what_was_missing(
+    rule: dict[str, object], facts: dict[str, FactValue], explanation: str
+) -> None:
     """A rule that one condition kept from matching is named with that condition, and nothing personal."""
     [miss] = make_rules({"name": "The rule", **rule}).trace(facts, NOW).near_misses
 
-    assert miss.sentence == f'"The rule" would have matched, but {complaint}.'
+    assert miss.sentence == f'"The rule" would have matched, but {explanation}.'
 
 
 def test_near_miss_has_place_and_cause() -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import stamina
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from app.emulators.enreach import create_enreach_emulator
 from tests.support.rulesets import Desk, make_rule
@@ -261,9 +261,9 @@ async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:
         await answered.wait()
         return await crm.handle_async_request(request)
 
-    outside = Outside(dataverse=httpx.MockTransport(wait))
+    upstreams = Upstreams(dataverse=httpx.MockTransport(wait))
     webhook = {"deadline_ms": 4000}
-    async with open_service(tmp_path, rules=VIP_RULES, outside=outside, webhook=webhook) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, upstreams=upstreams, webhook=webhook) as service:
         desk = Desk(service)
         asked.clear()
         first = asyncio.create_task(service.call())
@@ -284,12 +284,12 @@ async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:
 async def open_with_enreach(folder: Path, *, enreach: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[Service]:
     """Open a service that is connected to an emulated Enreach API."""
     dataverse = create_dataverse_emulator(static_tokens={"token-of-the-emulator": CLIENT_ID})
-    outside = Outside(
+    upstreams = Upstreams(
         dataverse=httpx.ASGITransport(dataverse),
         enreach=enreach or httpx.ASGITransport(create_enreach_emulator(clock=_read_clock)),
     )
     settings = {"url": "http://127.0.0.1", "user": "voice.api@contoso.example", "secret": "demo-enreach-secret"}
-    async with open_service(folder, outside=outside, enreach=settings) as service:
+    async with open_service(folder, upstreams=upstreams, enreach=settings) as service:
         yield service
 
 

@@ -13,8 +13,8 @@ from app.routing.decisions import Decision, Outcome
 from app.routing.facts import FactValue, complete_facts, encode_facts
 from app.routing.wire import ResponseProfile, decision_document, encode_decision
 from app.rulesets.comparison import Comparer
+from app.rulesets.difference_counts import DifferenceCounts
 from app.rulesets.effects import Names
-from app.rulesets.tally import Tally
 from tests.routing.examples import NOW, any_facts, any_rule, make_rules
 from tests.support.records import make_record
 
@@ -48,7 +48,7 @@ def test_replaying_a_ruleset_on_its_own_decisions_changes_nothing(
 ) -> None:
     """A ruleset decides the calls it decided the same way again, by the same rules."""
     compiled = make_rules(*rules)
-    comparer, tally = Comparer(compiled, PROFILE), Tally(Names(compiled.ruleset))
+    comparer, tally = Comparer(compiled, PROFILE), DifferenceCounts(Names(compiled.ruleset))
 
     for facts in calls:
         record = _record(compiled, facts)
@@ -67,7 +67,7 @@ def test_a_change_is_what_the_decisions_say(
 ) -> None:
     """Calls count as changed exactly when two decisions differ in more than the rule, and the groups add up."""
     before, after = make_rules(*old), make_rules(*new)
-    comparer, tally = Comparer(after, PROFILE), Tally(Names(after.ruleset))
+    comparer, tally = Comparer(after, PROFILE), DifferenceCounts(Names(after.ruleset))
     expected = 0
 
     for facts in calls:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.settings.sentences import write_fragment, write_sentence
+from app.settings.sentences import format_fragment, format_message
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ from app.settings.sentences import write_fragment, write_sentence
 )
 def test_problem_details_are_sentences(text: str, sentence: str) -> None:
     """A capital at the beginning where no name stands, and a full stop; what is a sentence stays one."""
-    assert write_sentence(text) == sentence
-    assert write_sentence(sentence) == sentence
+    assert format_message(text) == sentence
+    assert format_message(sentence) == sentence
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_problem_details_are_sentences(text: str, sentence: str) -> None:
 )
 def test_lines_of_a_terminal_are_fragments(text: str, fragment: str) -> None:
     """Behind the name of the program a text begins small and ends without a full stop; names keep their capital."""
-    assert write_fragment(text) == fragment
+    assert format_fragment(text) == fragment

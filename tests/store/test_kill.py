@@ -12,7 +12,7 @@ from app.calls.decision_filter import DecisionFilter
 from app.calls.store import DecisionStore
 from app.store.database import Database
 from app.store.journal import Journal
-from app.store.mover import JournalMover, MoverPace
+from app.store.mover import JournalMover, MoverOptions
 
 PROGRAM = """
 import asyncio, sys, time
@@ -21,7 +21,7 @@ import structlog
 from app.store.database import open_database
 from app.calls.store import DecisionStore
 from app.store.journal import Journal
-from app.store.mover import JournalMover, MoverPace
+from app.store.mover import JournalMover, MoverOptions
 from tests.support.records import make_record
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -29,7 +29,7 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 async def main():
     journal = Journal(folder=Path(sys.argv[1]), clock=time.monotonic, segment_bytes=20_000)
     store = DecisionStore(database=open_database(sys.argv[2]))
-    mover = JournalMover(journal=journal, sink=store, pace=MoverPace(linger=0.0, batch=10))
+    mover = JournalMover(journal=journal, sink=store, options=MoverOptions(linger=0.0, batch=10))
     moving = asyncio.create_task(mover.run())
     while True:
         record = make_record(time.time())
@@ -72,7 +72,7 @@ async def test_nothing_answered_is_lost_or_doubled(tmp_path: Path, database: Dat
         answered += answer_calls_until_killed(folder, database_url, random.randint(1, 300))  # noqa: S311 - no secret
     store = DecisionStore(database=database)
     journal = Journal(folder=folder, clock=time.monotonic)
-    mover = JournalMover(journal=journal, sink=store, pace=MoverPace())
+    mover = JournalMover(journal=journal, sink=store, options=MoverOptions())
 
     mover.recover()
     assert await mover.drain()

@@ -17,11 +17,11 @@ from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
 from app.store.journal import Journal
 from app.store.journal_segment import Segment
-from app.store.mover import DecisionSink, JournalMover, MoverPace
+from app.store.mover import DecisionSink, JournalMover, MoverOptions
 from app.store.record_line import write_line
 from tests.support.records import NOON, make_record
 
-QUICK = MoverPace(linger=0.0, idle=60.0, pause=0.001, longest_pause=0.001, batch=10)
+QUICK = MoverOptions(linger=0.0, idle=60.0, pause=0.001, longest_pause=0.001, batch=10)
 
 
 class Shelf:
@@ -77,9 +77,9 @@ def open_journal(folder: Path, segment_bytes: int = 2**20) -> Journal:
     return Journal(folder=folder, clock=Ticks(), segment_bytes=segment_bytes)
 
 
-def make_mover(journal: Journal, sink: DecisionSink, pace: MoverPace = QUICK) -> JournalMover:
+def make_mover(journal: Journal, sink: DecisionSink, options: MoverOptions = QUICK) -> JournalMover:
     """Make a mover that does not dawdle."""
-    return JournalMover(journal=journal, sink=sink, pace=pace)
+    return JournalMover(journal=journal, sink=sink, options=options)
 
 
 @asynccontextmanager
@@ -264,7 +264,7 @@ async def test_quiet_time_cleans_up(folder: Path, shelf: Shelf) -> None:
     other = open_journal(folder)
     other.append(make_record(NOON))
     journal.append(make_record(NOON + 1))
-    mover = make_mover(journal, shelf, MoverPace(linger=0.0, idle=0.001))
+    mover = make_mover(journal, shelf, MoverOptions(linger=0.0, idle=0.001))
 
     async with running(mover):
         await wait_until(lambda: len(shelf.kept) == 1)

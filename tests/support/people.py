@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import httpx
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.emulators.dataverse.application import read_utc_clock
 from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
@@ -108,11 +108,11 @@ async def open_people(
     enreach = create_enreach_emulator(
         data=None if enreach_users is None else {"users": list(enreach_users)}, clock=read_utc_clock
     )
-    outside = Outside(
+    upstreams = Upstreams(
         dataverse=through(httpx.ASGITransport(dataverse)), enreach=httpx.ASGITransport(enreach), issuer=issuer
     )
     columns = _COLUMNS if place == "columns" else {}
     groups = {"enreach": _ENREACH, **groups}
     groups["dataverse"] = {"token": _TOKEN, **columns, **groups.get("dataverse", {})}
-    async with open_service(folder, outside=outside, **groups) as service:
+    async with open_service(folder, upstreams=upstreams, **groups) as service:
         yield People(service, dataverse, enreach)

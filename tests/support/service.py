@@ -14,7 +14,7 @@ import httpx
 from asgi_lifespan import LifespanManager
 from starlette.types import ASGIApp
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.main import create_app
 from app.settings import Settings
@@ -54,7 +54,7 @@ VIP_RULES = {
 """VIP callers go to the VIP queue; nobody else is redirected."""
 VIP_ANSWER = {"InitialTarget": "queue-of-vips", "FailTarget": "+358401234567"}
 _TOKEN = "token-of-the-emulator"
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Service:
 
 async def wait_for(read: Callable[[], Awaitable[T | None]]) -> T:
     """Ask again and again until there is an answer; fails when none comes."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         while (found := await read()) is None:  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.01)
         return found
@@ -134,7 +134,7 @@ async def open_service(
     *,
     rules: Mapping[str, Any] | None = None,
     tables: Mapping[str, Any] | None = None,
-    outside: Outside | None = None,
+    upstreams: Upstreams | None = None,
     clock: Callable[[], float] = time.time,
     **groups: Any,
 ) -> AsyncIterator[Service]:
@@ -145,9 +145,9 @@ async def open_service(
     settings = make_settings(folder, rules=rules, **groups)
     lay_database(settings.store.url)
     emulator = create_dataverse_emulator(data=make_tables(tables), static_tokens={_TOKEN: CLIENT_ID})
-    world = outside or Outside(dataverse=httpx.ASGITransport(emulator), clock=clock)
-    app = create_app(settings, outside=replace(world, issuer=world.issuer or _reach_untrusting()))
-    async with LifespanManager(app, startup_timeout=_PATIENCE_SECONDS, shutdown_timeout=_PATIENCE_SECONDS) as manager:
+    world = upstreams or Upstreams(dataverse=httpx.ASGITransport(emulator), clock=clock)
+    app = create_app(settings, upstreams=replace(world, issuer=world.issuer or _reach_untrusting()))
+    async with LifespanManager(app, startup_timeout=_TIMEOUT_SECONDS, shutdown_timeout=_TIMEOUT_SECONDS) as manager:
         transport = httpx.ASGITransport(manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             yield Service(manager.app, app.state.settings, client, emulator)

@@ -9,7 +9,7 @@ from app.settings import Role
 from app.store.confirmations import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.readiness import ASSIGNEE, WEB_PHONE, ItemGroup, ItemState, Surroundings, judge
-from app.users.user import AgentRecord, HeldRole, Person, Team, VoicePerson
+from app.users.user import EnreachIdRecord, HeldRole, Team, User, VoiceUser
 
 INDEX = EnreachIndex(ids=frozenset({"e-1"}), by_address={"ann@x.example": ("e-1",)})
 SURROUNDINGS = Surroundings(
@@ -17,11 +17,11 @@ SURROUNDINGS = Surroundings(
     web_phone={EVERYBODY: Confirmation(subject=EVERYBODY, item=WEB_PHONE, who="anna", at=0.0)},
     assignee=Confirmation(subject=EVERYBODY, item=ASSIGNEE, who="anna", at=0.0),
 )
-ANN = Person(id="u-1", email="ann@x.example", mobile="+358501230001", record=AgentRecord(enreach_id="E-1"))
-READY = VoicePerson(person=ANN, roles=(HeldRole(name=Role.VOICE_USER.value, role_id="r-1"),))
+ANN = User(id="u-1", email="ann@x.example", mobile="+358501230001", record=EnreachIdRecord(enreach_id="E-1"))
+READY = VoiceUser(user=ANN, roles=(HeldRole(name=Role.VOICE_USER.value, role_id="r-1"),))
 
 
-def find(voice: VoicePerson, item: str, surroundings: Surroundings = SURROUNDINGS) -> ItemState:
+def find(voice: VoiceUser, item: str, surroundings: Surroundings = SURROUNDINGS) -> ItemState:
     """Return the state of one item."""
     return next(each.state for each in judge(voice, surroundings).items if each.id == item)
 
@@ -50,7 +50,7 @@ def test_a_user_with_everything_is_ready() -> None:
 )
 def test_the_mobile_number_must_be_e164_exactly(mobile: str | None, state: ItemState) -> None:
     """Only plus and digits count, since the synchronisation compares letter by letter."""
-    voice = replace(READY, person=replace(ANN, mobile=mobile))
+    voice = replace(READY, user=replace(ANN, mobile=mobile))
 
     assert find(voice, "mobile") is state
     assert judge(voice, SURROUNDINGS).is_ready(ItemGroup.VOICE)
@@ -91,14 +91,14 @@ def test_what_enreach_does_not_tell_is_unknown() -> None:
 
 def test_an_id_enreach_does_not_know_is_missing() -> None:
     """A stale id is as bad as none."""
-    voice = replace(READY, person=replace(ANN, record=AgentRecord(enreach_id="e-9")))
+    voice = replace(READY, user=replace(ANN, record=EnreachIdRecord(enreach_id="e-9")))
 
     assert (find(voice, "enreach_user_id"), find(voice, "enreach_active")) == (ItemState.MISSING, ItemState.OK)
 
 
 def test_an_application_needs_its_own_role_only() -> None:
     """Nothing else of the checklist is about it."""
-    application = VoicePerson(person=replace(ANN, is_application=True))
+    application = VoiceUser(user=replace(ANN, is_application=True))
 
     assert [(item.id, item.state) for item in judge(application, SURROUNDINGS).items] == [
         ("voice_api_user_role", ItemState.MISSING)

@@ -12,7 +12,7 @@ from app.emulators.dataverse.schema import Cardinality, Navigation, Table
 from app.emulators.dataverse.tables import Row, Tables
 
 PAGE_LIMIT = 5000
-_MOST_EXPANDS = 15
+_MAX_EXPANDS = 15
 _EXPAND_OPTIONS = frozenset({"$select", "$filter", "$orderby", "$top", "$expand"})
 _COLLECTION_OPTIONS = ("$filter", "$orderby", "$top")
 
@@ -50,8 +50,8 @@ class Expand:
 def read_query(options: Mapping[str, str], table: Table, tables: Tables) -> Query:
     """Understand the options of a request on `table`. Raises WireError (400) for what Dataverse refuses."""
     query = _read(options, table, tables, nested=False)
-    if _count_expands(query) > _MOST_EXPANDS:
-        raise bad_query(f"The number of $expand options exceeds the limit of {_MOST_EXPANDS}.")
+    if _count_expands(query) > _MAX_EXPANDS:
+        raise bad_query(f"The number of $expand options exceeds the limit of {_MAX_EXPANDS}.")
     return query
 
 

@@ -12,7 +12,7 @@ from app.emulators.dataverse.tables import Row
 from app.emulators.dataverse.values import store_guid
 
 _SEGMENT = re.compile(r"(?P<name>[^()]+)(?:\((?P<key>.*)\))?")
-_LONGEST_URL = 32_768
+_MAX_URL = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def read_path(path: str) -> tuple[Segment, ...]:
 
 def require_short(url: str) -> None:
     """Refuse a URL over 32 KB (contract, section 1.4)."""
-    if len(url) > _LONGEST_URL:
+    if len(url) > _MAX_URL:
         raise WireError(414, "0x0", "The request URL is too long.")
 
 

@@ -12,7 +12,7 @@ from app.emulators.enreach.tables import Row, serve
 
 __all__ = ["list_calls", "list_service_calls"]
 
-_LONGEST = timedelta(days=31)
+_MAX = timedelta(days=31)
 _RANGES = (("StartTime", "EndTime", "StartTime"), ("ModifiedAfter", "ModifiedBefore", "_modified"))
 
 
@@ -60,7 +60,7 @@ def _read_range(query: Mapping[str, str]) -> _Range:
     for first, last, column in _RANGES:
         if first in query and last in query:
             asked = _Range(_read_moment(query[first]), _read_moment(query[last]), column)
-            if not timedelta() <= asked.end - asked.start <= _LONGEST:
+            if not timedelta() <= asked.end - asked.start <= _MAX:
                 raise _RefusedError("The range must be positive and 31 days at most")
             return asked
     raise _RefusedError("StartTime and EndTime, or ModifiedAfter and ModifiedBefore, are required")

@@ -10,7 +10,7 @@ from app.rulesets.store import RulesetStore
 from app.rulesets.values import Document, Draft, Revision, RevisionHead
 from app.store.pages import Page
 
-__all__ = ["CURRENT", "FoundRuleset", "RulesetLibrary", "show_draft"]
+__all__ = ["CURRENT", "FoundRuleset", "RulesetRepository", "show_draft"]
 
 CURRENT = "current"
 _LARGEST = 2**31 - 1
@@ -36,7 +36,7 @@ class FoundRuleset:
         return f"revision {self.ref}"
 
 
-class RulesetLibrary:
+class RulesetRepository:
     """Reads rulesets; changes nothing."""
 
     def __init__(self, *, rulesets: RulesetStore) -> None:

@@ -7,14 +7,14 @@ from app.dataverse.translation import read_failure
 from app.dataverse.wire import Request, Response, Wire
 from app.directory.budget import RequestBudget
 
-__all__ = ["RequestGate"]
+__all__ = ["RequestLimiter"]
 
 _THROTTLED: Final = 429
 _PAUSE_SECONDS: Final = 5.0
 """The pause after a 429 that names no time."""
 
 
-class RequestGate:
+class RequestLimiter:
     """Answers 429 in the place of Dataverse, without a request, while a Retry-After runs or the budget is spent.
 
     The circuit breaker decides by look-up; this decides by request, so that a look-up under way does not send its

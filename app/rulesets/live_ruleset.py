@@ -11,12 +11,12 @@ from app.routing.ruleset import Ruleset
 from app.rulesets.loading import load_rules
 from app.rulesets.store import RulesetStore
 
-__all__ = ["Rulebook"]
+__all__ = ["LiveRuleset"]
 
 log = structlog.get_logger()
 
 
-class Rulebook:
+class LiveRuleset:
     """Holds the compiled ruleset. A call keeps the one it started with; the next call gets the new one."""
 
     def __init__(self, *, store: RulesetStore, on_change: Callable[[CompiledRuleset], None], interval: float) -> None:
@@ -44,13 +44,13 @@ class Rulebook:
             compiled = await load_rules(revision.document, revision=number)
         except AppError as error:
             self._unreadable = number
-            log.error("rulebook.revision_unreadable", revision=number, error=error.code)  # noqa: TRY400 - expected
+            log.error("live_ruleset.revision_unreadable", revision=number, error=error.code)  # noqa: TRY400 - expected
             return False
         if number < (self._current.revision or 0):
             return False
         self._current = compiled
         self._on_change(compiled)
-        log.info("rulebook.revision_live", revision=number, rules=len(compiled.ruleset.rules))
+        log.info("live_ruleset.revision_live", revision=number, rules=len(compiled.ruleset.rules))
         return True
 
     async def follow(self) -> None:
@@ -63,5 +63,5 @@ class Rulebook:
                 troubled = False
             except AppError as error:
                 if not troubled:
-                    log.warning("rulebook.refresh_failed", error=error.code)
+                    log.warning("live_ruleset.refresh_failed", error=error.code)
                 troubled = True

@@ -12,22 +12,22 @@ from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
 from app.rulesets.coverage import Coverage
+from app.rulesets.difference_counts import DifferenceCounts
 from app.rulesets.effects import Names
 from app.rulesets.known_columns import ColumnCatalogue, read_known_columns
-from app.rulesets.publish_limits import LimitsDesk, PublishLimits
+from app.rulesets.live_ruleset import LiveRuleset
+from app.rulesets.publish_limits import PublishLimits, PublishLimitsRepository
 from app.rulesets.replay import Decisions, ReplayPlan, run_replay
-from app.rulesets.rulebook import Rulebook
-from app.rulesets.tally import Tally
 from app.rulesets.targets import TargetCatalogue, find_lost_targets
 
-__all__ = ["GateReport", "Gates"]
+__all__ = ["PublishChecks", "PublishReport"]
 
 _DAY = 86_400.0
 _DIFFS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class GateReport:
+class PublishReport:
     """What the gates say."""
 
     findings: tuple[Finding, ...]
@@ -40,7 +40,7 @@ class GateReport:
         return all(finding.severity != "error" for finding in self.findings)
 
 
-class Gates:
+class PublishChecks:
     """Asks lint with stored tests and redirect loops, Dataverse, Enreach, coverage and the replay limits."""
 
     def __init__(
@@ -51,9 +51,9 @@ class Gates:
         columns: ColumnCatalogue,
         targets: TargetCatalogue | None,
         coverage: Coverage,
-        limits: LimitsDesk,
+        limits: PublishLimitsRepository,
         decisions: Decisions,
-        rulebook: Rulebook,
+        live_ruleset: LiveRuleset,
         clock: Callable[[], float],
     ) -> None:
         """`targets` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
@@ -64,15 +64,15 @@ class Gates:
         self._coverage = coverage
         self._limits = limits
         self._decisions = decisions
-        self._rulebook = rulebook
+        self._live_ruleset = live_ruleset
         self._clock = clock
 
-    async def inspect(self, document: object) -> GateReport:
+    async def inspect(self, document: object) -> PublishReport:
         """Judge a ruleset document; a document that cannot be read is a report too. Raises StoreError."""
         try:
             ruleset = await asyncio.to_thread(read_ruleset, document)
         except InvalidInputError as error:
-            return GateReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
+            return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
         limits = (await self._limits.read()).limits
         findings = await self._lint(ruleset, now)
@@ -82,7 +82,7 @@ class Gates:
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
         replay, excess = await self._measure(ruleset, limits, now)
         ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
-        return GateReport(tuple(ordered), replay)
+        return PublishReport(tuple(ordered), replay)
 
     async def _lint(self, ruleset: Ruleset, now: float) -> list[Finding]:
         """Lint in a thread, because thousands of rules take longer than a call may wait."""
@@ -100,7 +100,7 @@ class Gates:
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
         if not limits.wants_replay or any(True for _ in find_lost_destinations(ruleset)):
             return None, []
-        tally = Tally(Names(ruleset, self._rulebook.current().ruleset), most_calls=_DIFFS_SHOWN)
+        tally = DifferenceCounts(Names(ruleset, self._live_ruleset.current().ruleset), most_calls=_DIFFS_SHOWN)
         comparer = Comparer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
         plan = ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
         await run_replay(comparer, plan, tally, decisions=self._decisions, report=_go_on)

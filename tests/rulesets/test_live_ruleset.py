@@ -10,7 +10,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.routing.compiled import CompiledRuleset
-from app.rulesets.rulebook import Rulebook
+from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade
@@ -38,44 +38,44 @@ async def publish(database: Database, document: dict[str, Any], expected: int | 
     await store.publish_document(document, expected=expected, comment="", author="somebody", now=0.0)
 
 
-def make_rulebook(database: Database, changes: list[CompiledRuleset], interval: float = 0.01) -> Rulebook:
+def make_rulebook(database: Database, changes: list[CompiledRuleset], interval: float = 0.01) -> LiveRuleset:
     """Make a rulebook that notes every change."""
-    return Rulebook(store=RulesetStore(database=database), on_change=changes.append, interval=interval)
+    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append, interval=interval)
 
 
 async def test_empty_before_the_first_publishing(database: Database) -> None:
     """Before anything is published there is a ruleset without rules and without a revision."""
     changes: list[CompiledRuleset] = []
-    rulebook = make_rulebook(database, changes)
+    live_ruleset = make_rulebook(database, changes)
 
-    assert await rulebook.refresh() is False
-    assert (rulebook.current().revision, rulebook.current().ruleset.rules, changes) == (None, (), [])
+    assert await live_ruleset.refresh() is False
+    assert (live_ruleset.current().revision, live_ruleset.current().ruleset.rules, changes) == (None, (), [])
 
 
 async def test_new_revision_is_taken_over_once(database: Database) -> None:
     """A refresh takes over what was published, and tells whoever must know what rules need."""
     changes: list[CompiledRuleset] = []
-    rulebook = make_rulebook(database, changes)
+    live_ruleset = make_rulebook(database, changes)
     await publish(database, VIP_RULES, None)
 
-    taken = [await rulebook.refresh(), await rulebook.refresh()]
+    taken = [await live_ruleset.refresh(), await live_ruleset.refresh()]
     await publish(database, OPEN_CASES, 1)
-    taken.append(await rulebook.refresh())
+    taken.append(await live_ruleset.refresh())
 
     assert taken == [True, False, True]
     assert [(rules.revision, rules.selection.open_cases) for rules in changes] == [(1, False), (2, True)]
-    assert rulebook.current() is changes[-1]
+    assert live_ruleset.current() is changes[-1]
 
 
 async def test_following_notices_other_processes(database: Database) -> None:
     """While it follows, what others publish is live within its interval."""
     changes: list[CompiledRuleset] = []
-    rulebook = make_rulebook(database, changes)
-    task = asyncio.create_task(rulebook.follow())
+    live_ruleset = make_rulebook(database, changes)
+    task = asyncio.create_task(live_ruleset.follow())
     await publish(database, VIP_RULES, None)
 
     async def look() -> int | None:
-        return rulebook.current().revision
+        return live_ruleset.current().revision
 
     assert await wait_for(look) == 1
     task.cancel()
@@ -84,28 +84,28 @@ async def test_following_notices_other_processes(database: Database) -> None:
 
 async def test_unreadable_revision_is_refused_once(database: Database) -> None:
     """A revision that cannot be read leaves the present one live, and is told once and not every second."""
-    rulebook = make_rulebook(database, [])
+    live_ruleset = make_rulebook(database, [])
     await publish(database, VIP_RULES, None)
-    await rulebook.refresh()
+    await live_ruleset.refresh()
     await publish(database, OPEN_CASES, 1)
     async with database.write() as connection:
         await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 2}' WHERE number = 2"))
 
     with capture_logs() as lines:
-        taken = [await rulebook.refresh() for _ in range(3)]
+        taken = [await live_ruleset.refresh() for _ in range(3)]
 
     assert taken == [False, False, False]
-    assert rulebook.current().revision == 1
-    assert [line["event"] for line in lines] == ["rulebook.revision_unreadable"]
+    assert live_ruleset.current().revision == 1
+    assert [line["event"] for line in lines] == ["live_ruleset.revision_unreadable"]
 
 
 async def test_trouble_is_told_once_until_it_is_over(database: Database) -> None:
     """A database that is away is one warning, and following goes on until it is back."""
-    rulebook = make_rulebook(database, [])
+    live_ruleset = make_rulebook(database, [])
     async with database.write() as connection:
         await connection.execute(text("ALTER TABLE revisions RENAME TO gone"))
     with capture_logs() as lines:
-        task = asyncio.create_task(rulebook.follow())
+        task = asyncio.create_task(live_ruleset.follow())
 
         async def look() -> bool | None:
             return bool(lines) or None
@@ -116,10 +116,10 @@ async def test_trouble_is_told_once_until_it_is_over(database: Database) -> None
         await publish(database, VIP_RULES, None)
 
         async def look_again() -> int | None:
-            return rulebook.current().revision
+            return live_ruleset.current().revision
 
         assert await wait_for(look_again) == 1
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    assert [line["event"] for line in lines] == ["rulebook.refresh_failed", "rulebook.revision_live"]
+    assert [line["event"] for line in lines] == ["live_ruleset.refresh_failed", "live_ruleset.revision_live"]

@@ -9,7 +9,7 @@ import pytest
 from app.dataverse.substitute import Substitute
 from app.dataverse.wire import Request
 from app.directory.budget import RequestBudget
-from app.directory.gate import RequestGate
+from app.directory.request_limiter import RequestLimiter
 
 ASK = Request("GET", "https://org.example.com/api/data/v9.2/contacts", {"Authorization": "Bearer fake-token"})
 
@@ -42,7 +42,7 @@ async def test_429_whose_words_are_lost_is_obeyed(stream: httpx.AsyncByteStream)
 
     time = asyncio.get_running_loop().time
     budget = RequestBudget(requests=100, seconds=300, monotonic=time)
-    gate = RequestGate(wire=Substitute(httpx.MockTransport(throttle)), budget=budget)
+    gate = RequestLimiter(wire=Substitute(httpx.MockTransport(throttle)), budget=budget)
 
     answers = [await gate.send(ASK) for _ in range(3)]
 

@@ -6,14 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import PreconditionFailedError
 from app.routing.ruleset import Ruleset
+from app.rulesets.difference_counts import DifferenceCounts
 from app.rulesets.effects import Names
 from app.rulesets.publish_limits import UNSET
 from app.rulesets.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
-from app.rulesets.tally import Tally
 from app.store.audit import AuditNote
 from app.store.settings_documents import SettingsDocumentStore
 
-__all__ = ["ShadowDesk", "ShadowMark", "VersionedMark"]
+__all__ = ["ShadowMark", "ShadowRepository", "VersionedMark"]
 
 _MARK = "shadow"
 _ADDED_UP = ("calls", "changed", "other_rule", "skipped", "groups", "missing_facts")
@@ -37,7 +37,7 @@ class VersionedMark:
     version: str
 
 
-class ShadowDesk:
+class ShadowRepository:
     """Reads and changes the mark, and collects results of all processes."""
 
     def __init__(self, *, settings: SettingsDocumentStore, results: ShadowResultStore) -> None:
@@ -72,12 +72,12 @@ class ShadowDesk:
         """Return what was found for the draft in the version that ran last; `None` before the first call."""
         return await self._results.get(draft)
 
-    async def add_results(self, draft: str, version: str, tally: Tally, dropped: int, *, now: float) -> None:
+    async def add_results(self, draft: str, version: str, tally: DifferenceCounts, dropped: int, *, now: float) -> None:
         """Add results to those of the same version of the draft, or begin anew; raises StoreError."""
         found = tally.document()
 
         def count(before: ShadowCounts) -> ShadowCounts:
-            whole = Tally(Names(Ruleset()))
+            whole = DifferenceCounts(Names(Ruleset()))
             for part in (asdict(before), found):
                 whole.load({**part, "diffs": []})
             total = whole.document()

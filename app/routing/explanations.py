@@ -6,7 +6,7 @@ from app.routing.checks import Check
 from app.routing.facts import FactValue, Unknown
 from app.routing.registry import find_fact
 
-__all__ = ["complain"]
+__all__ = ["explain_leaf"]
 
 _DEMANDS = {
     "is": "must be",
@@ -22,10 +22,10 @@ _DEMANDS = {
     "ends_with": "must end with",
     "contains": "must contain",
 }
-_LONGEST = 80
+_MAX = 80
 
 
-def complain(check: Check, actual: FactValue, *, excluded: bool) -> str:
+def explain_leaf(check: Check, actual: FactValue, *, excluded: bool) -> str:
     """Say why a check does not help its rule; `excluded` when it is true inside a `not`.
 
     Facts that may tell who somebody is are named without their values.
@@ -59,4 +59,4 @@ def _describe_misfit(check: Check, actual: FactValue, *, excluded: bool) -> str:
 
 def _spell(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return text if len(text) <= _MAX else text[:_MAX] + "…"

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.observability.redaction import mask_text
+from app.observability.redaction import redact_text
 from app.routing.decision_record import DecisionRecord
 from app.rulesets.comparison import Comparer, Comparison, can_compare
 from app.rulesets.effects import Names, name_differences
 
-__all__ = ["Tally", "summarise"]
+__all__ = ["DifferenceCounts", "summarise"]
 
 _CALLS_KEPT = 2_000
 _GROUPS_NAMED = 6
@@ -26,7 +26,7 @@ class Group:
     """The members of the decision that differ."""
 
 
-class Tally:
+class DifferenceCounts:
     """Counts comparisons, and keeps the first changed calls of a run.
 
     Holds no number and no name of a caller: a call is named by the id of its decision, and a number that a queue sends
@@ -102,7 +102,7 @@ class Tally:
             self._diffs.append(_write_diff(group, found, record))
 
     def _name_group(self, found: Comparison, record: DecisionRecord) -> Group:
-        target = _mask(record.target_id)
+        target = _redact(record.target_id)
         before, after = (
             self._names.describe(effect, record.queue_id, target) for effect in (found.before, found.after)
         )
@@ -126,16 +126,16 @@ def _name_change(group: Mapping[str, Any]) -> str:
     return f"{group['calls']:,} {group['before']} with another {fields}"
 
 
-def _mask(identifier: str | None) -> str | None:
-    return None if identifier is None else mask_text(identifier)
+def _redact(identifier: str | None) -> str | None:
+    return None if identifier is None else redact_text(identifier)
 
 
 def _write_diff(group: Group, found: Comparison, record: DecisionRecord) -> dict[str, Any]:
     return {
         "decision": record.id,
         "at": record.at,
-        "queue_id": _mask(record.queue_id),
-        "target_id": _mask(record.target_id),
+        "queue_id": _redact(record.queue_id),
+        "target_id": _redact(record.target_id),
         "before": {"to": group.before, "rule": record.rule, "revision": record.revision},
         "after": {"to": group.after, "rule": found.decision.rule},
         "fields": list(group.fields),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from dirty_equals import IsPartialDict, IsStr
 
-from app.bootstrap.upstreams import Outside
+from app.bootstrap.upstreams import Upstreams
 from tests.support.asgi import RawAnswer, post_raw
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service
 
@@ -193,7 +193,7 @@ async def test_credentials_never_reach_the_crm(tmp_path: Path) -> None:
         seen.append(request)
         return httpx.Response(200, json={"value": []})
 
-    async with open_service(tmp_path, outside=Outside(dataverse=httpx.MockTransport(answer))) as service:
+    async with open_service(tmp_path, upstreams=Upstreams(dataverse=httpx.MockTransport(answer))) as service:
         await service.call("+358501234567")
 
     assert seen
