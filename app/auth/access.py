@@ -1,6 +1,6 @@
 """What a route asks of whoever calls it, visible in its signature and in the OpenAPI document."""
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict, cast
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
@@ -12,12 +12,16 @@ from app.auth.principals import Authenticator, Principal
 from app.auth.roles import Permission, weakest_role
 from app.errors import ForbiddenError, UnauthorizedError
 
-__all__ = ["IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "requires"]
+__all__ = ["AuthState", "IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "requires"]
 
-AUTHENTICATOR = "authenticator"
-"""The key under which the lifespan state holds the `Authenticator`."""
 _PRINCIPAL = "smartrouting.principal"
 """The key under which a request's scope holds who sent it; the lifespan state may be one for all requests."""
+
+
+class AuthState(TypedDict):
+    """What this module reads from the lifespan state."""
+
+    authenticator: Authenticator
 
 
 class MissingTokenError(UnauthorizedError):
@@ -93,8 +97,8 @@ async def _identify(request: Request) -> Principal:
     known: Principal | None = request.scope.get(_PRINCIPAL)
     if known is not None:
         return known
-    authenticator: Authenticator = getattr(request.state, AUTHENTICATOR)
-    principal = await authenticator.authenticate(_read_token(request))
+    state = cast(AuthState, request.scope["state"])
+    principal = await state["authenticator"].authenticate(_read_token(request))
     if principal is None:
         raise InvalidTokenError("The token is not one this service knows, or it is no longer valid.")
     request.scope[_PRINCIPAL] = principal

@@ -6,11 +6,10 @@ from uuid import UUID
 
 import structlog
 
-from app.auth.principals import Principal, PrincipalKind
+from app.auth.principals import Identity, Principal, PrincipalKind
 from app.auth.roles import PERMISSIONS, Role
 from app.auth.tokens import Rejected, TokenJudge
 from app.errors import ForbiddenError
-from app.users.user import Identity
 
 __all__ = ["OidcTokens"]
 

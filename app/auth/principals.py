@@ -5,9 +5,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.auth.roles import Permission, Role, permits
-from app.users.user import Identity
 
-__all__ = ["Authenticator", "Principal", "PrincipalKind"]
+__all__ = ["Authenticator", "Identity", "Principal", "PrincipalKind"]
 
 
 class PrincipalKind(StrEnum):
@@ -17,6 +16,17 @@ class PrincipalKind(StrEnum):
     """By a key from the settings or the store."""
     OIDC = "oidc"
     """By an access token of an OpenID Connect issuer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an access token says about the person who brought it; nothing of it is shown again."""
+
+    object_ids: tuple[str, ...] = ()
+    """GUIDs that may be the object id in Entra ID."""
+    logins: tuple[str, ...] = field(default=(), repr=False)
+    emails: tuple[str, ...] = field(default=(), repr=False)
+    """Only addresses the issuer has not marked as unverified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,46 +1,216 @@
-"""Everything that is opened once a process, before it is handed to requests."""
+"""Opens the components of the process in order, and hands them to requests as one typed state."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
 
-from app.auth.key_use import KeyUse
-from app.bootstrap.dataverse import Organisation
-from app.bootstrap.spans import ExportCall
-from app.bootstrap.stores import Stores
-from app.bootstrap.upstreams import Upstreams
-from app.directory.cached import CachedDirectory
-from app.directory.load_shedding import LoadShedding
-from app.enreach.client import EnreachClient
-from app.observability.metrics import Metrics
+import httpx
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from app.auth.access import AuthState
+from app.auth.issuer import IssuerMetadata
+from app.bootstrap.access import make_authenticator, open_signing_keys
+from app.bootstrap.foundation import Foundation, open_foundation
+from app.bootstrap.monitoring import make_health, read_metrics
+from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
+from app.bootstrap.upstreams import Upstreams, open_http
+from app.calls.components import CallsState, open_calls
+from app.calls.spans import TracedLog, open_spans
+from app.configurator.authentication_mode import AuthenticationModes
+from app.configurator.components import ConfiguratorComponents, ConfiguratorState
+from app.configurator.issuer_check import IssuerCheck
+from app.operations.background import Background
+from app.operations.components import OperationsState
+from app.operations.jobs import JobRunner
+from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
-from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.shadow import Shadow
+from app.rulesets.components import RulesetsState, open_rulesets
+from app.rulesets.shadow import ShadowedLog
 from app.settings import Settings
-from app.store.journal import Journal
-from app.store.mover import JournalMover
-from app.users.enreach_id_cache import EnreachIdCache
+from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.errors import StoreError
+from app.store.leader import Leadership
+from app.users.components import UsersState, open_users
+from app.users.readiness import ASSIGNEE, WEB_PHONE
+from app.web.health_api import WebState
 
-__all__ = ["Components"]
+__all__ = ["State", "open_components"]
+
+log = structlog.get_logger()
+
+_ALERT_SECONDS = 5.0
+_KEY_USE_SECONDS = 5.0
+_ENREACH_ID_SECONDS = 2.0
+_SILENT_REPLAY_SECONDS = 30.0
+_RETENTION_HOUR = 3
+"""UTC; nobody calls, and the database is not busy."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Components:
-    """Everything that was opened, on its way into the lifespan state."""
+class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
+    """The lifespan state: what each room reads of it, together."""
 
-    settings: Settings
-    upstreams: Upstreams
-    profile: ResponseProfile
-    metrics: Metrics
-    stores: Stores
-    organisation: Organisation
-    enreach: EnreachClient | None
-    """`None` when the Enreach API is not configured."""
-    directory: CachedDirectory
-    load_shedding: LoadShedding
-    live_ruleset: LiveRuleset
-    shadow: Shadow
-    journal: Journal
-    mover: JournalMover
-    export_call: ExportCall | None
-    """`None` when nobody collects spans."""
-    key_use: KeyUse
-    enreach_id_cache: EnreachIdCache
+    find_issuer: Callable[[], IssuerMetadata | None]
+
+
+async def open_components(
+    settings: Settings,
+    upstreams: Upstreams,
+    profile: ResponseProfile,
+    sample: Mapping[str, Any] | None,
+    stack: AsyncExitStack,
+) -> State:
+    """Open every component and start the work beside calls; `stack` closes them in the opposite order.
+
+    `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
+    """
+    foundation = await open_foundation(settings, upstreams, profile, sample, stack)
+    stores, clock = foundation.stores, upstreams.clock
+    decision_log = ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow)
+    export = open_spans(stack)
+    background = await _open_background(foundation, stack)
+    issuer_http = open_http(upstreams.issuer, stack)
+    keys = open_signing_keys(settings.admin, issuer_http, stack)
+    if keys is not None:
+        background.start("signing_keys", keys.warm_up)
+    jobs = await stack.enter_async_context(
+        JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
+    )
+    if settings.demo:
+        await _confirm_samples(foundation)
+    rulesets = open_rulesets(
+        store=stores.rulesets,
+        decisions=stores.decisions,
+        jobs=stores.jobs,
+        documents=stores.documents,
+        audit=stores.audit,
+        live_ruleset=foundation.live_ruleset,
+        shadow=foundation.shadow,
+        shadow_repository=foundation.shadow_repository,
+        dataverse=foundation.organisation.client,
+        enreach=foundation.enreach,
+        profile=profile,
+        region=settings.phone.default_region,
+        clock=clock,
+    )
+    stack.push_async_callback(rulesets.replays.aclose)
+    background.repeat("replays", rulesets.replays.give_up_silent, every=_SILENT_REPLAY_SECONDS)
+    return State(
+        authenticator=make_authenticator(foundation, keys),
+        find_issuer=lambda: keys.metadata if keys else None,
+        health=make_health(foundation),
+        exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
+        calls=open_calls(
+            settings=settings,
+            profile=profile,
+            directory=foundation.directory,
+            load_shedding=foundation.load_shedding,
+            live_ruleset=foundation.live_ruleset,
+            revisions=stores.rulesets,
+            decision_log=decision_log if export is None else TracedLog(decision_log=decision_log, export=export),
+            drill_log=foundation.journal,
+            decisions=stores.decisions,
+            audit=stores.audit,
+            key_use=foundation.key_use,
+            metrics=foundation.metrics,
+            clock=clock,
+        ),
+        operations=make_operations(foundation, jobs),
+        rulesets=rulesets,
+        users=open_users(
+            settings=settings,
+            dataverse=foundation.organisation.people,
+            enreach=foundation.enreach,
+            enreach_ids=stores.enreach_ids,
+            enreach_id_cache=foundation.enreach_id_cache,
+            confirmations=stores.confirmations,
+            audit=stores.audit,
+            clock=clock,
+        ),
+        configurator=ConfiguratorComponents(
+            authentication_modes=AuthenticationModes(
+                documents=stores.documents,
+                confirmations=stores.confirmations,
+                audit=stores.audit,
+                checker=IssuerCheck(http=issuer_http),
+                clock=clock,
+            )
+        ),
+    )
+
+
+async def _open_background(foundation: Foundation, stack: AsyncExitStack) -> Background:
+    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
+
+    async def save_key_use() -> None:
+        await _save_key_use(foundation)
+
+    stack.push_async_callback(save_key_use)
+    stack.push_async_callback(foundation.mover.drain)
+    stack.push_async_callback(foundation.shadow.aclose)
+    leadership = Leadership(database=foundation.stores.database, role="operations")
+    stack.push_async_callback(leadership.resign)
+    hooks = await _open_hooks(foundation, stack)
+    monitor = make_alert_monitor(foundation, leadership, _drop if hooks is None else hooks.send)
+    retention = make_retention(foundation, leadership)
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    scheduler.add_job(retention.run, "cron", hour=_RETENTION_HOUR, coalesce=True, misfire_grace_time=3600)
+    scheduler.start()
+    stack.callback(scheduler.shutdown, wait=False)
+
+    async def run_retention() -> None:
+        await retention.run()
+
+    background = await stack.enter_async_context(Background())
+    background.start("token", foundation.organisation.tokens.keep_fresh)
+    background.start("live_ruleset", foundation.live_ruleset.follow)
+    background.start("journal", foundation.mover.run)
+    background.start("shadow", foundation.shadow.run)
+    background.start("lag", foundation.load_shedding.watch_lag)
+    background.start("retention", run_retention)
+    background.start("alerts", lambda: monitor.run(_ALERT_SECONDS))
+    if hooks is not None:
+        background.start("hooks", hooks.run)
+    background.repeat("key_use", save_key_use, every=_KEY_USE_SECONDS)
+    if foundation.settings.dataverse.agent_id_column is None:
+        background.repeat("enreach_ids", foundation.enreach_id_cache.refresh, every=_ENREACH_ID_SECONDS)
+    return background
+
+
+async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:
+    alerts = foundation.settings.alerts
+    if alerts.url is None or alerts.secret is None:
+        return None
+    http = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
+    return SignedHooks(
+        http=http,
+        url=alerts.url,
+        secret=alerts.secret.get_secret_value(),
+        clock=foundation.upstreams.clock,
+        options=HookOptions(),
+    )
+
+
+def _drop(_message: HookMessage) -> None:
+    """Tell nobody: there is no URL to send alerts to."""
+
+
+async def _save_key_use(foundation: Foundation) -> None:
+    """Save the uses noted since the last time; what the database does not take is noted again, for the next time."""
+    uses = foundation.key_use.take_changes()
+    try:
+        await foundation.stores.key_uses.save(uses)
+    except StoreError as error:
+        log.warning("key_use.not_saved", error=error.code)
+        latest = foundation.key_use.last_used
+        for label in uses:
+            foundation.key_use.touch(label, latest[label])
+
+
+async def _confirm_samples(foundation: Foundation) -> None:
+    """Confirm for the sample organisation what no system can tell, unless somebody did."""
+    confirmations = foundation.stores.confirmations
+    for item in (WEB_PHONE, ASSIGNEE):
+        if not await confirmations.list_of(item):
+            now = foundation.upstreams.clock()
+            await confirmations.put(Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data"))

@@ -1,12 +1,10 @@
 """Puts the directory of callers together."""
 
 import time
-from collections.abc import Callable
-from functools import lru_cache, partial
 
-from app.bootstrap.dataverse import Organisation
+from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
-from app.bootstrap.terms import make_vip_rules
+from app.bootstrap.translation import make_vip_rules
 from app.bootstrap.upstreams import Upstreams
 from app.directory.assembly import build_directory
 from app.directory.cached import CachedDirectory
@@ -15,12 +13,10 @@ from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.observability.metrics import Metrics
 from app.routing.identification import AgentOf, identify
-from app.routing.numbers import PhoneNumber, read_number
 from app.settings import DirectoryKind, Settings, SettingsError
 
-__all__ = ["make_directory", "make_load_shedding", "remember_numbers"]
+__all__ = ["make_directory", "make_load_shedding"]
 
-_NUMBERS_REMEMBERED = 20_000
 _REQUESTS_PER_LOOK_UP = 2
 
 
@@ -60,9 +56,3 @@ def make_load_shedding(settings: Settings, directory: CachedDirectory, metrics: 
     """Make what calls wait in, so that their answers leave before the deadline of the settings."""
     limits = SheddingLimits(deadline=settings.webhook.deadline_ms / 1000)
     return LoadShedding(directory=directory, limits=limits, on_shed=metrics.count_shed_call)
-
-
-def remember_numbers(region: str) -> Callable[[object], PhoneNumber]:
-    """Return a reader of numbers that knows the latest ones by heart; reading one anew costs some 20 µs."""
-    read = lru_cache(maxsize=_NUMBERS_REMEMBERED)(partial(read_number, region=region))
-    return lambda raw: read(raw) if isinstance(raw, str) else read_number(raw, region)

@@ -6,17 +6,22 @@ from typing import Any
 
 from sqlalchemy import event
 
+from app.auth.api_key_store import ApiKeyStore
 from app.auth.key_use_store import KeyUseStore
 from app.calls.call_times import CallTimes
 from app.calls.store import DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.alert_store import AlertStore
+from app.operations.job_store import JobStore
 from app.rulesets.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore
+from app.store.confirmations import ConfirmationStore
 from app.store.database import Database, open_database
+from app.store.settings_documents import SettingsDocumentStore
 from app.store.upgrade import upgrade
+from app.users.store import EnreachIdStore
 
 __all__ = ["Stores", "open_stores"]
 
@@ -34,6 +39,11 @@ class Stores:
     alerts: AlertStore
     call_times: CallTimes
     shadow_results: ShadowResultStore
+    jobs: JobStore
+    documents: SettingsDocumentStore
+    confirmations: ConfirmationStore
+    api_keys: ApiKeyStore
+    enreach_ids: EnreachIdStore
 
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -53,6 +63,11 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
         shadow_results=ShadowResultStore(database=database),
+        jobs=JobStore(database=database),
+        documents=SettingsDocumentStore(database=database),
+        confirmations=ConfirmationStore(database=database),
+        api_keys=ApiKeyStore(database=database),
+        enreach_ids=EnreachIdStore(database=database),
     )
 
 

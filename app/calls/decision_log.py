@@ -1,7 +1,7 @@
 """What was answered to which call, and why; who called only for those who may know it."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,13 +17,27 @@ from app.routing.decisions import Decision, Outcome
 from app.routing.facts import decode_facts
 from app.routing.numbers import mask
 from app.routing.ruleset import read_ruleset
-from app.rulesets.store import RulesetStore
 from app.store.audit import AuditStore
 from app.store.pages import Page
 
-__all__ = ["DecisionLog", "ShownDecision"]
+__all__ = ["DecisionLog", "Revisions", "ShownDecision"]
 
 _REVISIONS_KEPT = 16
+
+
+class Revision(Protocol):
+    """A published ruleset."""
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The ruleset file."""
+
+
+class Revisions(Protocol):
+    """The published rulesets."""
+
+    async def revision(self, number: int) -> Revision:
+        """Return a revision; raises NotFoundError and StoreError."""
 
 
 class Actor(Protocol):
@@ -53,10 +67,10 @@ class DecisionLog:
     """
 
     def __init__(
-        self, *, decisions: DecisionStore, rulesets: RulesetStore, audit: AuditStore, clock: Callable[[], float]
+        self, *, decisions: DecisionStore, revisions: Revisions, audit: AuditStore, clock: Callable[[], float]
     ) -> None:
         self._decisions = decisions
-        self._rulesets = rulesets
+        self._revisions = revisions
         self._audit = audit
         self._clock = clock
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
@@ -99,7 +113,7 @@ class DecisionLog:
             return compile_ruleset(read_ruleset({}), revision=None)
         if number not in self._compiled:
             try:
-                revision = await self._rulesets.revision(number)
+                revision = await self._revisions.revision(number)
                 self._compiled[number] = compile_ruleset(read_ruleset(revision.document), revision=number)
             except AppError:
                 return None

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from app.auth.requirements import DecisionReaderDep
 from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import ShownDecision
+from app.calls.deps import CallsDep, RevealDep
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Outcome
-from app.rulesets.deps import DecisionLogDep, DecisionReaderDep, RevealDep
 from app.store.pages import Page
 from app.web.paths import DecisionId
 from app.web.problems import problems
@@ -144,20 +145,20 @@ class DecisionQuery(BaseModel):
 
 @router.get("", summary="List decisions", responses=problems(422, 503))
 async def list_decisions(
-    _reader: DecisionReaderDep, decision_log: DecisionLogDep, query: Annotated[DecisionQuery, Query()]
+    _reader: DecisionReaderDep, calls: CallsDep, query: Annotated[DecisionQuery, Query()]
 ) -> DecisionPage:
     """List answered calls, newest first. Numbers are masked."""
-    return DecisionPage.of(await decision_log.page(query.make_filter(), limit=query.limit, after=query.after))
+    return DecisionPage.of(await calls.decision_log.page(query.make_filter(), limit=query.limit, after=query.after))
 
 
 @router.get("/{decision_id}", summary="Explain a decision", responses=problems(404, 422, 503))
-async def show_decision(decision_id: DecisionId, decision_log: DecisionLogDep, reveal_to: RevealDep) -> DecisionDetail:
+async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: RevealDep) -> DecisionDetail:
     """Show one decision with its trace and waterfall.
 
     With `reveal=true` the full number and the name are shown; that needs the role Voice Admin User and leaves an
     audit record.
     """
-    return DecisionDetail.show(await decision_log.show(decision_id, reveal_to=reveal_to))
+    return DecisionDetail.show(await calls.decision_log.show(decision_id, reveal_to=reveal_to))
 
 
 def _read_head(record: DecisionRecord) -> dict[str, Any]:

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from app.calls.redaction import redact_facts, redact_trace
+from app.calls.route_call import DecisionSink, LiveRuleset
 from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call, read_call
-from app.routing.compiled import CompiledRuleset
 from app.routing.decision_record import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.numbers import PhoneNumber
@@ -54,7 +54,7 @@ _CAUSES = {
 class DrillCallers:
     """The directory of one drill."""
 
-    pretence: DrillScenario
+    scenario: DrillScenario
 
     def recall(self, _e164: str) -> LookupResult | None:
         """Know nobody, so that the look-up is drilled."""
@@ -62,47 +62,33 @@ class DrillCallers:
 
     async def find(self, _e164: str, *, until: float) -> LookupResult:
         """Pretend, in the time a real look-up would have taken."""
-        if self.pretence is DrillScenario.AMBIGUOUS:
+        if self.scenario is DrillScenario.AMBIGUOUS:
             return LookupResult(Caller(status=CallerStatus.AMBIGUOUS, vip=None, matches=2), Source.LIVE)
-        if self.pretence is DrillScenario.UNKNOWN:
+        if self.scenario is DrillScenario.UNKNOWN:
             return LookupResult(Caller(status=CallerStatus.UNKNOWN), Source.LIVE)
-        if self.pretence is DrillScenario.SLOW:
+        if self.scenario is DrillScenario.SLOW:
             await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
-        outage = Outage(cause=_CAUSES[self.pretence], detail=f"Fire drill: Dataverse pretends to be {self.pretence}")
+        outage = Outage(cause=_CAUSES[self.scenario], detail=f"Fire drill: Dataverse pretends to be {self.scenario}")
         return LookupResult(outage.describe(), Source.NONE, outage)
-
-
-class DecisionLog(Protocol):
-    """Keeps what was decided."""
-
-    def append(self, record: DecisionRecord) -> bool:
-        """Keep a record; False when it could not be written down."""
 
 
 class DrillLog:
     """Marks the record on its way to the decision log, so that it counts for nothing, and keeps it for the report."""
 
-    def __init__(self, decision_log: DecisionLog, pretence: DrillScenario) -> None:
+    def __init__(self, decision_log: DecisionSink, scenario: DrillScenario) -> None:
         self._decision_log = decision_log
-        self._pretence = pretence
+        self._scenario = scenario
         self.record: DecisionRecord | None = None
 
     def append(self, record: DecisionRecord) -> bool:
         """Keep the marked record, as whoever reads the log will find it."""
-        marked = msgspec.structs.replace(record, drill=self._pretence.value)
+        marked = msgspec.structs.replace(record, drill=self._scenario.value)
         self.record = read_line(write_line(marked))
         return self._decision_log.append(marked)
 
 
 Decide = Callable[[Call, DrillCallers, DrillLog, str], Awaitable[object]]
 """Decides a call the way real ones are, but with this directory and this log, for the principal of that name."""
-
-
-class LiveRuleset(Protocol):
-    """Knows which ruleset is live."""
-
-    def current(self) -> CompiledRuleset:
-        """Return the live ruleset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +107,7 @@ class FireDrill:
         self,
         *,
         decide: Decide,
-        decision_log: DecisionLog,
+        decision_log: DecisionSink,
         live_ruleset: LiveRuleset,
         read_number: Callable[[object], PhoneNumber],
     ) -> None:
@@ -130,7 +116,7 @@ class FireDrill:
         self._live_ruleset = live_ruleset
         self._read_number = read_number
 
-    async def run(self, payload: Mapping[str, object], pretence: DrillScenario, *, who: str) -> Drill:
+    async def run(self, payload: Mapping[str, object], scenario: DrillScenario, *, who: str) -> Drill:
         """Decide a call as the queue posts it, and record it as a drill; other calls notice nothing.
 
         Raises InvalidInputError for a call without `anum`.
@@ -138,8 +124,8 @@ class FireDrill:
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._live_ruleset.current()
-        log = DrillLog(self._decision_log, pretence)
-        await self._decide(read_call(payload, self._read_number), DrillCallers(pretence), log, who)
+        log = DrillLog(self._decision_log, scenario)
+        await self._decide(read_call(payload, self._read_number), DrillCallers(scenario), log, who)
         if log.record is None:
             raise RuntimeError("the drill's decision was not recorded")
         trace = rules.trace(decode_facts(log.record.facts), log.record.at)

@@ -6,8 +6,9 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.auth.requirements import OperatorDep
+from app.calls.deps import CallsDep
 from app.calls.drills import Drill, DrillScenario
-from app.operations.deps import FireDrillDep, OperatorDep
 from app.routing.callers import CallerStatus, Cause
 from app.web.problems import problems
 
@@ -69,9 +70,9 @@ class DrillReport(BaseModel):
 
 
 @router.post("", summary="Hold a fire drill", responses=problems(422))
-async def hold_drill(body: DrillBody, who: OperatorDep, fire_drill: FireDrillDep) -> DrillReport:
+async def hold_drill(body: DrillBody, who: OperatorDep, calls: CallsDep) -> DrillReport:
     """Decide one marked test call by the live rules while the CRM pretends to be in trouble.
 
     Other calls notice nothing; the decision is recorded with `drill` set and counts in no report.
     """
-    return DrillReport.of(await fire_drill.run(body.call, body.pretend, who=who.name), body.pretend)
+    return DrillReport.of(await calls.fire_drill.run(body.call, body.pretend, who=who.name), body.pretend)

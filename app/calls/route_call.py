@@ -22,7 +22,7 @@ from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, mask
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision
 
-__all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionLog", "LiveRuleset", "LoopGuard", "RouteCall"]
+__all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionSink", "LiveRuleset", "LoopGuard", "RouteCall"]
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class LiveRuleset(Protocol):
         """Return the ruleset a call that starts now is decided by."""
 
 
-class DecisionLog(Protocol):
+class DecisionSink(Protocol):
     """Keeps what was answered, even if the process dies the moment after."""
 
     def append(self, record: DecisionRecord) -> bool:
@@ -108,15 +108,15 @@ class RouteCall:
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
         profile: ResponseProfile,
-        decision_log: DecisionLog,
-        hops: LoopGuard,
+        decision_log: DecisionSink,
+        loop_guard: LoopGuard,
         call_log: Callable[[CallLine], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._decision_log = decision_log
-        self._hops = hops
+        self._loop_guard = loop_guard
         self._spell = lru_cache(_SPELLINGS_KEPT)(partial(_spell_decision, profile=profile))
         self._monotonic = monotonic
         self._call_log = call_log
@@ -127,7 +127,7 @@ class RouteCall:
         result = self._recognise(call) or await self._look_up(call, arrival)
         found = self._monotonic()
         facts, decision = self._decide(rules, call, result.caller, arrival.at)
-        decision, hops = self._hops.limit(call, decision)
+        decision, hops = self._loop_guard.limit(call, decision)
         decision, answer, document = self._spell(decision)
         decided = self._monotonic()
         waterfall = {

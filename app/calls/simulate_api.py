@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
+from app.auth.requirements import SimulatorDep
+from app.calls.deps import CallsDep
 from app.calls.simulation import Question
 from app.errors import InvalidInputError
 from app.routing.expectations import CallerStub
-from app.rulesets.deps import SimulationDep, SimulatorDep
 from app.web.problems import problems
 
 __all__ = ["router"]
@@ -62,11 +63,11 @@ class SimulationResult(BaseModel):
 
 
 @router.post("/simulate", summary="Simulate a call", responses=problems(422))
-async def simulate_call(body: SimulationBody, _who: SimulatorDep, simulation: SimulationDep) -> SimulationResult:
+async def simulate_call(body: SimulationBody, _who: SimulatorDep, calls: CallsDep) -> SimulationResult:
     """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged."""
     question = Question(call=body.call, caller=body.caller, at=body.at, ruleset=body.ruleset)
     try:
-        result = await simulation.ask(question)
+        result = await calls.simulation.ask(question)
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error

@@ -1,5 +1,6 @@
 """What would happen to a made-up call, and why."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,19 +8,19 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus
 from app.routing.calls import Call, read_call
-from app.routing.compiled import CompiledRuleset
+from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.expectations import CallerStub
 from app.routing.facts import encode_facts
 from app.routing.matches import Selection
 from app.routing.numbers import NumberKind, PhoneNumber
 from app.routing.rule_tests import make_caller
+from app.routing.ruleset import read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
-from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.loading import load_rules
 
 __all__ = ["Question", "Simulation"]
 
@@ -84,7 +85,7 @@ class Simulation:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._live_ruleset.current()
         if question.ruleset is not None:
-            rules = await load_rules(question.ruleset)
+            rules = await asyncio.to_thread(_compile, question.ruleset)
         call = read_call(question.call, self._read_number)
         now = self._clock() if question.at is None else question.at.timestamp()
         caller, source = await self._find_caller(call, question.caller, rules, now)
@@ -129,3 +130,8 @@ def _describe_caller(caller: Caller) -> dict[str, Any]:
 
 def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
     return {"status": answer.status, "body": None if answer.body is None else orjson.loads(answer.body)}
+
+
+def _compile(document: Mapping[str, object]) -> CompiledRuleset:
+    """Read and compile a ruleset; thousands of rules take longer than a call may wait, so it is done in a thread."""
+    return compile_ruleset(read_ruleset(document), revision=None)

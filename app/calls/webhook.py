@@ -56,7 +56,7 @@ class Webhook:
     def __init__(
         self,
         *,
-        gate: WebhookAccess,
+        access: WebhookAccess,
         key_use: KeyUse,
         route_call: RouteCall,
         read_number: Callable[[object], PhoneNumber],
@@ -68,7 +68,7 @@ class Webhook:
         monotonic: Callable[[], float],
     ) -> None:
         """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop."""
-        self._gate = gate
+        self._access = access
         self._key_use = key_use
         self._route_call = route_call
         self._read_number = read_number
@@ -85,7 +85,7 @@ class Webhook:
         request = enter_request(scope)
         headers: Headers = scope["headers"]
         client = scope["client"]
-        admitted = self._gate.admit(headers, client[0] if client else None)
+        admitted = self._access.admit(headers, client[0] if client else None)
         if isinstance(admitted, Refused):
             await self._turn_away(admitted, scope, receive, name_answer(request, send))
             return

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from app.calls.components import CallsState
 from app.web.problems import problems
+from app.web.state import read_state
 
 __all__ = ["PATH", "make_webhook_router"]
 
@@ -99,7 +101,7 @@ class WebhookRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer POST; other methods get 405 the usual way."""
         if scope["method"] == "POST":
-            await scope["state"]["webhook"](scope, receive, send)
+            await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
         else:
             await super().handle(scope, receive, send)
 

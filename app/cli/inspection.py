@@ -8,9 +8,8 @@ from itertools import chain
 from typing import Any
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
-from app.bootstrap.dataverse import connect_organisation
-from app.bootstrap.enreach import connect_enreach
-from app.bootstrap.terms import make_profile
+from app.bootstrap.connections import connect_enreach, connect_organisation
+from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.cli.error_lines import describe_error
 from app.dataverse.check import check_organisation

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.bootstrap.stores import open_stores
-from app.bootstrap.terms import make_profile
+from app.bootstrap.translation import make_profile
 from app.cli.private_files import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset

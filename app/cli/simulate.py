@@ -6,11 +6,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from app.calls.simulation import Question, Simulation
+from app.calls.components import CallsState
+from app.calls.simulation import Question
 from app.cli.private_files import keep_files_private
 from app.errors import InvalidInputError
 from app.main import create_app
@@ -63,8 +64,7 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
 async def _ask(settings: Settings, question: Question) -> dict[str, Any]:
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
-        simulation: Simulation = (state or {})["simulation"]
-        return await simulation.ask(question)
+        return await cast(CallsState, state)["calls"].simulation.ask(question)
 
 
 def _read_caller(text: str) -> CallerStub:

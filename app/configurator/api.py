@@ -6,6 +6,7 @@ from typing import Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.requirements import SettingsManagerDep, StatusReaderDep
 from app.configurator.authentication_mode import (
     STEPS,
     AuthenticationMode,
@@ -14,9 +15,8 @@ from app.configurator.authentication_mode import (
     ModeState,
     PrerequisiteCheck,
 )
-from app.operations.deps import StatusReaderDep
+from app.configurator.deps import ConfiguratorDep
 from app.settings import Role
-from app.users.deps import AuthenticationModesDep, SettingsManagerDep
 from app.web.paths import StepId
 from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
@@ -164,9 +164,9 @@ class StepBody(BaseModel):
 
 
 @router.get("", summary="Show the authentication mode", responses=problems(503))
-async def show_mode(_reader: StatusReaderDep, modes: AuthenticationModesDep, response: Response) -> AuthenticationBody:
+async def show_mode(_reader: StatusReaderDep, configurator: ConfiguratorDep, response: Response) -> AuthenticationBody:
     """Show what was decided, what it means, and which steps are open."""
-    return _answer(await modes.show(), response)
+    return _answer(await configurator.authentication_modes.show(), response)
 
 
 @router.put("", summary="Decide on the authentication mode", responses=problems(409, 412, 422, 428, 503))
@@ -174,7 +174,7 @@ async def decide_mode(
     body: DecisionBody,
     manager: SettingsManagerDep,
     version: IfMatchDep,
-    modes: AuthenticationModesDep,
+    configurator: ConfiguratorDep,
     response: Response,
 ) -> AuthenticationBody:
     """Decide for the whole organisation; Modern is refused while its identity provider does not answer as it must.
@@ -183,22 +183,29 @@ async def decide_mode(
     """
     modern = None if body.modern is None else body.modern.make_settings()
     expected = None if version == _FIRST else version
-    return _answer(await modes.decide(body.mode, modern, expected=expected, who=manager.name), response)
+    return _answer(
+        await configurator.authentication_modes.decide(body.mode, modern, expected=expected, who=manager.name), response
+    )
 
 
 @router.post("/check", summary="Check the prerequisites of Modern", responses=problems(409, 422, 503))
-async def check_modern(body: CheckBody, _manager: SettingsManagerDep, modes: AuthenticationModesDep) -> CheckReport:
+async def check_modern(body: CheckBody, _manager: SettingsManagerDep, configurator: ConfiguratorDep) -> CheckReport:
     """Ask the identity provider for real: discovery document, keys, and what a test token says."""
     modern = None if body.modern is None else body.modern.make_settings()
-    return CheckReport.of(await modes.check(modern, body.test_token))
+    return CheckReport.of(await configurator.authentication_modes.check(modern, body.test_token))
 
 
 @router.put("/steps/{step}", summary="Confirm a step", responses=problems(404, 422, 503))
 async def confirm_step(
-    step: StepId, body: StepBody, manager: SettingsManagerDep, modes: AuthenticationModesDep, response: Response
+    step: StepId, body: StepBody, manager: SettingsManagerDep, configurator: ConfiguratorDep, response: Response
 ) -> AuthenticationBody:
     """Note that a step was taken by whoever has to take it, or open it again."""
-    return _answer(await modes.confirm(step, confirmed=body.confirmed, who=manager.name, note=body.note), response)
+    return _answer(
+        await configurator.authentication_modes.confirm(
+            step, confirmed=body.confirmed, who=manager.name, note=body.note
+        ),
+        response,
+    )
 
 
 def _answer(state: ModeState, response: Response) -> AuthenticationBody:

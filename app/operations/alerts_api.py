@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from app.auth.requirements import OperatorDep, StatusReaderDep
 from app.operations.alert_store import Alert, AlertState
-from app.operations.deps import AlertListDep, OperatorDep, StatusReaderDep
+from app.operations.deps import OperationsDep
 from app.web.paths import AlertId
 from app.web.problems import problems
 
@@ -48,19 +49,19 @@ class AlertBody(BaseModel):
 @router.get("", summary="List alerts", responses=problems(422, 503))
 async def list_alerts(
     _reader: StatusReaderDep,
-    alert_list: AlertListDep,
+    operations: OperationsDep,
     *,
     open_only: Annotated[bool, Query(alias="open", description="Only what is wrong now.")] = False,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[AlertBody]:
     """List alerts, the newest first."""
-    return [AlertBody.of(alert) for alert in await alert_list.list_alerts(open_only=open_only, limit=limit)]
+    return [AlertBody.of(alert) for alert in await operations.alerts.list_alerts(open_only=open_only, limit=limit)]
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=problems(404, 503))
-async def acknowledge_alert(alert_id: AlertId, who: OperatorDep, alert_list: AlertListDep) -> AlertBody:
+async def acknowledge_alert(alert_id: AlertId, who: OperatorDep, operations: OperationsDep) -> AlertBody:
     """Note that you have seen it; the first to do so stays noted, and the audit tells. It stays until it is over."""
-    return AlertBody.of(await alert_list.acknowledge(alert_id, who=who.name))
+    return AlertBody.of(await operations.alerts.acknowledge(alert_id, who=who.name))
 
 
 def _read_time(seconds: float | None) -> datetime | None:

@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.auth.requirements import AuditReaderDep
+from app.operations.deps import OperationsDep
 from app.store.audit import AuditEntry
 from app.store.pages import Page
-from app.users.deps import AuditDep, AuditReaderDep
 from app.web.problems import problems
 from app.web.times import show_time
 
@@ -69,8 +70,12 @@ class AuditPage(BaseModel):
 
 
 @router.get("", summary="List the audit", responses=problems(422, 503))
-async def list_audit(query: Annotated[AuditQuery, Query()], _reader: AuditReaderDep, audit: AuditDep) -> AuditPage:
+async def list_audit(
+    query: Annotated[AuditQuery, Query()], _reader: AuditReaderDep, operations: OperationsDep
+) -> AuditPage:
     """List what was done, newest first, by person, action or target."""
     return AuditPage.of(
-        await audit.page(limit=query.limit, after=query.after, who=query.who, what=query.what, target=query.target)
+        await operations.audit.page(
+            limit=query.limit, after=query.after, who=query.who, what=query.what, target=query.target
+        )
     )

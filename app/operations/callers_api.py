@@ -5,7 +5,8 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.operations.deps import ErasureDep, OperatorDep
+from app.auth.requirements import OperatorDep
+from app.operations.deps import OperationsDep
 from app.web.problems import problems
 
 __all__ = ["router"]
@@ -35,9 +36,9 @@ class Purged(BaseModel):
 
 
 @router.post("/purge", summary="Look callers up anew", responses=problems(422, 503))
-async def purge_callers(body: PurgeBody, who: OperatorDep, erasure: ErasureDep) -> Purged:
+async def purge_callers(body: PurgeBody, who: OperatorDep, operations: OperationsDep) -> Purged:
     """Forget what is remembered about one caller or all of them in this process, and the last known callers.
 
     The decision log stays; `/admin/erasures` is for persons who want to be forgotten.
     """
-    return Purged(callers=await erasure.purge(body.number, who=who.name))
+    return Purged(callers=await operations.erasure.purge(body.number, who=who.name))

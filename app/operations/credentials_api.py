@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from app.auth.requirements import StatusReaderDep
 from app.operations.credentials import CredentialKind
-from app.operations.deps import CredentialsDep, StatusReaderDep
+from app.operations.deps import OperationsDep
 from app.web.problems import problems
 
 __all__ = ["router"]
@@ -24,7 +25,7 @@ class CredentialBody(BaseModel):
 
 
 @router.get("", summary="List the webhook's credentials", responses=problems(503))
-async def list_credentials(_reader: StatusReaderDep, credentials: CredentialsDep) -> list[CredentialBody]:
+async def list_credentials(_reader: StatusReaderDep, operations: OperationsDep) -> list[CredentialBody]:
     """List labels with their last use, so that a key can be removed once nobody uses it any more."""
     return [
         CredentialBody(
@@ -33,5 +34,5 @@ async def list_credentials(_reader: StatusReaderDep, credentials: CredentialsDep
             last_used=None if credential.last_used is None else datetime.fromtimestamp(credential.last_used, UTC),
             retiring=credential.retiring,
         )
-        for credential in await credentials.list_all()
+        for credential in await operations.credentials.list_all()
     ]

@@ -1,31 +1,17 @@
-"""What operators' routes may ask for."""
+"""What the routes of operations share."""
 
 from typing import Annotated
 
-from app.auth.access import requires
-from app.auth.principals import Principal
-from app.auth.roles import Permission
-from app.calls.drills import FireDrill
-from app.operations.alert_list import AlertList
-from app.operations.credentials import Credentials
-from app.operations.erasure import Erasure
-from app.web.state import take
+from fastapi import Depends, Request
 
-__all__ = [
-    "AlertListDep",
-    "CredentialsDep",
-    "EraserDep",
-    "ErasureDep",
-    "FireDrillDep",
-    "OperatorDep",
-    "StatusReaderDep",
-]
+from app.operations.components import OperationComponents, OperationsState
+from app.web.state import read_state
 
-OperatorDep = Annotated[Principal, requires(Permission.OPERATE)]
-EraserDep = Annotated[Principal, requires(Permission.ERASE_NUMBERS)]
-StatusReaderDep = Annotated[Principal, requires(Permission.READ_STATUS)]
+__all__ = ["OperationsDep"]
 
-ErasureDep = Annotated[Erasure, take("erasure")]
-FireDrillDep = Annotated[FireDrill, take("fire_drill")]
-CredentialsDep = Annotated[Credentials, take("credentials")]
-AlertListDep = Annotated[AlertList, take("alert_list")]
+
+def _read_components(request: Request) -> OperationComponents:
+    return read_state(request.scope, OperationsState)["operations"]
+
+
+OperationsDep = Annotated[OperationComponents, Depends(_read_components)]

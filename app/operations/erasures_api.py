@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.operations.deps import EraserDep, ErasureDep
+from app.auth.requirements import EraserDep
+from app.operations.deps import OperationsDep
 from app.web.problems import problems
 
 __all__ = ["router"]
@@ -29,11 +30,11 @@ class Erased(BaseModel):
 
 
 @router.post("", summary="Forget a caller", responses=problems(422, 503))
-async def erase_number(body: ErasureBody, who: EraserDep, erasure: ErasureDep) -> Erased:
+async def erase_number(body: ErasureBody, who: EraserDep, operations: OperationsDep) -> Erased:
     """Erase a number from the journal, the decision log, the memory and the last known callers.
 
     Decisions stay as numbers in reports, without anything that says who called. The audit record names the number
     masked. Doing it again is harmless.
     """
-    number, erased = await erasure.erase(body.number, who=who.name)
+    number, erased = await operations.erasure.erase(body.number, who=who.name)
     return Erased(number=number, erased=erased)

@@ -6,8 +6,9 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, JsonValue
 
+from app.auth.requirements import UserManagerDep
+from app.operations.deps import OperationsDep
 from app.operations.job_store import Job, JobState
-from app.users.deps import JobRunnerDep, UserManagerDep
 from app.web.paths import JobId
 from app.web.problems import problems
 from app.web.times import show_time
@@ -75,22 +76,22 @@ def answer_started(job: Job, response: Response) -> JobBody:
 @router.get("", summary="List jobs", responses=problems(422, 503))
 async def list_jobs(
     _manager: UserManagerDep,
-    jobs: JobRunnerDep,
+    operations: OperationsDep,
     *,
     kind: Annotated[str | None, Query(max_length=50)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
 ) -> list[JobSummary]:
     """List jobs, the newest first; what came of one is shown with that one."""
-    return [JobSummary.of(job) for job in await jobs.list_recent(limit=limit, kind=kind)]
+    return [JobSummary.of(job) for job in await operations.jobs.list_recent(limit=limit, kind=kind)]
 
 
 @router.get("/{job_id}", summary="Show a job", responses=problems(404, 503))
-async def show_job(job_id: ShownJobId, _manager: UserManagerDep, jobs: JobRunnerDep) -> JobBody:
+async def show_job(job_id: ShownJobId, _manager: UserManagerDep, operations: OperationsDep) -> JobBody:
     """Show how far a job is, and its result once it has ended."""
-    return JobBody.of(await (jobs.show_newest() if job_id == _NEWEST else jobs.show(job_id)))
+    return JobBody.of(await (operations.jobs.show_newest() if job_id == _NEWEST else operations.jobs.show(job_id)))
 
 
 @router.delete("/{job_id}", summary="Stop a job", responses=problems(404, 503))
-async def stop_job(job_id: JobId, _manager: UserManagerDep, jobs: JobRunnerDep) -> JobBody:
+async def stop_job(job_id: JobId, _manager: UserManagerDep, operations: OperationsDep) -> JobBody:
     """Ask a job to stop after the item it is at; what it did stays done."""
-    return JobBody.of(await jobs.stop(job_id))
+    return JobBody.of(await operations.jobs.stop(job_id))

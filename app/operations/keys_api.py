@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.auth.api_key_store import StoredKey
+from app.auth.requirements import SettingsManagerDep
 from app.auth.stored_keys import NewKey
+from app.operations.deps import OperationsDep
 from app.settings import Role
-from app.users.deps import KeyAdministrationDep, SettingsManagerDep
 from app.web.paths import KeyId
 from app.web.problems import problems
 from app.web.times import show_time
@@ -80,19 +81,19 @@ class RotationBody(BaseModel):
 
 
 @router.get("", summary="List keys", responses=problems(503))
-async def list_keys(_manager: SettingsManagerDep, desk: KeyAdministrationDep) -> list[KeyBody]:
+async def list_keys(_manager: SettingsManagerDep, operations: OperationsDep) -> list[KeyBody]:
     """List every key that was made here, the newest first; keys of the settings are not among them."""
-    return [KeyBody.of(key) for key in await desk.list_all()]
+    return [KeyBody.of(key) for key in await operations.keys.list_all()]
 
 
 @router.post("", summary="Make a key", status_code=status.HTTP_201_CREATED, responses=problems(409, 422, 503))
 async def create_key(
-    wish: KeyRequest, manager: SettingsManagerDep, desk: KeyAdministrationDep, response: Response
+    wish: KeyRequest, manager: SettingsManagerDep, operations: OperationsDep, response: Response
 ) -> NewKeyBody:
     """Make a key and show it once; only a digest is kept."""
     response.headers["Cache-Control"] = "no-store"
     expires_at = wish.expires_at.timestamp() if wish.expires_at else None
-    return NewKeyBody.show(await desk.create(wish.label, wish.role, expires_at=expires_at, who=manager.name))
+    return NewKeyBody.show(await operations.keys.create(wish.label, wish.role, expires_at=expires_at, who=manager.name))
 
 
 @router.post(
@@ -102,16 +103,16 @@ async def create_key(
     responses=problems(404, 409, 422, 503),
 )
 async def rotate_key(
-    key_id: KeyId, body: RotationBody, manager: SettingsManagerDep, desk: KeyAdministrationDep, response: Response
+    key_id: KeyId, body: RotationBody, manager: SettingsManagerDep, operations: OperationsDep, response: Response
 ) -> NewKeyBody:
     """Make a new key of the same label and role; the old one goes on working for the overlap."""
     response.headers["Cache-Control"] = "no-store"
-    return NewKeyBody.show(await desk.rotate(key_id, overlap_seconds=body.overlap_seconds, who=manager.name))
+    return NewKeyBody.show(await operations.keys.rotate(key_id, overlap_seconds=body.overlap_seconds, who=manager.name))
 
 
 @router.delete(
     "/{key_id}", summary="Revoke a key", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 503)
 )
-async def revoke_key(key_id: KeyId, manager: SettingsManagerDep, desk: KeyAdministrationDep) -> None:
+async def revoke_key(key_id: KeyId, manager: SettingsManagerDep, operations: OperationsDep) -> None:
     """End a key at once, on every replica."""
-    await desk.revoke(key_id, who=manager.name)
+    await operations.keys.revoke(key_id, who=manager.name)

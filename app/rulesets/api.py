@@ -5,17 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from app.auth.requirements import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
 from app.routing.ruleset import read_ruleset
-from app.rulesets.deps import (
-    CoverageDep,
-    GatesDep,
-    LimitsDep,
-    PublisherDep,
-    PublishingDep,
-    RepositoryDep,
-    RulesReaderDep,
-    WallClockDep,
-)
+from app.rulesets.deps import RulesetsDep
 from app.rulesets.publish_limits import PublishLimits
 from app.rulesets.publishing import Published
 from app.rulesets.schemas import (
@@ -29,7 +21,6 @@ from app.rulesets.schemas import (
     RevisionPage,
     RulesetBody,
 )
-from app.users.deps import SettingsManagerDep
 from app.web.paths import RulesetRef
 from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
@@ -40,38 +31,38 @@ router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"])
 
 
 @router.get("/drafts", summary="List drafts", responses=problems(503))
-async def list_drafts(_who: RulesReaderDep, repository: RepositoryDep) -> list[DraftHead]:
+async def list_drafts(_who: RulesReaderDep, rulesets: RulesetsDep) -> list[DraftHead]:
     """List the drafts, the last changed first."""
-    return [DraftHead.of(draft) for draft in await repository.list_drafts()]
+    return [DraftHead.of(draft) for draft in await rulesets.repository.list_drafts()]
 
 
 @router.get("/revisions", summary="List revisions", responses=problems(422, 503))
 async def list_revisions(
     _who: RulesReaderDep,
-    repository: RepositoryDep,
+    rulesets: RulesetsDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str | None, Query(max_length=20, description="`next` of the page before.")] = None,
 ) -> RevisionPage:
     """List what was published, newest first; the first one is live."""
-    page = await repository.list_revisions(limit=limit, after=after)
+    page = await rulesets.repository.list_revisions(limit=limit, after=after)
     return RevisionPage(items=[RevisionItem.of(head) for head in page.items], next=page.next)
 
 
 @router.get("/diff", summary="Compare two rulesets", responses=problems(404, 422, 503))
 async def diff_rulesets(
     _who: RulesReaderDep,
-    repository: RepositoryDep,
+    rulesets: RulesetsDep,
     new: Annotated[str, Query(max_length=64, description="`current`, a revision's number or a draft's id.")],
     old: Annotated[str, Query(max_length=64, description="The same.")] = "current",
 ) -> list[ChangeBody]:
     """List what the second ruleset adds, removes, changes and moves."""
-    return [ChangeBody.of(change) for change in await repository.diff(old, new)]
+    return [ChangeBody.of(change) for change in await rulesets.repository.diff(old, new)]
 
 
 @router.get("/publish-limits", summary="Show the limits of publishing", responses=problems(503))
-async def show_limits(_who: RulesReaderDep, limits: LimitsDep, response: Response) -> PublishLimits:
+async def show_limits(_who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> PublishLimits:
     """Show how much a new ruleset may change."""
-    found = await limits.read()
+    found = await rulesets.limits.read()
     tag(response, found.version)
     return found.limits
 
@@ -82,32 +73,27 @@ async def set_limits(
     body: PublishLimits,
     who: SettingsManagerDep,
     version: IfMatchDep,
-    limits: LimitsDep,
-    clock: WallClockDep,
+    rulesets: RulesetsDep,
     response: Response,
 ) -> PublishLimits:
     """Set how many recorded calls a new ruleset may decide otherwise before it is refused."""
-    written = await limits.change(body, version=version, author=who.name, now=clock())
+    written = await rulesets.limits.change(body, version=version, author=who.name, now=rulesets.clock())
     tag(response, written.version)
     return written.limits
 
 
 @router.get("/{ref}", summary="Show a ruleset", responses=problems(404, 422, 503))
-async def show_ruleset(
-    ref: RulesetRef, _who: RulesReaderDep, repository: RepositoryDep, response: Response
-) -> RulesetBody:
+async def show_ruleset(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
     """Show a draft by its id, a revision by its number, or the live one as `current`."""
-    found = await repository.find(ref)
+    found = await rulesets.repository.find(ref)
     tag(response, found.version)
     return RulesetBody.of(found)
 
 
 @router.post("/{ref}/validate", summary="Judge a ruleset", responses=problems(404, 503))
-async def validate_ruleset(
-    ref: RulesetRef, _who: RulesReaderDep, repository: RepositoryDep, gates: GatesDep
-) -> PublishCheckBody:
+async def validate_ruleset(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep) -> PublishCheckBody:
     """Ask every gate and change nothing."""
-    return PublishCheckBody.of(await gates.inspect((await repository.find(ref)).document))
+    return PublishCheckBody.of(await rulesets.publish_checks.inspect((await rulesets.repository.find(ref)).document))
 
 
 @router.post("/{ref}/publish", summary="Publish a draft", responses=problems(404, 409, 412, 422, 428, 503))
@@ -115,9 +101,9 @@ async def publish_draft(
     *,
     ref: RulesetRef,
     body: PublishBody,
-    who: PublisherDep,
+    who: RulesPublisherDep,
     version: IfMatchDep,
-    publishing: PublishingDep,
+    rulesets: RulesetsDep,
     response: Response,
     dry_run: Annotated[bool, Query(description="Only report what the gates say.")] = False,
 ) -> PublishedBody:
@@ -127,9 +113,9 @@ async def publish_draft(
     was published meanwhile.
     """
     if dry_run:
-        rehearsed = await publishing.rehearse(ref, version=version, expected=body.expected_revision)
+        rehearsed = await rulesets.publishing.rehearse(ref, version=version, expected=body.expected_revision)
         return PublishedBody.rehearse(rehearsed)
-    published = await publishing.publish(
+    published = await rulesets.publishing.publish(
         ref, version=version, expected=body.expected_revision, comment=body.comment, author=who.name
     )
     return _answer(published, response)
@@ -137,10 +123,12 @@ async def publish_draft(
 
 @router.post("/{ref}/rollback", summary="Bring a revision back", responses=problems(404, 409, 422, 503))
 async def roll_back(
-    ref: RulesetRef, body: PublishBody, who: PublisherDep, publishing: PublishingDep, response: Response
+    ref: RulesetRef, body: PublishBody, who: RulesPublisherDep, rulesets: RulesetsDep, response: Response
 ) -> PublishedBody:
     """Publish the rules of an old revision as a new one. What the gates find is reported and refuses nothing."""
-    published = await publishing.roll_back(ref, expected=body.expected_revision, comment=body.comment, author=who.name)
+    published = await rulesets.publishing.roll_back(
+        ref, expected=body.expected_revision, comment=body.comment, author=who.name
+    )
     return _answer(published, response)
 
 
@@ -148,14 +136,12 @@ async def roll_back(
 async def show_coverage(
     ref: RulesetRef,
     _who: RulesReaderDep,
-    repository: RepositoryDep,
-    coverage: CoverageDep,
-    clock: WallClockDep,
+    rulesets: RulesetsDep,
     days: Annotated[int, Query(ge=1, le=3650)] = 30,
 ) -> CoverageBody:
     """Tell how often each rule decided a real call in the last days."""
-    ruleset = await asyncio.to_thread(read_ruleset, (await repository.find(ref)).document)
-    return CoverageBody.of(await coverage.count(ruleset, days=days, now=clock()))
+    ruleset = await asyncio.to_thread(read_ruleset, (await rulesets.repository.find(ref)).document)
+    return CoverageBody.of(await rulesets.coverage.count(ruleset, days=days, now=rulesets.clock()))
 
 
 def _answer(published: Published, response: Response) -> PublishedBody:

@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.auth.requirements import RulesReaderDep
 from app.routing.calendars import Calendar
 from app.rulesets.calendar_preview import choose_calendar, preview
-from app.rulesets.deps import RepositoryDep, RulesReaderDep, WallClockDep
+from app.rulesets.deps import RulesetsDep
 from app.web.problems import problems
 from app.web.times import AnyMoment, show_time
 
@@ -70,18 +71,17 @@ class PreviewAnswer(BaseModel):
 @router.get("/preview", summary="Preview a calendar of a ruleset", responses=problems(404, 422, 503))
 async def preview_calendar(
     _who: RulesReaderDep,
-    repository: RepositoryDep,
-    clock: WallClockDep,
+    rulesets: RulesetsDep,
     calendar: Annotated[str | None, Query(max_length=100, description="Its name; without it the default one.")] = None,
     ruleset: Annotated[str, Query(max_length=64, description="`current`, a revision or a draft.")] = "current",
     at: Annotated[AnyMoment | None, Query(description="With a time zone; without it now.")] = None,
 ) -> PreviewAnswer:
     """Tell whether a calendar is open at a moment, why, and when that changes next."""
-    name, found = choose_calendar(await repository.read(ruleset), calendar)
-    return PreviewAnswer.of(name, found, at or show_time(clock()))
+    name, found = choose_calendar(await rulesets.repository.read(ruleset), calendar)
+    return PreviewAnswer.of(name, found, at or show_time(rulesets.clock()))
 
 
 @router.post("/preview", summary="Preview opening hours", responses=problems(422))
-async def preview_hours(body: PreviewQuestion, _who: RulesReaderDep, clock: WallClockDep) -> PreviewAnswer:
+async def preview_hours(body: PreviewQuestion, _who: RulesReaderDep, rulesets: RulesetsDep) -> PreviewAnswer:
     """Tell the same of opening hours that are in no ruleset yet."""
-    return PreviewAnswer.of(None, body.calendar, body.at or show_time(clock()))
+    return PreviewAnswer.of(None, body.calendar, body.at or show_time(rulesets.clock()))

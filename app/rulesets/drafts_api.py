@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
+from app.auth.requirements import RulesEditorDep
 from app.errors import InvalidInputError
 from app.routing.ruleset import Ruleset
-from app.rulesets.deps import DraftingDep, EditorDep
+from app.rulesets.deps import RulesetsDep
 from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.values import Draft
@@ -34,11 +35,11 @@ def answer(draft: Draft, response: Response) -> RulesetBody:
 
 
 @router.post("/drafts", summary="Start a draft", status_code=status.HTTP_201_CREATED, responses=problems(404, 422, 503))
-async def create_draft(body: NewDraft, who: EditorDep, drafting: DraftingDep, response: Response) -> RulesetBody:
+async def create_draft(body: NewDraft, who: RulesEditorDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
     """Start a draft: empty, from the current revision, from an older one, from another draft, or from a file."""
     if body.source is not None and body.document is not None:
         raise InvalidInputError("Give a source or a document, not both.")
-    draft = await drafting.create(name=body.name, source=body.source, document=body.document, author=who.name)
+    draft = await rulesets.drafting.create(name=body.name, source=body.source, document=body.document, author=who.name)
     response.headers["Location"] = f"/admin/rulesets/{draft.id}"
     return answer(draft, response)
 
@@ -52,15 +53,15 @@ async def create_draft(body: NewDraft, who: EditorDep, drafting: DraftingDep, re
 async def replace_draft(
     *,
     ref: RulesetRef,
-    who: EditorDep,
+    who: RulesEditorDep,
     version: IfMatchDep,
     document: JsonBodyDep,
-    drafting: DraftingDep,
+    rulesets: RulesetsDep,
     response: Response,
     name: Annotated[str | None, Query(min_length=1, max_length=200, description="A new name for the draft.")] = None,
 ) -> RulesetBody:
     """Replace the whole draft by a ruleset file."""
-    written = await drafting.replace(ref, version=version, name=name, document=document, author=who.name)
+    written = await rulesets.drafting.replace(ref, version=version, name=name, document=document, author=who.name)
     return answer(written, response)
 
 
@@ -70,6 +71,6 @@ async def replace_draft(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(404, 412, 428, 503),
 )
-async def delete_draft(ref: RulesetRef, who: EditorDep, version: IfMatchDep, drafting: DraftingDep) -> None:
+async def delete_draft(ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep) -> None:
     """Throw a draft away; the audit keeps what it was."""
-    await drafting.delete(ref, version=version, author=who.name)
+    await rulesets.drafting.delete(ref, version=version, author=who.name)

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.requirements import RulesEditorDep
 from app.routing.calendars import Calendar
 from app.routing.expectations import StoredTest
 from app.routing.ruleset import DestinationSpec, Rule
 from app.rulesets import edits
-from app.rulesets.deps import DraftingDep, EditorDep
+from app.rulesets.deps import RulesetsDep
 from app.rulesets.drafts_api import answer
 from app.rulesets.edits import Edit
 from app.rulesets.schemas import RulesetBody
@@ -42,12 +43,12 @@ class Change:
     """One change to one draft, by whoever asks, from the version they saw."""
 
     def __init__(
-        self, ref: RulesetRef, who: EditorDep, version: IfMatchDep, drafting: DraftingDep, response: Response
+        self, ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
     ) -> None:
         self._ref = ref
         self._who = who
         self._version = version
-        self._drafting = drafting
+        self._drafting = rulesets.drafting
         self._response = response
 
     async def make(self, edit: Edit) -> RulesetBody:

@@ -46,20 +46,20 @@ class Publishing:
         *,
         rulesets: RulesetStore,
         repository: RulesetRepository,
-        gates: PublishChecks,
+        checks: PublishChecks,
         live_ruleset: LiveRuleset,
         clock: Callable[[], float],
     ) -> None:
         self._rulesets = rulesets
         self._repository = repository
-        self._gates = gates
+        self._checks = checks
         self._live_ruleset = live_ruleset
         self._clock = clock
 
     async def rehearse(self, draft_id: str, *, version: str, expected: int | None) -> PublishReport:
         """Tell what `publish` would say, and write nothing; a revision published meanwhile is a finding."""
         draft = await self._repository.take_draft(draft_id, version)
-        report = await self._gates.inspect(draft.document)
+        report = await self._checks.inspect(draft.document)
         current = await self._repository.current_number()
         if current == expected:
             return report
@@ -75,7 +75,7 @@ class Publishing:
         """
         draft = await self._repository.take_draft(draft_id, version)
         await self._require_current(expected)
-        report = await self._gates.inspect(draft.document)
+        report = await self._checks.inspect(draft.document)
         if not report.publishable:
             errors = sum(finding.severity == "error" for finding in report.findings)
             detail = f"{errors} thing{'' if errors == 1 else 's'} must be put right before this draft can be published"
@@ -103,7 +103,7 @@ class Publishing:
         """
         old = await self._repository.find_revision(ref)
         await load_rules(old.document)
-        report = await self._gates.inspect(old.document)
+        report = await self._checks.inspect(old.document)
         now, number = self._clock(), old.head.number
         note = note_revision(
             "ruleset.rolled_back",

@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.rulesets.deps import EditorDep, RecordedTestsDep, RevealDep
+from app.auth.requirements import RulesEditorDep
+from app.calls.deps import RevealDep
+from app.rulesets.deps import RulesetsDep
 from app.rulesets.drafts_api import answer
 from app.rulesets.schemas import RulesetBody
 from app.web.paths import DecisionId
@@ -41,10 +43,10 @@ async def add_recorded_test(
     *,
     decision_id: DecisionId,
     draft: Annotated[str, Query(max_length=64, description="The draft that gets the test.")],
-    who: EditorDep,
+    who: RulesEditorDep,
     reveal_to: RevealDep,
     version: IfMatchDep,
-    recorded_tests: RecordedTestsDep,
+    rulesets: RulesetsDep,
     response: Response,
     body: RecordedTest | None = None,
 ) -> AddedTest:
@@ -52,7 +54,7 @@ async def add_recorded_test(
 
     The caller's number is replaced. When rules read who is calling, the test can only keep that with `reveal=true`.
     """
-    changed, name = await recorded_tests.add(
+    changed, name = await rulesets.recorded_tests.add(
         decision_id,
         draft,
         version=version,

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.requirements import DecisionReaderDep, SimulatorDep
 from app.calls.redaction import redact_trace
 from app.operations.job_store import Job, JobState
 from app.routing.trace import Trace
-from app.rulesets.deps import DecisionReaderDep, ReplaysDep, SimulatorDep
+from app.rulesets.deps import RulesetsDep
 from app.rulesets.replay import ReplayPlan
 from app.rulesets.replays import ComparedCall, list_diffs
 from app.rulesets.schemas import write_diff
@@ -114,9 +115,9 @@ class DiffDetail(BaseModel):
         )
 
 
-async def _find_job(job_id: JobId, _reader: DecisionReaderDep, replays: ReplaysDep) -> Job:
+async def _find_job(job_id: JobId, _reader: DecisionReaderDep, rulesets: RulesetsDep) -> Job:
     """Find the replay before anything is answered."""
-    return await replays.find(job_id)
+    return await rulesets.replays.find(job_id)
 
 
 @router.post(
@@ -130,21 +131,21 @@ async def start_replay(
     body: ReplayBody,
     who: SimulatorDep,
     _reader: DecisionReaderDep,
-    replays: ReplaysDep,
+    rulesets: RulesetsDep,
     response: Response,
 ) -> ReplayState:
     """Decide recorded calls again by a draft or a revision, with the facts as they were. Runs in the background."""
-    job = await replays.start(ref, body.make_plan(), author=who.name)
+    job = await rulesets.replays.start(ref, body.make_plan(), author=who.name)
     response.headers["Location"] = f"/admin/replays/{job.id}"
     return ReplayState.of(job)
 
 
 @router.get("/replays", summary="List replays", responses=problems(503))
 async def list_replays(
-    _reader: DecisionReaderDep, replays: ReplaysDep, limit: Annotated[int, Query(ge=1, le=100)] = 20
+    _reader: DecisionReaderDep, rulesets: RulesetsDep, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> list[ReplayState]:
     """List replays, the newest first."""
-    return [ReplayState.of(job) for job in await replays.list_recent(limit=limit)]
+    return [ReplayState.of(job) for job in await rulesets.replays.list_recent(limit=limit)]
 
 
 @router.get("/replays/{job_id}", summary="Show a replay", responses=problems(404, 503))
@@ -159,17 +160,19 @@ async def show_replay(job: Annotated[Job, Depends(_find_job)]) -> ReplayState:
     responses=problems(404, 503),
     response_class=EventSourceResponse,
 )
-async def follow_replay(job: Annotated[Job, Depends(_find_job)], replays: ReplaysDep) -> AsyncIterator[ServerSentEvent]:
+async def follow_replay(
+    job: Annotated[Job, Depends(_find_job)], rulesets: RulesetsDep
+) -> AsyncIterator[ServerSentEvent]:
     """Stream the progress as server-sent events: `progress`, and at the end `done`, `failed` or `cancelled`."""
-    async for latest in replays.follow(job.id):
+    async for latest in rulesets.replays.follow(job.id):
         event = "progress" if latest.state is JobState.RUNNING else latest.state.value
         yield ServerSentEvent(event=event, data=ReplayState.of(latest).model_dump(mode="json"))
 
 
 @router.post("/replays/{job_id}/cancel", summary="Cancel a replay", responses=problems(404, 409, 503))
-async def cancel_replay(job_id: JobId, _who: SimulatorDep, replays: ReplaysDep) -> ReplayState:
+async def cancel_replay(job_id: JobId, _who: SimulatorDep, rulesets: RulesetsDep) -> ReplayState:
     """Stop a replay within a second; what it found so far stays."""
-    return ReplayState.of(await replays.cancel(job_id))
+    return ReplayState.of(await rulesets.replays.cancel(job_id))
 
 
 @router.get("/replays/{job_id}/diffs", summary="List changed calls", responses=problems(404, 422, 503))
@@ -187,10 +190,10 @@ async def show_diffs(
 
 @router.get("/replays/{job_id}/diffs/{decision_id}", summary="Explain a changed call", responses=problems(404, 503))
 async def explain_diff(
-    job: Annotated[Job, Depends(_find_job)], decision_id: DecisionId, replays: ReplaysDep
+    job: Annotated[Job, Depends(_find_job)], decision_id: DecisionId, rulesets: RulesetsDep
 ) -> DiffDetail:
     """Explain one recorded call twice: why it was decided so, and why it would be decided otherwise."""
-    return DiffDetail.of(await replays.explain(job.id, decision_id))
+    return DiffDetail.of(await rulesets.replays.explain(job.id, decision_id))
 
 
 def _write_result(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from app.calls.route_call import DecisionSink
 from app.errors import AppError, NotFoundError
 from app.routing.decision_record import DecisionRecord
 from app.routing.wire import ResponseProfile
@@ -20,7 +21,7 @@ from app.rulesets.loading import load_rules
 from app.rulesets.replay import Slices
 from app.rulesets.shadow_repository import ShadowRepository
 
-__all__ = ["DecisionLog", "DivergenceCounter", "Shadow", "ShadowedLog"]
+__all__ = ["DivergenceCounter", "Shadow", "ShadowedLog"]
 
 log = structlog.get_logger()
 
@@ -36,13 +37,6 @@ class DivergenceCounter(Protocol):
 
     def count_divergence(self) -> None:
         """Count a call that the shadow would have decided otherwise."""
-
-
-class DecisionLog(Protocol):
-    """Keeps what was answered."""
-
-    def append(self, record: DecisionRecord) -> bool:
-        """Keep one record; False when that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +60,14 @@ class Shadow:
     def __init__(
         self,
         *,
-        desk: ShadowRepository,
+        results: ShadowRepository,
         drafts: DraftStore,
         live_ruleset: LiveRuleset,
         profile: ResponseProfile,
         counter: DivergenceCounter,
         clock: Callable[[], float],
     ) -> None:
-        self._desk = desk
+        self._results = results
         self._drafts = drafts
         self._live_ruleset = live_ruleset
         self._profile = profile
@@ -114,7 +108,7 @@ class Shadow:
 
     async def refresh(self) -> None:
         """Take over which draft is in the shadow, in its newest version; raises StoreError."""
-        mark = (await self._desk.read()).mark
+        mark = (await self._results.read()).mark
         if mark.draft is None:
             await self._change(None)
             return
@@ -162,7 +156,7 @@ class Shadow:
         dropped, self._dropped = self._dropped, 0
         self._tally = DifferenceCounts(running.names)
         try:
-            await self._desk.add_results(running.draft, running.version, tally, dropped, now=self._clock())
+            await self._results.add_results(running.draft, running.version, tally, dropped, now=self._clock())
         except AppError:
             if self._running is running:
                 self._tally.load(tally.document())
@@ -191,7 +185,7 @@ class Shadow:
 class ShadowedLog:
     """A decision log that shows the shadow what it kept."""
 
-    def __init__(self, *, decision_log: DecisionLog, shadow: Shadow) -> None:
+    def __init__(self, *, decision_log: DecisionSink, shadow: Shadow) -> None:
         self._decision_log = decision_log
         self._shadow = shadow
 

@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.rulesets.deps import RepositoryDep, RulesReaderDep, ShadowControlDep, ShadowEditorDep
+from app.auth.requirements import RulesPublisherDep, RulesReaderDep
+from app.rulesets.deps import RulesetsDep
 from app.rulesets.difference_counts import summarise
 from app.rulesets.schemas import write_diff
 from app.rulesets.shadow_repository import VersionedMark
@@ -46,12 +47,10 @@ class ShadowState(BaseModel):
 
 
 @router.get("", summary="Show the shadow of a draft", responses=problems(404, 503))
-async def show_shadow(
-    ref: RulesetRef, _who: RulesReaderDep, repository: RepositoryDep, control: ShadowControlDep, response: Response
-) -> ShadowState:
+async def show_shadow(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> ShadowState:
     """Show divergence so far; a few seconds old at most. The ETag is that of the one shadow of the installation."""
-    await repository.find_draft(ref)
-    return await _show(ref, await control.read(), control, response)
+    await rulesets.repository.find_draft(ref)
+    return await _show(ref, await rulesets.shadow.read(), rulesets, response)
 
 
 @router.put("", summary="Put a draft into the shadow", responses=problems(404, 412, 422, 428, 503))
@@ -59,30 +58,30 @@ async def put_into_shadow(
     *,
     ref: RulesetRef,
     body: ShadowBody,
-    who: ShadowEditorDep,
+    who: RulesPublisherDep,
     version: IfMatchDep,
-    control: ShadowControlDep,
+    rulesets: RulesetsDep,
     response: Response,
 ) -> ShadowState:
     """Let the draft decide live calls after they were answered; it takes the place of another draft there."""
-    mark = await control.enter(ref, tuple(body.queues), version=version, author=who.name)
-    return await _show(ref, mark, control, response)
+    mark = await rulesets.shadow.enter(ref, tuple(body.queues), version=version, author=who.name)
+    return await _show(ref, mark, rulesets, response)
 
 
 @router.delete("", summary="Take a draft out of the shadow", responses=problems(404, 409, 412, 428, 503))
 async def take_out_of_shadow(
-    ref: RulesetRef, who: ShadowEditorDep, version: IfMatchDep, control: ShadowControlDep, response: Response
+    ref: RulesetRef, who: RulesPublisherDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
 ) -> ShadowState:
     """Stop; what was found stays, for as long as recorded calls are kept."""
-    mark = await control.leave(ref, version=version, author=who.name)
-    return await _show(ref, mark, control, response)
+    mark = await rulesets.shadow.leave(ref, version=version, author=who.name)
+    return await _show(ref, mark, rulesets, response)
 
 
-async def _show(draft: str, mark: VersionedMark, control: ShadowControlDep, response: Response) -> ShadowState:
+async def _show(draft: str, mark: VersionedMark, rulesets: RulesetsDep, response: Response) -> ShadowState:
     tag(response, mark.version)
     active = mark.mark.draft == draft
     queues = list(mark.mark.queues) if active else []
-    found = await control.read_results(draft)
+    found = await rulesets.shadow.read_results(draft)
     if found is None:
         return ShadowState(active=active, queues=queues, since=None, summary=None)
     counts = found.counts

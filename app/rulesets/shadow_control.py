@@ -16,21 +16,21 @@ class ShadowControl:
     """What administrators do with the shadow."""
 
     def __init__(
-        self, *, desk: ShadowRepository, shadow: Shadow, repository: RulesetRepository, clock: Callable[[], float]
+        self, *, results: ShadowRepository, shadow: Shadow, repository: RulesetRepository, clock: Callable[[], float]
     ) -> None:
-        self._desk = desk
+        self._results = results
         self._shadow = shadow
         self._repository = repository
         self._clock = clock
 
     async def read(self) -> VersionedMark:
         """Tell which draft is in the shadow; raises StoreError."""
-        return await self._desk.read()
+        return await self._results.read()
 
     async def read_results(self, draft: str) -> ShadowResults | None:
         """Return what was found for a draft; `None` before the first call."""
         await self._shadow.save()
-        return await self._desk.read_results(draft)
+        return await self._results.read_results(draft)
 
     async def enter(self, draft_id: str, queues: tuple[str, ...], *, version: str, author: str) -> VersionedMark:
         """Put a draft into the shadow, for calls in some queues or all.
@@ -44,11 +44,11 @@ class ShadowControl:
 
     async def leave(self, draft_id: str, *, version: str, author: str) -> VersionedMark:
         """Take the draft out; raises ConflictError when it is not in there, PreconditionFailedError, StoreError."""
-        if (await self._desk.read()).mark.draft != draft_id:
+        if (await self._results.read()).mark.draft != draft_id:
             raise ConflictError("this draft is not in the shadow")
         return await self._set(ShadowMark(), version=version, author=author)
 
     async def _set(self, mark: ShadowMark, *, version: str, author: str) -> VersionedMark:
-        written = await self._desk.set(mark, version=version, author=author, now=self._clock())
+        written = await self._results.set(mark, version=version, author=author, now=self._clock())
         await self._shadow.refresh()
         return written

@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, status
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.auth.requirements import UserManagerDep, UserReaderDep
 from app.settings import Role
 from app.users.addresses import check_address
-from app.users.deps import UserAdministrationDep, UserIdDep, UserManagerDep, UserReaderDep, UsersDep
+from app.users.deps import UserIdDep, UsersDep
 from app.users.enabling import DisableOptions, EnableOptions, PhoneClient
 from app.users.schemas import ChangedUserBody, IdChangeBody, RoleChangeBody, UserBody, UserPage
 from app.users.users import UserSearch
@@ -102,13 +103,13 @@ DryRun = Annotated[bool, Query(description="Change nothing, tell what would be."
 async def list_users(query: Annotated[UserQuery, Query()], _reader: UserReaderDep, users: UsersDep) -> UserPage:
     """List users by name with their roles, profiles, Enreach id and checklist."""
     search = UserSearch(text=query.search, active=query.active)
-    return UserPage.of(await users.page(search, limit=query.limit, after=query.after))
+    return UserPage.of(await users.users.page(search, limit=query.limit, after=query.after))
 
 
 @router.get("/{user_id}", summary="Show a user", responses=_TROUBLE)
 async def show_user(user_id: UserIdDep, _reader: UserReaderDep, users: UsersDep) -> UserBody:
     """Show one user as they are this moment."""
-    return UserBody.of(await users.show(user_id))
+    return UserBody.of(await users.users.show(user_id))
 
 
 @router.post("/{user_id}/enable", summary="Enable a user", responses=_TROUBLE)
@@ -116,12 +117,14 @@ async def enable_user(
     user_id: UserIdDep,
     body: EnableBody,
     manager: UserManagerDep,
-    desk: UserAdministrationDep,
+    users: UsersDep,
     *,
     dry_run: DryRun = False,
 ) -> ChangedUserBody:
     """Set the address, give Voice User, update the Enreach id; repeat it until its state is `unchanged`."""
-    return ChangedUserBody.show(await desk.enable(user_id, body.make_options(), who=manager.name, dry_run=dry_run))
+    return ChangedUserBody.show(
+        await users.administration.enable(user_id, body.make_options(), who=manager.name, dry_run=dry_run)
+    )
 
 
 @router.post("/{user_id}/disable", summary="Disable a user", responses=_TROUBLE)
@@ -129,45 +132,41 @@ async def disable_user(
     user_id: UserIdDep,
     body: DisableBody,
     manager: UserManagerDep,
-    desk: UserAdministrationDep,
+    users: UsersDep,
     *,
     dry_run: DryRun = False,
 ) -> ChangedUserBody:
     """Take Voice User and the Enreach id away; `still_granted_by` names what else lets the person use Voice."""
-    return ChangedUserBody.show(await desk.disable(user_id, body.make_options(), who=manager.name, dry_run=dry_run))
+    return ChangedUserBody.show(
+        await users.administration.disable(user_id, body.make_options(), who=manager.name, dry_run=dry_run)
+    )
 
 
 @router.put("/{user_id}/roles/{role}", summary="Assign a role of Voice", responses=_TROUBLE)
-async def assign_role(
-    user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserAdministrationDep
-) -> RoleChangeBody:
+async def assign_role(user_id: UserIdDep, role: RoleName, manager: UserManagerDep, users: UsersDep) -> RoleChangeBody:
     """Assign one of the three roles of Voice directly; no other role can be assigned here."""
-    return RoleChangeBody.of(await desk.assign_role(user_id, role, who=manager.name))
+    return RoleChangeBody.of(await users.administration.assign_role(user_id, role, who=manager.name))
 
 
 @router.delete("/{user_id}/roles/{role}", summary="Remove a role of Voice", responses=_TROUBLE)
-async def remove_role(
-    user_id: UserIdDep, role: RoleName, manager: UserManagerDep, desk: UserAdministrationDep
-) -> RoleChangeBody:
+async def remove_role(user_id: UserIdDep, role: RoleName, manager: UserManagerDep, users: UsersDep) -> RoleChangeBody:
     """Take one of the three roles of Voice away, as far as it is held directly."""
-    return RoleChangeBody.of(await desk.remove_role(user_id, role, who=manager.name))
+    return RoleChangeBody.of(await users.administration.remove_role(user_id, role, who=manager.name))
 
 
 @router.put("/{user_id}/enreach-email", summary="Set the Enreach e-mail", responses=_TROUBLE)
 async def set_enreach_email(
-    user_id: UserIdDep, body: EmailBody, manager: UserManagerDep, desk: UserAdministrationDep
+    user_id: UserIdDep, body: EmailBody, manager: UserManagerDep, users: UsersDep
 ) -> IdChangeBody:
     """Set the address in Enreach where it differs, which updates the Enreach id of this user."""
-    return IdChangeBody.of(await desk.set_email(user_id, body.enreach_email, who=manager.name))
+    return IdChangeBody.of(await users.administration.set_email(user_id, body.enreach_email, who=manager.name))
 
 
 @router.put("/{user_id}/enreach-id", summary="Set the Enreach user id by hand", responses=_TROUBLE)
-async def set_enreach_id(
-    user_id: UserIdDep, body: IdBody, manager: UserManagerDep, desk: UserAdministrationDep
-) -> UserBody:
+async def set_enreach_id(user_id: UserIdDep, body: IdBody, manager: UserManagerDep, users: UsersDep) -> UserBody:
     """Set the id where no address decides, or clear it; Enreach must know the id."""
     enreach_id = None if body.enreach_user_id is None else str(body.enreach_user_id)
-    return UserBody.of(await desk.set_id(user_id, enreach_id, who=manager.name))
+    return UserBody.of(await users.administration.set_id(user_id, enreach_id, who=manager.name))
 
 
 @router.put(
@@ -180,7 +179,7 @@ async def confirm_web_phone(
     user_id: UserIdDep, body: ConfirmationBody, manager: UserManagerDep, users: UsersDep
 ) -> None:
     """Note that the user's role in Enreach includes the web phone, which no interface of Enreach tells."""
-    await users.confirm_web_phone(user_id, confirmed=body.confirmed, who=manager.name, note=body.note)
+    await users.users.confirm_web_phone(user_id, confirmed=body.confirmed, who=manager.name, note=body.note)
 
 
 @router.put(
@@ -191,7 +190,7 @@ async def confirm_web_phone(
 )
 async def confirm_assignee(body: ConfirmationBody, manager: UserManagerDep, users: UsersDep) -> None:
     """Note that DefaultCrmAssignee is set in the configurator app, which no interface of it tells."""
-    await users.confirm_assignee(confirmed=body.confirmed, who=manager.name, note=body.note)
+    await users.users.confirm_assignee(confirmed=body.confirmed, who=manager.name, note=body.note)
 
 
 @router.put(
@@ -202,4 +201,4 @@ async def confirm_assignee(body: ConfirmationBody, manager: UserManagerDep, user
 )
 async def confirm_web_phone_for_all(body: ConfirmationBody, manager: UserManagerDep, users: UsersDep) -> None:
     """Note that every role used in Enreach includes the web phone."""
-    await users.confirm_web_phone(None, confirmed=body.confirmed, who=manager.name, note=body.note)
+    await users.users.confirm_web_phone(None, confirmed=body.confirmed, who=manager.name, note=body.note)

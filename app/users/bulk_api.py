@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.requirements import UserManagerDep
+from app.operations.deps import OperationsDep
 from app.operations.job_store import Job
 from app.operations.jobs import JobRunner, Progress
 from app.operations.jobs_api import JobBody, answer_started
 from app.users.api import DisableBody, EnableBody
 from app.users.bulk import MAX_ROWS, BulkAction, BulkRow, BulkUsers, read_csv
-from app.users.deps import BulkUsersDep, EnreachIdsDep, JobRunnerDep, UserManagerDep
+from app.users.deps import UsersDep
 from app.users.enreach_ids import EnreachIds
 from app.users.matching import IdChange
 from app.users.schemas import BulkRowBody, IdChangeBody
@@ -82,29 +84,30 @@ class BulkDisableBody(BaseModel):
     responses=problems(422, 502, 503, 504),
 )
 async def update_ids(
-    body: IdUpdateBody, manager: UserManagerDep, ids: EnreachIdsDep, jobs: JobRunnerDep, response: Response
+    body: IdUpdateBody, manager: UserManagerDep, users: UsersDep, operations: OperationsDep, response: Response
 ) -> JobBody:
     """Match users with Enreach by e-mail, then by the override, in a job; nothing is overwritten silently.
 
     Enreach and Dynamics are asked before this answers, so that trouble with them is an error at once.
     """
-    users = None if body.users is None else [str(user) for user in body.users]
-    plan = await ids.plan(users, overwrite=body.overwrite)
-    return answer_started(await _start_update(jobs, ids, plan, who=manager.name, dry_run=body.dry_run), response)
+    chosen = None if body.users is None else [str(user) for user in body.users]
+    plan = await users.enreach_ids.plan(chosen, overwrite=body.overwrite)
+    job = await _start_update(operations.jobs, users.enreach_ids, plan, who=manager.name, dry_run=body.dry_run)
+    return answer_started(job, response)
 
 
 @router.post(
     "/bulk-enable", summary="Enable many users", status_code=status.HTTP_202_ACCEPTED, responses=problems(422, 503)
 )
 async def enable_many(
-    body: BulkEnableBody, manager: UserManagerDep, bulk: BulkUsersDep, jobs: JobRunnerDep, response: Response
+    body: BulkEnableBody, manager: UserManagerDep, users: UsersDep, operations: OperationsDep, response: Response
 ) -> JobBody:
     """Enable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
         BulkRow(number=number, user=row.user, enable=row.make_options())
         for number, row in enumerate(body.users, start=1)
     ]
-    job = await _start(jobs, bulk, rows, BulkAction.ENABLE, who=manager.name, dry_run=body.dry_run)
+    job = await _start(operations.jobs, users.bulk, rows, BulkAction.ENABLE, who=manager.name, dry_run=body.dry_run)
     return answer_started(job, response)
 
 
@@ -112,14 +115,14 @@ async def enable_many(
     "/bulk-disable", summary="Disable many users", status_code=status.HTTP_202_ACCEPTED, responses=problems(422, 503)
 )
 async def disable_many(
-    body: BulkDisableBody, manager: UserManagerDep, bulk: BulkUsersDep, jobs: JobRunnerDep, response: Response
+    body: BulkDisableBody, manager: UserManagerDep, users: UsersDep, operations: OperationsDep, response: Response
 ) -> JobBody:
     """Disable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
         BulkRow(number=number, user=row.user, disable=row.make_options())
         for number, row in enumerate(body.users, start=1)
     ]
-    job = await _start(jobs, bulk, rows, BulkAction.DISABLE, who=manager.name, dry_run=body.dry_run)
+    job = await _start(operations.jobs, users.bulk, rows, BulkAction.DISABLE, who=manager.name, dry_run=body.dry_run)
     return answer_started(job, response)
 
 
@@ -132,15 +135,15 @@ async def disable_many(
 async def change_many_from_csv(
     text: Annotated[str, Body(media_type="text/csv", max_length=2_000_000, examples=[_CSV])],
     manager: UserManagerDep,
-    bulk: BulkUsersDep,
-    jobs: JobRunnerDep,
+    users: UsersDep,
+    operations: OperationsDep,
     response: Response,
     *,
     action: Annotated[BulkAction, Query()],
     dry_run: Annotated[bool, Query(description="Change nothing, tell what would be.")] = False,
 ) -> JobBody:
     """Work through a list with a header: `user`, and any of team, enreach_email, overwrite, client, leave_teams."""
-    job = await _start(jobs, bulk, read_csv(text), action, who=manager.name, dry_run=dry_run)
+    job = await _start(operations.jobs, users.bulk, read_csv(text), action, who=manager.name, dry_run=dry_run)
     return answer_started(job, response)
 
 

@@ -1,48 +1,24 @@
-"""What the routes about people, keys and sign-in may ask for."""
+"""What the routes of users share."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Request
 
-from app.auth.access import requires
-from app.auth.principals import Principal
-from app.auth.roles import Permission
-from app.auth.stored_keys import KeyAdministration
-from app.configurator.authentication_mode import AuthenticationModes
+from app.auth.principals import Identity
+from app.auth.requirements import OwnReadinessDep
 from app.errors import NotFoundError
-from app.operations.jobs import JobRunner
-from app.store.audit import AuditStore
-from app.users.bulk import BulkUsers
-from app.users.enreach_ids import EnreachIds
-from app.users.user import Identity
-from app.users.user_changes import UserAdministration
-from app.users.users import Users
-from app.web.state import take
+from app.users.components import UserComponents, UsersState
+from app.web.state import read_state
 
-__all__ = [
-    "AuditDep",
-    "AuditReaderDep",
-    "AuthenticationModesDep",
-    "BulkUsersDep",
-    "EnreachIdsDep",
-    "JobRunnerDep",
-    "KeyAdministrationDep",
-    "OwnIdentityDep",
-    "OwnReadinessDep",
-    "SettingsManagerDep",
-    "UserAdministrationDep",
-    "UserIdDep",
-    "UserManagerDep",
-    "UserReaderDep",
-    "UsersDep",
-]
+__all__ = ["OwnIdentityDep", "UserIdDep", "UsersDep"]
 
-UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
-UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
-SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
-AuditReaderDep = Annotated[Principal, requires(Permission.READ_AUDIT)]
-OwnReadinessDep = Annotated[Principal, requires(Permission.READ_OWN_READINESS)]
+
+def _read_components(request: Request) -> UserComponents:
+    return read_state(request.scope, UsersState)["users"]
+
+
+UsersDep = Annotated[UserComponents, Depends(_read_components)]
 
 
 def _read_user_id(
@@ -66,12 +42,3 @@ def _require_identity(me: OwnReadinessDep) -> Identity:
 
 UserIdDep = Annotated[str, Depends(_read_user_id)]
 OwnIdentityDep = Annotated[Identity, Depends(_require_identity)]
-
-UsersDep = Annotated[Users, take("users")]
-UserAdministrationDep = Annotated[UserAdministration, take("user_desk")]
-EnreachIdsDep = Annotated[EnreachIds, take("enreach_ids")]
-BulkUsersDep = Annotated[BulkUsers, take("bulk_users")]
-JobRunnerDep = Annotated[JobRunner, take("job_runner")]
-KeyAdministrationDep = Annotated[KeyAdministration, take("key_desk")]
-AuthenticationModesDep = Annotated[AuthenticationModes, take("authentication_modes")]
-AuditDep = Annotated[AuditStore, take("audit")]

@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.auth.principals import PrincipalKind
+from app.auth.requirements import OwnReadinessDep
 from app.auth.roles import PERMISSIONS, Permission, Role
-from app.users.deps import OwnIdentityDep, OwnReadinessDep, UsersDep
+from app.users.deps import OwnIdentityDep, UsersDep
 from app.users.readiness import ItemGroup
 from app.users.schemas import ItemBody
 from app.users.users import AssessedUser
@@ -57,4 +58,4 @@ async def show_me(me: OwnReadinessDep) -> MeBody:
 @router.get("/readiness", summary="Is my phone set up?", responses=problems(404, 409, 502, 503, 504))
 async def show_own_readiness(me: OwnIdentityDep, users: UsersDep) -> OwnReadinessBody:
     """Show the checklist of one's own user, found by what the access token says; nobody else's."""
-    return OwnReadinessBody.of(await users.show_own(me))
+    return OwnReadinessBody.of(await users.users.show_own(me))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from app.auth.principals import Identity
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import RecordNotFoundError
 from app.dataverse.queries import build_path
@@ -12,7 +13,7 @@ from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.store.pages import Page
 from app.users.dataverse_rows import build_any, quote_text, read_page_rows, read_rows
 from app.users.enreach_id_records import EnreachIdRecords
-from app.users.user import EnreachIdRecord, Identity, User
+from app.users.user import EnreachIdRecord, User
 
 __all__ = ["UserRepository"]
 

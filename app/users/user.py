@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.settings import Role
 
-__all__ = ["EnreachIdRecord", "HeldRole", "Identity", "Profile", "Team", "User", "VoiceUser"]
+__all__ = ["EnreachIdRecord", "HeldRole", "Profile", "Team", "User", "VoiceUser"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +91,3 @@ class VoiceUser:
     def holds_directly(self, role: Role) -> tuple[HeldRole, ...]:
         """List the direct assignments of a role of Voice; more than one only where business units changed."""
         return tuple(held for held in self.roles if held.name == role and held.team is None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What an access token says about the person who brought it; nothing of it is shown again."""
-
-    object_ids: tuple[str, ...] = ()
-    """GUIDs that may be the object id in Entra ID."""
-    logins: tuple[str, ...] = field(default=(), repr=False)
-    emails: tuple[str, ...] = field(default=(), repr=False)
-    """Only addresses the issuer has not marked as unverified."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from app.auth.principals import Identity
 from app.dataverse.client import DataverseClient
 from app.errors import InvalidInputError
 from app.settings import VoiceSettings
@@ -15,7 +16,7 @@ from app.users.pairs import ask_both
 from app.users.readiness import ASSIGNEE, WEB_PHONE, Readiness, Surroundings, judge
 from app.users.repository import UserRepository
 from app.users.role_catalog import Catalogue, read_catalogue
-from app.users.user import Identity, User, VoiceUser
+from app.users.user import User, VoiceUser
 
 __all__ = ["AssessedUser", "UserSearch", "Users"]
 

@@ -1,15 +1,39 @@
 """Probes and metrics. A dead CRM or database never makes the service unready: it still answers calls."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, TypedDict
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.web.deps import ExpositionDep, HealthDep
+from app.web.health import Health
+from app.web.state import read_state
 
-__all__ = ["router"]
+__all__ = ["Exposition", "WebState", "router"]
 
 router = APIRouter(tags=["Probes"])
+
+Exposition = Callable[[], tuple[bytes, str]]
+"""Writes every metric, and names the media type."""
+
+
+class WebState(TypedDict):
+    """What these routes read from the lifespan state."""
+
+    health: Health
+    exposition: Exposition
+
+
+def _read_health(request: Request) -> Health:
+    return read_state(request.scope, WebState)["health"]
+
+
+def _read_exposition(request: Request) -> Exposition:
+    return read_state(request.scope, WebState)["exposition"]
+
+
+HealthDep = Annotated[Health, Depends(_read_health)]
+ExpositionDep = Annotated[Exposition, Depends(_read_exposition)]
 
 
 class Sign(BaseModel):

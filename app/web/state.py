@@ -1,19 +1,16 @@
-"""The one place where administrators' routes read the lifespan state."""
+"""The lifespan state, read by its type: a component that is missing fails the type check and not a request."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
 
-from fastapi import Depends, Request
+__all__ = ["read_state"]
 
-__all__ = ["take"]
+S = TypeVar("S", bound=Mapping[str, object])
 
 
-def take(name: str) -> Any:
-    """Make the dependency that gives a route one part of the state: `Annotated[Gates, take("gates")]`.
+def read_state(scope: Mapping[str, Any], _kind: type[S]) -> S:
+    """Return the lifespan state of a request's scope as the typed dictionary that a capability declares of it.
 
-    The names are those under which `app.assembly` keeps the parts.
+    The composition root yields one that has the keys of all of them (`app.bootstrap.components.State`).
     """
-
-    def read(request: Request) -> Any:
-        return getattr(request.state, name)
-
-    return Depends(read)
+    return cast(S, scope["state"])

@@ -54,7 +54,7 @@ def make_log(database: Database) -> DecisionLog:
     """Make the decision log of a database, at the time 7."""
     return DecisionLog(
         decisions=DecisionStore(database=database),
-        rulesets=RulesetStore(database=database),
+        revisions=RulesetStore(database=database),
         audit=AuditStore(database=database),
         clock=lambda: 7.0,
     )

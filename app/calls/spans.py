@@ -9,7 +9,7 @@ from importlib import metadata
 
 import structlog
 
-from app.calls.route_call import DecisionLog
+from app.calls.route_call import DecisionSink
 from app.observability.requests import find_request
 from app.observability.tracing import TraceContext
 from app.routing.decision_record import DecisionRecord
@@ -52,7 +52,7 @@ def _find_collector(environment: Mapping[str, str]) -> bool:
 class TracedLog:
     """A decision log that has spans exported of what it kept, as soon as the answer has left."""
 
-    def __init__(self, *, decision_log: DecisionLog, export: ExportCall) -> None:
+    def __init__(self, *, decision_log: DecisionSink, export: ExportCall) -> None:
         self._decision_log = decision_log
         self._export = export
 

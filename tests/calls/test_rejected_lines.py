@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.rejected_lines import erase_rejected, purge_rejected
+from app.calls.rejected_lines import erase_rejected, purge_rejected
 
 
 @pytest.fixture

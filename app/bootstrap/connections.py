@@ -1,4 +1,4 @@
-"""Connects to the customer's Dataverse."""
+"""Connects to the customer's Dataverse and to the Enreach API."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Upstreams, open_http
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
@@ -15,9 +15,10 @@ from app.dataverse.queries import plan_search
 from app.dataverse.tokens import TokenSource
 from app.directory.budget import RequestBudget
 from app.directory.request_limiter import RequestLimiter
-from app.settings import Settings
+from app.enreach.client import EnreachClient
+from app.settings import EnreachSettings, Settings
 
-__all__ = ["Organisation", "connect_organisation"]
+__all__ = ["Organisation", "connect_enreach", "connect_organisation"]
 
 _ADMINISTRATORS_SHARE = 0.8
 """Of the request budget; the rest only calls may touch."""
@@ -67,3 +68,14 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
         callers=callers,
         foresee_pause=partial(budget.foresee, share=_JOBS_SHARE),
     )
+
+
+def connect_enreach(settings: EnreachSettings, upstreams: Upstreams, stack: AsyncExitStack) -> EnreachClient | None:
+    """Make the client of the Enreach API, or `None` when the settings name no such API; nothing is sent yet.
+
+    Raises EnreachNotConfiguredError for an unusable URL.
+    """
+    if settings.url is None or settings.user is None or settings.secret is None:
+        return None
+    http = open_http(upstreams.enreach, stack)
+    return EnreachClient(http=http, base_url=settings.url, user=settings.user, secret=settings.secret)

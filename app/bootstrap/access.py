@@ -1,0 +1,47 @@
+"""Who may use the administrators' endpoints, and how people sign in."""
+
+import time
+from contextlib import AsyncExitStack
+
+import httpx
+
+from app.auth.admin import AuthenticatorSequence, SettingsKeys
+from app.auth.oidc import OidcTokens
+from app.auth.principals import Authenticator
+from app.auth.signing_keys import SigningKeys
+from app.auth.stored_keys import StoredKeys
+from app.auth.tokens import TokenJudge
+from app.bootstrap.foundation import Foundation
+from app.settings import AdminSettings
+from app.web.sign_in import SignIn
+
+__all__ = ["make_authenticator", "make_sign_in", "open_signing_keys"]
+
+
+def make_sign_in(admin: AdminSettings) -> SignIn | None:
+    """Make the sign-in of Swagger UI; `None` without an issuer."""
+    if admin.oidc_issuer is None:
+        return None
+    return SignIn(issuer=admin.oidc_issuer, client_id=admin.oidc_client_id, scopes=admin.oidc_scopes)
+
+
+def open_signing_keys(admin: AdminSettings, http: httpx.AsyncClient, stack: AsyncExitStack) -> SigningKeys | None:
+    """Make what keeps the issuer's keys at hand; `None` without an issuer."""
+    if admin.oidc_issuer is None:
+        return None
+    keys = SigningKeys(http=http, issuer=admin.oidc_issuer, monotonic=time.monotonic)
+    stack.push_async_callback(keys.aclose)
+    return keys
+
+
+def make_authenticator(foundation: Foundation, keys: SigningKeys | None) -> Authenticator:
+    """Make what knows keys of the settings, keys of the store and, with an issuer, access tokens."""
+    admin = foundation.settings.admin
+    known: list[Authenticator] = [
+        SettingsKeys(admin.api_keys),
+        StoredKeys(store=foundation.stores.api_keys, clock=foundation.upstreams.clock),
+    ]
+    if keys is not None and admin.oidc_issuer and admin.oidc_audience:
+        judge = TokenJudge(keys=keys, issuer=admin.oidc_issuer, audience=admin.oidc_audience)
+        known.append(OidcTokens(judge=judge, role_claim=admin.oidc_role_claim, roles=admin.oidc_roles))
+    return AuthenticatorSequence(known)
