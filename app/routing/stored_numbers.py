@@ -1,7 +1,7 @@
 """Numbers as records hold them: with labels, notes, extensions, in letters, or several in one field."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import phonenumbers
 from phonenumbers import Leniency, PhoneNumberFormat, PhoneNumberMatcher, PhoneNumberType
@@ -16,6 +16,7 @@ _BETWEEN = re.compile(r"[,;|\r\n&]|\s(?:or|and|oder|und|tai|ja|eller|och|og|of|e
 """What never stands within a number: between two of them, or before an extension."""
 _SLASH = re.compile(r"\s*/\s*")
 _EXTENSION = re.compile(r"[,;]\s*(?=ext|extension|extn|x|#)", re.IGNORECASE)
+_RUN = re.compile(r"[+(]?\d[\d\s()./-]{5,}\d")
 _VANITY = re.compile(r"\+?[\d\s().-]*\d[\d\s().-]*[A-Za-z][A-Za-z\d-]{2,}")
 _SPELLED_IN_LETTERS = frozenset(
     {PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.UAN}
@@ -47,7 +48,7 @@ def read_stored_numbers(text: object, region: str) -> tuple[PhoneNumber, ...]:
     return tuple({number.e164: number for number in reversed(found)}.values())[::-1]
 
 
-def _read_piece(piece: str, region: str) -> list[PhoneNumber]:
+def _read_piece(piece: str, region: str) -> Sequence[PhoneNumber]:
     parts = _SLASH.split(piece)
     if len(parts) > 1 and all(_begins_like_a_number(part, region) for part in parts):
         return [number for part in parts for number in _read_one(part, region)]
@@ -63,22 +64,30 @@ def _begins_like_a_number(part: str, region: str) -> bool:
         return True
     if phonenumbers.ndd_prefix_for_region(region, True) == "0":
         return start.startswith("0")
-    e164 = read_number(part, region).e164
-    return e164 is not None and phonenumbers.is_valid_number(phonenumbers.parse(e164))
+    return _is_valid(read_number(part, region))
 
 
-def _read_one(text: str, region: str) -> list[PhoneNumber]:
+def _read_one(text: str, region: str) -> Sequence[PhoneNumber]:
     number = read_number(text, region)
     if number.e164:
         return [number]
     if number.kind is not NumberKind.ODD:
         return []
-    return list(_find_among_words(text, region)) or list(_read_letters(text, region))
+    return _find_among_words(text, region) or _find_runs(text, region) or list(_read_letters(text, region))
 
 
-def _find_among_words(text: str, region: str) -> Iterator[PhoneNumber]:
-    for match in PhoneNumberMatcher(text, region, leniency=Leniency.VALID):
-        yield _describe(text, match.number)
+def _find_among_words(text: str, region: str) -> Sequence[PhoneNumber]:
+    matches = PhoneNumberMatcher(text, region, leniency=Leniency.VALID)
+    return [_describe(text, match.number) for match in matches]
+
+
+def _find_runs(text: str, region: str) -> Sequence[PhoneNumber]:
+    """Find what libphonenumber does not take for a number among words, such as one whose plus is missing."""
+    return [number for run in _RUN.findall(text) if _is_valid(number := read_number(run, region))]
+
+
+def _is_valid(number: PhoneNumber) -> bool:
+    return number.e164 is not None and phonenumbers.is_valid_number(phonenumbers.parse(number.e164))
 
 
 def _read_letters(text: str, region: str) -> Iterator[PhoneNumber]:
