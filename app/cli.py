@@ -7,6 +7,7 @@ import typer
 from app.commands.check import check
 from app.commands.emulate import emulate
 from app.commands.error_lines import describe_error
+from app.commands.numbers import numbers
 from app.commands.openapi import openapi
 from app.commands.rules import rules
 from app.commands.serve import serve
@@ -29,6 +30,7 @@ def make_cli() -> typer.Typer:
     for command in (serve, check, simulate, settings, openapi):
         cli.command()(command)
     cli.add_typer(rules)
+    cli.add_typer(numbers)
     cli.add_typer(emulate)
     return cli
 
