@@ -15,6 +15,7 @@ from app.emulators.dataverse.functions import Functions
 from app.emulators.dataverse.linking import Linker
 from app.emulators.dataverse.metadata import Catalogue
 from app.emulators.dataverse.options import Preferences, read_options, read_preferences
+from app.emulators.dataverse.organisation import ORGANISATION_ID
 from app.emulators.dataverse.reading import Reader
 from app.emulators.dataverse.requests import ApiRequest, read_path, require_short
 from app.emulators.dataverse.tables import Row, Tables
@@ -22,7 +23,6 @@ from app.emulators.dataverse.tokens import TokenIssuer
 from app.emulators.dataverse.traffic import API_ROOT
 from app.emulators.dataverse.writing import Writer
 
-ORGANISATION_ID = "77777777-8888-4999-8aaa-bbbbbbbbbbbb"
 _IMPERSONATION = ("callerobjectid", "mscrmcallerid")
 _ALLOWANCE = 6000
 
