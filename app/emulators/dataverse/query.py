@@ -24,6 +24,8 @@ class Query:
     table: Table
     columns: tuple[str, ...] | None
     """Selected columns; None for all."""
+    shown: tuple[str, ...]
+    """The columns an answer has: the selected ones and the primary key, which always comes along."""
     filter: Filter | None = None
     order: tuple[tuple[Reader, bool], ...] = ()
     """Readers, most important first, each with whether it descends."""
@@ -64,9 +66,11 @@ def read_query(options: Mapping[str, str], table: Table, tables: Tables) -> Quer
 
 def _read(options: Mapping[str, str], table: Table, tables: Tables, *, nested: bool) -> Query:
     text = options.get("$filter")
+    columns = _read_select(options.get("$select"), table)
     return Query(
         table=table,
-        columns=_read_select(options.get("$select"), table),
+        columns=columns,
+        shown=tuple(table.columns if columns is None else dict.fromkeys((*columns, table.key))),
         filter=None if text is None else compile_filter(text, table, tables),
         order=_read_order(options.get("$orderby"), table, tables),
         top=_read_top(options.get("$top")),

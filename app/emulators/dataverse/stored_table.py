@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from app.emulators.dataverse.literals import fold
+from app.emulators.dataverse.value_index import ValueIndex
 
 Row = dict[str, Any]
 """One row under its wire names; a polymorphic lookup has its table beside it (see `lookup_type_of`)."""
@@ -29,7 +29,7 @@ class StoredTable:
         self._log_ids: list[str] = []
         self._listing: list[Row] | None = None
         self._sorted_ids: list[str] | None = None
-        self._indexes: dict[str, dict[str, list[str]]] = {}
+        self._indexes: dict[str, ValueIndex] = {}
 
     def put(self, row: Row) -> None:
         """Insert a row, or replace the one with the same id; its version is the latest of all."""
@@ -84,7 +84,7 @@ class StoredTable:
         for column, values in candidates.items():
             index = self._index(column)
             for value in values:
-                found.update(index.get(value, ()))
+                found.update(index.find(value))
         return [self.rows[row_id] for row_id in sorted(found)]
 
     def _entries(self, after: int, upto: int) -> Iterator[tuple[str, int]]:
@@ -104,12 +104,12 @@ class StoredTable:
         self._log_versions = array("q", (version for version, _ in kept))
         self._log_ids = [row_id for _, row_id in kept]
 
-    def _index(self, column: str) -> dict[str, list[str]]:
+    def _index(self, column: str) -> ValueIndex:
         if column not in self._indexes:
-            index: dict[str, list[str]] = {}
+            index = ValueIndex()
             for row_id, row in self.rows.items():
                 if (value := row.get(column)) is not None:
-                    index.setdefault(fold(value), []).append(row_id)
+                    index.add(value, row_id)
             self._indexes[column] = index
         return self._indexes[column]
 
@@ -119,6 +119,6 @@ class StoredTable:
             if old == new:
                 continue
             if old is not None:
-                index[fold(old)].remove(row_id)
+                index.discard(old, row_id)
             if new is not None:
-                index.setdefault(fold(new), []).append(row_id)
+                index.add(new, row_id)
