@@ -55,6 +55,7 @@ class _Generator:
         self._spellings = [spelling for share, spelling in SPELLINGS for _ in range(share)]
         self._days = [render_instant(_FIRST_DAY + timedelta(days=day)) for day in range(_DAYS)]
         self._made = 0
+        self._latest_mobiles: dict[str, int] = {}
         self._accounts: list[tuple[str, Region]] = []
 
     def make_accounts(self, number: int) -> Iterator[Row]:
@@ -104,10 +105,12 @@ class _Generator:
             case 0 | 1 | 2 | 3:
                 pass
             case 4 | 5:
-                row["mobilephone"] = self._spell(region, region.mobile.pick(max(index - 1, 0)))
+                shared = self._latest_mobiles.get(region.code, index)
+                row["mobilephone"] = self._spell(region, region.mobile.pick(shared))
             case chance if chance in _AT_HOME:
                 row["telephone2"] = self._spell(region, region.home.pick(index))
             case _:
+                self._latest_mobiles[region.code] = index
                 row["mobilephone"] = self._spell(region, region.mobile.pick(index))
 
     def _make_row(self, key: str) -> Row:
@@ -143,5 +146,5 @@ class _Generator:
     def _make_id(self) -> str:
         """Return the next id: they ascend, as those that Dataverse makes itself nearly do."""
         self._made += 1
-        digits = f"{self._bits(92):023x}"
-        return f"{self._made:08x}-{digits[:4]}-4{digits[4:7]}-8{digits[7:10]}-{digits[10:22]}"
+        digits = f"{self._bits(88):022x}"
+        return f"{self._made:08x}-{digits[:4]}-4{digits[4:7]}-8{digits[7:10]}-{digits[10:]}"

@@ -47,7 +47,7 @@ REGIONS = (
     _region("FI,Finland,358,0", "Oy", "40 xxx xxxx", "9 4xx xxxx", "9 8xx xxxx"),
     _region("SE,Sweden,46,0", "AB", "70 xxx xx xx", "8 5xx xxx xx", "8 6xx xxx xx"),
     _region("NO,Norway,47,", "AS", "9xx xx xxx", "22 xx xx xx", "23 xx xx xx"),
-    _region("DK,Denmark,45,", "ApS", "2x xx xx xx", "33 xx xx xx", "44 xx xx xx"),
+    _region("DK,Denmark,45,", "ApS", "26 xx xx xx", "27 xx xx xx", "28 xx xx xx"),
     _region("DE,Germany,49,0", "GmbH", "171 xxx xxxx", "30 2xxx xxxx", "89 5xxx xxxx"),
     _region("NL,Netherlands,31,0", "B.V.", "6 1xx xx xxx", "20 2xx xxxx", "10 2xx xxxx"),
     _region("PL,Poland,48,", "Sp. z o.o.", "50x xxx xxx", "22 2xx xx xx", "12 2xx xx xx"),

@@ -81,7 +81,7 @@ class ChangeReader:
 
     def _all(self, table: Table, last: str) -> Iterator[tuple[str, Change]]:
         """Rows in the order of ids, so that none is skipped when others come and go between two pages."""
-        return ((key, row) for key, row in self._tables.rows_by_id(table.entity_set, after=last))
+        return self._tables.rows_by_id(table.entity_set, after=last)
 
     def _changes(self, table: Table, since: DeltaToken, until: DeltaToken, last: str) -> Iterator[tuple[str, Change]]:
         """First the changed rows in the order of their versions, then the removed ones; a place is a version.
