@@ -1,22 +1,18 @@
 """The index in the store: written by the leading process, read by all."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     Row,
-    Select,
     Table,
     bindparam,
     delete,
-    func,
     insert,
-    literal,
     select,
     update,
 )
@@ -25,12 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.directory.mirror.plan import ACCOUNT, CONTACT, USER, MirrorPlan
 from app.directory.mirror.records import Changes, IndexRecord
 from app.store.database import Database
+from app.store.json_text import dump_text, load
+from app.store.reader import SteadyReader
 from app.store.tables import PlainText, mirror_generations, mirror_numbers, mirror_positions, mirror_records
 
-__all__ = ["Generation", "GenerationState", "MirrorStore", "Position"]
+__all__ = ["FoundRecord", "Generation", "GenerationState", "MirrorStore", "Position"]
 
-_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""Counts of numbers in one look-up; a statement of each is prepared once."""
 _MAX_SHARERS: Final = 100
 _CHUNK: Final = 500
 """Ids in one statement."""
@@ -90,11 +86,28 @@ class Generation:
         return min(known) if known and len(known) == len(times) else None
 
 
+class FoundRecord(NamedTuple):
+    """A record of the index as a look-up finds it."""
+
+    height: int
+    """0 for a record that may carry the number; how many steps above one it stands."""
+    kind: str
+    id: str
+    active: bool
+    parent: str | None
+    owner: str | None
+    numbers: list[str]
+    data: dict[str, Any]
+    agent: str | None
+    """The Enreach id of its owner, where a column of the users holds it."""
+
+
 class MirrorStore:
     """Reads and writes generations, their positions and their rows. Every method raises StoreError."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
+        self._reader = SteadyReader(database=database)
 
     async def list_generations(self) -> list[Generation]:
         """Return all generations with their positions, oldest first."""
@@ -167,18 +180,22 @@ class MirrorStore:
                 await connection.execute(delete(mirror_generations).where(mirror_generations.c.number == number))
         return done
 
-    async def find(self, generation: int, numbers: Sequence[str], *, depth: int) -> Sequence[Row[Any]]:
+    async def find(self, generation: int, numbers: Sequence[str], *, depth: int) -> list[FoundRecord]:
         """Return the records that carry one of these numbers, their accounts and those above, in one statement.
 
-        `depth` is how many accounts above a contact are followed. The members of a row are `height` (0 for a record
-        that may carry a number), `kind`, `id`, `active`, `parent`, `owner`, `numbers`, `data` and the `agent` document
-        of its owner. Of a number that very many records share, the first hundred come.
+        `depth` is how many accounts above a contact are followed. Of a number that very many records share, the first
+        hundred come.
         """
-        size = _SIZES[bisect_left(_SIZES, len(numbers))]
-        padded = [*numbers, *numbers[:1] * (size - len(numbers))]
-        values = {"of_generation": generation, "depth": depth, "wanted": padded}
-        async with self._database.read() as connection:
-            return (await connection.execute(_FIND, values)).all()
+        wanted = dump_text(numbers) if self._database.is_sqlite else list(numbers)
+        rows = await self._reader.fetch(_FIND_IN_SQLITE, _FIND_IN_POSTGRESQL, generation, wanted, depth)
+        return [
+            FoundRecord(height, kind, row_id, bool(active), parent, owner, load(numbers), load(data), _read_agent(user))
+            for height, kind, row_id, active, parent, owner, numbers, data, user in rows
+        ]
+
+    async def aclose(self) -> None:
+        """Give the reader's connection back."""
+        await self._reader.aclose()
 
     async def erase_number(self, e164: str) -> int:
         """Forget what is kept under a number; returns how many records carried it. A contact goes as a whole.
@@ -245,47 +262,37 @@ class MirrorStore:
             await connection.execute(self._database.insert(mirror_numbers).on_conflict_do_nothing(), numbers)
 
 
-def _build_find() -> Select[Any]:
-    """Write the one statement of a look-up: records by number, then upwards account by account, each with its owner."""
-    generation = bindparam("of_generation", type_=Integer)
-    place = func.row_number().over(
-        partition_by=mirror_numbers.c.e164, order_by=(mirror_numbers.c.kind, mirror_numbers.c.id)
-    )
-    candidates = (
-        select(mirror_numbers.c.kind, mirror_numbers.c.id, place.label("place"))
-        .where(
-            mirror_numbers.c.generation == generation,
-            mirror_numbers.c.e164.in_(bindparam("wanted", expanding=True, type_=PlainText())),
-        )
-        .subquery()
-    )
-    found = (
-        select(candidates.c.kind, candidates.c.id, literal(0, Integer).label("height"))
-        .where(candidates.c.place <= _MAX_SHARERS)
-        .cte("found", recursive=True)
-    )
-    below = mirror_records.alias()
-    found = found.union(
-        select(literal(ACCOUNT, PlainText()), below.c.parent, found.c.height + 1).where(
-            below.c.generation == generation,
-            below.c.kind == found.c.kind,
-            below.c.id == found.c.id,
-            below.c.parent.is_not(None),
-            found.c.height < bindparam("depth", type_=Integer),
-        )
-    )
-    record, owner = mirror_records.alias(), mirror_records.alias()
-    whole = found.join(
-        record,
-        (record.c.generation == generation) & (record.c.kind == found.c.kind) & (record.c.id == found.c.id),
-    ).outerjoin(
-        owner, (owner.c.generation == generation) & (owner.c.kind == USER) & (owner.c.id == record.c.owner)
-    )
-    columns = [record.c[name] for name in ("kind", "id", "active", "parent", "owner", "numbers", "data")]
-    return select(found.c.height, *columns, owner.c.data.label("agent")).select_from(whole)
-
-
-_FIND: Final = _build_find()
+_FIND: Final = """
+WITH RECURSIVE found (height, kind, id) AS (
+    SELECT 0, kind, id
+    FROM (
+        SELECT kind, id, row_number() OVER (PARTITION BY e164 ORDER BY kind, id) AS place
+        FROM mirror_numbers
+        WHERE generation = $1 AND e164 {among}
+    ) AS candidates
+    WHERE place <= {sharers}
+    UNION
+    SELECT found.height + 1, {account}, below.parent
+    FROM found
+    JOIN mirror_records AS below ON below.generation = $1 AND below.kind = found.kind AND below.id = found.id
+    WHERE below.parent IS NOT NULL AND found.height < $3
+)
+SELECT
+    found.height, record.kind, record.id, record.active, record.parent, record.owner,
+    CAST(record.numbers AS text), CAST(record.data AS text), CAST(person.data AS text)
+FROM found
+JOIN mirror_records AS record
+    ON record.generation = $1 AND record.kind = found.kind AND record.id = found.id
+LEFT JOIN mirror_records AS person
+    ON person.generation = $1 AND person.kind = '{user}' AND person.id = record.owner
+"""
+"""Records by number, then upwards account by account, each with its owner."""
+_FIND_IN_SQLITE: Final = _FIND.replace("$", "?").format(
+    among="IN (SELECT value FROM json_each(?2))", account=f"'{ACCOUNT}'", user=USER, sharers=_MAX_SHARERS
+)
+_FIND_IN_POSTGRESQL: Final = _FIND.format(
+    among="= ANY ($2::text[])", account=f"CAST('{ACCOUNT}' AS text) COLLATE \"C\"", user=USER, sharers=_MAX_SHARERS
+)
 _GENERATIONS: Final = select(mirror_generations).order_by(mirror_generations.c.number)
 _POSITIONS: Final = select(mirror_positions)
 _COUNT_CHANGE: Final = (
@@ -323,6 +330,10 @@ async def _sweep(
 
 def _chunk(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+
+
+def _read_agent(user: str | None) -> str | None:
+    return None if user is None else load(user)["agent"]
 
 
 def _read_generation(row: Row[Any], positions: Iterable[Row[Any]]) -> Generation:
