@@ -161,6 +161,9 @@ async def _open_background(foundation: Foundation, stack: AsyncExitStack) -> Bac
     async def run_retention() -> None:
         await retention.run()
 
+    mirror = foundation.mirror
+    if mirror is not None:
+        stack.push_async_callback(mirror.leadership.resign)
     background = await stack.enter_async_context(Background())
     background.start("token", foundation.organisation.tokens.keep_fresh)
     background.start("live_ruleset", foundation.live_ruleset.follow)
@@ -171,6 +174,11 @@ async def _open_background(foundation: Foundation, stack: AsyncExitStack) -> Bac
     background.start("alerts", lambda: monitor.run(_ALERT_SECONDS))
     if hooks is not None:
         background.start("hooks", hooks.run)
+    if mirror is None:
+        background.start("mirror", foundation.stores.mirror.clear)
+    else:
+        background.start("mirror_status", mirror.status.watch)
+        background.start("mirror", mirror.follower.run)
     background.repeat("key_use", save_key_use, every=_KEY_USE_SECONDS)
     if foundation.settings.dataverse.agent_id_column is None:
         background.repeat("enreach_ids", foundation.enreach_id_cache.refresh, every=_ENREACH_ID_SECONDS)

@@ -22,6 +22,8 @@ __all__ = ["Organisation", "connect_enreach", "connect_organisation"]
 
 _ADMINISTRATORS_SHARE = 0.8
 """Of the request budget; the rest only calls may touch."""
+_MIRROR_SHARE = 0.7
+"""Less than administrators have, so that a first load never keeps one of them waiting."""
 _JOBS_SHARE = 0.6
 """From here on jobs pause: what they are at can still be finished."""
 _WINDOW_SECONDS = 300
@@ -35,6 +37,8 @@ class Organisation:
     client: DataverseClient
     people: DataverseClient
     """The same connections, for administrators' work, which leaves calls their part of the request budget."""
+    mirror: DataverseClient
+    """The same connections, for the mirror."""
     tokens: TokenSource
     callers: CallerLookUp
     foresee_pause: Callable[[], float]
@@ -64,6 +68,7 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
     return Organisation(
         client=client,
         people=client.leave_rest(_ADMINISTRATORS_SHARE),
+        mirror=client.leave_rest(_MIRROR_SHARE),
         tokens=tokens,
         callers=callers,
         foresee_pause=partial(budget.foresee, share=_JOBS_SHARE),

@@ -10,10 +10,10 @@ from app.directory.assembly import build_directory
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
 from app.directory.live import LiveDirectory
-from app.directory.load_shedding import LoadShedding, SheddingLimits
+from app.directory.load_shedding import KnownCallers, LoadShedding, SheddingLimits
 from app.observability.metrics import Metrics
 from app.routing.identification import AgentOf, identify
-from app.settings import DirectoryKind, Settings, SettingsError
+from app.settings import Settings
 
 __all__ = ["make_directory", "make_load_shedding"]
 
@@ -31,10 +31,8 @@ def make_directory(
 ) -> CachedDirectory:
     """Make the directory of callers: memory before protection before Dataverse.
 
-    `agent_of` tells the Enreach user of an owner where no column of Dynamics does. Raises SettingsError.
+    `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
     """
-    if settings.dataverse.directory is DirectoryKind.MIRROR:
-        raise SettingsError("SMARTROUTING_DATAVERSE__DIRECTORY=mirror is not available in this version; use live")
     vip = make_vip_rules(settings.vip)
     our_agents = agent_of if settings.dataverse.agent_id_column is None else None
     live = LiveDirectory(
@@ -52,7 +50,7 @@ def make_directory(
     return build_directory(live, snapshots=stores.callers, limits=limits, metrics=metrics, monotonic=time.monotonic)
 
 
-def make_load_shedding(settings: Settings, directory: CachedDirectory, metrics: Metrics) -> LoadShedding:
+def make_load_shedding(settings: Settings, directory: KnownCallers, metrics: Metrics) -> LoadShedding:
     """Make what calls wait in, so that their answers leave before the deadline of the settings."""
     limits = SheddingLimits(deadline=settings.webhook.deadline_ms / 1000)
     return LoadShedding(directory=directory, limits=limits, on_shed=metrics.count_shed_call)

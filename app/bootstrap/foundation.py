@@ -10,18 +10,21 @@ from typing import Any
 from app.auth.key_use import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
+from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
+from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
+from app.routing.identification import AgentOf
 from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publication import publish_at_start, read_ruleset_file
 from app.rulesets.shadow import Shadow
 from app.rulesets.shadow_repository import ShadowRepository
-from app.settings import Settings
+from app.settings import DirectoryKind, Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from app.users.enreach_id_cache import EnreachIdCache
@@ -45,7 +48,9 @@ class Foundation:
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
-    directory: CachedDirectory
+    directory: CachedDirectory | MirroredDirectory
+    mirror: Mirror | None
+    """`None` when callers are looked up live only."""
     load_shedding: LoadShedding
     live_ruleset: LiveRuleset
     shadow: Shadow
@@ -72,7 +77,10 @@ async def open_foundation(
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     await enreach_id_cache.refresh()
-    directory = make_directory(settings, organisation, stores, metrics, upstreams, agent_of=enreach_id_cache.agent_of)
+    agent_of = enreach_id_cache.agent_of
+    live = make_directory(settings, organisation, stores, metrics, upstreams, agent_of=agent_of)
+    mirror = await _open_mirror(settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    directory = live if mirror is None else mirror.directory
     stack.push_async_callback(directory.aclose)
     live_ruleset = LiveRuleset(
         store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
@@ -92,6 +100,7 @@ async def open_foundation(
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         directory=directory,
+        mirror=mirror,
         load_shedding=make_load_shedding(settings, directory, metrics),
         live_ruleset=live_ruleset,
         shadow=Shadow(
@@ -107,6 +116,23 @@ async def open_foundation(
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         key_use=KeyUse(await stores.key_uses.load()),
     )
+
+
+async def _open_mirror(
+    settings: Settings,
+    organisation: Organisation,
+    stores: Stores,
+    upstreams: Upstreams,
+    *,
+    live: CachedDirectory,
+    agent_of: AgentOf,
+) -> Mirror | None:
+    """Make the mirror and read how far it is, so that it answers the first call."""
+    if settings.dataverse.directory is not DirectoryKind.MIRROR:
+        return None
+    mirror = make_mirror(settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    await mirror.status.refresh()
+    return mirror
 
 
 async def _publish_rules(

@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 
 from app.bootstrap.foundation import Foundation
-from app.observability.readings import Readings
-from app.web.health import Dependency, Health, judge
+from app.bootstrap.mirror import Mirror
+from app.directory.mirror.status import MirrorState
+from app.observability.readings import MirrorReadings, Readings
+from app.web.health import Dependency, Health, State, judge
 
-__all__ = ["make_health", "read_metrics"]
+__all__ = ["describe_mirror", "make_health", "read_metrics"]
 
 
 def read_metrics(foundation: Foundation) -> Readings:
     """Read what the components count for themselves, at the moment Prometheus asks."""
-    directory = foundation.directory.statistics()
+    directory, mirror = foundation.directory.statistics(), foundation.mirror
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}
     return Readings(
         cache_requests=states,
         coalesced_look_ups=directory.coalesced,
         breaker=directory.breaker.value,
+        mirror=None if mirror is None else _read_mirror(mirror),
         journal_backlog=foundation.journal.backlog,
         journal_writable=foundation.journal.health.writable,
         calls_waiting=foundation.load_shedding.waiting,
@@ -35,12 +39,39 @@ def make_health(foundation: Foundation) -> Health:
         health = foundation.journal.health
         return Dependency("journal", "ok" if health.writable else "degraded", health.detail)
 
+    async def check_mirror(mirror: Mirror) -> Dependency:
+        reading = mirror.status.read()
+        state: State = "ok" if reading.state is MirrorState.FOLLOWING else "degraded"
+        return Dependency("mirror", state, describe_mirror(mirror))
+
+    mirror = foundation.mirror
     return Health(
         (
             judge("dataverse", foundation.organisation.client.ping),
             judge("store", foundation.stores.database.ping),
             check_journal,
+            *([] if mirror is None else [partial(check_mirror, mirror)]),
         )
+    )
+
+
+def describe_mirror(mirror: Mirror) -> str:
+    """Say what the mirror is at and what keeps it from going on; empty while it follows and nothing is wrong."""
+    reading, failure = mirror.status.read(), mirror.follower.failure
+    words = []
+    if reading.state is MirrorState.LOADING:
+        words.append(f"loading: {reading.loaded_records or 0} records read; callers are looked up live")
+    elif reading.state is MirrorState.BEHIND:
+        words.append(f"behind: changes of the last {reading.lag_seconds or 0:.0f} s are missing")
+    return "; ".join([*words, *([failure] if failure else [])])
+
+
+def _read_mirror(mirror: Mirror) -> MirrorReadings:
+    reading, counts = mirror.status.read(), mirror.directory.counts
+    return MirrorReadings(
+        state=reading.state.value,
+        lag_seconds=reading.lag_seconds,
+        look_ups={name: getattr(counts, name) for name in ("hit", "miss", "stranger", "uncovered", "unread")},
     )
 
 

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from app.auth.stored_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
+from app.bootstrap.monitoring import describe_mirror
 from app.calls.rejected_lines import erase_rejected, purge_rejected
 from app.operations.alert_list import AlertList
 from app.operations.alert_monitor import AlertMonitor
@@ -17,6 +18,7 @@ from app.operations.alert_rule import Check
 from app.operations.alert_rules import (
     LateAnswers,
     find_backlog,
+    find_late_mirror,
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
@@ -86,6 +88,7 @@ def make_alert_monitor(
             Check("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
             Check("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
             Check("store_away", find_store_away(stores.database.ping)),
+            *_list_mirror_checks(foundation),
         ),
         alerts=stores.alerts,
         lead=leadership.lead,
@@ -93,6 +96,19 @@ def make_alert_monitor(
         send=send,
         clock=clock,
     )
+
+
+def _list_mirror_checks(foundation: Foundation) -> Sequence[Check]:
+    mirror = foundation.mirror
+    if mirror is None:
+        return ()
+    return [
+        Check(
+            "mirror_behind",
+            find_late_mirror(lambda: describe_mirror(mirror) if mirror.status.read().late else ""),
+            shared=True,
+        )
+    ]
 
 
 def _make_erasure(foundation: Foundation) -> Erasure:
@@ -108,6 +124,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
+            "mirror": stores.mirror.erase_number,
         },
         memory=foundation.directory,
         audit=stores.audit,

@@ -10,6 +10,7 @@ from app.auth.api_key_store import ApiKeyStore
 from app.auth.key_use_store import KeyUseStore
 from app.calls.call_times import CallTimes
 from app.calls.store import DecisionStore
+from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.alert_store import AlertStore
 from app.operations.job_store import JobStore
@@ -36,6 +37,7 @@ class Stores:
     audit: AuditStore
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
+    mirror: MirrorStore
     alerts: AlertStore
     call_times: CallTimes
     shadow_results: ShadowResultStore
@@ -60,6 +62,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         audit=AuditStore(database=database),
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
+        mirror=MirrorStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
         shadow_results=ShadowResultStore(database=database),

@@ -16,6 +16,7 @@ from app.calls.store import DecisionStore
 from app.calls.webhook import Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
+from app.directory.mirror.directory import MirroredDirectory
 from app.observability.call_lines import open_call_log
 from app.observability.identifiers import new_id
 from app.observability.metrics import Metrics
@@ -53,7 +54,7 @@ def open_calls(
     *,
     settings: Settings,
     profile: ResponseProfile,
-    directory: CachedDirectory,
+    directory: CachedDirectory | MirroredDirectory,
     load_shedding: LoadShedding,
     live_ruleset: LiveRuleset,
     revisions: Revisions,

@@ -23,7 +23,7 @@ from app.rulesets.publication import read_ruleset_file, require_sound
 from app.rulesets.store import RulesetStore
 from app.rulesets.targets import EnreachTargets, find_lost_targets
 from app.rulesets.values import Revision
-from app.settings import DirectoryKind, Settings
+from app.settings import Settings
 from app.settings.check_results import CheckResult, collect
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
@@ -106,9 +106,6 @@ class Inspection:
 
     async def _check_dataverse(self, stack: AsyncExitStack) -> AsyncIterator[CheckResult]:
         settings = self._settings
-        if settings.dataverse.directory is DirectoryKind.MIRROR:
-            hint = "set SMARTROUTING_DATAVERSE__DIRECTORY=live"
-            yield CheckResult("directory", ok=False, detail="`mirror` is not available in this version", hint=hint)
         organisation = connect_organisation(settings, self._outside, stack)
         async for result in check_organisation(
             client=organisation.client,

@@ -5,9 +5,37 @@ from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
-__all__ = ["Readings"]
+__all__ = ["MirrorReadings", "Readings"]
 
 _BREAKER_VALUES = {"closed": 0, "half_open": 1, "open": 2}
+_MIRROR_VALUES = {"loading": 0, "following": 1, "behind": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorReadings:
+    """The state of the mirror at one moment."""
+
+    state: str
+    """`loading`, `following` or `behind`."""
+    lag_seconds: float | None
+    """Since when changes may be missing; `None` before the first load has ended."""
+    look_ups: Mapping[str, int]
+    """Look-ups in the index since the start, by result."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the readings as metric families."""
+        state = _MIRROR_VALUES[self.state]
+        yield GaugeMetricFamily("smartrouting_mirror_state", "Mirror: 0 loading, 1 following, 2 behind.", state)
+        if self.lag_seconds is not None:
+            yield GaugeMetricFamily(
+                "smartrouting_mirror_lag_seconds",
+                "Since when changes may be missing from the mirror.",
+                self.lag_seconds,
+            )
+        look_ups = CounterMetricFamily("smartrouting_mirror_lookups", "Look-ups in the mirror.", labels=["result"])
+        for result, count in self.look_ups.items():
+            look_ups.add_metric([result], count)
+        yield look_ups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +48,8 @@ class Readings:
     """Look-ups that joined one already under way, since the start."""
     breaker: str = "closed"
     """`closed`, `half_open` or `open`."""
+    mirror: MirrorReadings | None = None
+    """`None` when callers are looked up live only."""
     journal_backlog: int = 0
     """Decisions not yet in the database."""
     journal_writable: bool = True
@@ -51,6 +81,8 @@ class Readings:
             "Circuit to Dataverse: 0 closed, 1 half-open, 2 open.",
             _BREAKER_VALUES[self.breaker],
         )
+        if self.mirror is not None:
+            yield from self.mirror.collect()
         yield GaugeMetricFamily(
             "smartrouting_journal_backlog", "Decisions not yet in the database.", self.journal_backlog
         )

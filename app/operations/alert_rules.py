@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from app.errors import AppError
 from app.operations.alert_rule import FiringAlert
 
-__all__ = ["LateAnswers", "find_backlog", "find_open_breaker", "find_store_away", "find_unwritable_journal"]
+__all__ = [
+    "LateAnswers",
+    "find_backlog",
+    "find_late_mirror",
+    "find_open_breaker",
+    "find_store_away",
+    "find_unwritable_journal",
+]
 
 _MAX_WAITING = 1000
 """Records in the journal that are no trouble: a busy minute, or a short restart of the database."""
@@ -75,6 +82,19 @@ def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awai
             return ()
         message = f"Calls are answered, but decisions cannot be written to the journal: {detail}."
         return (FiringAlert(subject="", message=message, facts={"reason": detail}),)
+
+    return find
+
+
+def find_late_mirror(explain: Callable[[], str]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
+    """Make a check that finds trouble while the mirror misses changes; `explain` says since when, or nothing."""
+
+    async def find() -> Sequence[FiringAlert]:
+        reason = explain()
+        if not reason:
+            return ()
+        message = f"The mirror does not keep up with Dataverse: {reason}."
+        return (FiringAlert(subject="", message=message, facts={"reason": reason}),)
 
     return find
 

@@ -114,7 +114,8 @@ def _read_plan(region: str) -> _Plan | None:
 
 
 def _make_plan(metadata: PhoneMetadata | None) -> _Plan | None:
-    if metadata is None or not metadata.general_desc.national_number_pattern:
+    usual = None if metadata is None else metadata.general_desc
+    if metadata is None or usual is None or not usual.national_number_pattern:
         return None
     exit_code, trunk = metadata.international_prefix, metadata.national_prefix_for_parsing
     return _Plan(
@@ -122,7 +123,7 @@ def _make_plan(metadata: PhoneMetadata | None) -> _Plan | None:
         exit_code=re.compile(exit_code) if exit_code else None,
         trunk=re.compile(trunk) if trunk else None,
         rewrites=bool(metadata.national_prefix_transform_rule),
-        shape=re.compile(metadata.general_desc.national_number_pattern),
-        lengths=frozenset(metadata.general_desc.possible_length),
-        local_lengths=frozenset(metadata.general_desc.possible_length_local_only),
+        shape=re.compile(usual.national_number_pattern),
+        lengths=frozenset(usual.possible_length),
+        local_lengths=frozenset(usual.possible_length_local_only),
     )

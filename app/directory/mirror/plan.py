@@ -86,6 +86,17 @@ class MirrorPlan:
             refused=self.refused | {f"{table}.{column}" for column in gone},
         )
 
+    def suspect(self, table: str, column: str | None, *, required: "MirrorPlan") -> frozenset[str]:
+        """Return the columns that may be behind a refusal which names one or none; never one that `required` has."""
+        optional = (
+            self.contact_columns - required.contact_columns - frozenset(self.contact_phones)
+            if table == CONTACT
+            else self.account_columns - required.account_columns - frozenset(self.account_phones)
+            if table == ACCOUNT
+            else frozenset()
+        )
+        return optional if column is None else optional & {column}
+
     def list_tables(self) -> list[MirrorTable]:
         """List the tables to read; users only where a column of theirs holds the Enreach id."""
         contact = ("contactid", "fullname", *self.contact_phones, "_parentcustomerid_value")

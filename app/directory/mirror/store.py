@@ -1,7 +1,7 @@
 """The index in the store: written by the leading process, read by all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.directory.mirror.plan import ACCOUNT, CONTACT, USER, MirrorPlan
 from app.directory.mirror.records import Changes, IndexRecord
 from app.store.database import Database
+from app.store.errors import StoreRejectedError
 from app.store.json_text import dump_text, load
 from app.store.reader import SteadyReader
 from app.store.tables import PlainText, mirror_generations, mirror_numbers, mirror_positions, mirror_records
@@ -131,9 +133,13 @@ class MirrorStore:
             rows = [{"generation": number, "kind": table.name} for table in plan.list_tables()]
             await connection.execute(insert(mirror_positions), [row | {"loaded": False, "records": 0} for row in rows])
 
-    async def take(self, generation: int, changes: Changes, position: Position) -> None:
-        """Write what a page says and the position behind it, both or neither."""
+    async def take(self, generation: int, changes: Changes, position: Position, *, before: str | None) -> None:
+        """Write what a page says and the position behind it, both or neither.
+
+        `before` is the link of the page. Raises StoreRejectedError when another process has taken it meanwhile.
+        """
         async with self._database.write() as connection:
+            await self._move(connection, generation, position, before)
             if position.loaded or changes.removed:
                 await self._forget_numbers(connection, generation, position.kind, changes)
             if changes.removed:
@@ -142,18 +148,6 @@ class MirrorStore:
                 await self._put(connection, generation, position.kind, changes.records)
             if changes.records or changes.removed:
                 await connection.execute(_COUNT_CHANGE, {"of_generation": generation})
-            await connection.execute(
-                _MOVE,
-                {
-                    "of_generation": generation,
-                    "of_kind": position.kind,
-                    "link": position.link,
-                    "loaded": position.loaded,
-                    "records": position.records,
-                    "reading_since": position.reading_since,
-                    "synced_at": position.synced_at,
-                },
-            )
 
     async def go_live(self, number: int) -> None:
         """Let this generation answer calls, and retire every other one."""
@@ -162,11 +156,17 @@ class MirrorStore:
             await connection.execute(update(mirror_generations).where(others).values(state=GenerationState.RETIRED))
             live = update(mirror_generations).where(~others)
             await connection.execute(live.values(state=GenerationState.LIVE))
+            if not self._database.is_sqlite:
+                # A million rows have come since PostgreSQL last counted, and its plans depend on the count.
+                await connection.execute(text("ANALYZE mirror_numbers, mirror_records"))
 
-    async def retire_all(self) -> None:
-        """Let no generation answer any more."""
+    async def clear(self) -> None:
+        """Forget everything: callers are looked up live only, so that nobody needs it any more."""
         async with self._database.write() as connection:
             await connection.execute(update(mirror_generations).values(state=GenerationState.RETIRED))
+        for generation in await self.list_generations():
+            while not await self.sweep(generation.number):
+                pass
 
     async def sweep(self, number: int) -> bool:
         """Delete some rows of a retired generation, and the generation itself at the end; tell whether that is all."""
@@ -223,9 +223,17 @@ class MirrorStore:
             values = {"numbers": kept, "data": record.data | {"phones": {}}}
             await connection.execute(update(mirror_records).where(ours).values(values))
 
-    async def _forget_numbers(
-        self, connection: AsyncConnection, generation: int, kind: str, changes: Changes
-    ) -> None:
+    async def _move(self, connection: AsyncConnection, generation: int, position: Position, before: str | None) -> None:
+        """Write the position, which locks it against whoever else believes to lead."""
+        table = mirror_positions.c
+        ours = (table.generation == generation) & (table.kind == position.kind)
+        unmoved = table.link.is_(None) if before is None else table.link == before
+        values = {name: value for name, value in asdict(position).items() if name != "kind"}
+        moved = await connection.execute(update(mirror_positions).where(ours, unmoved).values(values))
+        if moved.rowcount != 1:
+            raise StoreRejectedError("another process has read this page of the mirror already")
+
+    async def _forget_numbers(self, connection: AsyncConnection, generation: int, kind: str, changes: Changes) -> None:
         """Take records that change out of the index of numbers, but for the numbers they keep."""
         kept = {record.id: frozenset(record.numbers) for record in changes.records}
         for ids in _chunk([*kept, *changes.removed]):
@@ -299,9 +307,6 @@ _COUNT_CHANGE: Final = (
     update(mirror_generations)
     .where(mirror_generations.c.number == bindparam("of_generation"))
     .values(changes=mirror_generations.c.changes + 1)
-)
-_MOVE: Final = update(mirror_positions).where(
-    mirror_positions.c.generation == bindparam("of_generation"), mirror_positions.c.kind == bindparam("of_kind")
 )
 _OURS: Final = (
     (mirror_records.c.generation == bindparam("of_generation", type_=Integer))
