@@ -22,10 +22,9 @@ __all__ = ["MirrorFollower", "MirrorOptions"]
 log = structlog.get_logger()
 
 _MANY_COLUMNS: Final = 16
-"""From here on 5,000 rows may be larger than an answer that the client reads, 5 MB."""
-_LONG_PAGE: Final = 5_000
-"""As many rows as Dataverse gives at once (Dataverse contract, section 1.4)."""
+"""With more of them 5,000 rows may be larger than an answer that the client reads, 5 MB."""
 _SHORT_PAGE: Final = 2_000
+_MAX_PAGE: Final = 5_000
 _REFUSED_SECONDS: Final = 600.0
 """How often a column that the organisation did not have is asked for again."""
 _BREATH_SECONDS: Final = 0.05
@@ -34,8 +33,10 @@ _BREATH_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorOptions:
-    """How often and how patiently. All in seconds."""
+    """How much at once, how often and how patiently. Times in seconds."""
 
+    page_size: int = _MAX_PAGE
+    """Rows of one answer; Dataverse gives no more (Dataverse contract, section 1.4)."""
     poll_seconds: float = 15.0
     """Between two questions for changes (1 to 3,600)."""
     idle_seconds: float = 2.0
@@ -244,7 +245,7 @@ class MirrorFollower:
             await asyncio.gather(request, return_exceptions=True)
 
     async def _request(self, generation: Generation, table: MirrorTable, link: str | None) -> _Page:
-        size = _SHORT_PAGE if len(table.columns) > _MANY_COLUMNS else _LONG_PAGE
+        size = min(self._options.page_size, _SHORT_PAGE if len(table.columns) > _MANY_COLUMNS else _MAX_PAGE)
         prefer = ("odata.track-changes", f"odata.maxpagesize={size}")
         try:
             return _read_page(await self._client.get_json(link or table.path, prefer=prefer), link)
