@@ -72,6 +72,8 @@ def _read_mirror(mirror: Mirror) -> MirrorReadings:
         state=reading.state.value,
         lag_seconds=reading.lag_seconds,
         look_ups={name: getattr(counts, name) for name in ("hit", "miss", "stranger", "uncovered", "unread")},
+        changes=mirror.follower.changes,
+        changes_seconds=mirror.follower.changes_seconds,
     )
 
 

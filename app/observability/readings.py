@@ -21,6 +21,10 @@ class MirrorReadings:
     """Since when changes may be missing; `None` before the first load has ended."""
     look_ups: Mapping[str, int]
     """Look-ups in the index since the start, by result."""
+    changes: int
+    """Changed rows that this process has taken over since its start."""
+    changes_seconds: float
+    """What the last of them took, from the question to the commit."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield the readings as metric families."""
@@ -36,6 +40,9 @@ class MirrorReadings:
         for result, count in self.look_ups.items():
             look_ups.add_metric([result], count)
         yield look_ups
+        yield CounterMetricFamily("smartrouting_mirror_changes", "Changed rows taken over.", self.changes)
+        meaning = "What the last changes took, from the question to the commit."
+        yield GaugeMetricFamily("smartrouting_mirror_changes_seconds", meaning, self.changes_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +21,7 @@ from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.matches import LookUp, Match, Selection
+from app.store.errors import StoreError
 
 __all__ = ["MirrorCounts", "MirroredDirectory"]
 
@@ -182,12 +184,20 @@ class MirroredDirectory:
             self.counts.stranger += 1
             return LookupResult(nobody, Source.MIRROR)
         self.counts.miss += 1
+        await self._drop_refuted(e164, generation)
         result = await self._ask_live(e164, selection, until)
         if result.source in {Source.LIVE, Source.FRESH, Source.NEGATIVE}:
             if result.caller.status is CallerStatus.UNKNOWN:
                 self._strangers[e164] = True
             return result
         return LookupResult(nobody, Source.MIRROR, result.outage, result.stages) if follows else result
+
+    async def _drop_refuted(self, e164: str, generation: Generation) -> None:
+        """Forget a caller whom Dataverse told before the index had every change, and who is in it no more."""
+        known = self._live.recall_old(e164)
+        if known is not None and (known.caller.as_of or 0.0) < (generation.synced_at or 0.0):
+            with suppress(StoreError):
+                await self._live.purge(e164)
 
     async def _judge(
         self, matches: tuple[Match, ...], selection: Selection, generation: Generation, until: float

@@ -108,6 +108,10 @@ class MirrorFollower:
         self._retired: dict[int, float] = {}
         self._ask_for_columns_at = clock() + _REFUSED_SECONDS
         self._pause = 0.0
+        self.changes = 0
+        """Rows that changed, as this process has read them since its start."""
+        self.changes_seconds = 0.0
+        """What the last changes of a table took, from the question to the commit."""
         self.failure: str | None = None
         """Why the last piece of work failed; `None` when it did not, or another process does it."""
 
@@ -183,9 +187,13 @@ class MirrorFollower:
     async def _follow(self, generation: Generation) -> None:
         """Read the changes of every table."""
         for position in generation.positions:
+            started, changes = self._clock(), 0
             async with aclosing(self._read_on(generation, position)) as pages:
-                async for _ in pages:
-                    pass
+                async for rows in pages:
+                    changes += rows
+            if changes:
+                self.changes += changes
+                self.changes_seconds = self._clock() - started
 
     async def _load(self, loading: Generation, live: Generation | None) -> None:
         """Read all rows page by page, then what changed meanwhile, and let the generation answer calls."""
@@ -221,8 +229,8 @@ class MirrorFollower:
         records = sum(position.records for position in loaded.positions)
         log.info("mirror.load_ended", records=records, seconds=round(self._clock() - loaded.started_at, 1))
 
-    async def _read_on(self, generation: Generation, position: Position) -> AsyncGenerator[Position, None]:
-        """Read from a position to the end of the reading; what a page says is in the store when it is yielded.
+    async def _read_on(self, generation: Generation, position: Position) -> AsyncGenerator[int, None]:
+        """Read from a position to the end of the reading; what a page says is in the store when its size is yielded.
 
         The next page is asked for while the one before is written.
         """
@@ -237,7 +245,7 @@ class MirrorFollower:
                 changes = await asyncio.to_thread(read_changes, page.rows, table.name, generation.plan)
                 before, reading = reading.link, _move(reading, page)
                 await self._store.take(generation.number, changes, reading, before=before)
-                yield reading
+                yield len(page.rows)
                 if page.next_link is None:
                     return
         finally:

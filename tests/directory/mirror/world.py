@@ -4,7 +4,6 @@ import asyncio
 import itertools
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -83,7 +82,7 @@ class MirrorWorld:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.store.aclose()
         await self.client.aclose()
 
@@ -125,15 +124,15 @@ class MirrorWorld:
         self.emulator.clock.ahead_seconds += 8 * 24 * 3600
 
     async def catch_up(self) -> None:
-        """Work until the index holds everything."""
+        """Work until the index holds everything, and then once more for what came meanwhile."""
+        followed = False
         for _ in range(_MAX_STEPS):
             await self.follower.step()
             await self.status.refresh()
-            if self.status.live is not None and self.status.live.plan.serves(self.wanted):
-                break
-        await self.follower.step()
-        await self.status.refresh()
-        assert self.follower.failure is None
+            if followed and self.follower.failure is None:
+                return
+            followed = self.status.live is not None and self.status.live.plan.serves(self.wanted)
+        raise AssertionError(self.follower.failure)
 
     async def look_up(self, e164: str) -> Caller:
         """Return whom the index knows under a number."""
