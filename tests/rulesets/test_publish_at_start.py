@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import InvalidInputError
 from app.routing.wire import FieldSpelling, ResponseProfile, Shape
-from app.rulesets.publication import publish_at_start, read_ruleset_file, require_sound
+from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade

@@ -2,30 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from app.calls.decision_filter import DecisionFilter
-from app.routing.decision_record import DecisionRecord
-from app.rulesets.comparison import Comparer
-from app.rulesets.difference_counts import DifferenceCounts
+from app.calls.store import DecisionStore
+from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.result import ReplayResult
 
-__all__ = ["Decisions", "ReplayPlan", "Slices", "run_replay"]
+__all__ = ["ReplayPlan", "Slices", "run_replay"]
 
 _SLICE_SECONDS = 0.001
 _REST_SECONDS = 0.001
 _REPORT_SECONDS = 0.5
-
-
-class Decisions(Protocol):
-    """The decision log."""
-
-    def stream(self, wanted: DecisionFilter, *, sample: int | None = None) -> AsyncIterator[DecisionRecord]:
-        """Go through decisions, oldest first; with `sample` through so many of them, spread evenly."""
-
-    async def count(self, wanted: DecisionFilter) -> int:
-        """Count decisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +33,7 @@ class ReplayPlan:
         """Choose real calls whose caller was not erased since."""
         return DecisionFilter(since=self.since, until=self.until, queue_id=self.queue_id, drill=False, erased=False)
 
-    async def count(self, decisions: Decisions) -> int:
+    async def count(self, decisions: DecisionStore) -> int:
         """Tell how many calls that is."""
         found = await decisions.count(self.make_filter())
         return found if self.sample is None else min(found, self.sample)
@@ -65,20 +54,20 @@ class Slices:
 
 
 async def run_replay(
-    comparer: Comparer,
+    replayer: Replayer,
     plan: ReplayPlan,
-    tally: DifferenceCounts,
+    result: ReplayResult,
     *,
-    decisions: Decisions,
+    decisions: DecisionStore,
     report: Callable[[int], Awaitable[bool]],
 ) -> bool:
-    """Add every call of the plan to the tally; False when `report` said to stop.
+    """Add every call of the plan to the result; False when `report` said to stop.
 
     `report` hears how many calls are done, about twice a second and at the end. Raises StoreError.
     """
     slices, done, reported = Slices(), 0, time.monotonic()
     async for record in decisions.stream(plan.make_filter(), sample=plan.sample):
-        tally.add(comparer, record)
+        result.add(replayer, record)
         done += 1
         await slices.rest()
         if time.monotonic() - reported >= _REPORT_SECONDS:

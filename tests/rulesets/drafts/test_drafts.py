@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support.rulesets import Desk, make_rule
+from tests.support.rulesets import Administrator, make_rule
 from tests.support.service import PROGRAM_KEY, USER_KEY, VIP_RULES, open_service
 
 WIDE = make_rule("wide", {"fact": "caller.vip", "op": "is", "value": False})
@@ -16,40 +16,40 @@ WIDE = make_rule("wide", {"fact": "caller.vip", "op": "is", "value": False})
 async def test_draft_starts_from_current(tmp_path: Path) -> None:
     """A draft of the current revision holds its rules and says what it is based on."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
 
-        draft = await desk.draft(source="current")
+        draft = await admin.draft(source="current")
 
-        shown = await desk.read(draft.path)
+        shown = await admin.read(draft.path)
         assert (shown["kind"], shown["document"], shown["draft"]["based_on"]) == ("draft", VIP_RULES, 1)
         assert shown["draft"]["etag"] == draft.etag
-        assert [item["id"] for item in await desk.read("/admin/rulesets/drafts")] == [draft.id]
+        assert [item["id"] for item in await admin.read("/admin/rulesets/drafts")] == [draft.id]
 
 
 async def test_draft_is_built_part_by_part(tmp_path: Path) -> None:
     """Rules, destinations, calendars and tests can be added, replaced, moved and removed one by one."""
     calendar = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}}
     async with open_service(tmp_path) as service:
-        desk = Desk(service)
-        draft = await desk.draft()
-        draft = await desk.change("PUT", draft, "/destinations/vip-queue", {"kind": "queue", "id": "Q"})
-        draft = await desk.change("PUT", draft, "/destinations/other", {"kind": "number", "id": "+358401"})
-        draft = await desk.change("POST", draft, "/rules", make_rule("a"))
-        draft = await desk.change("POST", draft, "/rules", make_rule("b"), position=0)
-        draft = await desk.change("POST", draft, "/rules", make_rule("c"))
-        draft = await desk.change("PUT", draft, "/rules/a", {"name": "New", "then": {"no_change": True}})
-        draft = await desk.change("POST", draft, "/rules/c/move", {"position": 0})
-        draft = await desk.change("DELETE", draft, "/rules/b")
-        draft = await desk.change("PUT", draft, "/calendars/office", calendar)
-        draft = await desk.change("PUT", draft, "/calendars/unused", calendar)
-        draft = await desk.change("DELETE", draft, "/calendars/unused")
+        admin = Administrator(service)
+        draft = await admin.draft()
+        draft = await admin.change("PUT", draft, "/destinations/vip-queue", {"kind": "queue", "id": "Q"})
+        draft = await admin.change("PUT", draft, "/destinations/other", {"kind": "number", "id": "+358401"})
+        draft = await admin.change("POST", draft, "/rules", make_rule("a"))
+        draft = await admin.change("POST", draft, "/rules", make_rule("b"), position=0)
+        draft = await admin.change("POST", draft, "/rules", make_rule("c"))
+        draft = await admin.change("PUT", draft, "/rules/a", {"name": "New", "then": {"no_change": True}})
+        draft = await admin.change("POST", draft, "/rules/c/move", {"position": 0})
+        draft = await admin.change("DELETE", draft, "/rules/b")
+        draft = await admin.change("PUT", draft, "/calendars/office", calendar)
+        draft = await admin.change("PUT", draft, "/calendars/unused", calendar)
+        draft = await admin.change("DELETE", draft, "/calendars/unused")
         test = {"call": {"anum": "+358501234567"}, "expect": {"rule": "c"}}
-        draft = await desk.change("PUT", draft, "/tests/a VIP/first", test)
-        draft = await desk.change("PUT", draft, "/tests/second", test)
-        draft = await desk.change("DELETE", draft, "/tests/second")
-        draft = await desk.change("DELETE", draft, "/destinations/other")
+        draft = await admin.change("PUT", draft, "/tests/a VIP/first", test)
+        draft = await admin.change("PUT", draft, "/tests/second", test)
+        draft = await admin.change("DELETE", draft, "/tests/second")
+        draft = await admin.change("DELETE", draft, "/destinations/other")
 
-        assert (await desk.read(draft.path))["document"] == {
+        assert (await admin.read(draft.path))["document"] == {
             "destinations": {"vip-queue": {"kind": "queue", "id": "Q"}},
             "rules": [make_rule("c"), {"id": "a", "name": "New", "then": {"no_change": True}}],
             "calendars": {"office": calendar},
@@ -60,9 +60,9 @@ async def test_draft_is_built_part_by_part(tmp_path: Path) -> None:
 async def test_change_needs_a_version(tmp_path: Path) -> None:
     """Without If-Match a change is refused with 428, from an old version with 412, and nothing is lost."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        first = await desk.draft(source="current")
-        second = await desk.change("POST", first, "/rules", WIDE)
+        admin = Administrator(service)
+        first = await admin.draft(source="current")
+        second = await admin.change("POST", first, "/rules", WIDE)
         changes = [
             ("PUT", "", VIP_RULES),
             ("DELETE", "", None),
@@ -77,11 +77,11 @@ async def test_change_needs_a_version(tmp_path: Path) -> None:
 
         for method, part, body in changes:
             path = second.path + part
-            assert (await desk.send(method, path, body)).status_code == 428, part
-            assert (await desk.send(method, path, body, etag="*")).status_code == 428, part
-            assert (await desk.send(method, path, body, etag=first.etag)).status_code == 412, part
-            assert (await desk.send(method, path, body, etag=f"W/{second.etag}")).status_code == 412, part
-        shown = await desk.send("GET", second.path)
+            assert (await admin.send(method, path, body)).status_code == 428, part
+            assert (await admin.send(method, path, body, etag="*")).status_code == 428, part
+            assert (await admin.send(method, path, body, etag=first.etag)).status_code == 412, part
+            assert (await admin.send(method, path, body, etag=f"W/{second.etag}")).status_code == 412, part
+        shown = await admin.send("GET", second.path)
         assert shown.headers["ETag"] == second.etag
         assert [rule["id"] for rule in shown.json()["document"]["rules"]] == ["vip", "wide"]
 
@@ -89,15 +89,18 @@ async def test_change_needs_a_version(tmp_path: Path) -> None:
 async def test_two_editors_at_once(tmp_path: Path) -> None:
     """Of several who edit the same version at the same time exactly one succeeds."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        draft = await desk.draft(source="current")
+        admin = Administrator(service)
+        draft = await admin.draft(source="current")
 
         answers = await asyncio.gather(
-            *(desk.send("POST", f"{draft.path}/rules", make_rule(f"r{number}"), etag=draft.etag) for number in range(5))
+            *(
+                admin.send("POST", f"{draft.path}/rules", make_rule(f"r{number}"), etag=draft.etag)
+                for number in range(5)
+            )
         )
 
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
-        assert len((await desk.read(draft.path))["document"]["rules"]) == 2
+        assert len((await admin.read(draft.path))["document"]["rules"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -119,27 +122,27 @@ async def test_bad_part_is_pointed_at(
 ) -> None:
     """What is wrong is named by JSON pointer into what was sent, and the draft stays as it was."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        draft = await desk.draft(source="current")
+        admin = Administrator(service)
+        draft = await admin.draft(source="current")
 
-        answer = await desk.send(method, draft.path + part, body, etag=draft.etag)
+        answer = await admin.send(method, draft.path + part, body, etag=draft.etag)
 
         assert answer.status_code == 422
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert (pointer, code) in [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
-        assert (await desk.send("GET", draft.path)).headers["ETag"] == draft.etag
+        assert (await admin.send("GET", draft.path)).headers["ETag"] == draft.etag
 
 
 async def test_bad_new_draft_is_pointed_at(tmp_path: Path) -> None:
     """A file sent with a new draft is pointed into, and no draft is left behind."""
     async with open_service(tmp_path) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
 
-        answer = await desk.send("POST", "/admin/rulesets/drafts", {"name": "x", "document": {"rules": [{"id": 1}]}})
+        answer = await admin.send("POST", "/admin/rulesets/drafts", {"name": "x", "document": {"rules": [{"id": 1}]}})
 
         assert answer.status_code == 422
         assert "/document/rules/0/id" in [error["pointer"] for error in answer.json()["errors"]]
-        assert await desk.read("/admin/rulesets/drafts") == []
+        assert await admin.read("/admin/rulesets/drafts") == []
 
 
 async def test_monstrous_bodies_are_refused(tmp_path: Path) -> None:
@@ -147,8 +150,8 @@ async def test_monstrous_bodies_are_refused(tmp_path: Path) -> None:
     deep = b'{"rules": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     nested = orjson.dumps({"rules": [make_rule("x", _nest(200))]})
     async with open_service(tmp_path) as service:
-        desk = Desk(service)
-        draft = await desk.draft()
+        admin = Administrator(service)
+        draft = await admin.draft()
         answers = {}
         for name, body in {
             "large": b'"' + b"x" * 10_000_000 + b'"',
@@ -156,10 +159,10 @@ async def test_monstrous_bodies_are_refused(tmp_path: Path) -> None:
             "nested": nested,
             "odd": b"{",
         }.items():
-            answer = await desk.send("PUT", draft.path, body, etag=draft.etag)
+            answer = await admin.send("PUT", draft.path, body, etag=draft.etag)
             answers[name] = (answer.status_code, [error["code"] for error in answer.json().get("errors", [])])
 
-        created = await desk.send("POST", "/admin/rulesets/drafts", b'{"name": "x", "document": ' + deep + b"}")
+        created = await admin.send("POST", "/admin/rulesets/drafts", b'{"name": "x", "document": ' + deep + b"}")
 
         assert answers == {
             "large": (413, []),
@@ -168,7 +171,7 @@ async def test_monstrous_bodies_are_refused(tmp_path: Path) -> None:
             "odd": (422, ["not-json"]),
         }
         assert created.status_code in {400, 422}
-        assert (await desk.send("GET", draft.path)).headers["ETag"] == draft.etag
+        assert (await admin.send("GET", draft.path)).headers["ETag"] == draft.etag
 
 
 async def test_unannounced_size_counts(tmp_path: Path) -> None:
@@ -179,9 +182,9 @@ async def test_unannounced_size_counts(tmp_path: Path) -> None:
             yield b" " * 500_000
 
     async with open_service(tmp_path) as service:
-        desk = Desk(service)
-        draft = await desk.draft()
-        headers = {"Authorization": f"Bearer {desk.key}", "If-Match": draft.etag}
+        admin = Administrator(service)
+        draft = await admin.draft()
+        headers = {"Authorization": f"Bearer {admin.key}", "If-Match": draft.etag}
         for method, path in (("PUT", draft.path), ("POST", "/admin/rulesets/drafts")):
             answer = await service.client.request(method, path, content=pour(), headers=headers)
 
@@ -191,20 +194,20 @@ async def test_unannounced_size_counts(tmp_path: Path) -> None:
 async def test_unknown_things_are_404(tmp_path: Path) -> None:
     """What is not there is said to be not there."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        draft = await desk.draft(source="current")
+        admin = Administrator(service)
+        draft = await admin.draft(source="current")
         for path in ("/admin/rulesets/7", "/admin/rulesets/nobody", "/admin/rulesets/99999999999"):
-            assert (await desk.send("GET", path)).status_code in {404, 422}, path
+            assert (await admin.send("GET", path)).status_code in {404, 422}, path
         for part in ("/rules/x", "/destinations/x", "/calendars/x", "/tests/x"):
-            assert (await desk.send("DELETE", draft.path + part, etag=draft.etag)).status_code == 404, part
-        assert (await desk.send("PUT", "/admin/rulesets/1", {}, etag=draft.etag)).status_code == 404
-        assert (await desk.send("PUT", "/admin/rulesets/current", {}, etag=draft.etag)).status_code == 404
+            assert (await admin.send("DELETE", draft.path + part, etag=draft.etag)).status_code == 404, part
+        assert (await admin.send("PUT", "/admin/rulesets/1", {}, etag=draft.etag)).status_code == 404
+        assert (await admin.send("PUT", "/admin/rulesets/current", {}, etag=draft.etag)).status_code == 404
 
 
 async def test_only_administrators_edit(tmp_path: Path) -> None:
     """A program may read rulesets and change nothing; a user may do neither."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        program, user = Desk(service, PROGRAM_KEY), Desk(service, USER_KEY)
+        program, user = Administrator(service, PROGRAM_KEY), Administrator(service, USER_KEY)
 
         assert (await program.send("GET", "/admin/rulesets/current")).status_code == 200
         assert (await program.send("POST", "/admin/rulesets/drafts", {"name": "x"})).status_code == 403
@@ -217,13 +220,13 @@ async def test_only_administrators_edit(tmp_path: Path) -> None:
 async def test_diff_names_what_changed(tmp_path: Path) -> None:
     """A draft is compared with the current revision part by part."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        draft = await desk.change("POST", await desk.draft(source="1"), "/rules", WIDE)
+        admin = Administrator(service)
+        draft = await admin.change("POST", await admin.draft(source="1"), "/rules", WIDE)
 
-        assert await desk.read("/admin/rulesets/diff", new=draft.id) == [
+        assert await admin.read("/admin/rulesets/diff", new=draft.id) == [
             {"kind": "added", "part": "rule", "id": "wide", "pointer": "/rules/1", "before": None, "after": WIDE}
         ]
-        assert await desk.read("/admin/rulesets/diff", old=draft.id, new=draft.id) == []
+        assert await admin.read("/admin/rulesets/diff", old=draft.id, new=draft.id) == []
 
 
 def _nest(depth: int) -> object:

@@ -1,4 +1,4 @@
-"""Publishing: gates, conflicts, rollback, and live everywhere."""
+"""Publishing: checks, conflicts, rollback, and live everywhere."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ import stamina
 from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from app.emulators.enreach import create_enreach_emulator
-from tests.support.rulesets import Desk, make_rule
+from tests.support.rulesets import Administrator, make_rule
 from tests.support.service import VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
 
 QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
@@ -23,11 +23,11 @@ STAY = {"rules": [make_rule("stay", no_change=True)]}
 async def test_published_draft_decides_next_call(tmp_path: Path) -> None:
     """A publish is a new revision that the next call is decided by; the draft is gone and the audit knows."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
         assert (await service.call()).json() == VIP_ANSWER
-        draft = await desk.change("PUT", await desk.draft(), "", STAY)
+        draft = await admin.change("PUT", await admin.draft(), "", STAY)
 
-        answer = await desk.publish(draft, 1)
+        answer = await admin.publish(draft, 1)
 
         assert answer.status_code == 200
         assert answer.json()["revision"] == {
@@ -40,17 +40,17 @@ async def test_published_draft_decides_next_call(tmp_path: Path) -> None:
         }
         assert (await service.call()).status_code == 204
         assert [item["revision"] for item in await service.list_decisions(2)] == [2, 1]
-        assert (await desk.send("GET", draft.path)).status_code == 404
+        assert (await admin.send("GET", draft.path)).status_code == 404
 
 
 async def test_dry_run_writes_nothing(tmp_path: Path) -> None:
-    """A dry run reports what every gate says, good or bad, and leaves draft and revisions alone."""
+    """A dry run reports what every check says, good or bad, and leaves draft and revisions alone."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        draft = await desk.change("PUT", await desk.draft(), "", STAY)
+        admin = Administrator(service)
+        draft = await admin.change("PUT", await admin.draft(), "", STAY)
 
-        good = (await desk.publish(draft, 1, dry_run=True)).json()
-        moved = (await desk.publish(draft, None, dry_run=True)).json()
+        good = (await admin.publish(draft, 1, dry_run=True)).json()
+        moved = (await admin.publish(draft, None, dry_run=True)).json()
 
         assert good == {
             "published": False,
@@ -59,11 +59,11 @@ async def test_dry_run_writes_nothing(tmp_path: Path) -> None:
         }
         assert [finding["code"] for finding in moved["gates"]["findings"]] == ["another-revision"]
         assert not moved["gates"]["publishable"]
-        assert (await desk.send("GET", draft.path)).headers["ETag"] == draft.etag
-        assert len((await desk.read("/admin/rulesets/revisions"))["items"]) == 1
+        assert (await admin.send("GET", draft.path)).headers["ETag"] == draft.etag
+        assert len((await admin.read("/admin/rulesets/revisions"))["items"]) == 1
 
 
-async def test_all_gates_report_at_once(tmp_path: Path) -> None:
+async def test_all_checks_report_at_once(tmp_path: Path) -> None:
     """One refusal lists lint, failing tests, missing wire keys, unknown columns and strangers in Enreach."""
     document = {
         "destinations": {
@@ -80,10 +80,10 @@ async def test_all_gates_report_at_once(tmp_path: Path) -> None:
         "tests": [{"name": "wrong", "call": {"anum": "+358501234567"}, "expect": {"redirect": "number"}}],
     }
     async with open_with_enreach(tmp_path) as service:
-        desk = Desk(service)
-        draft = await desk.draft(document)
+        admin = Administrator(service)
+        draft = await admin.draft(document)
 
-        answer = await desk.publish(draft, None)
+        answer = await admin.publish(draft, None)
 
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:smartrouting:problem:publish-refused")
         found = {(error["code"], error["pointer"]) for error in answer.json()["errors"] if error["severity"] == "error"}
@@ -96,8 +96,8 @@ async def test_all_gates_report_at_once(tmp_path: Path) -> None:
             ("unknown-queue", "/destinations/vip-queue/id"),
             ("unknown-user", "/destinations/agent/id"),
         }
-        assert (await desk.send("GET", "/admin/rulesets/current")).status_code == 404
-        judged = await desk.send("POST", f"{draft.path}/validate")
+        assert (await admin.send("GET", "/admin/rulesets/current")).status_code == 404
+        judged = await admin.send("POST", f"{draft.path}/validate")
         assert not judged.json()["publishable"]
 
 
@@ -112,16 +112,16 @@ def unpausing() -> Iterator[None]:
 async def test_silent_enreach_only_warns(tmp_path: Path) -> None:
     """When Enreach does not answer, publishing goes on with a warning, unless the administrator said otherwise."""
     async with open_with_enreach(tmp_path, enreach=httpx.MockTransport(_refuse)) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
         document = {"destinations": {"q": {"kind": "queue", "id": QUEUE}}, "rules": [make_rule("a", redirect="q")]}
-        draft = await desk.draft(document)
-        lenient = (await desk.publish(draft, None, dry_run=True)).json()["gates"]
+        draft = await admin.draft(document)
+        lenient = (await admin.publish(draft, None, dry_run=True)).json()["gates"]
 
-        limits = await desk.send("GET", "/admin/rulesets/publish-limits")
+        limits = await admin.send("GET", "/admin/rulesets/publish-limits")
         body = {**limits.json(), "refuse_when_enreach_silent": True}
-        changed = await desk.send("PUT", "/admin/rulesets/publish-limits", body, etag=limits.headers["ETag"])
+        changed = await admin.send("PUT", "/admin/rulesets/publish-limits", body, etag=limits.headers["ETag"])
 
-        strict = (await desk.publish(draft, None, dry_run=True)).json()["gates"]
+        strict = (await admin.publish(draft, None, dry_run=True)).json()["gates"]
         assert changed.status_code == 200
         assert [(f["code"], f["severity"]) for f in lenient["findings"]] == [("enreach-silent", "warning")]
         assert [(f["code"], f["severity"]) for f in strict["findings"]] == [("enreach-silent", "error")]
@@ -131,22 +131,22 @@ async def test_silent_enreach_only_warns(tmp_path: Path) -> None:
 async def test_too_many_changes_are_refused(tmp_path: Path) -> None:
     """A draft that decides more recorded calls otherwise than the limit allows is not published."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
         for _ in range(3):
             await service.call()
         await service.list_decisions(3)
-        unset = await desk.send("GET", "/admin/rulesets/publish-limits")
+        unset = await admin.send("GET", "/admin/rulesets/publish-limits")
         limits = {"max_changed_calls": 2, "max_changed_percent": None, "days": 1, "calls": 100}
         path = "/admin/rulesets/publish-limits"
-        first = await desk.send("PUT", path, limits, etag=unset.headers["ETag"])
-        draft = await desk.change("PUT", await desk.draft(), "", STAY)
+        first = await admin.send("PUT", path, limits, etag=unset.headers["ETag"])
+        draft = await admin.change("PUT", await admin.draft(), "", STAY)
 
-        refused = await desk.publish(draft, 1)
-        raised = await desk.send("PUT", path, {**limits, "max_changed_calls": 3}, etag=first.headers["ETag"])
-        accepted = await desk.publish(draft, 1)
+        refused = await admin.publish(draft, 1)
+        raised = await admin.send("PUT", path, {**limits, "max_changed_calls": 3}, etag=first.headers["ETag"])
+        accepted = await admin.publish(draft, 1)
 
-        assert (await desk.send("PUT", path, limits)).status_code == 428
-        assert (await desk.send("PUT", path, limits, etag=unset.headers["ETag"])).status_code == 412
+        assert (await admin.send("PUT", path, limits)).status_code == 428
+        assert (await admin.send("PUT", path, limits, etag=unset.headers["ETag"])).status_code == 412
         assert (refused.status_code, [e["code"] for e in refused.json()["errors"]]) == (422, ["too-many-changes"])
         assert "3 calls, 3 change: 3 VIP service -> " in refused.json()["errors"][0]["detail"]
         assert (raised.status_code, accepted.status_code) == (200, 200)
@@ -156,45 +156,45 @@ async def test_too_many_changes_are_refused(tmp_path: Path) -> None:
 async def test_two_drafts_published_at_once(tmp_path: Path) -> None:
     """Of two drafts published at the same moment over the same revision one wins and the other gets 409."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        drafts = [await desk.draft(source="current", name=f"draft {number}") for number in range(4)]
+        admin = Administrator(service)
+        drafts = [await admin.draft(source="current", name=f"draft {number}") for number in range(4)]
 
-        answers = await asyncio.gather(*(desk.publish(draft, 1) for draft in drafts))
+        answers = await asyncio.gather(*(admin.publish(draft, 1) for draft in drafts))
 
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-        assert len((await desk.read("/admin/rulesets/revisions"))["items"]) == 2
-        assert len(await desk.read("/admin/rulesets/drafts")) == 3
+        assert len((await admin.read("/admin/rulesets/revisions"))["items"]) == 2
+        assert len(await admin.read("/admin/rulesets/drafts")) == 3
 
 
 async def test_rollback_is_a_new_revision(tmp_path: Path) -> None:
     """Going back publishes the old rules again under a new number and a new ETag."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        await desk.publish(await desk.change("PUT", await desk.draft(), "", STAY), 1)
-        etags = [(await desk.send("GET", f"/admin/rulesets/{number}")).headers["ETag"] for number in (1, 2)]
+        admin = Administrator(service)
+        await admin.publish(await admin.change("PUT", await admin.draft(), "", STAY), 1)
+        etags = [(await admin.send("GET", f"/admin/rulesets/{number}")).headers["ETag"] for number in (1, 2)]
 
         body = {"comment": "too quiet", "expected_revision": 2}
-        answer = await desk.send("POST", "/admin/rulesets/1/rollback", body)
-        late = await desk.send("POST", "/admin/rulesets/1/rollback", body)
+        answer = await admin.send("POST", "/admin/rulesets/1/rollback", body)
+        late = await admin.send("POST", "/admin/rulesets/1/rollback", body)
 
         assert (answer.status_code, late.status_code) == (200, 409)
         assert (answer.json()["revision"]["revision"], answer.json()["revision"]["rollback_of"]) == (3, 1)
         assert answer.headers["ETag"] not in etags
-        assert (await desk.read("/admin/rulesets/current"))["document"] == VIP_RULES
+        assert (await admin.read("/admin/rulesets/current"))["document"] == VIP_RULES
         assert (await service.call()).json() == VIP_ANSWER
 
 
 async def test_changes_are_audited(tmp_path: Path) -> None:
     """Every change leaves a record of who did what, and publishing one of what changed."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        desk = Desk(service)
-        thrown = await desk.draft()
-        await desk.send("DELETE", thrown.path, etag=thrown.etag)
-        draft = await desk.change("POST", await desk.draft(source="current"), "/rules", STAY["rules"][0])
-        await desk.publish(draft, 1)
-        await desk.send("POST", "/admin/rulesets/1/rollback", {"comment": "back", "expected_revision": 2})
+        admin = Administrator(service)
+        thrown = await admin.draft()
+        await admin.send("DELETE", thrown.path, etag=thrown.etag)
+        draft = await admin.change("POST", await admin.draft(source="current"), "/rules", STAY["rules"][0])
+        await admin.publish(draft, 1)
+        await admin.send("POST", "/admin/rulesets/1/rollback", {"comment": "back", "expected_revision": 2})
 
-        entries = (await desk.read("/admin/audit"))["items"][::-1]
+        entries = (await admin.read("/admin/audit"))["items"][::-1]
 
         assert [(entry["who"], entry["what"]) for entry in entries] == [
             ("deployment", "ruleset.published"),
@@ -216,8 +216,8 @@ async def test_publish_is_live_in_another_process(tmp_path: Path) -> None:
         store = {"url": first.settings.store.url, "journal": tmp_path / "other-journal"}
         async with open_service(tmp_path, store=store) as second:
             assert (await second.call()).json() == VIP_ANSWER
-            desk = Desk(first)
-            await desk.publish(await desk.change("PUT", await desk.draft(), "", STAY), 1)
+            admin = Administrator(first)
+            await admin.publish(await admin.change("PUT", await admin.draft(), "", STAY), 1)
 
             async def call_second() -> httpx.Response | None:
                 answer = await second.call()
@@ -235,13 +235,13 @@ async def test_loop_between_queues_is_refused(tmp_path: Path) -> None:
         make_rule("to-a", {"fact": "call.queue_id", "op": "is", "value": "id-b"}, redirect="a"),
     ]
     async with open_service(tmp_path) as service:
-        desk = Desk(service)
-        draft = await desk.draft({"destinations": queues, "rules": rules})
+        admin = Administrator(service)
+        draft = await admin.draft({"destinations": queues, "rules": rules})
 
-        rehearsed = (await desk.publish(draft, None, dry_run=True)).json()["gates"]
-        refused = await desk.publish(draft, None)
-        draft = await desk.change("PUT", draft, "/destinations/b", {**queues["b"], "webhook": False})
-        accepted = await desk.publish(draft, None)
+        rehearsed = (await admin.publish(draft, None, dry_run=True)).json()["gates"]
+        refused = await admin.publish(draft, None)
+        draft = await admin.change("PUT", draft, "/destinations/b", {**queues["b"], "webhook": False})
+        accepted = await admin.publish(draft, None)
 
         [finding] = refused.json()["errors"]
         assert (finding["code"], finding["pointer"]) == ("redirect-loop", "/rules/0/then/redirect")
@@ -264,12 +264,12 @@ async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:
     upstreams = Upstreams(dataverse=httpx.MockTransport(wait))
     webhook = {"deadline_ms": 4000}
     async with open_service(tmp_path, rules=VIP_RULES, upstreams=upstreams, webhook=webhook) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
         asked.clear()
         first = asyncio.create_task(service.call())
         await asked.wait()
-        draft = await desk.draft(STAY)
-        published = await desk.publish(draft, 1)
+        draft = await admin.draft(STAY)
+        published = await admin.publish(draft, 1)
         answered.set()
 
         answers = [await first, await service.call()]

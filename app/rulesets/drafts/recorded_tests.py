@@ -11,11 +11,9 @@ from app.routing.callers import CallerStatus
 from app.routing.decision_record import DecisionRecord
 from app.routing.expectations import Expectation
 from app.routing.registry import find_fact
-from app.rulesets.drafting import Drafting
-from app.rulesets.edits import put_test
-from app.rulesets.loading import load_rules
-from app.rulesets.repository import RulesetRepository
-from app.rulesets.values import Draft
+from app.rulesets.drafts.drafts import Drafts, put_test
+from app.rulesets.repository import RulesetRepository, load_rules
+from app.rulesets.store import Draft
 from app.store.audit import AuditNote
 
 __all__ = ["RecordedTests"]
@@ -32,12 +30,12 @@ class RecordedTests:
         self,
         *,
         decisions: DecisionStore,
-        drafting: Drafting,
+        drafts: Drafts,
         repository: RulesetRepository,
         clock: Callable[[], float],
     ) -> None:
         self._decisions = decisions
-        self._drafting = drafting
+        self._drafts = drafts
         self._repository = repository
         self._clock = clock
 
@@ -67,7 +65,7 @@ class RecordedTests:
         title = name or _make_name(record)
         test = _write_test(record, pinned, keep_number="call.caller" in pinned)
         edit, notes = put_test(title, test, new=True), [self._note(record, draft_id, personal, author)]
-        written = await self._drafting.edit(
+        written = await self._drafts.edit(
             draft_id, edit, version=version, author=author, notes=notes if personal else ()
         )
         return written, title

@@ -12,9 +12,8 @@ from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Decision, Outcome
 from app.routing.facts import FactValue, complete_facts, encode_facts
 from app.routing.wire import ResponseProfile, decision_document, encode_decision
-from app.rulesets.comparison import Comparer
-from app.rulesets.difference_counts import DifferenceCounts
-from app.rulesets.effects import Names
+from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.result import PlaceNames, ReplayResult
 from tests.routing.examples import NOW, any_facts, any_rule, make_rules
 from tests.support.records import make_record
 
@@ -48,14 +47,14 @@ def test_replaying_a_ruleset_on_its_own_decisions_changes_nothing(
 ) -> None:
     """A ruleset decides the calls it decided the same way again, by the same rules."""
     compiled = make_rules(*rules)
-    comparer, tally = Comparer(compiled, PROFILE), DifferenceCounts(Names(compiled.ruleset))
+    replayer, result = Replayer(compiled, PROFILE), ReplayResult(PlaceNames(compiled.ruleset))
 
     for facts in calls:
         record = _record(compiled, facts)
-        tally.add(comparer, record)
-        assert comparer.trace(record).decision.rule == record.rule
+        result.add(replayer, record)
+        assert replayer.trace(record).decision.rule == record.rule
 
-    document = tally.document()
+    document = result.document()
     assert (document["calls"], document["changed"], document["other_rule"]) == (len(calls), 0, 0)
     assert document["groups"] == document["diffs"] == []
 
@@ -67,16 +66,16 @@ def test_a_change_is_what_the_decisions_say(
 ) -> None:
     """Calls count as changed exactly when two decisions differ in more than the rule, and the groups add up."""
     before, after = make_rules(*old), make_rules(*new)
-    comparer, tally = Comparer(after, PROFILE), DifferenceCounts(Names(after.ruleset))
+    replayer, result = Replayer(after, PROFILE), ReplayResult(PlaceNames(after.ruleset))
     expected = 0
 
     for facts in calls:
         record = _record(before, facts)
-        tally.add(comparer, record)
-        again = _record(after, {**facts, **comparer.recall(record)})
+        result.add(replayer, record)
+        again = _record(after, {**facts, **replayer.recall(record)})
         expected += _strip(record) != _strip(again)
 
-    document = tally.document()
+    document = result.document()
     assert document["changed"] == expected == sum(group["calls"] for group in document["groups"])
     assert len(document["diffs"]) == expected
 

@@ -1,4 +1,4 @@
-"""`/admin/replays`: what a draft would have done with calls that were recorded."""
+"""`/admin/replays`: recorded calls decided again; `/admin/rulesets/{ref}/shadow`: a draft beside live calls."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -8,23 +8,27 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import DecisionReaderDep, SimulatorDep
+from app.auth.requirements import DecisionReaderDep, RulesPublisherDep, RulesReaderDep, SimulatorDep
 from app.calls.redaction import redact_trace
 from app.operations.job_store import Job, JobState
-from app.routing.trace import Trace
-from app.rulesets.deps import RulesetsDep
-from app.rulesets.replay import ReplayPlan
-from app.rulesets.replays import ComparedCall, list_diffs
-from app.rulesets.schemas import write_diff
+from app.rulesets.api import RulesetsDep
+from app.rulesets.replay.jobs import ExplainedCall, list_diffs
+from app.rulesets.replay.result import summarise
+from app.rulesets.replay.run import ReplayPlan
+from app.rulesets.replay.shadow import ShadowMark
+from app.store.settings_documents import Versioned
 from app.web.paths import DecisionId, JobId, RulesetRef
+from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
 from app.web.times import AnyMoment, show_time
 
-__all__ = ["router"]
+__all__ = ["router", "shadow_router"]
 
 router = APIRouter(prefix="/admin", tags=["Replays"])
+shadow_router = APIRouter(prefix="/admin/rulesets/{ref}/shadow", tags=["Rulesets"])
 
-_HIDDEN = ("document", "diffs")
+_UNSHOWN = ("document", "diffs")
+"""Members of a result that have no place in the state of a replay."""
 
 
 class ReplayBody(BaseModel):
@@ -105,14 +109,39 @@ class DiffDetail(BaseModel):
     after: dict[str, Any]
 
     @classmethod
-    def of(cls, call: ComparedCall) -> Self:
+    def of(cls, call: ExplainedCall) -> Self:
         """Take a call with both explanations."""
         return cls(
             decision=call.record.id,
             at=show_time(call.record.at),
-            before=None if call.before is None else _write(call.before),
-            after=_write(call.after),
+            before=None if call.before is None else redact_trace(call.before.document()),
+            after=redact_trace(call.after.document()),
         )
+
+
+class ShadowBody(BaseModel):
+    """Where the shadow falls."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queues: list[str] = Field(default=[], max_length=200, description="Ids of queues; empty for every call.")
+
+
+class ShadowState(BaseModel):
+    """Whether the draft is in the shadow, and what it would have done with the calls since."""
+
+    active: bool
+    queues: list[str]
+    since: datetime | None = Field(description="The first call that was looked at in this version of the draft.")
+    summary: str | None
+    calls: int = 0
+    diverged: int = 0
+    dropped: int = Field(default=0, description="Calls left out because too many came at once.")
+    groups: list[dict[str, Any]] = []
+    missing_facts: dict[str, int] = Field(
+        default={}, description="Facts the draft reads that no published rule asks for, by calls without them."
+    )
+    diffs: list[dict[str, Any]] = Field(default=[], description="The latest 500 calls decided otherwise.")
 
 
 async def _find_job(job_id: JobId, _reader: DecisionReaderDep, rulesets: RulesetsDep) -> Job:
@@ -185,7 +214,7 @@ async def show_diffs(
     """List calls that would be decided otherwise."""
     result = job.result if isinstance(job.result, Mapping) else {"diffs": [], "groups": []}
     diffs = list_diffs(result, group=group)
-    return DiffPage(total=len(diffs), items=[write_diff(diff) for diff in diffs[offset : offset + limit]])
+    return DiffPage(total=len(diffs), items=[_write_diff(diff) for diff in diffs[offset : offset + limit]])
 
 
 @router.get("/replays/{job_id}/diffs/{decision_id}", summary="Explain a changed call", responses=problems(404, 503))
@@ -196,12 +225,67 @@ async def explain_diff(
     return DiffDetail.of(await rulesets.replays.explain(job.id, decision_id))
 
 
+@shadow_router.get("", summary="Show the shadow of a draft", responses=problems(404, 503))
+async def show_shadow(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> ShadowState:
+    """Show divergence so far; a few seconds old at most. The ETag is that of the one shadow of the installation."""
+    await rulesets.repository.find_draft(ref)
+    return await _show_shadow(ref, await rulesets.shadow.show(), rulesets, response)
+
+
+@shadow_router.put("", summary="Put a draft into the shadow", responses=problems(404, 412, 422, 428, 503))
+async def put_into_shadow(
+    *,
+    ref: RulesetRef,
+    body: ShadowBody,
+    who: RulesPublisherDep,
+    version: IfMatchDep,
+    rulesets: RulesetsDep,
+    response: Response,
+) -> ShadowState:
+    """Let the draft decide live calls after they were answered; it takes the place of another draft there."""
+    mark = await rulesets.shadow.enter(ref, tuple(body.queues), version=version, author=who.name)
+    return await _show_shadow(ref, mark, rulesets, response)
+
+
+@shadow_router.delete("", summary="Take a draft out of the shadow", responses=problems(404, 409, 412, 428, 503))
+async def take_out_of_shadow(
+    ref: RulesetRef, who: RulesPublisherDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
+) -> ShadowState:
+    """Stop; what was found stays, for as long as recorded calls are kept."""
+    mark = await rulesets.shadow.leave(ref, version=version, author=who.name)
+    return await _show_shadow(ref, mark, rulesets, response)
+
+
+async def _show_shadow(
+    draft: str, mark: Versioned[ShadowMark], rulesets: RulesetsDep, response: Response
+) -> ShadowState:
+    tag(response, mark.version)
+    active = mark.value.draft == draft
+    queues = list(mark.value.queues) if active else []
+    found = await rulesets.shadow.read_results(draft)
+    if found is None:
+        return ShadowState(active=active, queues=queues, since=None, summary=None)
+    counts = found.counts
+    return ShadowState(
+        active=active,
+        queues=queues,
+        since=show_time(found.since),
+        summary=summarise(counts.calls, counts.changed, counts.groups),
+        calls=counts.calls,
+        diverged=counts.changed,
+        dropped=counts.dropped,
+        groups=[dict(group) for group in counts.groups],
+        missing_facts=dict(counts.missing_facts),
+        diffs=[_write_diff(diff) for diff in found.diffs],
+    )
+
+
 def _write_result(result: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in result.items() if name not in _HIDDEN}
+    shown = {name: value for name, value in result.items() if name not in _UNSHOWN}
     times = {name: result["plan"][name] for name in ("since", "until")}
     plan = {name: show_time(at) for name, at in times.items()}
     return {**shown, "plan": {**result["plan"], **plan}}
 
 
-def _write(trace: Trace) -> dict[str, Any]:
-    return redact_trace(trace.document())
+def _write_diff(diff: Mapping[str, Any]) -> dict[str, Any]:
+    return {**diff, "at": show_time(diff["at"])}

@@ -8,7 +8,7 @@ from alembic import command
 from sqlalchemy import text
 
 from app.calls.store import DecisionStore
-from app.rulesets.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
+from app.rulesets.replay.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
 from app.store.database import Database, open_database
 from app.store.json_text import dump_text
 from app.store.upgrade import _make_config, upgrade
