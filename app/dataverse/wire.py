@@ -5,13 +5,14 @@ from collections.abc import AsyncIterable, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
+import httpx
 import msgspec
 from typing_extensions import override
 
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.translation import FOREIGN
 
-__all__ = ["Request", "Response", "Wire", "read_body"]
+__all__ = ["Request", "Response", "Substitute", "Wire", "read_body"]
 
 _LARGEST_ANSWER: Final = 5 * 1024 * 1024
 _FIRST_FAILURE: Final = 400
@@ -28,8 +29,6 @@ class Request(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     """All of them but `Host` and `Content-Length`."""
     body: bytes | None = None
-    share: float = 1.0
-    """How much of the request budget may be spent when this one is, above 0 to 1."""
 
     @override
     def __repr__(self) -> str:
@@ -52,7 +51,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Wire(Protocol):
-    """Carries requests to the organisation: the network, a gate before it, or what stands in for it."""
+    """Carries requests to the organisation: the network, or what stands in for it."""
 
     async def send(self, request: Request) -> Response:
         """Exchange one request; cancelling it leaves nothing behind that a later one could stumble over.
@@ -62,6 +61,28 @@ class Wire(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
+
+
+class Substitute:
+    """Stands in for the network: an organisation in this process, or any other transport of httpx."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def send(self, request: Request) -> Response:
+        """Exchange one request."""
+        response = await self._transport.handle_async_request(
+            httpx.Request(request.method, request.url, headers=request.headers, content=request.body)
+        )
+        try:
+            body = await read_body(response.status_code, response.aiter_bytes())
+            return Response(response.status_code, response.headers, body)
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
 
 
 async def read_body(status: int, parts: AsyncIterable[bytes]) -> bytes:

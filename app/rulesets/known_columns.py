@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from app.dataverse.client import DataverseClient, Row
+from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.errors import DataverseError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.errors import Finding
@@ -39,7 +39,7 @@ class OrganisationColumns:
                 answer = await self._client.get_json(path)
         except TimeoutError as error:
             raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-        return frozenset(name for row in _read_rows(answer) for name in _spell(row))
+        return frozenset(name for row in read_rows(answer) for name in _spell(row))
 
 
 async def read_known_columns(
@@ -65,13 +65,6 @@ def _warn(table: str, error: DataverseError) -> Finding:
         hint="a column that does not exist is left out of look-ups, and facts about it are unknown",
         severity="warning",
     )
-
-
-def _read_rows(answer: Row) -> list[Row]:
-    rows = answer.get("value")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableAnswerError("the answer holds no list of columns")
-    return rows
 
 
 def _spell(row: Row) -> list[str]:
