@@ -8,7 +8,8 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -25,10 +26,11 @@ from yarl import URL
 from app.dataverse.budget import RequestBudget
 from app.dataverse.client import DataverseClient, Tokens
 from app.dataverse.errors import UnreadableAnswerError
-from app.dataverse.wire import Request, Response, Substitute, Wire, read_body
+from app.dataverse.translation import FOREIGN
+from app.dataverse.wire import Request, Response, Wire
 from app.settings import DataverseSettings, SettingsError
 
-__all__ = ["Network", "connect"]
+__all__ = ["Network", "Substitute", "connect"]
 
 _WINDOW_SECONDS: Final = 300
 """The window in which Dataverse counts requests (Dataverse contract, section 5)."""
@@ -42,6 +44,10 @@ _KEEP_IDLE: Final = 55.0
 _MAX_HEADER: Final = 64 * 1024
 _OURS: Final = frozenset({"Accept-Encoding", "User-Agent", "Accept"})
 """Headers that aiohttp would add; what is to be sent, the request says."""
+_LARGEST_ANSWER: Final = 5 * 1024 * 1024
+_FIRST_FAILURE: Final = 400
+_FAILURE_SECONDS: Final = 0.5
+"""For what a failure says; it comes with its status."""
 _PLAIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+/[!-~]*")
 """A URL that needs no mending: printable ASCII without blanks."""
 
@@ -126,9 +132,9 @@ class Network:
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         parts = answer.content.iter_any()
         if answer.content.is_eof():  # all of it came with the head, as nearly always: no clock is needed
-            return await read_body(answer.status, parts)
+            return await _read_body(answer.status, parts)
         async with asyncio.timeout(self._body_seconds):
-            return await read_body(answer.status, parts)
+            return await _read_body(answer.status, parts)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -146,6 +152,28 @@ class Network:
         return self._session
 
 
+class Substitute:
+    """Stands in for the network: an organisation in this process, or any other transport of httpx."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def send(self, request: Request) -> Response:
+        """Exchange one request."""
+        response = await self._transport.handle_async_request(
+            httpx.Request(request.method, request.url, headers=request.headers, content=request.body)
+        )
+        try:
+            body = await _read_body(response.status_code, response.aiter_bytes())
+            return Response(response.status_code, response.headers, body)
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
+
+
 class _Connector(aiohttp.TCPConnector):
     """Drops a kept connection on which something came that nobody asked for: it would pass for the next answer."""
 
@@ -156,6 +184,29 @@ class _Connector(aiohttp.TCPConnector):
                 break
             connection.close()
         return connection
+
+
+async def _read_body(status: int, parts: AsyncIterable[bytes]) -> bytes:
+    """Put a body together; that of a failure only when it comes soon and whole, for its status must not be lost.
+
+    Raises UnreadableAnswerError when the body of a success becomes larger than 5 MB, and what `parts` raises.
+    """
+    if status < _FIRST_FAILURE:
+        return await _read_all(parts)
+    with suppress(*FOREIGN, UnreadableAnswerError):
+        async with asyncio.timeout(_FAILURE_SECONDS):
+            return await _read_all(parts)
+    return b""
+
+
+async def _read_all(parts: AsyncIterable[bytes]) -> bytes:
+    read, size = [], 0
+    async for part in parts:
+        read.append(part)
+        size += len(part)
+        if size > _LARGEST_ANSWER:
+            raise UnreadableAnswerError("the answer of Dataverse is larger than 5 MB")
+    return b"".join(read)
 
 
 def _comes_from_encoding(error: BaseException | None) -> bool:

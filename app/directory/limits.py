@@ -19,7 +19,7 @@ class BreakerLimits:
     """Outcomes the window must hold before the ratio counts (1 to 1,000)."""
     open_seconds: float = 5.0
     """Time without a request after it opened, before one trial (0.1 to 300)."""
-    longest_retry_after_seconds: float = 3600.0
+    max_retry_after_seconds: float = 3600.0
     """Cap on what a Retry-After may demand (300 to 86,400); the windows of Dataverse are 300 s long."""
 
 

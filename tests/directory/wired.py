@@ -9,8 +9,8 @@ import httpx
 from app.dataverse.budget import RequestBudget
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient, Tokens
+from app.dataverse.connection import Substitute
 from app.dataverse.queries import SearchPlan
-from app.dataverse.wire import Substitute
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
 from app.directory.snapshots import CallerSnapshots
