@@ -100,7 +100,6 @@ async def open_components(
             settings=settings,
             profile=profile,
             directory=foundation.directory,
-            load_shedding=foundation.load_shedding,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
             decision_log=decision_log if export is None else TracedLog(decision_log=decision_log, export=export),

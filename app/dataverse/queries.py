@@ -20,7 +20,7 @@ __all__ = [
     "build_path",
     "encode",
     "plan_search",
-    "quote_literal",
+    "quote_text",
     "write_literals",
 ]
 
@@ -101,17 +101,18 @@ def encode(text: str) -> str:
 
 
 def write_literals(spellings: Iterable[str]) -> tuple[str, ...]:
-    """Write numbers as OData strings, encoded; what cannot be compared is left out."""
-    literals = [quote_literal(spelling) for spelling in spellings if not _WILDCARDS.search(spelling)]
+    """Write numbers as OData strings, encoded; what holds wildcards or control characters is left out."""
+    literals = [quote_text(spelling) for spelling in spellings if not _WILDCARDS.search(spelling)]
     if not all(map(str.isascii, literals)):
         return tuple(map(encode, literals))
     return tuple(_escape("\n".join(literals)).split("\n"))  # at once, for nothing in them is a line break
 
 
-def quote_literal(text: str) -> str:
-    """Write a text as an OData string; raises ValueError for wildcards and control characters (section 1.3)."""
-    if _WILDCARDS.search(text):
-        raise ValueError("wildcards and control characters cannot be compared")
+def quote_text(text: str) -> str:
+    """Write a text as an OData string.
+
+    Dataverse may take `%`, `_` and `[` in it for wildcards (section 1.3), so compare what comes back.
+    """
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -21,6 +19,7 @@ from app.enreach.errors import (
     EnreachUnreadableError,
     Exchange,
 )
+from app.retry_after import read_retry_after
 
 __all__ = ["refuse_failure", "translate_failures"]
 
@@ -47,9 +46,6 @@ _REFUSALS: dict[int, type[EnreachError]] = {
     429: EnreachRateLimitedError,
 }
 
-_MAX_WAIT = 3600.0
-"""Seconds; whoever asks for more is asked again after these."""
-
 
 @contextmanager
 def translate_failures(exchange: Exchange) -> Iterator[None]:
@@ -67,7 +63,7 @@ def refuse_failure(response: httpx.Response, exchange: Exchange) -> Exchange:
     answered = replace(
         exchange,
         status=response.status_code,
-        retry_after=_read_retry_after(response.headers),
+        retry_after=read_retry_after(response.headers),
     )
     if not response.is_success:
         message = f"{exchange.method} {exchange.template}: answered {response.status_code}"
@@ -81,20 +77,3 @@ def _choose_refusal(response: httpx.Response) -> type[EnreachError]:
     if response.is_server_error:
         return EnreachServerFailedError
     return EnreachRefusedError if response.is_client_error else EnreachUnreadableError
-
-
-def _read_retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds to wait by `Retry-After` (RFC 9110, section 10.2.3); a date counts from the answer's own `Date`."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _MAX_WAIT)
-    until, now = _read_http_date(text), _read_http_date(headers.get("date", ""))
-    return min(max(0.0, (until - now).total_seconds()), _MAX_WAIT) if until and now else None
-
-
-def _read_http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else None
