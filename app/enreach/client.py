@@ -1,19 +1,22 @@
-"""Reads users, queues, directories and calls from the Enreach API (Enreach contract, section 4)."""
+"""Reads users, queues and calls from the Enreach API (Enreach contract, section 4)."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 import httpx
 from pydantic import SecretStr
 
-from app.enreach.addresses import check_base_url, join_path
 from app.enreach.errors import EnreachNotConfiguredError
 from app.enreach.periods import Period
-from app.enreach.records import CallRecord, DirectoryEntry, DirectoryRef, EnreachQueue, EnreachUser
-from app.enreach.rows import Rows, read_list, read_member, read_row, read_rows
+from app.enreach.records import CallRecord, EnreachQueue, EnreachUser
+from app.enreach.rows import Rows, read_list, read_row, read_rows
 from app.enreach.transmission import STANDARD_LIMITS, Answer, Limits, Request, send_repeatedly
 
 __all__ = ["EnreachClient"]
+
+_HOST = re.compile(rb"[a-z0-9.:_-]+")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class EnreachClient:
@@ -30,7 +33,7 @@ class EnreachClient:
         if not user or not secret.get_secret_value():
             raise EnreachNotConfiguredError("The Enreach API needs a user and a secret")
         self._http = http
-        self._base_url = check_base_url(base_url)
+        self._base_url = _check_base_url(base_url)
         self._auth = httpx.BasicAuth(user, secret.get_secret_value())
         self._limits = limits
 
@@ -42,51 +45,43 @@ class EnreachClient:
         """Return every user of the organisation. The API has no filter by e-mail: match `email` yourself."""
         return read_rows(EnreachUser, read_list(await self._get("/users")))
 
-    async def list_queues(self, *, only_for_user: str | None = None) -> Rows[EnreachQueue]:
-        """Return every queue, or those one user (by GUID) serves."""
-        params = None if only_for_user is None else {"OnlyForUser": only_for_user}
-        return read_rows(EnreachQueue, read_list(await self._get("/queues/", params)))
+    async def list_queues(self) -> Rows[EnreachQueue]:
+        """Return every queue of the organisation."""
+        return read_rows(EnreachQueue, read_list(await self._get("/queues/")))
 
-    async def list_directories(self) -> Rows[DirectoryRef]:
-        """Return the directories of the organisation; there is at least "Default"."""
-        return read_rows(DirectoryRef, read_list(await self._get("/directory")))
+    async def list_calls(self, period: Period) -> Rows[CallRecord]:
+        """Return the users' calls of a period of any length; each record once."""
+        return read_rows(CallRecord, await self._collect("/calls", period))
 
-    async def list_directory_entries(
-        self,
-        directory_id: str,
-        *,
-        entry_types: int | None = None,
-        number: str | None = None,
-        max_count: int = 1000,
-    ) -> Rows[DirectoryEntry]:
-        """Return entries of one directory, at most `max_count`; `entry_types` 2 is queues, `number` is E.164."""
-        asked = {"EntryTypes": entry_types, "MaxCount": max_count, "Number": number}
-        params = {name: str(value) for name, value in asked.items() if value is not None}
-        answer = await self._get("/directory/{id}", params, id=directory_id)
-        return read_rows(DirectoryEntry, read_member(answer, "Entries"))
-
-    async def list_calls(self, period: Period, *, user_id: str | None = None) -> Rows[CallRecord]:
-        """Return the users' calls of a period of any length, or one user's (by GUID); each record once."""
-        return read_rows(CallRecord, await self._collect("/calls", period, {"UserIDs": user_id} if user_id else {}))
-
-    async def _collect(self, template: str, period: Period, params: Mapping[str, str]) -> list[object]:
+    async def _collect(self, path: str, period: Period) -> list[object]:
         """Ask window by window; one after the other, because the API limits the rate."""
         found: list[object] = []
         for window in period.split():
-            found += read_list(await self._get(template, {**window.describe(), **params}))
+            found += read_list(await self._get(path, window.describe()))
         return _drop_repeats(found)
 
-    async def _get(self, template: str, params: Mapping[str, str] | None = None, **values: str) -> Answer:
-        request = Request(
-            method="GET",
-            url=join_path(self._base_url, template, **values),
-            template=template,
-            params=params,
-            auth=self._auth,
-        )
+    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        request = Request(url=self._base_url + path, path=path, params=params, auth=self._auth)
         return await send_repeatedly(self._http, request, self._limits)
 
 
 def _drop_repeats(rows: Iterable[object]) -> list[object]:
     """Keep the first of equal rows: windows share their boundary, and a call id alone is not unique to a row."""
     return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
+
+
+def _check_base_url(text: str) -> str:
+    """Return the URL without trailing slashes; keys travel on it, so it must be https (http for loopback only).
+
+    Raises `EnreachNotConfiguredError`.
+    """
+    try:
+        url = httpx.URL(text.strip())
+    except httpx.InvalidURL as exc:
+        raise EnreachNotConfiguredError("The Enreach URL is not a URL") from exc
+    plain_host = _HOST.fullmatch(url.raw_host)
+    if not plain_host or url.scheme not in {"http", "https"} or url.query or url.fragment or url.userinfo:
+        raise EnreachNotConfiguredError("The Enreach URL must be of the form https://host/path")
+    if url.scheme == "http" and url.host not in _LOOPBACK:
+        raise EnreachNotConfiguredError("The Enreach URL must be https")
+    return str(url).rstrip("/")

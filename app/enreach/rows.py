@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.enreach.errors import EnreachUnreadableError
 from app.enreach.transmission import Answer
 
-__all__ = ["Rows", "read_list", "read_member", "read_row", "read_rows"]
+__all__ = ["Rows", "read_list", "read_row", "read_rows"]
 
 Row = TypeVar("Row")
 
@@ -58,19 +58,10 @@ def read_list(answer: Answer) -> list[object]:
     return answer.payload
 
 
-def read_member(answer: Answer, name: str) -> list[object]:
-    """Return the array under one key of an object, empty when it is null; raises `EnreachUnreadableError`."""
-    payload = answer.payload
-    if not isinstance(payload, dict) or name not in payload:
-        raise _explain(answer, f"no {name}")
-    return read_list(Answer(payload=payload[name] or [], exchange=answer.exchange))
-
-
 def _name_faults(error: ValidationError) -> str:
     places = (".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False, include_url=False))
     return ", ".join(place or "not an object" for place in dict.fromkeys(places))
 
 
 def _explain(answer: Answer, reason: str) -> EnreachUnreadableError:
-    exchange = answer.exchange
-    return EnreachUnreadableError(f"{exchange.method} {exchange.template}: {reason}", exchange=exchange)
+    return EnreachUnreadableError(f"GET {answer.exchange.path}: {reason}", exchange=answer.exchange)
