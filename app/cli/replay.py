@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.bootstrap.stores import open_stores
 from app.bootstrap.translation import make_profile
-from app.cli.private_files import keep_files_private
+from app.cli.shell import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
@@ -55,7 +55,7 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         stores = await open_stores(settings, stack)
         live = await RulesetRepository(rulesets=stores.rulesets).read(CURRENT)
         comparer = Comparer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
-        tally = DifferenceCounts(Names(ruleset, live))
+        counts = DifferenceCounts(Names(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())
         task = bar.add_task("calls", total=total)
@@ -64,8 +64,8 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
             bar.update(task, completed=done)
             return True
 
-        await run_replay(comparer, plan, tally, decisions=stores.decisions, report=report)
-        return tally.document()
+        await run_replay(comparer, plan, counts, decisions=stores.decisions, report=report)
+        return counts.document()
 
 
 def _make_bar() -> Progress:
