@@ -16,7 +16,7 @@ from app.dataverse.wire import Request, Response, Wire
 from app.observability.identifiers import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Row", "Tokens"]
+__all__ = ["DataverseClient", "Row", "Tokens", "read_rows"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -107,6 +107,15 @@ class DataverseClient:
             page = await self.get_json(link, prefer=prefer)
             yield page
             link = page.get("@odata.nextLink")
+
+    async def get_rows(self, path: str, *, strong: bool = False) -> list[Row]:
+        """Read every row of a query, page after page; `strong` reads one page, past the server's caches.
+
+        Raises DataverseError.
+        """
+        if strong:
+            return read_rows(await self.get_json(path, strong=True))
+        return [row async for page in self.get_pages(path) for row in read_rows(page)]
 
     async def create(self, table: str, row: Mapping[str, object]) -> UUID:
         """Create a row in an entity set and return its id. Never repeated by itself. Raises DataverseError."""
@@ -206,6 +215,14 @@ class DataverseClient:
             return await self._wire.send(request)
         except FOREIGN as error:
             raise translate(error) from error
+
+
+def read_rows(answer: Row, name: str = "value") -> list[Row]:
+    """Take the rows out of an answer; raises UnreadableAnswerError when there is no list of them."""
+    rows = answer.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UnreadableAnswerError("the answer holds no list of rows: the URL is not a Dataverse organisation")
+    return rows
 
 
 def _read_object(answer: Response) -> Row:
