@@ -2,21 +2,38 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import httpx
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from app.enreach.errors import EnreachNotConfiguredError
+from app.enreach.errors import EnreachNotConfiguredError, EnreachUnreadableError
 from app.enreach.periods import Period
 from app.enreach.records import CallRecord, EnreachQueue, EnreachUser
-from app.enreach.rows import Rows, read_list, read_row, read_rows
 from app.enreach.transmission import STANDARD_LIMITS, Answer, Limits, Request, send_repeatedly
 
-__all__ = ["EnreachClient"]
+__all__ = ["EnreachClient", "Rows"]
 
 _HOST = re.compile(rb"[a-z0-9.:_-]+")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row]):
+    """The rows that were understood, in the order of the answer, and what is known about the others."""
+
+    rows: tuple[Row, ...]
+    not_understood: tuple[str, ...] = ()
+    """One text per skipped row: its index and the fields at fault, never a value; e.g. `row 3: Id`."""
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 class EnreachClient:
@@ -39,30 +56,68 @@ class EnreachClient:
 
     async def fetch_own_user(self) -> EnreachUser:
         """Return the user whose key this is; the cheapest proof that URL and key are right."""
-        return read_row(EnreachUser, await self._get("/users/me"))
+        return _read_row(EnreachUser, await self._get("/users/me"))
 
     async def list_users(self) -> Rows[EnreachUser]:
         """Return every user of the organisation. The API has no filter by e-mail: match `email` yourself."""
-        return read_rows(EnreachUser, read_list(await self._get("/users")))
+        return _read_rows(EnreachUser, _read_list(await self._get("/users")))
 
     async def list_queues(self) -> Rows[EnreachQueue]:
         """Return every queue of the organisation."""
-        return read_rows(EnreachQueue, read_list(await self._get("/queues/")))
+        return _read_rows(EnreachQueue, _read_list(await self._get("/queues/")))
 
     async def list_calls(self, period: Period) -> Rows[CallRecord]:
         """Return the users' calls of a period of any length; each record once."""
-        return read_rows(CallRecord, await self._collect("/calls", period))
+        return _read_rows(CallRecord, await self._collect("/calls", period))
 
     async def _collect(self, path: str, period: Period) -> list[object]:
         """Ask window by window; one after the other, because the API limits the rate."""
         found: list[object] = []
         for window in period.split():
-            found += read_list(await self._get(path, window.describe()))
+            found += _read_list(await self._get(path, window.describe()))
         return _drop_repeats(found)
 
     async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         request = Request(url=self._base_url + path, path=path, params=params, auth=self._auth)
         return await send_repeatedly(self._http, request, self._limits)
+
+
+def _read_rows(kind: type[Row], raw: Sequence[object]) -> Rows[Row]:
+    """Read each row as `kind`; rows that cannot be understood are skipped and reported."""
+    adapter = TypeAdapter(kind)
+    understood: list[Row] = []
+    skipped: list[str] = []
+    for index, row in enumerate(raw):
+        try:
+            understood.append(adapter.validate_python(row))
+        except ValidationError as exc:
+            skipped.append(f"row {index}: {_name_faults(exc)}")
+    return Rows(tuple(understood), tuple(skipped))
+
+
+def _read_row(kind: type[Row], answer: Answer) -> Row:
+    """Read an answer that is one object; raises `EnreachUnreadableError` naming the fields at fault."""
+    try:
+        return TypeAdapter(kind).validate_python(answer.payload)
+    except ValidationError as exc:
+        # The validation error quotes the values it refuses, so it is no cause to carry along.
+        raise _explain(answer, _name_faults(exc)) from None
+
+
+def _read_list(answer: Answer) -> list[object]:
+    """Return the bare JSON array the contract promises; raises `EnreachUnreadableError`."""
+    if not isinstance(answer.payload, list):
+        raise _explain(answer, "not an array")
+    return answer.payload
+
+
+def _name_faults(error: ValidationError) -> str:
+    places = (".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False, include_url=False))
+    return ", ".join(place or "not an object" for place in dict.fromkeys(places))
+
+
+def _explain(answer: Answer, reason: str) -> EnreachUnreadableError:
+    return EnreachUnreadableError(f"GET {answer.exchange.path}: {reason}", exchange=answer.exchange)
 
 
 def _drop_repeats(rows: Iterable[object]) -> list[object]:

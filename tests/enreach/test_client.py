@@ -8,7 +8,7 @@ from dirty_equals import IsPartialDict
 from pydantic import SecretStr
 
 from app.emulators.enreach import EnreachEmulator
-from app.enreach.client import EnreachClient
+from app.enreach.client import EnreachClient, Rows
 from app.enreach.errors import EnreachNotConfiguredError, EnreachUnauthorizedError
 from app.enreach.periods import CallTime, Period
 from app.enreach.records import (
@@ -20,7 +20,6 @@ from app.enreach.records import (
     QueueKind,
     QueueStatus,
 )
-from app.enreach.rows import Rows
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 VIP_QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
