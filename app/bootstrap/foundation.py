@@ -24,7 +24,7 @@ from app.rulesets.repository import RulesetRepository
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
-from app.users.enreach_id_cache import EnreachIdCache
+from app.users.store import EnreachIdCache
 
 __all__ = ["Foundation", "open_foundation"]
 
