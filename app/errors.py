@@ -10,9 +10,10 @@ An error knows its machine word (`code`), its HTTP status and its title as class
 wrong, where, and what to do. One handler (`app.web.errors`) renders all of them as problem details (RFC 9457).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 __all__ = [
     "AppError",
@@ -25,7 +26,11 @@ __all__ = [
     "PreconditionFailedError",
     "PreconditionRequiredError",
     "UnauthorizedError",
+    "format_message",
 ]
+
+_BEGINS_WITH_A_WORD: Final = re.compile(r"[a-z]+(?=[ ,:;]|$)")
+_ENDS: Final = (".", "!", "?", "…")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +128,11 @@ class ForbiddenError(AppError):
     status = 403
     code = "forbidden"
     title = "Forbidden"
+
+
+def format_message(text: str) -> str:
+    """Begin with a capital, unless a name such as `caller.vip` comes first, and end with a full stop."""
+    if not text:
+        return text
+    begun = text[0].upper() + text[1:] if _BEGINS_WITH_A_WORD.match(text) else text
+    return begun if begun.endswith(_ENDS) else f"{begun}."

@@ -1,11 +1,14 @@
 """Writes a refusal as one line."""
 
-from app.errors import AppError, Finding
-from app.settings.sentences import format_fragment
+import re
+from typing import Final
 
-__all__ = ["describe_error"]
+from app.errors import AppError, Finding
+
+__all__ = ["describe_error", "format_fragment"]
 
 _MAX_FINDINGS = 5
+_BEGINS_A_SENTENCE: Final = re.compile(r"\A(?:The|This|There|A|No|Some|Several)(?= )")
 
 
 def describe_error(error: AppError) -> str:
@@ -14,6 +17,11 @@ def describe_error(error: AppError) -> str:
     more = len(error.findings) - len(told)
     findings = "; ".join([*told, *([f"and {more} more"] if more else [])])
     return ": ".join(filter(None, [format_fragment(error.detail), findings]))
+
+
+def format_fragment(text: str) -> str:
+    """Make a sentence fit for the middle of a line: begin small, unless with a name, and end without full stop."""
+    return _BEGINS_A_SENTENCE.sub(lambda found: found[0].lower(), text, count=1).removesuffix(".")
 
 
 def _describe_finding(finding: Finding) -> str:

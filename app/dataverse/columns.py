@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.routing.matches import Selection
 from app.settings import DataverseSettings, VipSettings
-from app.settings.group import PREFIX
+from app.settings.base import PREFIX
 
 __all__ = ["RequiredColumn", "list_required_columns"]
 

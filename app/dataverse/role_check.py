@@ -4,8 +4,8 @@ from app.dataverse.client import DataverseClient
 from app.dataverse.errors import DataverseError
 from app.dataverse.queries import build_path
 from app.settings import Role, VoiceSettings
+from app.settings.base import PREFIX
 from app.settings.check_results import CheckResult
-from app.settings.group import PREFIX
 
 __all__ = ["check_roles"]
 

@@ -6,14 +6,13 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import Finding
+from app.errors import Finding, format_message
 from app.routing.diff import Change
 from app.rulesets.coverage import CoverageReport
 from app.rulesets.publish_checks import PublishReport
 from app.rulesets.publishing import Published
 from app.rulesets.repository import FoundRuleset
 from app.rulesets.values import Draft, RevisionHead
-from app.settings.sentences import format_message
 from app.web.problems import ProblemItem
 from app.web.times import show_time
 

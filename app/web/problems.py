@@ -18,10 +18,10 @@ from app.errors import (
     PreconditionFailedError,
     PreconditionRequiredError,
     UnauthorizedError,
+    format_message,
 )
 from app.observability.redaction import redact_text
 from app.observability.requests import find_request
-from app.settings.sentences import format_message
 from app.store.errors import StoreUnavailableError
 
 __all__ = ["MEDIA_TYPE", "Problem", "ProblemItem", "describe_problem", "make_problem_response", "problems"]
