@@ -1,6 +1,6 @@
 """What a route asks of whoever calls it, visible in its signature and in the OpenAPI document."""
 
-from typing import ClassVar, TypedDict, cast
+from typing import Annotated, ClassVar, TypedDict, cast
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
@@ -8,11 +8,30 @@ from fastapi.params import Security as SecurityParameter
 from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth.principals import Authenticator, Principal
-from app.auth.roles import Permission, weakest_role
+from app.auth.principals import Authenticator, Permission, Principal, weakest_role
 from app.errors import ForbiddenError, UnauthorizedError
 
-__all__ = ["AuthState", "IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "requires"]
+__all__ = [
+    "AuditReaderDep",
+    "AuthState",
+    "DecisionReaderDep",
+    "EraserDep",
+    "IdentifyFirst",
+    "InvalidTokenError",
+    "MissingTokenError",
+    "OperatorDep",
+    "OwnReadinessDep",
+    "Require",
+    "RulesEditorDep",
+    "RulesPublisherDep",
+    "RulesReaderDep",
+    "SettingsManagerDep",
+    "SimulatorDep",
+    "StatusReaderDep",
+    "UserManagerDep",
+    "UserReaderDep",
+    "requires",
+]
 
 _PRINCIPAL = "smartrouting.principal"
 """The key under which a request's scope holds who sent it; the lifespan state may be one for all requests."""
@@ -66,6 +85,21 @@ def requires(permission: Permission) -> SecurityParameter:
     """
     required: SecurityParameter = Security(Require(permission), scopes=[weakest_role(permission).value])
     return required
+
+
+AuditReaderDep = Annotated[Principal, requires(Permission.READ_AUDIT)]
+DecisionReaderDep = Annotated[Principal, requires(Permission.READ_DECISIONS)]
+EraserDep = Annotated[Principal, requires(Permission.ERASE_NUMBERS)]
+OperatorDep = Annotated[Principal, requires(Permission.OPERATE)]
+OwnReadinessDep = Annotated[Principal, requires(Permission.READ_OWN_READINESS)]
+RulesEditorDep = Annotated[Principal, requires(Permission.EDIT_RULES)]
+RulesPublisherDep = Annotated[Principal, requires(Permission.PUBLISH_RULES)]
+RulesReaderDep = Annotated[Principal, requires(Permission.READ_RULES)]
+SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
+SimulatorDep = Annotated[Principal, requires(Permission.SIMULATE)]
+StatusReaderDep = Annotated[Principal, requires(Permission.READ_STATUS)]
+UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
+UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
 
 
 class IdentifyFirst:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from app.auth.requirements import DecisionReaderDep
+from app.auth.access import DecisionReaderDep
 from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import ShownDecision
 from app.calls.deps import CallsDep, RevealDep

@@ -14,8 +14,7 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from app.auth.key_use import KeyUse
-from app.auth.webhook import Admitted, Refused, WebhookAccess
+from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics

@@ -6,7 +6,7 @@ from typing import Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import SettingsManagerDep, StatusReaderDep
+from app.auth.access import SettingsManagerDep, StatusReaderDep
 from app.configurator.authentication_mode import (
     STEPS,
     AuthenticationMode,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 
 from app.auth.issuer import IssuerError, IssuerMetadata, fetch_metadata, fetch_signing_keys
+from app.auth.oidc import Rejected, TokenJudge
 from app.auth.signing_keys import KeySetOptions, SigningKeys
-from app.auth.tokens import Rejected, TokenJudge
 from app.configurator.authentication_mode import CheckState, ModernSettings, PrerequisiteCheck
 from app.settings import require_https
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.auth.requirements import AuditReaderDep
+from app.auth.access import AuditReaderDep
 from app.operations.deps import OperationsDep
 from app.store.audit import AuditEntry
 from app.store.pages import Page

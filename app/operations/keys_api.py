@@ -6,9 +6,9 @@ from typing import Self
 from fastapi import APIRouter, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.auth.api_key_store import StoredKey
-from app.auth.requirements import SettingsManagerDep
-from app.auth.stored_keys import NewKey
+from app.auth.access import SettingsManagerDep
+from app.auth.api_keys import NewKey
+from app.auth.store import StoredKey
 from app.operations.deps import OperationsDep
 from app.settings import Role
 from app.web.paths import KeyId

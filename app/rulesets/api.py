@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.requirements import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
+from app.auth.access import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
 from app.routing.ruleset import read_ruleset
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.publish_limits import PublishLimits

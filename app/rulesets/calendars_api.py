@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.auth.requirements import RulesReaderDep
+from app.auth.access import RulesReaderDep
 from app.routing.calendars import Calendar
 from app.rulesets.calendar_preview import choose_calendar, preview
 from app.rulesets.deps import RulesetsDep

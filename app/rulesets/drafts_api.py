@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
-from app.auth.requirements import RulesEditorDep
+from app.auth.access import RulesEditorDep
 from app.errors import InvalidInputError
 from app.routing.ruleset import Ruleset
 from app.rulesets.deps import RulesetsDep

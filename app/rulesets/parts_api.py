@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import RulesEditorDep
+from app.auth.access import RulesEditorDep
 from app.routing.calendars import Calendar
 from app.routing.expectations import StoredTest
 from app.routing.ruleset import DestinationSpec, Rule

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import RulesEditorDep
+from app.auth.access import RulesEditorDep
 from app.calls.deps import RevealDep
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.drafts_api import answer

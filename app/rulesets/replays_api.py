@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import DecisionReaderDep, SimulatorDep
+from app.auth.access import DecisionReaderDep, SimulatorDep
 from app.calls.redaction import redact_trace
 from app.operations.job_store import Job, JobState
 from app.routing.trace import Trace

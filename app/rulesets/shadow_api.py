@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import RulesPublisherDep, RulesReaderDep
+from app.auth.access import RulesPublisherDep, RulesReaderDep
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.difference_counts import summarise
 from app.rulesets.schemas import write_diff

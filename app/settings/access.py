@@ -26,7 +26,8 @@ class WebhookSettings(Group):
     deadline_ms: int = Field(default=1500, ge=50, le=4900, description="Total time for one answer, in milliseconds.")
     max_body_bytes: int = Field(default=65536, ge=1024, le=1048576, description="Largest request body, in bytes.")
     retiring: dict[str, date] = Field(
-        default={}, description="Label of a key or Basic user -> the day it is to be removed; use near it raises an alert."
+        default={},
+        description="Label of a key or Basic user -> the day it is to be removed; use near it raises an alert.",
     )
 
     @field_validator("api_keys", "basic_users")

@@ -161,7 +161,9 @@ class CacheSettings(Group):
     stale_seconds: float = Field(
         default=86400, ge=0, le=604800, description="A caller younger than this is answered while it is asked anew."
     )
-    negative_seconds: float = Field(default=30, ge=0, le=3600, description="How long it is remembered that a number has no record.")
+    negative_seconds: float = Field(
+        default=30, ge=0, le=3600, description="How long a number without a record is remembered."
+    )
     size: int = Field(default=50000, ge=100, le=1000000, description="Numbers remembered.")
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, status
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.auth.requirements import UserManagerDep, UserReaderDep
+from app.auth.access import UserManagerDep, UserReaderDep
 from app.settings import Role
 from app.users.addresses import check_address
 from app.users.deps import UserIdDep, UsersDep

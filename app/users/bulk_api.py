@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import UserManagerDep
+from app.auth.access import UserManagerDep
 from app.operations.deps import OperationsDep
 from app.operations.job_store import Job
 from app.operations.jobs import JobRunner, Progress

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Request
 
+from app.auth.access import OwnReadinessDep
 from app.auth.principals import Identity
-from app.auth.requirements import OwnReadinessDep
 from app.errors import NotFoundError
 from app.users.components import UserComponents, UsersState
 from app.web.state import read_state

@@ -5,9 +5,8 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.auth.principals import PrincipalKind
-from app.auth.requirements import OwnReadinessDep
-from app.auth.roles import PERMISSIONS, Permission, Role
+from app.auth.access import OwnReadinessDep
+from app.auth.principals import PERMISSIONS, Permission, PrincipalKind, Role
 from app.users.deps import OwnIdentityDep, UsersDep
 from app.users.readiness import ItemGroup
 from app.users.schemas import ItemBody
