@@ -11,7 +11,7 @@ from app.auth.principals import Authenticator
 from app.auth.signing_keys import SigningKeys
 from app.bootstrap.foundation import Foundation
 from app.settings import AdminSettings
-from app.web.sign_in import SignIn
+from app.web.documentation import SignIn
 
 __all__ = ["make_authenticator", "make_sign_in", "open_signing_keys"]
 

@@ -14,9 +14,8 @@ from app.routing.callers import CallerStatus, Cause
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Outcome
 from app.store.pages import Page
-from app.web.paths import DecisionId
+from app.web.parameters import DecisionId, show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

@@ -17,10 +17,8 @@ from app.configurator.authentication_mode import (
 )
 from app.configurator.deps import ConfiguratorDep
 from app.settings import Role
-from app.web.paths import StepId
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, StepId, show_time, tag
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

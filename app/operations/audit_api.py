@@ -10,8 +10,8 @@ from app.auth.access import AuditReaderDep
 from app.operations.deps import OperationsDep
 from app.store.audit import AuditEntry
 from app.store.pages import Page
+from app.web.parameters import show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

@@ -9,9 +9,8 @@ from pydantic import BaseModel, Field, JsonValue
 from app.auth.access import UserManagerDep
 from app.operations.deps import OperationsDep
 from app.operations.job_store import Job, JobState
-from app.web.paths import JobId
+from app.web.parameters import JobId, show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["JobBody", "answer_started", "router"]
 

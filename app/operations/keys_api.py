@@ -11,9 +11,8 @@ from app.auth.api_keys import NewKey
 from app.auth.store import StoredKey
 from app.operations.deps import OperationsDep
 from app.settings import Role
-from app.web.paths import KeyId
+from app.web.parameters import KeyId, show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

@@ -21,8 +21,7 @@ from app.rulesets.schemas import (
     RevisionPage,
     RulesetBody,
 )
-from app.web.paths import RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, RulesetRef, tag
 from app.web.problems import problems
 
 __all__ = ["router"]

@@ -10,8 +10,8 @@ from app.auth.access import RulesReaderDep
 from app.routing.calendars import Calendar
 from app.rulesets.calendar_preview import choose_calendar, preview
 from app.rulesets.deps import RulesetsDep
+from app.web.parameters import AnyMoment, show_time
 from app.web.problems import problems
-from app.web.times import AnyMoment, show_time
 
 __all__ = ["router"]
 

@@ -12,8 +12,7 @@ from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.values import Draft
 from app.web.bodies import JsonBodyDep, describe_body
-from app.web.paths import RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, RulesetRef, tag
 from app.web.problems import problems
 
 __all__ = ["answer", "router"]

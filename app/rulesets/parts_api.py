@@ -15,8 +15,7 @@ from app.rulesets.drafts_api import answer
 from app.rulesets.edits import Edit
 from app.rulesets.schemas import RulesetBody
 from app.web.bodies import JsonBodyDep, describe_body
-from app.web.paths import RulesetRef
-from app.web.preconditions import IfMatchDep
+from app.web.parameters import IfMatchDep, RulesetRef
 from app.web.problems import problems
 
 __all__ = ["router"]

@@ -10,8 +10,7 @@ from app.calls.deps import RevealDep
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.drafts_api import answer
 from app.rulesets.schemas import RulesetBody
-from app.web.paths import DecisionId
-from app.web.preconditions import IfMatchDep
+from app.web.parameters import DecisionId, IfMatchDep
 from app.web.problems import problems
 
 __all__ = ["router"]

@@ -16,9 +16,8 @@ from app.rulesets.deps import RulesetsDep
 from app.rulesets.replay import ReplayPlan
 from app.rulesets.replays import ComparedCall, list_diffs
 from app.rulesets.schemas import write_diff
-from app.web.paths import DecisionId, JobId, RulesetRef
+from app.web.parameters import AnyMoment, DecisionId, JobId, RulesetRef, show_time
 from app.web.problems import problems
-from app.web.times import AnyMoment, show_time
 
 __all__ = ["router"]
 

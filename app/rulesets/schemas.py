@@ -13,8 +13,8 @@ from app.rulesets.publish_checks import PublishReport
 from app.rulesets.publishing import Published
 from app.rulesets.repository import FoundRuleset
 from app.rulesets.values import Draft, RevisionHead
+from app.web.parameters import show_time
 from app.web.problems import ProblemItem
-from app.web.times import show_time
 
 __all__ = [
     "ChangeBody",

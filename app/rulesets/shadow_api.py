@@ -11,10 +11,8 @@ from app.rulesets.deps import RulesetsDep
 from app.rulesets.difference_counts import summarise
 from app.rulesets.schemas import write_diff
 from app.rulesets.shadow_repository import VersionedMark
-from app.web.paths import RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, RulesetRef, show_time, tag
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 
