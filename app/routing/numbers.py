@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
-__all__ = ["NumberKind", "PhoneNumber", "make_number_reader", "mask", "read_number", "spell_number"]
+__all__ = ["NumberKind", "PhoneNumber", "make_number_reader", "read_number", "spell_number"]
 
 _NUMBERS_REMEMBERED = 20_000
 _WITHHELD_WORDS = frozenset(
@@ -122,16 +122,6 @@ def spell_number(e164: str, patterns: Sequence[str] = ()) -> tuple[str, ...]:
         _join_after_area(national),
     )
     return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))[:_MAX_SPELLINGS]
-
-
-def mask(number: str | None) -> str:
-    """Hide the middle of a number, or all of a short one, so that it may be logged: `+35850*****67`."""
-    if not number:
-        return ""
-    if len(number) <= _MAX_SHORT_NUMBER + 2:
-        return "*" * len(number)
-    kept = max(0, min(6, len(number) - 6))
-    return number[:kept] + "*" * (len(number) - kept - 2) + number[-2:]
 
 
 def _strip_address(text: str) -> str:

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from app.routing.numbers import mask
+from app.observability.redaction import redact_number
 from app.settings import Role
 from app.store.pages import Page
 from app.users.bulk import BulkOutcome, BulkResult
@@ -111,7 +111,7 @@ class UserBody(BaseModel):
             name=user.name,
             email=user.email,
             login=user.login,
-            mobile=mask(user.mobile) or None,
+            mobile=redact_number(user.mobile) or None,
             active=user.active,
             is_application=user.is_application,
             enreach_user_id=user.record.enreach_id,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.numbers import NumberKind, PhoneNumber, mask, read_number, spell_number
+from app.routing.numbers import NumberKind, PhoneNumber, read_number, spell_number
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,3 @@ def test_spellings_by_the_customers_own_patterns() -> None:
 def test_every_spelling_is_read_back(number: str, region: str) -> None:
     """What is searched for is what would be understood."""
     assert {read_number(spelling, region).e164 for spelling in spell_number(number)} == {number}
-
-
-@pytest.mark.parametrize(
-    ("number", "masked"),
-    [(None, ""), ("", ""), ("12345678", "********"), ("123456789", "123****89"), ("+358501234567", "+35850*****67")],
-)
-def test_mask(number: str | None, masked: str) -> None:
-    """The middle of a number is hidden, and all of a short one."""
-    assert mask(number) == masked
