@@ -35,7 +35,7 @@ _ENDS: Final = (".", "!", "?", "…")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong in what somebody sent, with its place and a way out."""
+    """One thing that is wrong in what was sent, with its place and what to do about it."""
 
     code: str
     """Machine word in kebab case, e.g. `unknown-fact`."""
@@ -91,7 +91,7 @@ class ConflictError(AppError):
 
 
 class PreconditionFailedError(AppError):
-    """Somebody else changed it since it was read (RFC 9110, section 15.5.13)."""
+    """It was changed since it was read (RFC 9110, section 15.5.13)."""
 
     status = 412
     code = "precondition-failed"
@@ -115,15 +115,16 @@ class BodyTooLargeError(AppError):
 
 
 class UnauthorizedError(AppError):
-    """Nobody we know: the credential is missing or wrong."""
+    """The credential is missing or wrong."""
 
     status = 401
     code = "unauthorized"
     title = "Unauthorized"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting"'}
 
 
 class ForbiddenError(AppError):
-    """Known, but not allowed to do this."""
+    """The credential is good, but does not allow this."""
 
     status = 403
     code = "forbidden"

@@ -1,4 +1,4 @@
-"""What a route asks of whoever calls it, visible in its signature and in the OpenAPI document."""
+"""What a route asks of its caller, visible in its signature and in the OpenAPI document."""
 
 from typing import Annotated, ClassVar, TypedDict, cast
 
@@ -47,11 +47,10 @@ class MissingTokenError(UnauthorizedError):
     """The request brought no bearer token."""
 
     code = "missing-token"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting"'}
 
 
 class InvalidTokenError(UnauthorizedError):
-    """The bearer token is nobody's, or no longer valid."""
+    """The bearer token is unknown, or no longer valid."""
 
     code = "invalid-token"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting", error="invalid_token"'}
@@ -103,18 +102,18 @@ UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
 
 
 class IdentifyFirst:
-    """Pure ASGI middleware that lets nobody unknown have a body read below a path.
+    """Pure ASGI middleware: below a path, no body is read for a sender who is not known.
 
     The framework reads a whole body and parses it before it asks a route what it requires.
     """
 
     def __init__(self, app: ASGIApp, *, prefix: str) -> None:
-        """Wrap `app`; the path `prefix` and all below it are only for those who are known."""
+        """Wrap `app`; the path `prefix` and all below it need a valid token."""
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection; whoever reads its body gets MissingTokenError and InvalidTokenError."""
+        """Handle one connection; reading its body raises MissingTokenError and InvalidTokenError."""
         if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
             await self._app(scope, receive, send)
             return

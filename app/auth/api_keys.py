@@ -43,7 +43,7 @@ class AuthenticatorSequence:
         self._authenticators = tuple(authenticators)
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Return the principal the first authenticator names, `None` when nobody knows the token."""
+        """Return the principal the first authenticator names, `None` when none knows the token."""
         for authenticator in self._authenticators:
             if principal := await authenticator.authenticate(token):
                 return principal

@@ -1,4 +1,4 @@
-"""Knows people and services by the access tokens of an OpenID Connect issuer, e.g. Entra ID or Keycloak.
+"""Knows users and services by the access tokens of an OpenID Connect issuer, e.g. Entra ID or Keycloak.
 
 Signature, issuer, audience and time are judged as RFC 7519, RFC 8725 and RFC 9068 say.
 """
@@ -34,7 +34,7 @@ class Rejected:
     """The token does not count."""
 
     reason: str
-    """For the log and for checks; a stranger is only told that the token is not accepted."""
+    """For the log and for checks; the sender is only told that the token is not accepted."""
 
 
 class TokenJudge:

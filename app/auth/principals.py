@@ -25,7 +25,7 @@ class Permission(StrEnum):
     READ_OWN_READINESS = "read-own-readiness"
     """See whether one's own user is set up for calls."""
     READ_DECISIONS = "read-decisions"
-    """See what calls were answered and why, with numbers masked."""
+    """See what calls were answered and why, with numbers redacted."""
     READ_RULES = "read-rules"
     READ_STATUS = "read-status"
     """See alerts, the state of the CRM connection and its cache."""
@@ -61,7 +61,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VOICE_API_USER: _PROGRAM,
     Role.VOICE_ADMIN_USER: frozenset(Permission),
 }
-"""Administrator guide, "Required User Roles & Privileges". A program is nobody's own user, so it has no readiness."""
+"""Administrator guide, "Required User Roles & Privileges". A program is no user, so it has no readiness."""
 
 
 def permits(role: Role, permission: Permission) -> bool:
@@ -85,7 +85,7 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What an access token says about the person who brought it; nothing of it is shown again."""
+    """What an access token says about its holder; nothing of it is shown again."""
 
     object_ids: tuple[str, ...] = ()
     """GUIDs that may be the object id in Entra ID."""
@@ -96,14 +96,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody, or some program, we know."""
+    """A user or a program that proved who it is."""
 
     name: str
     """The label of the key or the subject of the token: what an audit record says, never a secret."""
     role: Role
     kind: PrincipalKind
     identity: Identity | None = field(default=None, compare=False)
-    """What a token says about the person, to find their user in Dynamics; `None` for keys, which are nobody's."""
+    """What a token says about its holder, to find their user in Dynamics; `None` for keys."""
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the principal's role includes the permission."""
@@ -114,4 +114,4 @@ class Authenticator(Protocol):
     """Turns a bearer token into the principal it belongs to."""
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Return whose token it is; `None` when it is nobody's, so that the next authenticator may try."""
+        """Return whose token it is; `None` for an unknown one, so that the next authenticator may try."""

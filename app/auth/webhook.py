@@ -47,9 +47,9 @@ class Refused:
 class WebhookAccess:
     """Admits or refuses a webhook request by network and credential, in a few microseconds and without I/O.
 
-    The network is judged first, so that a stranger learns nothing about credentials. Of several credentials in one
-    request one valid one is enough: whoever holds it is entitled, and a proxy that adds its own `Authorization`
-    must not cost a call its answer. The first valid one gives the label.
+    The network is judged first, so that a sender from elsewhere learns nothing about credentials. Of several
+    credentials in one request one valid one is enough: its holder is entitled, and a proxy that adds its own
+    `Authorization` must not cost a call its answer. The first valid one gives the label.
     """
 
     def __init__(self, settings: WebhookSettings) -> None:

@@ -100,7 +100,7 @@ class Metrics:
     def __init__(self, *, version: str, deadline_ms: int) -> None:
         """Make the metrics; one bucket of the histograms ends exactly at the deadline."""
         self.answers = 0
-        """Calls answered since the start, for whoever compares."""
+        """Calls answered since the start, for alert rules."""
         self.late_answers = 0
         """Those of them that were answered after the deadline."""
         registry = self._registry = CollectorRegistry()
@@ -128,7 +128,7 @@ class Metrics:
         self._decisions = _Children(
             Counter(
                 "smartrouting_decisions",
-                "Calls answered, by what was decided, who the caller was, and why nobody knows if nobody does.",
+                "Calls answered, by what was decided, who the caller was, and why the caller is not known.",
                 ["outcome", "caller_status", "cause"],
                 registry=registry,
             )
@@ -146,7 +146,7 @@ class Metrics:
         )
 
     def record_decision(self, *, outcome: str, caller_status: str, cause: str | None, seconds: float) -> None:
-        """Count one answered call and its time; `cause` says why nobody knows the caller."""
+        """Count one answered call and its time; `cause` says why the caller is not known."""
         self._durations[(outcome,)].observe(seconds)
         self._decisions[outcome, caller_status, cause or "none"].inc()
         self.answers += 1

@@ -1,4 +1,4 @@
-"""Hides phone numbers and secrets: in what is logged, in errors, and from whoever may not see them.
+"""Hides phone numbers and secrets: in what is logged, in errors, and in what a role may not see.
 
 Code that knows a value to be a number calls `redact_number`, to an identifier `redact_identifier`. Everything that is
 logged goes through `redact_entry` besides, which catches what slipped through, above all the text of other libraries.

@@ -148,7 +148,7 @@ def enter_request(scope: Scope) -> RequestInfo:
 
 
 def name_answer(info: RequestInfo, send: Send) -> Send:
-    """Make the answer of somebody else carry the name of the request."""
+    """Make an answer that is sent elsewhere carry the name of the request."""
     return _Exchange(info, send).send
 
 

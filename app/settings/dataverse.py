@@ -113,7 +113,7 @@ class AmbiguityPolicy(StrEnum):
     ALL = "all"
     """Only when every one of them is a VIP."""
     UNKNOWN = "unknown"
-    """Nobody guesses: `caller.vip` is unknown."""
+    """No guess: `caller.vip` is unknown."""
 
 
 class PhoneSettings(Group):

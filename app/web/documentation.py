@@ -35,7 +35,7 @@ _HEADERS: Final = {
 
 
 class SignIn:
-    """How Swagger UI signs a person in: authorization code with PKCE (RFC 7636) at the issuer of the settings.
+    """How Swagger UI signs a user in: authorization code with PKCE (RFC 7636) at the issuer of the settings.
 
     The issuer's endpoints are known once its discovery document was read; until then OpenAPI names that document.
     """
@@ -94,7 +94,7 @@ def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), s
     """Serve the documentation of `app`, which must have been made with `docs_url=None, redoc_url=None`.
 
     The OpenAPI document at `/openapi.json` is completed with error bodies, roles and `models` on the way. With
-    `sign_in` people can sign in there at their issuer; the pages may speak to no other host.
+    `sign_in` users can sign in there at their issuer; the pages may speak to no other host.
     """
     complete_openapi(app, models=models, describe_sign_in=None if sign_in is None else sign_in.describe_scheme)
     folder = resources.files("app.web").joinpath("static")
@@ -108,7 +108,7 @@ def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), s
 
 
 async def _lead_to_documentation() -> Response:
-    """Send whoever opens the address in a browser on; relatively, as a proxy may serve us below another path."""
+    """Lead a browser that opens the bare address on; relatively, as a proxy may serve us below another path."""
     headers = {"Content-Security-Policy": _write_policy(None), **_HEADERS}
     return Response(status_code=307, headers=headers | {"Location": "docs"})
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, InvalidInputError, UnauthorizedError
+from app.errors import AppError, InvalidInputError
 from app.web.problems import make_error_response, make_problem_response
 from app.web.validation import list_findings
 
@@ -23,7 +23,6 @@ _BODYLESS = frozenset({204, 205, 304})
 _UNREADABLE = (UnicodeDecodeError, RecursionError)
 """Why the framework could not read a body as JSON, besides finding that it is none."""
 _UNEXPECTED = "Something went wrong here; the log of the service tells more under the instance's identifier."
-_BEARER = 'Bearer realm="smartrouting"'
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -35,7 +34,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class FailureBoundary:
-    """Pure ASGI middleware that turns what nobody expected into a 500 without internals, logged once.
+    """Pure ASGI middleware that turns an unexpected exception into a 500 without internals, logged once.
 
     It sits inside the request middleware, so that log line and answer carry the request's identifier. When the answer
     has begun it cannot be changed: the connection ends unfinished, which the client notices.
@@ -64,20 +63,14 @@ class FailureBoundary:
             # The outermost boundary: beyond it the server would log values and answer in plain text.
             log.error("http.failed", exc_info=error, answer_started=started)  # noqa: TRY400 - given explicitly
             if not started:
-                failure = AppError(
-                    "Something went wrong here; the log of the service tells more under the instance's identifier."
-                )
-                await make_error_response(scope, failure)(scope, receive, send)
+                await make_error_response(scope, AppError(_UNEXPECTED))(scope, receive, send)
 
 
 async def _answer_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - registered for it; Starlette's type is wider
     if error.status >= AppError.status:
         log.error("http.failed", code=error.code, exc_info=error)
-    response = make_error_response(request.scope, error)
-    if error.status == UnauthorizedError.status:
-        response.headers.setdefault("WWW-Authenticate", _BEARER)
-    return response
+    return make_error_response(request.scope, error)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:

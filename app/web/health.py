@@ -19,7 +19,7 @@ State = Literal["ok", "degraded", "down"]
 Exposition = Callable[[], tuple[bytes, str]]
 """Writes every metric, and names the media type."""
 _TIMEOUT = 3.0
-"""Seconds a dependency has to answer; whoever asks is waiting."""
+"""Seconds a dependency has to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ async def show_readiness() -> Sign:
 
 @router.get("/health/dependencies", summary="How are the systems it leans on?")
 async def show_dependencies(health: HealthDep) -> Dependencies:
-    """Ask Dataverse, the database and the journal now. For people and alarms, not for probes."""
+    """Ask Dataverse, the database and the journal now. For administrators and alerts, not for probes."""
     found = await health.inspect()
     return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in found])
 

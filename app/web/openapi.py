@@ -47,7 +47,7 @@ TAGS = [
     },
     {"name": "Access", "description": "Keys, sign-in, your own readiness, and the audit of what administrators did."},
     {"name": "Jobs", "description": "Work on many users, and how far it is."},
-    {"name": "Operations", "description": "Alarms, fire drills, credentials of the webhook, and personal data."},
+    {"name": "Operations", "description": "Alerts, fire drills, credentials of the webhook, and personal data."},
     {"name": "Probes", "description": "For monitoring; needs no key."},
 ]
 """The groups in the order of Swagger UI."""
