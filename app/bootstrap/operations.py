@@ -28,7 +28,7 @@ from app.operations.jobs import JobRunner
 from app.operations.retention import Purge, Retention
 from app.operations.signed_hooks import HookMessage
 from app.operations.silence import SilenceWatch
-from app.routing.hours import OpeningHours
+from app.routing.calendars import OpeningHours
 from app.routing.numbers import make_number_reader
 from app.store.leader import Leadership
 

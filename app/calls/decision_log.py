@@ -12,8 +12,7 @@ from app.calls.redaction import redact_facts, redact_identifier, redact_number, 
 from app.calls.store import DecisionStore
 from app.errors import AppError, NotFoundError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import decode_facts
 from app.routing.numbers import mask
 from app.routing.ruleset import read_ruleset

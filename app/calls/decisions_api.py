@@ -11,8 +11,7 @@ from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import ShownDecision
 from app.calls.deps import CallsDep, RevealDep
 from app.routing.callers import CallerStatus, Cause
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.store.pages import Page
 from app.web.paths import DecisionId
 from app.web.problems import problems

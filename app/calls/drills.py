@@ -14,7 +14,7 @@ from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call, read_call
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.numbers import PhoneNumber
 from app.store.record_line import read_line, write_line

@@ -16,8 +16,7 @@ from app.observability.call_lines import CallLine
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, mask
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision

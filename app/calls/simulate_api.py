@@ -11,7 +11,7 @@ from app.auth.requirements import SimulatorDep
 from app.calls.deps import CallsDep
 from app.calls.simulation import Question
 from app.errors import InvalidInputError
-from app.routing.expectations import CallerStub
+from app.routing.ruleset import CallerStub
 from app.web.problems import problems
 
 __all__ = ["router"]

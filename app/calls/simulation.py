@@ -11,15 +11,13 @@ import orjson
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
 from app.errors import InvalidInputError
-from app.routing.callers import Caller, CallerStatus
+from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.expectations import CallerStub
 from app.routing.facts import encode_facts
-from app.routing.matches import Selection
 from app.routing.numbers import NumberKind, PhoneNumber
 from app.routing.rule_tests import make_caller
-from app.routing.ruleset import read_ruleset
+from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 
 __all__ = ["Question", "Simulation"]

@@ -12,7 +12,7 @@ import structlog
 from app.calls.route_call import DecisionSink
 from app.observability.requests import find_request
 from app.observability.tracing import TraceContext
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 
 __all__ = ["ExportCall", "TracedLog", "open_spans"]
 

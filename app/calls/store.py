@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, upda
 from app.calls.decision_erasure import erase_called, erase_caller
 from app.calls.decision_filter import DecisionFilter
 from app.routing.callers import CallerStatus, Cause
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database
 from app.store.pages import Page, cut_page
 from app.store.tables import decisions

@@ -17,7 +17,7 @@ from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
-from app.routing.expectations import CallerStub
+from app.routing.ruleset import CallerStub
 from app.rulesets.publication import read_ruleset_file
 from app.settings import RulesSettings, Settings, read_settings
 

@@ -8,7 +8,7 @@ from app.dataverse.columns import RequiredColumn, list_required_columns
 from app.dataverse.errors import DataverseError, RecordNotFoundError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.dataverse.role_check import check_roles
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.settings import DataverseSettings, DirectoryKind, VipSettings, VoiceSettings
 from app.settings.check_results import CheckResult
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.settings import DataverseSettings, VipSettings
 from app.settings.group import PREFIX
 

@@ -9,7 +9,7 @@ from cachetools import TTLCache
 
 from app.dataverse.errors import BadQueryError
 from app.dataverse.queries import SearchPlan
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 
 __all__ = ["Refusals"]
 

@@ -14,8 +14,7 @@ from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source
 from app.directory.memory import CallerMemory, Entry
 from app.directory.single_flight import Flight, SingleFlight
 from app.directory.snapshots import Snapshots
-from app.routing.callers import Cause
-from app.routing.matches import Selection
+from app.routing.callers import Cause, Selection
 
 __all__ = ["CachedDirectory", "DirectoryStatistics"]
 

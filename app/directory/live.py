@@ -7,8 +7,7 @@ import structlog
 
 from app.dataverse.errors import DataverseError
 from app.directory.lookup import Answer, Outage
-from app.routing.callers import Caller
-from app.routing.matches import LookUp, Selection
+from app.routing.callers import Caller, LookUp, Selection
 
 __all__ = ["Identify", "LiveDirectory", "Organisation"]
 

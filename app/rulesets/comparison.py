@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from app.routing.callers import Cause
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue, Unknown, complete_facts, decode_facts
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile, encode_decision

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.observability.redaction import redact_text
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.rulesets.comparison import Comparer, Comparison, can_compare
 from app.rulesets.effects import Names, name_differences
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.requirements import RulesEditorDep
 from app.routing.calendars import Calendar
-from app.routing.expectations import StoredTest
-from app.routing.ruleset import DestinationSpec, Rule
+from app.routing.rule import Rule
+from app.routing.ruleset import DestinationSpec, StoredTest
 from app.rulesets import edits
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.drafts_api import answer

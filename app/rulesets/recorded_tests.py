@@ -8,9 +8,9 @@ from app.calls.decision_erasure import ERASED
 from app.calls.store import DecisionStore
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.expectations import Expectation
+from app.routing.decisions import DecisionRecord
 from app.routing.registry import find_fact
+from app.routing.ruleset import Expectation
 from app.rulesets.drafting import Drafting
 from app.rulesets.edits import put_test
 from app.rulesets.loading import load_rules

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.calls.decision_filter import DecisionFilter
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.rulesets.comparison import Comparer
 from app.rulesets.difference_counts import DifferenceCounts
 

@@ -11,7 +11,7 @@ from app.calls.store import DecisionStore
 from app.errors import AppError, ConflictError, NotFoundError
 from app.operations.job_store import Job, JobState, JobStore
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile

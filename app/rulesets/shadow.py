@@ -10,7 +10,7 @@ import structlog
 
 from app.calls.route_call import DecisionSink
 from app.errors import AppError, NotFoundError
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.wire import ResponseProfile
 from app.rulesets.comparison import Comparer
 from app.rulesets.difference_counts import DifferenceCounts

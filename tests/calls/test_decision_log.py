@@ -17,8 +17,7 @@ from app.calls.redaction import HIDDEN, redact_facts, redact_identifier, redact_
 from app.calls.store import DecisionStore
 from app.errors import NotFoundError
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.facts import FactValue, encode_facts
 from app.rulesets.store import RulesetStore
 from app.store.audit import AuditStore

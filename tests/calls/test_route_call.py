@@ -17,7 +17,7 @@ from app.calls.route_call import Answered, Arrival, RouteCall
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.numbers import read_number
 from app.routing.wire import ResponseProfile
 from app.rulesets.store import RulesetStore

@@ -9,11 +9,10 @@ import pytest
 
 from app.calls.simulation import Question, Simulation
 from app.errors import InvalidInputError
-from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
-from app.routing.expectations import CallerStub
-from app.routing.matches import Selection
 from app.routing.numbers import read_number
+from app.routing.ruleset import CallerStub
 from app.routing.wire import ResponseProfile
 from tests.routing.examples import NOW, make_document, make_rules
 

@@ -7,8 +7,7 @@ from typing import Self
 from app.directory.assembly import build_directory
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import Answer, Outage
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
 __all__ = [
     "ANNA",

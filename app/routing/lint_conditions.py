@@ -1,15 +1,23 @@
-"""Comparisons that cannot be meant: members of a family that do not exist, values of another type than the fact's."""
+"""Conditions that cannot be meant: facts that do not exist, values of another type than the fact's, contradictions."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from app.errors import Finding
 from app.routing.calls import Scalar
-from app.routing.condition import ORDERED, TEXTUAL, Leaf, Operator
+from app.routing.evaluation import compile_predicate, list_members
 from app.routing.registry import FactSource, FactSpec, FactType, suggest
+from app.routing.rule import ORDERED, TEXTUAL, AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule, list_leaves
 from app.routing.ruleset import Ruleset
 
-__all__ = ["KnownColumns", "find_leaf_faults", "find_unknown_member"]
+__all__ = [
+    "KnownColumns",
+    "can_be_met",
+    "find_condition_faults",
+    "find_unknown_member",
+    "list_conjunction",
+]
 
 KnownColumns = Mapping[str, Collection[str]]
 """Logical names of the columns that exist, by table: `contact` and `account`."""
@@ -29,15 +37,17 @@ _DEMANDS = {
 }
 
 
-def find_leaf_faults(
-    leaf: Leaf, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+def find_condition_faults(
+    rule: Rule, pointer: str, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
-    """Find what is wrong with one comparison by itself."""
-    yield from find_unknown_member(leaf.fact, f"{pointer}/fact", rule, ruleset, known_columns)
-    yield from _find_wrong_types(leaf, leaf.spec, pointer, rule)
-    yield from _find_wrong_range(leaf, leaf.spec, pointer, rule)
-    yield from _find_wrong_number(leaf, pointer, rule)
-    yield from _find_known(leaf, leaf.spec, pointer, rule, ruleset)
+    """Find what is wrong with the condition of a rule, which is at the pointer."""
+    for place, leaf in list_leaves(rule.when, pointer):
+        yield from find_unknown_member(leaf.fact, f"{place}/fact", rule.id, ruleset, known_columns)
+        yield from _find_wrong_types(leaf, leaf.spec, place, rule.id)
+        yield from _find_wrong_range(leaf, leaf.spec, place, rule.id)
+        yield from _find_wrong_number(leaf, place, rule.id)
+        yield from _find_known(leaf, leaf.spec, place, rule.id, ruleset)
+    yield from _find_contradictions(rule, pointer)
 
 
 def find_unknown_member(
@@ -155,3 +165,62 @@ def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ru
     if spec.source in _ALWAYS_KNOWN or leaf.fact == "caller.status" or told:
         message, hint = f"{leaf.fact} is never unknown", 'for "has no value" put `exists` into `not`'
         yield Finding(code="never-unknown", pointer=pointer, message=message, hint=hint, rule=rule, severity="warning")
+
+
+def _find_contradictions(rule: Rule, pointer: str) -> Iterator[Finding]:
+    """Find, in any conjunction, comparisons of one fact that no value can meet together."""
+    for place, leaves in _list_conjunctions(rule.when, pointer):
+        by_fact: dict[str, list[Leaf]] = {}
+        for leaf in leaves:
+            by_fact.setdefault(leaf.fact, []).append(leaf)
+        for fact, group in by_fact.items():
+            if len(group) > 1 and not can_be_met(group):
+                message, hint = f"no value of {fact} meets all its conditions", "use `any`, or `in`, for alternatives"
+                yield Finding(code="contradiction", pointer=place, message=message, hint=hint, rule=rule.id)
+    for place, part in list_conjunction(rule.when, pointer):
+        if isinstance(part, AnyOf) and not part.parts:
+            message, hint = "an `any` without parts is never true", "add a condition"
+            yield Finding(code="contradiction", pointer=place, message=message, hint=hint, rule=rule.id)
+
+
+def list_conjunction(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Condition]]:
+    """List the parts that must all be true, with their pointers; conjunctions within conjunctions are taken apart."""
+    if isinstance(condition, AllOf):
+        for index, part in enumerate(condition.parts):
+            yield from list_conjunction(part, f"{pointer}/all/{index}")
+    else:
+        yield pointer, condition
+
+
+def _list_conjunctions(condition: Condition, pointer: str) -> Iterator[tuple[str, list[Leaf]]]:
+    parts = list(list_conjunction(condition, pointer))
+    yield pointer, [part for _, part in parts if isinstance(part, Leaf)]
+    for place, part in parts:
+        if isinstance(part, NotOf):
+            yield from _list_conjunctions(part.part, f"{place}/not")
+        elif isinstance(part, AnyOf):
+            for index, alternative in enumerate(part.parts):
+                yield from _list_conjunctions(alternative, f"{place}/any/{index}")
+
+
+def can_be_met(leaves: Sequence[Leaf]) -> bool:
+    """Tell whether some value meets all these comparisons of one fact; true when that cannot be told."""
+    known = [leaf for leaf in leaves if leaf.op is not Operator.IS_UNKNOWN]
+    if len(known) != len(leaves):
+        return not known
+    candidates = _list_candidates(known)
+    predicates = [compile_predicate(leaf) for leaf in known]
+    return candidates is None or any(all(predicate(value) for predicate in predicates) for value in candidates)
+
+
+def _list_candidates(leaves: Sequence[Leaf]) -> Sequence[object] | None:
+    """List values such that, if none of them meets the conditions, none does; `None` when that cannot be told."""
+    for leaf in leaves:
+        if leaf.op in {Operator.IS, Operator.IN}:
+            return list_members(leaf)
+    bounds = [value for leaf in leaves if leaf.op in ORDERED for value in list_members(leaf)]
+    numbers = sorted(value for value in bounds if isinstance(value, int | float))
+    if not numbers or len(numbers) != len(bounds):
+        return None
+    between = [(low + high) / 2 for low, high in pairwise(numbers)]
+    return [numbers[0] - 1, *numbers, *between, numbers[-1] + 1]
