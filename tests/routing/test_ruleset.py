@@ -1,6 +1,7 @@
 """Reading ruleset files: what is good is kept, what is bad is named with its place."""
 
 import json
+from math import inf
 from pathlib import Path
 
 import pytest
