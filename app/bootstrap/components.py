@@ -15,8 +15,7 @@ from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
 from app.bootstrap.upstreams import Upstreams, open_http
-from app.calls.components import CallsState, open_calls
-from app.calls.spans import TracedLog, open_spans
+from app.calls.components import CallsState, open_calls, open_spans
 from app.configurator.authentication_mode import AuthenticationModes
 from app.configurator.components import ConfiguratorComponents, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
@@ -66,7 +65,6 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, profile, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    decision_log = ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow)
     export = open_spans(stack)
     background = await _open_background(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
@@ -107,12 +105,13 @@ async def open_components(
             load_shedding=foundation.load_shedding,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
-            decision_log=decision_log if export is None else TracedLog(decision_log=decision_log, export=export),
+            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
             metrics=foundation.metrics,
+            export=export,
             clock=clock,
         ),
         operations=make_operations(foundation, jobs),

@@ -8,8 +8,7 @@ from sqlalchemy import event
 
 from app.auth.api_key_store import ApiKeyStore
 from app.auth.key_use_store import KeyUseStore
-from app.calls.call_times import CallTimes
-from app.calls.store import DecisionStore
+from app.calls.store import CallTimes, DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.alert_store import AlertStore
 from app.operations.job_store import JobStore

@@ -1,36 +1,39 @@
 """The components that serve calls, and what administrators see of them."""
 
+import asyncio
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TypedDict
+
+import structlog
 
 from app.auth.key_use import KeyUse
 from app.auth.webhook import WebhookAccess
 from app.calls.decision_log import DecisionLog, Revisions
-from app.calls.drills import DrillCallers, DrillLog, FireDrill
-from app.calls.loop_guard import LoopGuard
-from app.calls.route_call import Arrival, DecisionSink, LiveRuleset, RouteCall
+from app.calls.drills import FireDrill
+from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.calls.simulation import Simulation
 from app.calls.store import DecisionStore
-from app.calls.webhook import Webhook
+from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.observability.call_lines import open_call_log
-from app.observability.identifiers import new_id
 from app.observability.metrics import Metrics
-from app.routing.calls import Call
 from app.routing.numbers import make_number_reader
 from app.routing.wire import ResponseProfile
 from app.settings import Settings
 from app.store.audit import AuditStore
 
-__all__ = ["CallComponents", "CallsState", "open_calls"]
+__all__ = ["CallComponents", "CallsState", "open_calls", "open_spans"]
+
+log = structlog.get_logger()
 
 _MAX_REDIRECTS = 5
 """How often one call may come back from another place before it stays where it is."""
-_DRILL_RESERVE = 0.05
-"""Seconds of a drill's deadline kept back, as for a real call that is alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,36 +66,16 @@ def open_calls(
     audit: AuditStore,
     key_use: KeyUse,
     metrics: Metrics,
+    export: ExportCall | None,
     clock: Callable[[], float],
 ) -> CallComponents:
-    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills."""
+    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
+
+    `export` exports the spans of calls (`open_spans`).
+    """
     read_number = make_number_reader(settings.phone.default_region)
     call_log = open_call_log(settings.log.level, settings.log.format)
     deadline = settings.webhook.deadline_ms / 1000
-    drill_guard = LoopGuard(most=1, monotonic=time.monotonic)
-
-    async def drill(call: Call, callers: DrillCallers, log: DrillLog, who: str) -> object:
-        route_call = RouteCall(
-            directory=callers,
-            live_ruleset=live_ruleset,
-            profile=profile,
-            decision_log=log,
-            loop_guard=drill_guard,
-            call_log=call_log,
-            monotonic=time.monotonic,
-        )
-        started, drill_id = time.monotonic(), new_id()
-        arrival = Arrival(
-            id=drill_id,
-            request_id=drill_id,
-            trace_id=drill_id.replace("-", ""),
-            credential=who,
-            at=clock(),
-            started=started,
-            until=started + deadline - min(_DRILL_RESERVE, deadline / 5),
-        )
-        return await route_call(call, arrival)
-
     return CallComponents(
         webhook=Webhook(
             access=WebhookAccess(settings.webhook),
@@ -111,6 +94,7 @@ def open_calls(
             no_change_status=profile.no_change_status,
             deadline=deadline,
             max_body_bytes=settings.webhook.max_body_bytes,
+            export=export,
             clock=clock,
             monotonic=time.monotonic,
         ),
@@ -123,5 +107,41 @@ def open_calls(
             clock=clock,
             monotonic=time.monotonic,
         ),
-        fire_drill=FireDrill(decide=drill, decision_log=drill_log, live_ruleset=live_ruleset, read_number=read_number),
+        fire_drill=FireDrill(
+            decision_log=drill_log,
+            live_ruleset=live_ruleset,
+            profile=profile,
+            call_log=call_log,
+            read_number=read_number,
+            deadline=deadline,
+            clock=clock,
+            monotonic=time.monotonic,
+        ),
     )
+
+
+def open_spans(stack: AsyncExitStack) -> ExportCall | None:
+    """Return what exports the spans of a call, or `None` when nobody collects them; `stack` ends it.
+
+    The variables are those of the process: the SDK reads them itself.
+    """
+    if not _find_collector(os.environ):
+        return None
+    try:
+        # Imported here because it takes a tenth of a second and is not there without the extra.
+        from app.observability.spans import CallSpans  # noqa: PLC0415
+    except ImportError:
+        log.warning("spans.not_exported", reason="an OTLP endpoint is set, but the extra otel is not installed")
+        return None
+    spans = CallSpans(version=metadata.version("smartrouting"))
+    stack.push_async_callback(asyncio.to_thread, spans.close)
+    return spans.export
+
+
+def _find_collector(environment: Mapping[str, str]) -> bool:
+    """Tell whether an endpoint is named and neither the SDK nor its spans are switched off."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
+        return False
+    return any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("TRACES_ENDPOINT", "ENDPOINT"))

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.calls.decision_filter import DecisionFilter
 from app.calls.redaction import redact_facts, redact_identifier, redact_number, redact_trace
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.errors import AppError, NotFoundError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import Decision, DecisionRecord, Outcome

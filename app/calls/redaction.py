@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.calls.decision_erasure import ERASED
+from app.calls.erasure import ERASED
 from app.routing.numbers import mask
 
 __all__ = ["HIDDEN", "redact_facts", "redact_identifier", "redact_number", "redact_trace"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.calls.decision_erasure import ERASED
+from app.calls.erasure import ERASED
 from app.calls.store import DecisionStore
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.requirements import RulesEditorDep
-from app.calls.deps import RevealDep
+from app.calls.api import RevealDep
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.drafts_api import answer
 from app.rulesets.schemas import RulesetBody

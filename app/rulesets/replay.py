@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.calls.decision_filter import DecisionFilter
+from app.calls.store import DecisionFilter
 from app.routing.decisions import DecisionRecord
 from app.rulesets.comparison import Comparer
 from app.rulesets.difference_counts import DifferenceCounts

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.calls.loop_guard import LoopGuard
+from app.calls.route_call import LoopGuard
 from app.routing.calls import Call
 from app.routing.decisions import Decision, Destination, DestinationKind, Outcome
 from app.routing.numbers import NumberKind, PhoneNumber

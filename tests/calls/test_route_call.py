@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.calls.loop_guard import LoopGuard
-from app.calls.route_call import Answered, Arrival, RouteCall
+from app.calls.route_call import Answered, Arrival, LoopGuard, RouteCall
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.compiled import CompiledRuleset

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
