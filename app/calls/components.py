@@ -85,7 +85,7 @@ def open_calls(
                 live_ruleset=live_ruleset,
                 profile=profile,
                 decision_log=decision_log,
-                loop_guard=LoopGuard(most=_MAX_REDIRECTS, monotonic=time.monotonic),
+                loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
             ),

@@ -141,7 +141,7 @@ class FireDrill:
             live_ruleset=self._live_ruleset,
             profile=self._profile,
             decision_log=log,
-            loop_guard=LoopGuard(most=1, monotonic=self._monotonic),
+            loop_guard=LoopGuard(max_redirects=1, monotonic=self._monotonic),
             call_log=self._call_log,
             monotonic=self._monotonic,
         )

@@ -69,6 +69,6 @@ def _redact(fact: str, value: object) -> object:
     if value is None or isinstance(value, bool | Mapping):
         return value
     if fact in _NUMBERS or fact in _IDENTIFIERS:
-        conceal = redact_number if fact in _NUMBERS else redact_identifier
-        return [conceal(str(item)) for item in value] if isinstance(value, list) else conceal(str(value))
+        hide = redact_number if fact in _NUMBERS else redact_identifier
+        return [hide(str(item)) for item in value] if isinstance(value, list) else hide(str(value))
     return HIDDEN if fact in _NAMES or fact.startswith(_FAMILIES) else value

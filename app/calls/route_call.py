@@ -103,9 +103,9 @@ class LoopGuard:
     same queue asking again is a repetition and no hop. A call without an id cannot be followed and is never held back.
     """
 
-    def __init__(self, *, most: int, monotonic: Callable[[], float]) -> None:
-        """`most` is how many hops one call may make, at least 1."""
-        self._most = most
+    def __init__(self, *, max_redirects: int, monotonic: Callable[[], float]) -> None:
+        """`max_redirects` is how often one call may come back from another place, at least once."""
+        self._max_redirects = max_redirects
         self._last: TTLCache[str, tuple[str | None, int]] = TTLCache(_CALLS_KEPT, _CALL_SECONDS, timer=monotonic)
 
     def limit(self, call: Call, decision: Decision) -> tuple[Decision, int]:
@@ -117,7 +117,7 @@ class LoopGuard:
         hops = 0 if before is None else before[1] + (before[0] != place)
         if before is None or before[0] != place:
             self._last[call.call_id] = (place, hops)
-        if hops <= self._most:
+        if hops <= self._max_redirects:
             return decision, hops
         reason = f"redirect loop: this call was redirected {hops} times already"
         return Decision(outcome=Outcome.NO_CHANGE, rule=decision.rule, reason=reason), hops

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from app.errors import Finding
 from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
-from app.routing.lint_conditions import KnownColumns, find_condition_faults, find_unknown_member
+from app.routing.lint_conditions import KnownColumns, fault, find_condition_faults, find_unknown_member
 from app.routing.lint_order import find_shadowed
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import find_loops, report_loop
@@ -71,24 +71,17 @@ def _find_action_faults(
     """Find fields the wire has no key for, fields that are not sent, and agents that are none."""
     for name in FIELDS:
         if _is_set(rule.then, name) and name not in profile.fields:
-            yield Finding(
-                code="no-wire-key",
-                pointer=f"{pointer}/{name}",
-                message=f"{name} has no wire key in the response profile, so it would never be sent",
-                hint=f"ask Enreach for the key and set SMARTROUTING_RESPONSE__FIELDS for {name}, or leave it out",
-                rule=rule.id,
-            )
+            message = f"{name} has no wire key in the response profile, so it would never be sent"
+            hint = f"ask Enreach for the key and set SMARTROUTING_RESPONSE__FIELDS for {name}, or leave it out"
+            yield fault(rule.id, "no-wire-key", f"{pointer}/{name}", message, hint)
     lost = (*FIELDS, "on_fail") if rule.then.no_change else ("on_fail",) if rule.then.disconnect else ()
     for name in lost:
         if _is_set(rule.then, name):
-            yield Finding(
-                code="lost-field",
-                pointer=f"{pointer}/{name}",
-                message=f"{name} is not sent without a redirect",
-                hint="redirect to the queue the call is in, to keep it there",
-                rule=rule.id,
-                severity="warning",
+            message, hint = (
+                f"{name} is not sent without a redirect",
+                "redirect to the call's own queue to keep it there",
             )
+            yield fault(rule.id, "lost-field", f"{pointer}/{name}", message, hint, severity="warning")
     for place, fact in _list_agents(rule.then, pointer):
         yield from find_unknown_member(fact, place, rule.id, ruleset, known_columns)
         yield from _find_no_agent(fact, place, rule.id)
@@ -112,21 +105,32 @@ def _find_no_agent(fact: str, pointer: str, rule: str) -> Iterator[Finding]:
     if spec is not None and not spec.agent:
         agents = [name for name, known in FACTS.items() if known.agent]
         families = [f"{prefix}<name>" for prefix, known in FAMILIES.items() if known.agent]
-        message, hint = f"{fact} holds no Enreach user id", f"these can: {', '.join([*agents, *families])}"
-        yield Finding(code="no-agent-fact", pointer=pointer, message=message, hint=hint, rule=rule)
+        yield fault(
+            rule,
+            "no-agent-fact",
+            pointer,
+            f"{fact} holds no Enreach user id",
+            f"these can: {', '.join([*agents, *families])}",
+        )
 
 
 def _find_limit_faults(rule: Rule, pointer: str, now: float | None) -> Iterator[Finding]:
     """Find a validity that is empty or past, and a share of nobody."""
     start, end = rule.valid_from, rule.valid_until
     if start is not None and end is not None and start >= end:
-        message, hint = "the rule is valid until before it is valid from", "swap the two"
-        yield Finding(code="empty-validity", pointer=f"{pointer}/valid_until", message=message, hint=hint, rule=rule.id)
+        yield fault(
+            rule.id,
+            "empty-validity",
+            f"{pointer}/valid_until",
+            "the rule is valid until before it is valid from",
+            "swap the two",
+        )
     elif end is not None and now is not None and end.timestamp() <= now:
         message, hint = "the rule is no longer valid", "remove it, or move `valid_until`"
-        yield _warn("expired", f"{pointer}/valid_until", message, hint, rule.id)
+        yield fault(rule.id, "expired", f"{pointer}/valid_until", message, hint, severity="warning")
     if rule.share == 0:
-        yield _warn("no-share", f"{pointer}/share", "a share of 0 is nobody's", "disable the rule instead", rule.id)
+        message, hint = "a share of 0 is nobody's", "disable the rule instead"
+        yield fault(rule.id, "no-share", f"{pointer}/share", message, hint, severity="warning")
 
 
 def _find_test_name_faults(ruleset: Ruleset) -> Iterator[Finding]:
@@ -136,31 +140,23 @@ def _find_test_name_faults(ruleset: Ruleset) -> Iterator[Finding]:
     for index, test in enumerate(ruleset.tests):
         first = seen.setdefault(test.name, index)
         if first != index:
-            pointer = join_pointer("tests", index, "name")
-            yield _warn("duplicate-test", pointer, f"test {first} has this name too", "use another name", None)
+            pointer, message = join_pointer("tests", index, "name"), f"test {first} has this name too"
+            yield fault(None, "duplicate-test", pointer, message, "use another name", severity="warning")
         expected = test.expect.rule
         if expected is not None and expected not in rules:
             pointer, message = join_pointer("tests", index, "expect", "rule"), f'no rule has the id "{expected}"'
-            yield Finding(code="unknown-rule", pointer=pointer, message=message, hint=suggest(expected, rules))
+            yield fault(None, "unknown-rule", pointer, message, suggest(expected, rules))
 
 
 def _find_failing_tests(ruleset: Ruleset, region: str) -> Iterator[Finding]:
     """Find tests that come out otherwise than expected, and tests whose call goes round between queues."""
     rules = {None, *(rule.id for rule in ruleset.rules)}
     for result in run_tests(ruleset, region=region):
+        pointer = join_pointer("tests", result.position)
         # One that expects a rule that does not exist has its own finding.
         if not result.passed and ruleset.tests[result.position].expect.rule in rules:
             outcome = describe_decision(result.decision)
-            yield Finding(
-                code="failing-test",
-                pointer=join_pointer("tests", result.position),
-                message=f'test "{result.name}" came out as {outcome}: {"; ".join(result.mismatches)}',
-                hint=result.explanation,
-                rule=result.decision.rule,
-            )
+            message = f'test "{result.name}" came out as {outcome}: {"; ".join(result.mismatches)}'
+            yield fault(result.decision.rule, "failing-test", pointer, message, result.explanation)
         if result.loop:
-            yield report_loop(result.loop, join_pointer("tests", result.position), f'the call of test "{result.name}"')
-
-
-def _warn(code: str, pointer: str, message: str, hint: str, rule: str | None) -> Finding:
-    return Finding(code=code, pointer=pointer, message=message, hint=hint, rule=rule, severity="warning")
+            yield report_loop(result.loop, pointer, f'the call of test "{result.name}"')

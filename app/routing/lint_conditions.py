@@ -14,6 +14,7 @@ from app.routing.ruleset import Ruleset
 __all__ = [
     "KnownColumns",
     "can_be_met",
+    "fault",
     "find_condition_faults",
     "find_unknown_member",
     "list_conjunction",
@@ -37,6 +38,11 @@ _DEMANDS = {
 }
 
 
+def fault(rule: str | None, code: str, pointer: str, message: str, hint: str, *, severity: str = "error") -> Finding:
+    """Make the finding of something that is wrong with a rule, or with a test (`None`)."""
+    return Finding(code=code, pointer=pointer, message=message, hint=hint, rule=rule, severity=severity)
+
+
 def find_condition_faults(
     rule: Rule, pointer: str, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
@@ -58,18 +64,34 @@ def find_unknown_member(
         if fact.startswith(prefix) and known_columns is not None and table in known_columns:
             column, columns = fact.removeprefix(prefix), known_columns[table]
             if column not in columns:
-                message, hint = f'table {table} has no column "{column}"', suggest(column, columns)
-                yield Finding(code="unknown-column", pointer=pointer, message=message, hint=hint, rule=rule)
+                yield fault(
+                    rule, "unknown-column", pointer, f'table {table} has no column "{column}"', suggest(column, columns)
+                )
     if fact.startswith(_PARAMETERS) and not fact.removeprefix(_PARAMETERS).startswith("DYN_"):
-        message, hint = "call parameters have names that start with DYN_", "write it as the queue sends it"
-        yield Finding(code="unknown-parameter", pointer=pointer, message=message, hint=hint, rule=rule)
+        yield fault(
+            rule,
+            "unknown-parameter",
+            pointer,
+            "call parameters have names that start with DYN_",
+            "write it as the queue sends it",
+        )
     if fact.startswith(_CALENDARS) and fact.removeprefix(_CALENDARS) not in ruleset.calendars:
         name = fact.removeprefix(_CALENDARS)
-        message, hint = f'no calendar is called "{name}"', suggest(name, ruleset.calendars) or "add it to `calendars`"
-        yield Finding(code="unknown-calendar", pointer=pointer, message=message, hint=hint, rule=rule)
+        yield fault(
+            rule,
+            "unknown-calendar",
+            pointer,
+            f'no calendar is called "{name}"',
+            suggest(name, ruleset.calendars) or "add it to `calendars`",
+        )
     if fact == "time.open" and ruleset.main_calendar is None:
-        message, hint = "no calendar is the default, so this is never known", "set `default_calendar`"
-        yield Finding(code="unknown-calendar", pointer=pointer, message=message, hint=hint, rule=rule)
+        yield fault(
+            rule,
+            "unknown-calendar",
+            pointer,
+            "no calendar is the default, so this is never known",
+            "set `default_calendar`",
+        )
 
 
 def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
@@ -79,15 +101,12 @@ def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
 
 
 def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
-    def fault(message: str, hint: str, place: str = "value") -> Finding:
-        return Finding(code="wrong-type", pointer=f"{pointer}/{place}", message=message, hint=hint, rule=rule)
-
-    values = _list_values(leaf)
+    values, place = _list_values(leaf), f"{pointer}/value"
     if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
-        yield fault(f"`{leaf.op}` compares texts only", "use another operator", "op")
+        yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` compares texts only", "use another operator")
         return
     if leaf.op in ORDERED and (spec.type is FactType.BOOLEAN or any(isinstance(value, bool) for value in values)):
-        yield fault(f"`{leaf.op}` needs something that has an order", "use `is`", "op")
+        yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` needs something that has an order", "use `is`")
         return
     if spec.type is FactType.ANY:
         yield from _find_wrong_parameter(leaf, values, pointer, rule)
@@ -95,12 +114,13 @@ def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> It
     kind, words = _DEMANDS[spec.type]
     for value in values:
         if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-            yield fault(f"{leaf.fact} is compared with {words}, not with {value!r}", _say_otherwise(value, spec))
+            message = f"{leaf.fact} is compared with {words}, not with {value!r}"
+            yield fault(rule, "wrong-type", place, message, _say_otherwise(value, spec))
         elif spec.type is FactType.TIME and leaf.op not in TEXTUAL and not _TIME_OF_DAY.fullmatch(str(value)):
-            yield fault(f'"{value}" is no time of day', "write it like 08:30")
+            yield fault(rule, "wrong-type", place, f'"{value}" is no time of day', "write it like 08:30")
         elif spec.values and leaf.op not in TEXTUAL and str(value).strip().casefold() not in spec.values:
             hint = suggest(str(value), spec.values) or f"it is one of {', '.join(spec.values)}"
-            yield fault(f'{leaf.fact} is never "{value}"', hint)
+            yield fault(rule, "wrong-type", place, f'{leaf.fact} is never "{value}"', hint)
 
 
 def _are_texts(values: tuple[Scalar, ...]) -> bool:
@@ -115,14 +135,8 @@ def _say_otherwise(value: Scalar, spec: FactSpec) -> str:
 
 def _find_wrong_parameter(leaf: Leaf, values: tuple[Scalar, ...], pointer: str, rule: str) -> Iterator[Finding]:
     if leaf.fact.startswith(_PARAMETERS) and any(not isinstance(value, str) for value in values):
-        yield Finding(
-            code="wrong-type",
-            pointer=f"{pointer}/value",
-            message="queues send parameters as texts, and a text never equals a number",
-            hint="write the value in quotes",
-            rule=rule,
-            severity="warning",
-        )
+        message = "queues send parameters as texts, and a text never equals a number"
+        yield fault(rule, "wrong-type", f"{pointer}/value", message, "write the value in quotes", severity="warning")
 
 
 def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
@@ -132,11 +146,17 @@ def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> It
     numbers = isinstance(low, int | float) and isinstance(high, int | float) and low > high
     texts = isinstance(low, str) and isinstance(high, str) and low.casefold() > high.casefold()
     if numbers or (texts and spec.type is not FactType.TIME):
-        message, hint = "no value lies between these two", "put the lower one first"
-        yield Finding(code="empty-range", pointer=f"{pointer}/value", message=message, hint=hint, rule=rule)
+        yield fault(
+            rule, "empty-range", f"{pointer}/value", "no value lies between these two", "put the lower one first"
+        )
     if isinstance(low, str) is not isinstance(high, str):
-        message, hint = "a text and a number have no order", "write both as texts or both as numbers"
-        yield Finding(code="wrong-type", pointer=f"{pointer}/value", message=message, hint=hint, rule=rule)
+        yield fault(
+            rule,
+            "wrong-type",
+            f"{pointer}/value",
+            "a text and a number have no order",
+            "write both as texts or both as numbers",
+        )
 
 
 def _find_wrong_number(leaf: Leaf, pointer: str, rule: str) -> Iterator[Finding]:
@@ -145,14 +165,9 @@ def _find_wrong_number(leaf: Leaf, pointer: str, rule: str) -> Iterator[Finding]
     pattern = _START if leaf.op is Operator.STARTS_WITH else _NUMBER
     for value in _list_values(leaf):
         if isinstance(value, str) and not pattern.fullmatch(value.strip()):
-            yield Finding(
-                code="not-e164",
-                pointer=f"{pointer}/value",
-                message=f'calls never come with a number written like "{value}"',
-                hint="write it in E.164: +, country code, number, no spaces; short numbers as they are",
-                rule=rule,
-                severity="warning",
-            )
+            message = f'calls never come with a number written like "{value}"'
+            hint = "write it in E.164: +, country code, number, no spaces; short numbers as they are"
+            yield fault(rule, "not-e164", f"{pointer}/value", message, hint, severity="warning")
 
 
 def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
@@ -164,7 +179,7 @@ def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ru
     )
     if spec.source in _ALWAYS_KNOWN or leaf.fact == "caller.status" or told:
         message, hint = f"{leaf.fact} is never unknown", 'for "has no value" put `exists` into `not`'
-        yield Finding(code="never-unknown", pointer=pointer, message=message, hint=hint, rule=rule, severity="warning")
+        yield fault(rule, "never-unknown", pointer, message, hint, severity="warning")
 
 
 def _find_contradictions(rule: Rule, pointer: str) -> Iterator[Finding]:
@@ -175,12 +190,16 @@ def _find_contradictions(rule: Rule, pointer: str) -> Iterator[Finding]:
             by_fact.setdefault(leaf.fact, []).append(leaf)
         for fact, group in by_fact.items():
             if len(group) > 1 and not can_be_met(group):
-                message, hint = f"no value of {fact} meets all its conditions", "use `any`, or `in`, for alternatives"
-                yield Finding(code="contradiction", pointer=place, message=message, hint=hint, rule=rule.id)
+                yield fault(
+                    rule.id,
+                    "contradiction",
+                    place,
+                    f"no value of {fact} meets all its conditions",
+                    "use `any`, or `in`, for alternatives",
+                )
     for place, part in list_conjunction(rule.when, pointer):
         if isinstance(part, AnyOf) and not part.parts:
-            message, hint = "an `any` without parts is never true", "add a condition"
-            yield Finding(code="contradiction", pointer=place, message=message, hint=hint, rule=rule.id)
+            yield fault(rule.id, "contradiction", place, "an `any` without parts is never true", "add a condition")
 
 
 def list_conjunction(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Condition]]:

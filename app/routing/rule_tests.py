@@ -89,23 +89,18 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
     if stub.status is CallerStatus.UNAVAILABLE:
         detail = stub.detail or "the CRM did not answer"
         return Caller(status=stub.status, cause=stub.cause or Cause.TIMEOUT, detail=detail)
-    selection = compiled.selection
-    return Caller(
-        status=stub.status,
-        kind=stub.kind,
-        id=stub.id,
-        name=stub.name,
-        vip=stub.vip,
-        vip_reason=stub.vip_reason,
-        owner_agent=stub.owner_agent,
-        owner_agent_cause=stub.owner_agent_cause,
-        matches=int(stub.status in _FOUND) if stub.matches is None else stub.matches,
-        open_cases=0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
-        open_cases_cause=stub.open_cases_cause,
-        columns=_fill(stub.columns, selection.contact_columns),
-        account=_describe_account(stub.account, selection.account_columns),
-        as_of=now - stub.age_seconds,
-    )
+    selection, said = compiled.selection, dict(stub)
+    age = said.pop("age_seconds")
+    changes = {
+        "cause": None,
+        "detail": "",
+        "matches": int(stub.status in _FOUND) if stub.matches is None else stub.matches,
+        "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
+        "columns": _fill(stub.columns, selection.contact_columns),
+        "account": _describe_account(stub.account, selection.account_columns),
+        "as_of": now - age,
+    }
+    return Caller(**said | changes)
 
 
 def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:

@@ -51,7 +51,7 @@ class NearMiss:
     """The condition, in the ruleset."""
     cause: str | None
     """Why its fact was unknown; `None` when it was known."""
-    sentence: str
+    explanation: str
     """For people, free of names and numbers."""
 
 
@@ -89,7 +89,7 @@ class Trace:
             "decision": decision_document(self.decision),
             "rules": [self._write_rule(trace) for trace in self.rules],
             "near_misses": [
-                {"rule": miss.rule, "pointer": miss.pointer, "cause": miss.cause, "sentence": miss.sentence}
+                {"rule": miss.rule, "pointer": miss.pointer, "cause": miss.cause, "sentence": miss.explanation}
                 for miss in self.near_misses
             ],
         }
@@ -104,7 +104,7 @@ class Trace:
             rule=trace.rule.rule.id,
             pointer=check.pointer,
             cause=actual.cause.value if isinstance(actual, Unknown) else None,
-            sentence=f'"{trace.rule.rule.label}" would have matched, but {self._explain(trace, culprits[0])}.',
+            explanation=f'"{trace.rule.rule.label}" would have matched, but {self._explain(trace, culprits[0])}.',
         )
 
     def _explain(self, trace: RuleTrace, index: int) -> str:

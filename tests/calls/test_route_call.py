@@ -95,7 +95,7 @@ async def route(
         live_ruleset=FixedRules(rules),
         profile=ResponseProfile(),
         decision_log=records,
-        loop_guard=LoopGuard(most=5, monotonic=lambda: 0.0),
+        loop_guard=LoopGuard(max_redirects=5, monotonic=lambda: 0.0),
         call_log=lambda _line: None,
         monotonic=lambda: 50.0,
     )

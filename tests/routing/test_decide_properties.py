@@ -93,4 +93,4 @@ def test_near_misses_are_one_condition_away(rules: list[dict[str, object]], fact
         assert trace.position is None or place < trace.position
         assert trace.rules[place].verdict != TRUE
         assert miss.pointer.startswith(f"/rules/{place}/")
-        assert miss.sentence.startswith(f'"{miss.rule}" would have matched, but ')
+        assert miss.explanation.startswith(f'"{miss.rule}" would have matched, but ')
