@@ -228,25 +228,34 @@ async def test_publish_is_live_in_another_process(tmp_path: Path) -> None:
 
 
 async def test_loop_between_queues_is_refused(tmp_path: Path) -> None:
-    """Two rules that send a call to and fro between queues keep a draft back, until one queue is said not to ask."""
+    """Rules that may send a call to and fro between queues warn; a stored test whose call goes round keeps a draft back."""
     queues = {name: {"kind": "queue", "id": f"id-{name}", "label": name.title()} for name in ("a", "b")}
     rules = [
         make_rule("to-b", {"fact": "call.queue_id", "op": "is", "value": "id-a"}, redirect="b"),
         make_rule("to-a", {"fact": "call.queue_id", "op": "is", "value": "id-b"}, redirect="a"),
     ]
+    test = {
+        "name": "from A",
+        "call": {"anum": "+358501234567", "extradata": {"CurrQueueId": "id-a"}},
+        "expect": {"rule": "to-b"},
+    }
     async with open_service(tmp_path) as service:
         desk = Desk(service)
         draft = await desk.draft({"destinations": queues, "rules": rules})
-
         rehearsed = (await desk.publish(draft, None, dry_run=True)).json()["gates"]
-        refused = await desk.publish(draft, None)
-        draft = await desk.change("PUT", draft, "/destinations/b", {**queues["b"], "webhook": False})
-        accepted = await desk.publish(draft, None)
+        tested = await desk.draft({"destinations": queues, "rules": rules, "tests": [test]})
+        refused = await desk.publish(tested, None)
+        tested = await desk.change("PUT", tested, "/destinations/b", {**queues["b"], "webhook": False})
+        accepted = await desk.publish(tested, None)
 
-        [finding] = refused.json()["errors"]
-        assert (finding["code"], finding["pointer"]) == ("redirect-loop", "/rules/0/then/redirect")
-        assert finding["detail"] == 'The same call goes in a circle, A -> B -> A, by the rules "to-b", "to-a".'
-        assert (rehearsed["publishable"], rehearsed["findings"]) == (False, [finding])
+        way = 'A -> B -> A, by the rules "to-b", "to-a".'
+        [warning] = rehearsed["findings"]
+        [error] = [found for found in refused.json()["errors"] if found["severity"] == "error"]
+        assert (rehearsed["publishable"], warning["severity"]) == (True, "warning")
+        assert (warning["code"], warning["pointer"]) == ("redirect-loop", "/rules/0/then/redirect")
+        assert warning["detail"] == f"The same call can go in a circle, {way}"
+        assert (error["code"], error["pointer"]) == ("redirect-loop", "/tests/0")
+        assert error["detail"] == f'The call of test "from A" goes in a circle, {way}'
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:smartrouting:problem:publish-refused")
         assert (accepted.status_code, accepted.json()["gates"]["findings"]) == (200, [])
 
