@@ -16,8 +16,7 @@ from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls, open_spans
-from app.configurator.authentication_mode import AuthenticationModes
-from app.configurator.components import ConfiguratorComponents, ConfiguratorState
+from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
 from app.operations.background import Background
 from app.operations.components import OperationsState
@@ -25,7 +24,7 @@ from app.operations.jobs import JobRunner
 from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
-from app.rulesets.shadow import ShadowedLog
+from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.confirmations import EVERYBODY, Confirmation
 from app.store.errors import StoreError
@@ -41,7 +40,6 @@ log = structlog.get_logger()
 _ALERT_SECONDS = 5.0
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
-_SILENT_REPLAY_SECONDS = 30.0
 _RETENTION_HOUR = 3
 """UTC; nobody calls, and the database is not busy."""
 
@@ -79,20 +77,17 @@ async def open_components(
     rulesets = open_rulesets(
         store=stores.rulesets,
         decisions=stores.decisions,
-        jobs=stores.jobs,
+        jobs=jobs,
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
-        shadow_repository=foundation.shadow_repository,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
         region=settings.phone.default_region,
         clock=clock,
     )
-    stack.push_async_callback(rulesets.replays.aclose)
-    background.repeat("replays", rulesets.replays.give_up_silent, every=_SILENT_REPLAY_SECONDS)
     return State(
         authenticator=make_authenticator(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
@@ -102,7 +97,6 @@ async def open_components(
             settings=settings,
             profile=profile,
             directory=foundation.directory,
-            load_shedding=foundation.load_shedding,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
@@ -126,14 +120,12 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        configurator=ConfiguratorComponents(
-            authentication_modes=AuthenticationModes(
-                documents=stores.documents,
-                confirmations=stores.confirmations,
-                audit=stores.audit,
-                checker=IssuerCheck(http=issuer_http),
-                clock=clock,
-            )
+        authentication_modes=AuthenticationModes(
+            documents=stores.documents,
+            confirmations=stores.confirmations,
+            audit=stores.audit,
+            checker=IssuerCheck(http=issuer_http),
+            clock=clock,
         ),
     )
 

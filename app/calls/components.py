@@ -20,7 +20,6 @@ from app.calls.simulation import Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
-from app.directory.load_shedding import LoadShedding
 from app.observability.call_lines import open_call_log
 from app.observability.metrics import Metrics
 from app.routing.numbers import make_number_reader
@@ -57,7 +56,6 @@ def open_calls(
     settings: Settings,
     profile: ResponseProfile,
     directory: CachedDirectory,
-    load_shedding: LoadShedding,
     live_ruleset: LiveRuleset,
     revisions: Revisions,
     decision_log: DecisionSink,
@@ -81,7 +79,7 @@ def open_calls(
             access=WebhookAccess(settings.webhook),
             key_use=key_use,
             route_call=RouteCall(
-                directory=load_shedding,
+                directory=directory,
                 live_ruleset=live_ruleset,
                 profile=profile,
                 decision_log=decision_log,
