@@ -24,13 +24,7 @@ from app.calls.webhook_route import PATH, make_webhook_router
 from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
-from app.operations.alerts_api import router as alerts_router
-from app.operations.audit_api import router as audit_router
-from app.operations.callers_api import router as callers_router
-from app.operations.credentials_api import router as credentials_router
-from app.operations.erasures_api import router as erasures_router
-from app.operations.jobs_api import router as jobs_router
-from app.operations.keys_api import router as keys_router
+from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import router as rulesets_router
 from app.rulesets.calendars_api import router as calendars_router
@@ -62,11 +56,8 @@ _ROUTERS = (
     health_router,
     decisions_router,
     simulate_router,
-    alerts_router,
+    operations_router,
     drills_router,
-    callers_router,
-    erasures_router,
-    credentials_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,
@@ -77,10 +68,7 @@ _ROUTERS = (
     users_router,
     many_users_router,
     me_router,
-    jobs_router,
-    keys_router,
     authentication_router,
-    audit_router,
 )
 
 

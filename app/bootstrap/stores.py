@@ -11,8 +11,7 @@ from app.auth.key_use_store import KeyUseStore
 from app.calls.call_times import CallTimes
 from app.calls.store import DecisionStore
 from app.directory.store import CallerSnapshotStore
-from app.operations.alert_store import AlertStore
-from app.operations.job_store import JobStore
+from app.operations.store import AlertStore, JobStore
 from app.rulesets.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings

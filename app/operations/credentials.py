@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from app.operations.alert_rule import FiringAlert
+from app.operations.alert_rules import FiringAlert
 
 __all__ = ["Credential", "CredentialKind", "Credentials"]
 

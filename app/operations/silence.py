@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from app.calls.redaction import redact_identifier
-from app.operations.alert_rule import FiringAlert
+from app.operations.alert_rules import FiringAlert
 
 __all__ = ["QueueTimes", "SilenceWatch"]
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.enreach.client import EnreachClient
-from app.operations.job_store import JobStore
+from app.operations.store import JobStore
 from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.drafting import Drafting

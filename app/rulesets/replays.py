@@ -9,7 +9,7 @@ import structlog
 
 from app.calls.store import DecisionStore
 from app.errors import AppError, ConflictError, NotFoundError
-from app.operations.job_store import Job, JobState, JobStore
+from app.operations.store import Job, JobState, JobStore
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decision_record import DecisionRecord
 from app.routing.ruleset import Ruleset
@@ -31,8 +31,6 @@ log = structlog.get_logger()
 _KIND = "replay"
 _MAX_AT_ONCE = 4
 _POLL_SECONDS = 0.25
-_SILENT_SECONDS = 60.0
-"""A running job gives a sign of life twice a second; one that does not for so long has lost its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class Replays:
 
     async def list_recent(self, *, limit: int) -> list[Job]:
         """List replays, the newest first."""
-        return await self._jobs.list_recent(limit=limit, kinds={_KIND})
+        return await self._jobs.list_recent(limit=limit, kind=_KIND)
 
     async def cancel(self, job_id: str) -> Job:
         """Ask a running replay to stop; what it found so far stays. Raises NotFoundError and ConflictError."""
@@ -133,11 +131,6 @@ class Replays:
             None if before is None else Comparer(before, self._profile).trace(record),
             Comparer(rules, self._profile).trace(record),
         )
-
-    async def give_up_silent(self) -> None:
-        """Mark replays as failed whose process has died."""
-        now = self._clock()
-        await self._jobs.fail_silent(before=now - _SILENT_SECONDS, now=now, kinds={_KIND})
 
     async def aclose(self) -> None:
         """Stop every replay of this process."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.requirements import DecisionReaderDep, SimulatorDep
 from app.calls.redaction import redact_trace
-from app.operations.job_store import Job, JobState
+from app.operations.store import Job, JobState
 from app.routing.trace import Trace
 from app.rulesets.deps import RulesetsDep
 from app.rulesets.replay import ReplayPlan

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Body, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.requirements import UserManagerDep
-from app.operations.deps import OperationsDep
-from app.operations.job_store import Job
+from app.operations.api import OperationsDep, answer_started
 from app.operations.jobs import JobRunner, Progress
-from app.operations.jobs_api import JobBody, answer_started
+from app.operations.schemas import JobBody
+from app.operations.store import Job
 from app.users.api import DisableBody, EnableBody
 from app.users.bulk import MAX_ROWS, BulkAction, BulkRow, BulkUsers, read_csv
 from app.users.deps import UsersDep
