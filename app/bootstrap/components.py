@@ -27,9 +27,9 @@ from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.shadow import ShadowedLog
 from app.settings import Settings
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.database import Leadership
 from app.store.errors import StoreError
-from app.store.leader import Leadership
+from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.web.health_api import WebState

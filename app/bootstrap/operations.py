@@ -28,7 +28,7 @@ from app.operations.signed_hooks import HookMessage
 from app.operations.silence import SilenceWatch
 from app.routing.hours import OpeningHours
 from app.routing.numbers import make_number_reader
-from app.store.leader import Leadership
+from app.store.database import Leadership
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 

@@ -16,9 +16,8 @@ from app.rulesets.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore
-from app.store.confirmations import ConfirmationStore
 from app.store.database import Database, open_database
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 from app.store.upgrade import upgrade
 from app.users.store import EnreachIdStore
 

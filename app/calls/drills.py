@@ -17,7 +17,7 @@ from app.routing.calls import Call, read_call
 from app.routing.decision_record import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.numbers import PhoneNumber
-from app.store.record_line import read_line, write_line
+from app.store.journal_segment import read_line, write_line
 
 __all__ = ["Decide", "Drill", "DrillCallers", "DrillLog", "DrillScenario", "FireDrill"]
 

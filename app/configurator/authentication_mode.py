@@ -7,8 +7,7 @@ from typing import Protocol
 
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
-from app.store.confirmations import Confirmation, ConfirmationStore
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import Confirmation, ConfirmationStore, SettingsDocumentStore
 
 __all__ = [
     "STEPS",

@@ -8,8 +8,8 @@ from app.dataverse.client import DataverseClient
 from app.errors import InvalidInputError
 from app.settings import VoiceSettings
 from app.store.audit import AuditStore
-from app.store.confirmations import EVERYBODY, Confirmation, ConfirmationStore
 from app.store.pages import Page
+from app.store.settings_documents import EVERYBODY, Confirmation, ConfirmationStore
 from app.users.enreach_users import EnreachUsers
 from app.users.memberships import read_memberships
 from app.users.pairs import ask_both
