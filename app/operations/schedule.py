@@ -1,7 +1,7 @@
 """The work beside calls: loops, work every few seconds, and work at times of the day.
 
 Seconds are counted by the monotonic clock, so that setting the machine's clock stops nothing; times of the day come
-from APScheduler's cron triggers (decision record 0012).
+from APScheduler's cron triggers (decision record 0013).
 """
 
 import asyncio
