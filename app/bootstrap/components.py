@@ -15,7 +15,8 @@ from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
 from app.bootstrap.upstreams import Upstreams, open_http
-from app.calls.components import CallsState, open_calls, open_spans
+from app.calls.components import CallsState, open_calls
+from app.calls.spans import open_spans
 from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
 from app.operations.background import Background
@@ -31,7 +32,7 @@ from app.store.errors import StoreError
 from app.store.leader import Leadership
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health_api import WebState
+from app.web.health import WebState
 
 __all__ = ["State", "open_components"]
 

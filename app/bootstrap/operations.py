@@ -8,7 +8,7 @@ from datetime import datetime
 
 import anyio.to_thread
 
-from app.auth.stored_keys import KeyAdministration
+from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
 from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
 from app.operations.alert_list import AlertList

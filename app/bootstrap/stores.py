@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from app.auth.api_key_store import ApiKeyStore
-from app.auth.key_use_store import KeyUseStore
+from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.alert_store import AlertStore

@@ -9,9 +9,8 @@ from fastapi.security import APIKeyHeader, HTTPBasic
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from app.auth.principals import Principal
-from app.auth.requirements import DecisionReaderDep, OperatorDep, SimulatorDep
-from app.auth.roles import Permission, Role
+from app.auth.access import DecisionReaderDep, OperatorDep, SimulatorDep
+from app.auth.principals import Permission, Principal, Role
 from app.calls.components import CallComponents, CallsState
 from app.calls.schemas import (
     CALL_EXAMPLES,
@@ -26,7 +25,7 @@ from app.calls.schemas import (
     SimulationResult,
 )
 from app.errors import ForbiddenError, InvalidInputError
-from app.web.paths import DecisionId
+from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
 

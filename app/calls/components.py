@@ -1,18 +1,11 @@
 """The components that serve calls, and what administrators see of them."""
 
-import asyncio
-import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TypedDict
 
-import structlog
-
-from app.auth.key_use import KeyUse
-from app.auth.webhook import WebhookAccess
+from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
@@ -27,9 +20,7 @@ from app.routing.wire import ResponseProfile
 from app.settings import Settings
 from app.store.audit import AuditStore
 
-__all__ = ["CallComponents", "CallsState", "open_calls", "open_spans"]
-
-log = structlog.get_logger()
+__all__ = ["CallComponents", "CallsState", "open_calls"]
 
 _MAX_REDIRECTS = 5
 """How often one call may come back from another place before it stays where it is."""
@@ -69,7 +60,7 @@ def open_calls(
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
-    `export` exports the spans of calls (`open_spans`).
+    `export` exports the spans of calls (`app.calls.spans`).
     """
     read_number = make_number_reader(settings.phone.default_region)
     call_log = open_call_log(settings.log.level, settings.log.format)
@@ -116,30 +107,3 @@ def open_calls(
             monotonic=time.monotonic,
         ),
     )
-
-
-def open_spans(stack: AsyncExitStack) -> ExportCall | None:
-    """Return what exports the spans of a call, or `None` when nobody collects them; `stack` ends it.
-
-    The variables are those of the process: the SDK reads them itself.
-    """
-    if not _find_collector(os.environ):
-        return None
-    try:
-        # Imported here because it takes a tenth of a second and is not there without the extra.
-        from app.observability.spans import CallSpans  # noqa: PLC0415
-    except ImportError:
-        log.warning("spans.not_exported", reason="an OTLP endpoint is set, but the extra otel is not installed")
-        return None
-    spans = CallSpans(version=metadata.version("smartrouting"))
-    stack.push_async_callback(asyncio.to_thread, spans.close)
-    return spans.export
-
-
-def _find_collector(environment: Mapping[str, str]) -> bool:
-    """Tell whether an endpoint is named and neither the SDK nor its spans are switched off."""
-    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return False
-    if environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
-        return False
-    return any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("TRACES_ENDPOINT", "ENDPOINT"))

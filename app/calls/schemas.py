@@ -14,7 +14,7 @@ from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.ruleset import CallerStub
 from app.store.pages import Page
-from app.web.times import show_time
+from app.web.parameters import show_time
 
 __all__ = [
     "CALL_EXAMPLES",

@@ -13,19 +13,17 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from app.auth.key_use import KeyUse
-from app.auth.webhook import Admitted, Refused, WebhookAccess
+from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
-from app.observability.requests import RequestInfo, enter_request, name_answer
-from app.observability.tracing import TraceContext
+from app.observability.requests import RequestInfo, TraceContext, enter_request, name_answer
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.numbers import PhoneNumber
 from app.web.problems import make_problem_response
 
-__all__ = ["WHOLE_BODY", "ExportCall", "Webhook"]
+__all__ = ["ExportCall", "Webhook"]
 
 log = structlog.get_logger()
 
@@ -33,8 +31,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 ExportCall = Callable[[DecisionRecord, TraceContext, float], None]
 """Exports the spans of a call, whose record took so many milliseconds."""
 
-WHOLE_BODY: Final = "smartrouting.whole_body"
-"""Extension of the ASGI scope by which a server says that the whole body has arrived."""
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_DIGITS: Final = 18
 """Of a size that is worth reading as a number."""
@@ -133,8 +129,6 @@ class Webhook:
     async def _receive_body(self, scope: Scope, receive: Receive, until: float) -> bytes:
         """Receive the body within limits of size and time; one that is here already needs no timer."""
         _refuse_announced_size(scope["headers"], self._max_body_bytes)
-        if WHOLE_BODY in scope.get("extensions", ()):
-            return await _read_body(receive, self._max_body_bytes)
         try:
             async with asyncio.timeout_at(until):
                 return await _read_body(receive, self._max_body_bytes)
