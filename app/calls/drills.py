@@ -20,7 +20,7 @@ from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.numbers import PhoneNumber
 from app.routing.wire import ResponseProfile
-from app.store.record_line import read_line, write_line
+from app.store.journal_segment import read_line, write_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
 
