@@ -95,6 +95,7 @@ def open_calls(
             directory=directory,
             live_ruleset=live_ruleset,
             profile=profile,
+            audit=audit,
             read_number=read_number,
             clock=clock,
             monotonic=time.monotonic,
