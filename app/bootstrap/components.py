@@ -108,6 +108,7 @@ async def open_components(
             key_use=foundation.key_use,
             metrics=foundation.metrics,
             export=export,
+            find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
         operations=make_operations(foundation, jobs),

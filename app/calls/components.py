@@ -56,11 +56,13 @@ def open_calls(
     key_use: KeyUse,
     metrics: Metrics,
     export: ExportCall | None,
+    find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
-    `export` exports the spans of calls (`app.calls.spans`).
+    `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
+    the event loop's clock may have waited.
     """
     read_number = make_number_reader(settings.phone.default_region)
     call_log = open_call_log(settings.log.level, settings.log.format)
@@ -84,6 +86,7 @@ def open_calls(
             deadline=deadline,
             max_body_bytes=settings.webhook.max_body_bytes,
             export=export,
+            find_arrival=find_arrival,
             clock=clock,
             monotonic=time.monotonic,
         ),
@@ -92,6 +95,7 @@ def open_calls(
             directory=directory,
             live_ruleset=live_ruleset,
             profile=profile,
+            audit=audit,
             read_number=read_number,
             clock=clock,
             monotonic=time.monotonic,
