@@ -10,7 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.auth.access import AuthState
 from app.auth.issuer import IssuerMetadata
-from app.bootstrap.access import make_authenticator, open_signing_keys
+from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
@@ -96,7 +96,7 @@ async def open_components(
     stack.push_async_callback(rulesets.replays.aclose)
     background.repeat("replays", rulesets.replays.give_up_silent, every=_SILENT_REPLAY_SECONDS)
     return State(
-        authenticator=make_authenticator(foundation, keys),
+        admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
         exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
@@ -112,6 +112,7 @@ async def open_components(
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
+            guess_brake=foundation.guess_brake,
             metrics=foundation.metrics,
             clock=clock,
         ),

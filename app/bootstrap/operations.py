@@ -17,6 +17,7 @@ from app.operations.alert_rule import Check
 from app.operations.alert_rules import (
     LateAnswers,
     find_backlog,
+    find_guessing,
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
@@ -85,6 +86,7 @@ def make_alert_monitor(
             Check("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
             Check("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
             Check("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
+            Check("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
             Check("store_away", find_store_away(stores.database.ping)),
         ),
         alerts=stores.alerts,

@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from app.errors import AppError
 from app.operations.alert_rule import FiringAlert
 
-__all__ = ["LateAnswers", "find_backlog", "find_open_breaker", "find_store_away", "find_unwritable_journal"]
+__all__ = [
+    "LateAnswers",
+    "find_backlog",
+    "find_guessing",
+    "find_open_breaker",
+    "find_store_away",
+    "find_unwritable_journal",
+]
 
 _MAX_WAITING = 1000
 """Records in the journal that are no trouble: a busy minute, or a short restart of the database."""
@@ -75,6 +82,19 @@ def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awai
             return ()
         message = f"Calls are answered, but decisions cannot be written to the journal: {detail}."
         return (FiringAlert(subject="", message=message, facts={"reason": detail}),)
+
+    return find
+
+
+def find_guessing(count_addresses: Callable[[], int]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
+    """Make a check that fires while an address keeps sending wrong credentials; `count_addresses` counts them."""
+
+    async def find() -> Sequence[FiringAlert]:
+        addresses = count_addresses()
+        if not addresses:
+            return ()
+        message = "Wrong keys or passwords keep coming, and are answered slowly; the log names the addresses."
+        return (FiringAlert(subject="", message=message, facts={"addresses": addresses}),)
 
     return find
 

@@ -101,6 +101,25 @@ async def test_no_forged_or_stale_token_lets_anyone_in(people: People, issuer: I
         "critical extension": issuer.issue(headers={"crit": ["exp"]}),
         "identity token": issuer.issue(typ="ID"),
         "refresh token": issuer.issue(typ="Refresh"),
+        "offline token": issuer.issue(typ="Offline"),
+        "logout token": issuer.issue(typ="Logout"),
+        "logout token by its header": issuer.issue(headers={"typ": "logout+jwt"}),
+        "proof of possession": issuer.issue(headers={"typ": "dpop+jwt"}),
+        "list as type": issuer.issue(headers={"typ": ["JWT"]}),
+        "security event": issuer.issue(events={"http://schemas.openid.net/event/backchannel-logout": {}}),
+        "token bound to a key": issuer.issue(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        "identity token with a nonce": issuer.issue(nonce="n-0S6_WzA2Mj"),
+        "identity token with a hash": issuer.issue(at_hash="77QmUPtjPfzWtF2AnpK9RQ"),
+        "identity token of Entra ID": issuer.issue(tid="7c9a1d2e-0000-4000-8000-000000000001", ver="2.0"),
+        "list as algorithm": f"{encode({'alg': ['ES256'], 'kid': 'first'})}.{encode(claims)}.{signature}",
+        "object as algorithm": f"{encode({'alg': {}, 'kid': 'first'})}.{encode(claims)}.{signature}",
+        "list as key id": f"{encode({'alg': 'ES256', 'kid': ['first']})}.{encode(claims)}.{signature}",
+        "list as header": f"{encode(b'[]')}.{encode(claims)}.{signature}",
+        "deep header": f"{encode(b'[' * 20_000)}.{encode(claims)}.{signature}",
+        "deep claims": f"{good.split('.')[0]}.{encode(b'[' * 20_000)}.{signature}",
+        "list as issuer": f"{good.split('.')[0]}.{encode({**claims, 'iss': [issuer.url]})}.{signature}",
+        "list as expiry": issuer.issue(exp=[now + 300]),
+        "endless expiry": issuer.issue(exp=1e400),
         "garbage": "a.b.c",
         "dots": "..",
     }
@@ -109,6 +128,33 @@ async def test_no_forged_or_stale_token_lets_anyone_in(people: People, issuer: I
 
     assert found == dict.fromkeys(tokens, 401)
     assert await ask(people, good) == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "claims"),
+    [
+        ({"typ": "at+jwt"}, {}),
+        ({"typ": "application/at+jwt"}, {"nonce": "n"}),
+        ({"typ": None}, {}),
+        ({}, {"typ": "Bearer", "nonce": "n"}),
+        ({}, {"scp": "access", "tid": "7c9a1d2e-0000-4000-8000-000000000001", "ver": "2.0"}),
+        ({}, {"azp": "7c9a1d2e-0000-4000-8000-000000000002", "tid": "t", "ver": "2.0"}),
+        ({}, {"appid": "7c9a1d2e-0000-4000-8000-000000000002", "tid": "t", "ver": "1.0"}),
+    ],
+)
+async def test_access_tokens_of_usual_issuers_are_accepted(
+    people: People, issuer: Issuer, headers: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    """What RFC 9068, Keycloak and Entra ID write into access tokens opens."""
+    assert await ask(people, issuer.issue(headers=headers, **claims)) == 200
+
+
+async def test_audience_that_is_the_client_takes_no_identity_token(tmp_path: Path, issuer: Issuer) -> None:
+    """An ID token names the client as its audience, so that an access token has to name client or scopes besides."""
+    async with open_signed_in(tmp_path, issuer, oidc_client_id=AUDIENCE) as people:
+        found = [await ask(people, issuer.issue(**claims)) for claims in ({}, {"scope": "openid"}, {"azp": "swagger"})]
+
+    assert found == [401, 200, 200]
 
 
 def sign_with_public_key(issuer: Issuer, claims: dict[str, Any]) -> str:
