@@ -16,33 +16,24 @@ from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
 from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
+from app.calls.api import PATH, make_webhook_router
+from app.calls.api import router as calls_router
 from app.calls.components import CallsState
-from app.calls.decisions_api import router as decisions_router
-from app.calls.drills_api import router as drills_router
-from app.calls.simulate_api import router as simulate_router
-from app.calls.webhook_route import PATH, make_webhook_router
 from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
-from app.operations.alerts_api import router as alerts_router
-from app.operations.audit_api import router as audit_router
-from app.operations.callers_api import router as callers_router
-from app.operations.credentials_api import router as credentials_router
-from app.operations.erasures_api import router as erasures_router
-from app.operations.jobs_api import router as jobs_router
-from app.operations.keys_api import router as keys_router
+from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
+from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
-from app.rulesets.calendars_api import router as calendars_router
-from app.rulesets.drafts_api import router as ruleset_drafts_router
-from app.rulesets.parts_api import router as ruleset_parts_router
-from app.rulesets.recorded_tests_api import router as decision_tests_router
-from app.rulesets.replays_api import router as replays_router
-from app.rulesets.shadow_api import router as shadow_router
+from app.rulesets.drafts.api import decision_tests_router
+from app.rulesets.drafts.api import parts_router as ruleset_parts_router
+from app.rulesets.drafts.api import router as ruleset_drafts_router
+from app.rulesets.replay.api import router as replays_router
+from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
+from app.users.api import me_router
 from app.users.api import router as users_router
-from app.users.bulk_api import router as many_users_router
-from app.users.me_api import router as me_router
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
@@ -60,13 +51,8 @@ _MAX_ADMIN_BYTES = 5 * 1024 * 1024
 """Of a body; thousands of rules fit."""
 _ROUTERS = (
     health_router,
-    decisions_router,
-    simulate_router,
-    alerts_router,
-    drills_router,
-    callers_router,
-    erasures_router,
-    credentials_router,
+    calls_router,
+    operations_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,
@@ -75,12 +61,8 @@ _ROUTERS = (
     calendars_router,
     decision_tests_router,
     users_router,
-    many_users_router,
     me_router,
-    jobs_router,
-    keys_router,
     authentication_router,
-    audit_router,
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.cli.error_lines import format_fragment
+from app.cli.shell import format_fragment
 from app.errors import format_message
 
 

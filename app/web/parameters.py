@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, overload
 
 from fastapi import Depends, Header, Path, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from app.errors import PreconditionRequiredError
 
@@ -16,6 +16,7 @@ __all__ = [
     "JobId",
     "KeyId",
     "RulesetRef",
+    "ShownTime",
     "StepId",
     "show_time",
     "tag",
@@ -79,3 +80,11 @@ def show_time(seconds: float | None) -> datetime | None:
         return None
     nearest = datetime.fromtimestamp(seconds, UTC)
     return nearest - _MICROSECOND if nearest.timestamp() > seconds else nearest
+
+
+def _read_seconds(value: object) -> object:
+    return show_time(value) if isinstance(value, int | float) else value
+
+
+ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
+"""A time of an answer that may be given as seconds since the epoch."""

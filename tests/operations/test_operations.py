@@ -7,7 +7,7 @@ import pytest
 from dirty_equals import IsPartialDict, IsPositive, IsStr
 
 from app.directory.store import CallerSnapshotStore
-from app.operations.alert_store import AlertStore
+from app.operations.store import AlertStore
 from app.store.database import open_database
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, VIP_RULES, Service, open_service, wait_for
 
@@ -167,5 +167,5 @@ async def test_snapshots_are_erased_too(tmp_path: Path) -> None:
         await service.call(ANNA)
         await post(service, "/admin/erasures", {"number": ANNA})
     database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
-    assert await CallerSnapshotStore(database=database).get(ANNA) is None
+    assert await CallerSnapshotStore(database=database).get_many([ANNA]) == {}
     await database.close()
