@@ -111,8 +111,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,

@@ -31,7 +31,7 @@ from app.store.errors import StoreError
 from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health import WebState
+from app.web.health import Exposition, WebState
 
 __all__ = ["State", "open_components"]
 
@@ -94,7 +94,7 @@ async def open_components(
         admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
-        exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
+        exposition=Exposition(lambda: foundation.metrics.render(read_metrics(foundation))),
         calls=open_calls(
             settings=settings,
             profile=profile,

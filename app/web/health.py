@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.access import MayReadStatusDep
 from app.errors import AppError
+from app.single_flight import SingleFlight
+from app.web.problems import problems
 from app.web.state import read_state
 
 __all__ = ["Dependency", "Exposition", "Health", "WebState", "judge", "router"]
@@ -16,8 +19,6 @@ __all__ = ["Dependency", "Exposition", "Health", "WebState", "judge", "router"]
 router = APIRouter(tags=["Probes"])
 
 State = Literal["ok", "degraded", "down"]
-Exposition = Callable[[], tuple[bytes, str]]
-"""Writes every metric, and names the media type."""
 _TIMEOUT = 3.0
 """Seconds a dependency has to answer."""
 
@@ -62,6 +63,24 @@ def judge(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
     return check
 
 
+class Exposition:
+    """The metrics as Prometheus reads them, written once for all who ask at the same time."""
+
+    def __init__(self, render: Callable[[], tuple[bytes, str]]) -> None:
+        """`render` writes every metric, and names the media type."""
+        self._render = render
+        self._single_flight: SingleFlight[tuple[bytes, str]] = SingleFlight()
+
+    async def read(self) -> tuple[bytes, str]:
+        """Return what is true now."""
+        return await self._single_flight.run("metrics", self._write)
+
+    async def _write(self) -> tuple[bytes, str]:
+        # Other requests that have arrived already join before the work is done.
+        await asyncio.sleep(0)
+        return self._render()
+
+
 class WebState(TypedDict):
     """What these routes read from the lifespan state."""
 
@@ -94,7 +113,7 @@ class DependencyBody(BaseModel):
 
     name: str = Field(examples=["dataverse"])
     state: Literal["ok", "degraded", "down"]
-    detail: str = Field(description="What is wrong; empty when nothing is.")
+    detail: str = Field(description="What is wrong; empty when nothing is, and without a credential.")
 
 
 class Dependencies(BaseModel):
@@ -115,11 +134,17 @@ async def show_readiness() -> Sign:
     return Sign(status="ready")
 
 
-@router.get("/health/dependencies", summary="How are the systems it leans on?")
-async def show_dependencies(health: HealthDep) -> Dependencies:
-    """Ask Dataverse, the database and the journal now. For administrators and alerts, not for probes."""
+@router.get(
+    "/health/dependencies",
+    summary="How are the systems it leans on?",
+    responses=problems(401, 403),
+    openapi_extra={"security": [{}, {"AdministratorToken": []}]},
+)
+async def show_dependencies(health: HealthDep, *, may_read_details: MayReadStatusDep) -> Dependencies:
+    """Tell the states of Dataverse, the database and the journal; details only to a role that reads alerts."""
     found = await health.inspect()
-    return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in found])
+    shown = found if may_read_details else [replace(dependency, detail="") for dependency in found]
+    return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in shown])
 
 
 @router.get(
@@ -130,5 +155,5 @@ async def show_dependencies(health: HealthDep) -> Dependencies:
 )
 async def show_metrics(exposition: ExpositionDep) -> Response:
     """Write every metric in the text format of Prometheus."""
-    body, media_type = exposition()
+    body, media_type = await exposition.read()
     return Response(body, media_type=media_type)
