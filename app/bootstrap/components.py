@@ -1,7 +1,9 @@
 """Opens the components of the process in order, and hands them to requests as one typed state."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -94,7 +96,9 @@ async def open_components(
         admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
-        exposition=Exposition(lambda: foundation.metrics.render(read_metrics(foundation))),
+        exposition=Exposition(
+            lambda: partial(foundation.metrics.render, read_metrics(foundation)), monotonic=time.monotonic
+        ),
         calls=open_calls(
             settings=settings,
             profile=profile,

@@ -19,6 +19,8 @@ __all__ = ["Dependency", "Exposition", "Health", "WebState", "judge", "router"]
 router = APIRouter(tags=["Probes"])
 
 State = Literal["ok", "degraded", "down"]
+_BETWEEN_EXPOSITIONS = 0.1
+"""Seconds."""
 _TIMEOUT = 3.0
 """Seconds a dependency has to answer."""
 
@@ -63,12 +65,22 @@ def judge(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
     return check
 
 
-class Exposition:
-    """The metrics as Prometheus reads them, written once for all who ask at the same time."""
+Write = Callable[[], tuple[bytes, str]]
+"""Writes every metric, and names the media type."""
 
-    def __init__(self, render: Callable[[], tuple[bytes, str]]) -> None:
-        """`render` writes every metric, and names the media type."""
-        self._render = render
+
+class Exposition:
+    """The metrics as Prometheus reads them, written at most ten times a second for all who ask.
+
+    Writing them takes milliseconds, so it is done in a thread. Whoever asks in between waits and shares what is written
+    next, so that it is never older than the request.
+    """
+
+    def __init__(self, prepare: Callable[[], Write], *, monotonic: Callable[[], float]) -> None:
+        """`prepare` reads the state of the service, and returns what writes it; `monotonic` gives seconds."""
+        self._prepare = prepare
+        self._monotonic = monotonic
+        self._due = 0.0
         self._single_flight: SingleFlight[tuple[bytes, str]] = SingleFlight()
 
     async def read(self) -> tuple[bytes, str]:
@@ -76,9 +88,9 @@ class Exposition:
         return await self._single_flight.run("metrics", self._write)
 
     async def _write(self) -> tuple[bytes, str]:
-        # Other requests that have arrived already join before the work is done.
-        await asyncio.sleep(0)
-        return self._render()
+        await asyncio.sleep(max(0.0, self._due - self._monotonic()))
+        self._due = self._monotonic() + _BETWEEN_EXPOSITIONS
+        return await asyncio.to_thread(self._prepare())
 
 
 class WebState(TypedDict):

@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -77,8 +79,10 @@ async def test_details_are_for_those_who_may_read_the_status(tmp_path: Path) -> 
 
 async def test_metrics_are_written_once_for_all_who_ask_at_one_time() -> None:
     """What is read is true at the moment of the request, however many share it."""
-    written: list[int] = []
-    exposition = Exposition(lambda: (b"%d" % len(written), written.append(1) or "text/plain"))
+    numbers = count()
+    exposition = Exposition(
+        lambda: partial(lambda text: (text, "text/plain"), b"%d" % next(numbers)), monotonic=monotonic
+    )
 
     together = await asyncio.gather(*(exposition.read() for _ in range(40)))
     later = await exposition.read()
