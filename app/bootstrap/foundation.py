@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
@@ -52,6 +53,7 @@ class Foundation:
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
+    guess_brake: GuessBrake
 
 
 async def open_foundation(
@@ -113,6 +115,7 @@ async def open_foundation(
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         key_use=KeyUse(await stores.key_uses.load()),
+        guess_brake=GuessBrake(monotonic=time.monotonic),
     )
 
 

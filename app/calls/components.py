@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
@@ -54,6 +55,7 @@ def open_calls(
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
+    guess_brake: GuessBrake,
     metrics: Metrics,
     export: ExportCall | None,
     find_arrival: Callable[[float], float],
@@ -69,7 +71,7 @@ def open_calls(
     deadline = settings.webhook.deadline_ms / 1000
     return CallComponents(
         webhook=Webhook(
-            access=WebhookAccess(settings.webhook),
+            access=WebhookAccess(settings.webhook, brake=guess_brake),
             key_use=key_use,
             route_call=RouteCall(
                 directory=directory,

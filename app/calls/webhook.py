@@ -95,8 +95,10 @@ class Webhook:
         request = enter_request(scope)
         headers: Headers = scope["headers"]
         client = scope["client"]
-        admitted = self._access.admit(headers, client[0] if client else None)
+        peer = client[0] if client else None
+        admitted = self._access.admit(headers, peer)
         if isinstance(admitted, Refused):
+            await self._access.hold_back(admitted, headers, peer)
             await self._turn_away(admitted, scope, receive, name_answer(request, send))
             return
         try:
