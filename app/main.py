@@ -40,9 +40,8 @@ from app.rulesets.drafts.api import router as ruleset_drafts_router
 from app.rulesets.replay.api import router as replays_router
 from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
+from app.users.api import me_router
 from app.users.api import router as users_router
-from app.users.bulk_api import router as many_users_router
-from app.users.me_api import router as me_router
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
@@ -75,7 +74,6 @@ _ROUTERS = (
     calendars_router,
     decision_tests_router,
     users_router,
-    many_users_router,
     me_router,
     jobs_router,
     keys_router,

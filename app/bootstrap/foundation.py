@@ -24,7 +24,7 @@ from app.rulesets.repository import RulesetRepository
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
-from app.users.enreach_id_cache import EnreachIdCache
+from app.users.store import EnreachIdCache
 
 __all__ = ["Foundation", "open_foundation"]
 
@@ -71,7 +71,16 @@ async def open_foundation(
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     await enreach_id_cache.refresh()
-    directory = make_directory(settings, organisation, stores, metrics, upstreams, agent_of=enreach_id_cache.agent_of)
+    load_shedding = make_load_shedding(settings, metrics)
+    directory = make_directory(
+        settings,
+        organisation,
+        stores,
+        metrics,
+        upstreams,
+        shedding=load_shedding,
+        agent_of=enreach_id_cache.agent_of,
+    )
     stack.push_async_callback(directory.aclose)
     live_ruleset = LiveRuleset(
         store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
@@ -90,7 +99,7 @@ async def open_foundation(
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         directory=directory,
-        load_shedding=make_load_shedding(settings, directory, metrics),
+        load_shedding=load_shedding,
         live_ruleset=live_ruleset,
         shadow=ShadowRun(
             settings=stores.documents,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.dataverse.client import DataverseClient, Row
+from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.errors import DataverseError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.enreach.client import EnreachClient
@@ -91,7 +91,7 @@ async def _list_columns(table: str, dataverse: DataverseClient) -> frozenset[str
             answer = await dataverse.get_json(path)
     except TimeoutError as error:
         raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-    return frozenset(name for row in _read_rows(answer) for name in _spell(row))
+    return frozenset(name for row in read_rows(answer) for name in _spell(row))
 
 
 def _warn(table: str, error: DataverseError) -> Finding:
@@ -102,13 +102,6 @@ def _warn(table: str, error: DataverseError) -> Finding:
         hint="a column that does not exist is left out of look-ups, and facts about it are unknown",
         severity="warning",
     )
-
-
-def _read_rows(answer: Row) -> list[Row]:
-    rows = answer.get("value")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableAnswerError("the answer holds no list of columns")
-    return rows
 
 
 def _spell(row: Row) -> list[str]:

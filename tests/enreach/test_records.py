@@ -1,8 +1,11 @@
 """What the API's codes mean."""
 
 import pytest
+from pydantic import TypeAdapter
 
-from app.enreach.codes import CallDirection, OpenStatus, QueueKind, read_direction, read_open_status, read_queue_kind
+from app.enreach.records import CallDirection, CallRecord, EnreachQueue, OpenStatus, QueueKind, QueueStatus
+
+QUEUE, STATUS, CALL = TypeAdapter(EnreachQueue), TypeAdapter(QueueStatus), TypeAdapter(CallRecord)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,7 @@ from app.enreach.codes import CallDirection, OpenStatus, QueueKind, read_directi
 )
 def test_queue_kinds(code: object, kind: QueueKind) -> None:
     """Every code of the contract has its kind, everything else is `other`."""
-    assert read_queue_kind(code) is kind
+    assert QUEUE.validate_python({"Id": "q", "TypeId": code}).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -37,12 +40,12 @@ def test_queue_kinds(code: object, kind: QueueKind) -> None:
 )
 def test_open_statuses(codes: tuple[object, ...], status: OpenStatus) -> None:
     """Every code of the contract has its status, everything else is `other`."""
-    assert {read_open_status(code) for code in codes} == {status}
+    assert {STATUS.validate_python({"OpenStatus": code}).open_status for code in codes} == {status}
 
 
 def test_directions() -> None:
     """Zero is inbound, anything else outbound, nothing is nothing."""
-    assert [read_direction(code) for code in (0, 1, 2, None)] == [
+    assert [CALL.validate_python({"CallId": "c", "Direction": code}).direction for code in (0, 1, 2, None)] == [
         CallDirection.INBOUND,
         CallDirection.OUTBOUND,
         CallDirection.OUTBOUND,

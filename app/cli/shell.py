@@ -1,9 +1,11 @@
-"""Writes a refusal as one line."""
+"""What commands share with the shell that runs them: errors of one line, and files that are private."""
+
+import os
 
 from app.errors import AppError, Finding
 from app.settings.sentences import format_fragment
 
-__all__ = ["describe_error"]
+__all__ = ["describe_error", "keep_files_private"]
 
 _MAX_FINDINGS = 5
 
@@ -18,3 +20,8 @@ def describe_error(error: AppError) -> str:
 
 def _describe_finding(finding: Finding) -> str:
     return f"{finding.pointer or '/'}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
+
+
+def keep_files_private() -> None:
+    """Let nobody else on this machine read the database, journal and keys: they hold callers' numbers and secrets."""
+    os.umask(0o077)

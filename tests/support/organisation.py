@@ -1,4 +1,4 @@
-"""A running service over an emulated Dynamics and an emulated Enreach, for tests about people."""
+"""A running service over an emulated Dynamics and an emulated Enreach, for tests about users."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
 from tests.support.samples import make_tables
 from tests.support.service import ADMIN_KEY, Service, open_service, wait_for
 
-__all__ = ["NOORA", "PLACES", "People", "Place", "open_people"]
+__all__ = ["NOORA", "PLACES", "Organisation", "Place", "open_organisation"]
 
 Place = Literal["columns", "store"]
 PLACES: tuple[Place, ...] = ("columns", "store")
@@ -28,7 +28,7 @@ _ENREACH = {"url": "http://127.0.0.1", "user": "voice.api@contoso.example", "sec
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class Organisation:
     """The service, and both systems it asks."""
 
     service: Service
@@ -90,7 +90,7 @@ class People:
 
 
 @asynccontextmanager
-async def open_people(
+async def open_organisation(
     folder: Path,
     *,
     place: Place = "columns",
@@ -99,7 +99,7 @@ async def open_people(
     issuer: httpx.AsyncBaseTransport | None = None,
     through: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda network: network,
     **groups: Any,
-) -> AsyncIterator[People]:
+) -> AsyncIterator[Organisation]:
     """Open the service over the sample organisation, or over these rows; `place` says where ids are kept.
 
     `through` puts something on the way to Dynamics.
@@ -115,4 +115,4 @@ async def open_people(
     groups = {"enreach": _ENREACH, **groups}
     groups["dataverse"] = {"token": _TOKEN, **columns, **groups.get("dataverse", {})}
     async with open_service(folder, upstreams=upstreams, **groups) as service:
-        yield People(service, dataverse, enreach)
+        yield Organisation(service, dataverse, enreach)
