@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
+    "MAX_FINDINGS",
     "AppError",
     "BodyTooLargeError",
     "ConflictError",
@@ -24,8 +25,13 @@ __all__ = [
     "NotFoundError",
     "PreconditionFailedError",
     "PreconditionRequiredError",
+    "TooManyRequestsError",
     "UnauthorizedError",
 ]
+
+
+MAX_FINDINGS = 200
+"""Of one document that are told at once; whoever puts these right sees the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +129,13 @@ class ForbiddenError(AppError):
     status = 403
     code = "forbidden"
     title = "Forbidden"
+
+
+class TooManyRequestsError(AppError):
+    """Enough is being done for whoever asks; worth another try (RFC 6585, section 4). Calls never get this."""
+
+    status = 429
+    code = "too-many-requests"
+    title = "Too many requests"
+    # What is left of an unread body must not be taken for the next request.
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2", "Connection": "close"}

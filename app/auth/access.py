@@ -12,7 +12,7 @@ from app.auth.principals import Authenticator, Principal
 from app.auth.roles import Permission, weakest_role
 from app.errors import ForbiddenError, UnauthorizedError
 
-__all__ = ["AuthState", "IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "requires"]
+__all__ = ["AuthState", "IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "identify", "requires"]
 
 _PRINCIPAL = "smartrouting.principal"
 """The key under which a request's scope holds who sent it; the lifespan state may be one for all requests."""
@@ -53,7 +53,7 @@ class Require(SecurityBase):
 
     async def __call__(self, request: Request) -> Principal:
         """Return the principal; raises MissingTokenError, InvalidTokenError (401) or ForbiddenError (403)."""
-        principal = await _identify(request)
+        principal = await identify(request)
         if not principal.may(self._permission):
             raise ForbiddenError(f"This needs the role {weakest_role(self._permission)}; yours is {principal.role}.")
         return principal
@@ -86,14 +86,14 @@ class IdentifyFirst:
             return
 
         async def receive_from_known() -> Message:
-            await _identify(Request(scope))
+            await identify(Request(scope))
             return await receive()
 
         await self._app(scope, receive_from_known, send)
 
 
-async def _identify(request: Request) -> Principal:
-    """Return whose token it is, judging it once for each request."""
+async def identify(request: Request) -> Principal:
+    """Return whose token it is, judging it once for each request; raises MissingTokenError and InvalidTokenError."""
     known: Principal | None = request.scope.get(_PRINCIPAL)
     if known is not None:
         return known

@@ -33,6 +33,7 @@ from app.store.leader import Leadership
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.web.health_api import WebState
+from app.web.limits import LimitsState
 
 __all__ = ["State", "open_components"]
 
@@ -45,7 +46,9 @@ _RETENTION_HOUR = 3
 """UTC; nobody calls, and the database is not busy."""
 
 
-class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
+class State(
+    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+):
     """The lifespan state: what each room reads of it, together."""
 
     find_issuer: Callable[[], IssuerMetadata | None]
@@ -84,6 +87,7 @@ async def open_components(
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
+        heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
@@ -91,6 +95,7 @@ async def open_components(
         clock=clock,
     )
     return State(
+        heavy_work=foundation.heavy_work,
         authenticator=make_authenticator(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),

@@ -1,12 +1,10 @@
 """`/admin/rulesets`: look at rulesets, judge them, publish them, go back; `/admin/calendars`: when they are open."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.auth.requirements import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
-from app.routing.ruleset import read_ruleset
 from app.rulesets.calendar_preview import choose_calendar
 from app.rulesets.components import RulesetComponents, RulesetsState
 from app.rulesets.publish import Published
@@ -24,6 +22,7 @@ from app.rulesets.schemas import (
     RevisionPage,
     RulesetBody,
 )
+from app.web.limits import HeavyRoute
 from app.web.paths import RulesetRef
 from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
@@ -32,8 +31,8 @@ from app.web.times import AnyMoment, show_time
 
 __all__ = ["RulesetsDep", "calendars_router", "router"]
 
-router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"])
-calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"])
+router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"], route_class=HeavyRoute)
+calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"], route_class=HeavyRoute)
 
 
 def _read_components(request: Request) -> RulesetComponents:
@@ -46,7 +45,7 @@ RulesetsDep = Annotated[RulesetComponents, Depends(_read_components)]
 @router.get("/drafts", summary="List drafts", responses=problems(503))
 async def list_drafts(_who: RulesReaderDep, rulesets: RulesetsDep) -> list[DraftHead]:
     """List the drafts, the last changed first."""
-    return [DraftHead.model_validate(draft) for draft in await rulesets.store.drafts.list_all()]
+    return [DraftHead.model_validate(draft) for draft in await rulesets.store.drafts.list_heads()]
 
 
 @router.get("/revisions", summary="List revisions", responses=problems(422, 503))
@@ -153,7 +152,8 @@ async def show_coverage(
     days: Annotated[int, Query(ge=1, le=3650)] = 30,
 ) -> CoverageBody:
     """Tell how often each rule decided a real call in the last days."""
-    ruleset = await asyncio.to_thread(read_ruleset, (await rulesets.repository.find(ref)).document)
+    await rulesets.repository.find(ref)
+    ruleset = await rulesets.repository.read(ref)
     return CoverageBody.of(await rulesets.coverage.count(ruleset, days=days, now=rulesets.clock()))
 
 

@@ -1,6 +1,7 @@
 """Knows which ruleset is live in this process, and notices within a second when another one is published."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import structlog
@@ -10,19 +11,30 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.ruleset import Ruleset
 from app.rulesets.repository import load_rules
 from app.rulesets.store import RulesetStore
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["LiveRuleset"]
 
 log = structlog.get_logger()
 
+_LARGE_RULES = 300
+
 
 class LiveRuleset:
     """Holds the compiled ruleset. A call keeps the one it started with; the next call gets the new one."""
 
-    def __init__(self, *, store: RulesetStore, on_change: Callable[[CompiledRuleset], None], interval: float) -> None:
+    def __init__(
+        self,
+        *,
+        store: RulesetStore,
+        on_change: Callable[[CompiledRuleset], None],
+        heavy_work: HeavyWork,
+        interval: float,
+    ) -> None:
         """`interval` is how often, in seconds, other processes' publishing is looked for (0.1 to 2)."""
         self._store = store
         self._on_change = on_change
+        self._heavy_work = heavy_work
         self._interval = interval
         self._current = compile_ruleset(Ruleset(), revision=None)
         self._unreadable: int | None = None
@@ -41,7 +53,7 @@ class LiveRuleset:
             return False
         revision = await self._store.revision(number)
         try:
-            compiled = await load_rules(revision.document, revision=number)
+            compiled = await self._heavy_work.run_for_calls(load_rules, revision.document, revision=number)
         except AppError as error:
             self._unreadable = number
             log.error("live_ruleset.revision_unreadable", revision=number, error=error.code)  # noqa: TRY400 - expected
@@ -49,6 +61,9 @@ class LiveRuleset:
         if number < (self._current.revision or 0):
             return False
         self._current = compiled
+        if len(compiled.ruleset.rules) >= _LARGE_RULES:
+            # Looking through it for reference cycles would stop every thread for tenths of a second, time and again.
+            gc.freeze()
         self._on_change(compiled)
         log.info("live_ruleset.revision_live", revision=number, rules=len(compiled.ruleset.rules))
         return True

@@ -1,6 +1,5 @@
 """Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
-from app.errors import Finding, InvalidInputError
+from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.compiled import compile_ruleset
 from app.routing.lint import lint_ruleset
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
@@ -21,6 +20,7 @@ from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
 
@@ -78,6 +78,7 @@ class PublishReport:
     """What the publish checks found."""
 
     findings: tuple[Finding, ...]
+    """Errors first, and at most 200."""
     replay: Mapping[str, Any] | None = None
     """The replay's counts, groups and first differences (`ReplayResult.document`); `None` when none was asked for."""
 
@@ -101,6 +102,7 @@ class PublishChecks:
         limits: VersionedDocument[PublishLimits],
         decisions: DecisionStore,
         live_ruleset: LiveRuleset,
+        heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
         """`enreach` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
@@ -112,12 +114,13 @@ class PublishChecks:
         self._limits = limits
         self._decisions = decisions
         self._live_ruleset = live_ruleset
+        self._heavy_work = heavy_work
         self._clock = clock
 
     async def inspect(self, document: object) -> PublishReport:
         """Judge a ruleset document; a document that cannot be read is a report too. Raises StoreError."""
         try:
-            ruleset = await asyncio.to_thread(read_ruleset, document)
+            ruleset = await self._heavy_work.run(read_ruleset, document)
         except InvalidInputError as error:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
@@ -129,15 +132,14 @@ class PublishChecks:
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
         replay, excess = await self._measure(ruleset, limits, now)
         ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
-        return PublishReport(tuple(ordered), replay)
+        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay)
 
     async def _lint(self, ruleset: Ruleset, now: float) -> list[Finding]:
-        """Lint in a thread, because thousands of rules take longer than a call may wait."""
         known, silence = None, list[Finding]()
         if not any(True for _ in find_lost_destinations(ruleset)):
-            rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
+            rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
             known, silence = await read_known_columns(rules, self._dataverse)
-        found = await asyncio.to_thread(
+        found = await self._heavy_work.run(
             lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
         )
         return [*found, *silence]
@@ -149,16 +151,12 @@ class PublishChecks:
             return None, []
         names = PlaceNames(ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
+        replayer = Replayer(await self._heavy_work.run(compile_ruleset, ruleset, revision=None), self._profile)
         plan = ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
-        await run_replay(replayer, plan, result, decisions=self._decisions, report=_go_on)
+        await run_replay(replayer, plan, result, decisions=self._decisions)
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
-
-
-async def _go_on(_: int) -> bool:
-    return True
 
 
 def _refuse(summary: str, excess: str) -> Finding:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Text, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import ConflictError, NotFoundError, PreconditionFailedError
@@ -16,11 +16,24 @@ from app.store.database import Database
 from app.store.pages import Page, cut_page, read_cursor
 from app.store.tables import drafts, revisions
 
-__all__ = ["Document", "Draft", "DraftStore", "Revision", "RevisionHead", "RulesetStore", "compute_checksum"]
+__all__ = [
+    "Document",
+    "Draft",
+    "DraftHead",
+    "DraftStore",
+    "Revision",
+    "RevisionHead",
+    "RulesetStore",
+    "compute_checksum",
+]
 
 Document = Mapping[str, object]
 """A ruleset as JSON."""
 _HEAD = [column for column in revisions.columns if column.name != "document"]
+_DRAFT_HEAD = [column for column in drafts.columns if column.name != "document"]
+_MAX_DRAFTS = 100
+_MAX_DRAFT_CHARACTERS = 20 * 1024 * 1024
+"""Of all drafts together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +60,11 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A ruleset somebody is working on."""
+class DraftHead:
+    """What a list says about a draft."""
 
     id: str
     name: str
-    document: Document
     version: str
     """Random, new with every change, never used twice: the ETag."""
     based_on: int | None
@@ -65,6 +77,13 @@ class Draft:
     def etag(self) -> str:
         """The version as If-Match takes it."""
         return f'"{self.version}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(DraftHead):
+    """A ruleset somebody is working on."""
+
+    document: Document
 
 
 def compute_checksum(document: Document) -> str:
@@ -89,7 +108,7 @@ class DraftStore:
         now: float,
         notes: Sequence[AuditNote] = (),
     ) -> Draft:
-        """Start a draft under an id that was never used."""
+        """Start a draft under an id that was never used; raises ConflictError when there are too many."""
         draft = Draft(
             id=draft_id,
             name=name,
@@ -102,6 +121,7 @@ class DraftStore:
         async with self._database.write() as connection:
             values = {column.name: getattr(draft, column.name) for column in drafts.columns}
             await connection.execute(insert(drafts).values(values))
+            await _require_room(connection)
             await write_notes(connection, notes)
         return draft
 
@@ -114,11 +134,11 @@ class DraftStore:
             raise _not_found(draft_id)
         return Draft(**row)
 
-    async def list_all(self) -> list[Draft]:
+    async def list_heads(self) -> list[DraftHead]:
         """List the drafts, the last changed first."""
+        query = select(*_DRAFT_HEAD).order_by(drafts.c.updated_at.desc(), drafts.c.id)
         async with self._database.read() as connection:
-            rows = await connection.execute(select(drafts).order_by(drafts.c.updated_at.desc(), drafts.c.id))
-            return [Draft(**row) for row in rows.mappings()]
+            return [DraftHead(**row) for row in (await connection.execute(query)).mappings()]
 
     async def update(
         self,
@@ -131,7 +151,10 @@ class DraftStore:
         now: float,
         notes: Sequence[AuditNote] = (),
     ) -> Draft:
-        """Change a draft from the version it was read in; raises NotFoundError or PreconditionFailedError."""
+        """Change a draft from the version it was read in.
+
+        Raises NotFoundError, PreconditionFailedError, and ConflictError when all drafts together are too large.
+        """
         changed = (
             update(drafts)
             .where(drafts.c.id == draft_id, drafts.c.version == version)
@@ -142,6 +165,7 @@ class DraftStore:
             row = (await connection.execute(changed)).mappings().one_or_none()
             if row is None:
                 raise await _explain_missing(connection, draft_id)
+            await _require_room(connection)
             await write_notes(connection, notes)
         return Draft(**row)
 
@@ -279,6 +303,16 @@ async def _take_draft(connection: AsyncConnection, draft_id: str, version: str) 
     if row is None:
         raise await _explain_missing(connection, draft_id)
     return Draft(**row)
+
+
+async def _require_room(connection: AsyncConnection) -> None:
+    """Undo, by raising ConflictError, what made the drafts too many or too large."""
+    size = func.coalesce(func.sum(func.length(cast(drafts.c.document, Text))), 0)
+    count, characters = (await connection.execute(select(func.count(), size).select_from(drafts))).one()
+    if count > _MAX_DRAFTS:
+        raise ConflictError(f"there are {_MAX_DRAFTS} drafts already; publish one, or throw one away")
+    if characters > _MAX_DRAFT_CHARACTERS:
+        raise ConflictError("all drafts together would be too large; publish one, or throw one away")
 
 
 async def _explain_missing(connection: AsyncConnection, draft_id: str) -> NotFoundError | PreconditionFailedError:

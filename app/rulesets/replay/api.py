@@ -17,6 +17,7 @@ from app.rulesets.replay.result import summarise
 from app.rulesets.replay.run import ReplayPlan
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
+from app.web.limits import HeavyRoute
 from app.web.paths import DecisionId, JobId, RulesetRef
 from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
@@ -24,8 +25,8 @@ from app.web.times import AnyMoment, show_time
 
 __all__ = ["router", "shadow_router"]
 
-router = APIRouter(prefix="/admin", tags=["Replays"])
-shadow_router = APIRouter(prefix="/admin/rulesets/{ref}/shadow", tags=["Rulesets"])
+router = APIRouter(prefix="/admin", tags=["Replays"], route_class=HeavyRoute)
+shadow_router = APIRouter(prefix="/admin/rulesets/{ref}/shadow", tags=["Rulesets"], route_class=HeavyRoute)
 
 _UNSHOWN = ("document", "diffs")
 """Members of a result that have no place in the state of a replay."""
@@ -164,7 +165,7 @@ async def start_replay(
     response: Response,
 ) -> ReplayState:
     """Decide recorded calls again by a draft or a revision, with the facts as they were. Runs in the background."""
-    job = await rulesets.replays.start(ref, body.make_plan(), author=who.name)
+    job = await rulesets.replays.start(ref, body.make_plan(), author=who.name, role=who.role)
     response.headers["Location"] = f"/admin/replays/{job.id}"
     return ReplayState.of(job)
 

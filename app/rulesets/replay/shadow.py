@@ -19,7 +19,7 @@ from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import Slices
 from app.rulesets.replay.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
-from app.rulesets.repository import RulesetRepository, load_rules
+from app.rulesets.repository import RulesetRepository
 from app.store.settings_documents import SettingsDocumentStore, Versioned, VersionedDocument
 
 __all__ = ["DivergenceCounter", "ShadowMark", "ShadowRun", "ShadowedLog"]
@@ -110,7 +110,7 @@ class ShadowRun:
 
         Raises NotFoundError, InvalidInputError for rules that cannot run, PreconditionFailedError, StoreError.
         """
-        await load_rules((await self._repository.find_draft(draft_id)).document)
+        await self._repository.load((await self._repository.find_draft(draft_id)).document)
         return await self._set(ShadowMark(draft=draft_id, queues=queues), version=version, author=author)
 
     async def leave(self, draft_id: str, *, version: str, author: str) -> Versioned[ShadowMark]:
@@ -163,7 +163,7 @@ class ShadowRun:
             self._running = replace(running, queues=queues)
             return
         try:
-            rules = await load_rules(draft.document)
+            rules = await self._repository.load(draft.document)
         except AppError as error:
             log.warning("shadow.draft_unusable", draft=draft.id, error=error.code)
             await self._change(None)
