@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.auth.requirements import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
-from app.auth.roles import Permission
+from app.auth.access import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
+from app.auth.principals import Permission
 from app.rulesets.calendar_preview import choose_calendar
 from app.rulesets.components import RulesetComponents, RulesetsState
 from app.rulesets.publish import Published
@@ -26,11 +26,9 @@ from app.rulesets.schemas import (
     RulesetBody,
 )
 from app.web.limits import HeavyRoute
-from app.web.paths import RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, show_time, tag
 from app.web.problems import problems
 from app.web.state import read_state
-from app.web.times import AnyMoment, show_time
 
 __all__ = ["RulesetsDep", "calendars_router", "router"]
 

@@ -9,15 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.errors import MAX_FINDINGS, Finding, InvalidInputError
-from app.routing.compiled import compile_ruleset
+from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
+from app.routing.redirect_loops import report_loop
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.heavy_work import HeavyWork
@@ -125,38 +127,58 @@ class PublishChecks:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
         limits = (await self._limits.read()).value
-        findings = await self._lint(ruleset, now)
+        runnable = not any(True for _ in find_lost_destinations(ruleset))
+        rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None) if runnable else None
+        findings = await self._lint(ruleset, rules, now)
         if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
-        replay, excess = await self._measure(ruleset, limits, now)
-        ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
+        replay = None
+        if rules is not None:
+            if any(finding.code == "redirect-loop" for finding in findings):
+                findings += await self._follow_recorded_calls(rules, limits, now)
+            replay, excess = await self._measure(rules, limits, now)
+            findings += excess
+        ordered = sorted(findings, key=lambda finding: finding.severity != "error")
         return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay)
 
-    async def _lint(self, ruleset: Ruleset, now: float) -> list[Finding]:
+    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> list[Finding]:
         known, silence = None, list[Finding]()
-        if not any(True for _ in find_lost_destinations(ruleset)):
-            rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
+        if rules is not None:
             known, silence = await read_known_columns(rules, self._dataverse)
         found = await self._heavy_work.run(
             lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
         )
         return [*found, *silence]
 
+    async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
+        """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
+        replayer = Replayer(rules, self._profile)
+        plan, slices = _plan(limits, now), Slices()
+        async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
+            if loop := replayer.find_loop(record):
+                position = next(index for index, rule in enumerate(rules.ruleset.rules) if rule.id == loop[0].rule)
+                pointer = join_pointer("rules", position, "then", "redirect")
+                return [report_loop(loop, pointer, f"the recorded call {record.id}")]
+            await slices.rest()
+        return []
+
     async def _measure(
-        self, ruleset: Ruleset, limits: PublishLimits, now: float
+        self, rules: CompiledRuleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
-        if not limits.wants_replay or any(True for _ in find_lost_destinations(ruleset)):
+        if not limits.wants_replay:
             return None, []
-        names = PlaceNames(ruleset, self._live_ruleset.current().ruleset)
+        names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        replayer = Replayer(await self._heavy_work.run(compile_ruleset, ruleset, revision=None), self._profile)
-        plan = ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
-        await run_replay(replayer, plan, result, decisions=self._decisions)
+        await run_replay(Replayer(rules, self._profile), _plan(limits, now), result, decisions=self._decisions)
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
+
+
+def _plan(limits: PublishLimits, now: float) -> ReplayPlan:
+    return ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
 
 
 def _refuse(summary: str, excess: str) -> Finding:
