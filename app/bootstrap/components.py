@@ -76,7 +76,6 @@ async def open_components(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
     schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
-    jobs.unlist("replay")
     if settings.demo:
         await _confirm_samples(foundation)
     rulesets = open_rulesets(

@@ -37,7 +37,8 @@ class LiveRuleset:
         self._heavy_work = heavy_work
         self._interval = interval
         self._current = compile_ruleset(Ruleset(), revision=None)
-        self._unreadable: int | None = None
+        self._fingerprint: tuple[int, str] | None = None
+        self._unreadable: tuple[int, str] | None = None
 
     def current(self) -> CompiledRuleset:
         """Return the live ruleset; before the first publishing an empty one, which changes nothing."""
@@ -48,19 +49,20 @@ class LiveRuleset:
 
         A revision this version of the program cannot read is refused and logged; the present one stays live.
         """
-        number = await self._store.current_number()
-        if number is None or number in {self._current.revision, self._unreadable}:
+        newest = await self._store.current_fingerprint()
+        if newest is None or newest in {self._fingerprint, self._unreadable}:
             return False
+        number = newest[0]
         revision = await self._store.revision(number)
         try:
             compiled = await self._heavy_work.run_for_calls(load_rules, revision.document, revision=number)
         except AppError as error:
-            self._unreadable = number
+            self._unreadable = newest
             log.error("live_ruleset.revision_unreadable", revision=number, error=error.code)  # noqa: TRY400 - expected
             return False
         if number < (self._current.revision or 0):
             return False
-        self._current = compiled
+        self._current, self._fingerprint = compiled, (number, revision.head.checksum)
         if len(compiled.ruleset.rules) >= _LARGE_RULES:
             # Looking through it for reference cycles would stop every thread for tenths of a second, time and again.
             gc.freeze()

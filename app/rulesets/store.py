@@ -25,6 +25,7 @@ __all__ = [
     "RevisionHead",
     "RulesetStore",
     "compute_checksum",
+    "make_version",
 ]
 
 Document = Mapping[str, object]
@@ -53,7 +54,7 @@ class RevisionHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A published ruleset; nothing about it ever changes."""
+    """A published ruleset; nothing about it ever changes but a number that is erased."""
 
     head: RevisionHead
     document: Document
@@ -113,7 +114,7 @@ class DraftStore:
             id=draft_id,
             name=name,
             document=document,
-            version=_make_version(),
+            version=make_version(),
             based_on=based_on,
             author=author,
             updated_at=now,
@@ -158,7 +159,7 @@ class DraftStore:
         changed = (
             update(drafts)
             .where(drafts.c.id == draft_id, drafts.c.version == version)
-            .values(name=name, document=document, version=_make_version(), author=author, updated_at=now)
+            .values(name=name, document=document, version=make_version(), author=author, updated_at=now)
             .returning(drafts)
         )
         async with self._database.write() as connection:
@@ -195,9 +196,19 @@ class RulesetStore:
         return None if row is None else _read_revision(row)
 
     async def current_number(self) -> int | None:
-        """Tell the newest revision's number, cheaply enough to ask every second."""
+        """Tell the newest revision's number."""
         async with self._database.read() as connection:
             return await _read_current_number(connection)
+
+    async def current_fingerprint(self) -> tuple[int, str] | None:
+        """Tell number and checksum of the newest revision, cheaply enough to ask every second.
+
+        The checksum changes when a number is erased from the revision.
+        """
+        newest = select(revisions.c.number, revisions.c.checksum).order_by(revisions.c.number.desc()).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(newest)).one_or_none()
+        return None if row is None else (row.number, row.checksum)
 
     async def revision(self, number: int) -> Revision:
         """Read one revision; raises NotFoundError."""
@@ -326,7 +337,8 @@ def _not_found(draft_id: str) -> NotFoundError:
     return NotFoundError(f"there is no draft {draft_id!r}")
 
 
-def _make_version() -> str:
+def make_version() -> str:
+    """Make the version of a draft that was changed."""
     return secrets.token_hex(16)
 
 

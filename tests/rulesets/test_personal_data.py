@@ -1,11 +1,15 @@
 """Numbers in rulesets: hidden from whoever may not see them, and gone once they are erased."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text as sql
+
+from app.store.database import open_database
 from tests.support.rulesets import Administrator, make_rule
-from tests.support.service import PROGRAM_KEY, VIP_RULES, open_service
+from tests.support.service import PROGRAM_KEY, VIP_RULES, Service, open_service
 
 NUMBER, NAME = "+358401112233", "Virtanen"
 _RULES: dict[str, Any] = {
@@ -101,3 +105,105 @@ async def test_who_may_not_see_numbers_finds_none_in_replays(tmp_path: Path) -> 
         assert state["result"]["changed"] == 1
         assert "1112233" not in json.dumps(answers)
         assert NUMBER in json.dumps(await admin.read(path))
+
+
+async def test_erased_number_leaves_drafts(tmp_path: Path) -> None:
+    """A draft that names a number, however written, holds a pseudonym instead, and must be read again to be changed."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        admin = Administrator(service)
+        draft, other = await admin.draft(_SPELLED, name="for 040 111 2233"), await admin.draft(source="1")
+
+        receipt = await _erase(admin)
+
+        shown = await admin.send("GET", draft.path)
+        stale = await admin.send("POST", f"{draft.path}/rules", make_rule("x"), etag=draft.etag)
+        assert receipt["drafts"] == 1
+        assert not _find_number(shown.text)
+        assert (shown.headers["ETag"] != draft.etag, stale.status_code) == (True, 412)
+        assert (await admin.send("GET", other.path)).headers["ETag"] == other.etag
+        assert shown.json()["document"]["rules"][0]["when"]["value"] == [_read_pseudonym(shown.text)] * 4 + [
+            "+46401112233"
+        ]
+        assert (await _erase(admin))["drafts"] == 0
+
+
+async def test_erased_number_leaves_revisions(tmp_path: Path) -> None:
+    """A published rule that names a number recognises it no more, and still fits its test; what rules do stays."""
+    rule = make_rule("him", {"fact": "call.caller", "op": "is", "value": NUMBER}, redirect="overflow")
+    document = {
+        **VIP_RULES,
+        "rules": [{**rule, "then": {**rule["then"], "messages": _MESSAGES}}],
+        "tests": [{"name": f"from {NUMBER}", "call": {"anum": NUMBER}, "expect": {"rule": "him"}}],
+    }
+    response = {"fields": {"messages": {"key": "Texts", "shape": "culture_map"}}}
+    async with open_service(tmp_path, rules=document, response=response) as service:
+        admin = Administrator(service)
+        before = await service.call(NUMBER)
+
+        receipt = await _erase(admin)
+
+        after = await service.call(NUMBER)
+        shown = await admin.read("/admin/rulesets/1")
+        judged = (await admin.send("POST", "/admin/rulesets/1/validate")).json()
+        assert (before.status_code, after.status_code) == (200, 204)
+        assert receipt["revisions"] == 1
+        [kept] = shown["document"]["rules"]
+        assert (kept["then"]["messages"], kept["when"]["value"]) == (_MESSAGES, _read_pseudonym(json.dumps(shown)))
+        assert not _find_number(json.dumps([shown["document"]["tests"], kept["when"]]))
+        assert [finding["code"] for finding in judged["findings"] if finding["severity"] == "error"] == []
+
+
+async def test_erased_number_leaves_replays_and_audit(tmp_path: Path) -> None:
+    """Neither the rules that a replay keeps nor what the audit says of drafts hold the number."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        admin = Administrator(service)
+        await service.call("+358501234567")
+        await service.list_decisions(1)
+        draft = await admin.draft({"rules": [make_rule("end", disconnect=True)]})
+        draft = await admin.change("POST", draft, "/rules", make_rule("him", _CONDITION, no_change=True))
+        path = f"/admin/replays/{(await admin.replay(draft.id))['id']}"
+        diff = (await admin.read(f"{path}/diffs"))["items"][0]
+        await admin.send("DELETE", draft.path, etag=draft.etag)
+
+        receipt = await _erase(admin)
+
+        assert (receipt["jobs"], receipt["audit"], receipt["drafts"]) == (1, 2, 0)
+        assert not _find_number(json.dumps(await admin.read("/admin/audit")))
+        assert (await admin.read(f"{path}/diffs/{diff['decision']}"))["after"]["decision"]["rule"] == "end"
+        assert not _find_number(await _read_table(service, "jobs"))
+        assert not _find_number(await _read_table(service, "audit"))
+
+
+_CONDITION = {"fact": "call.caller", "op": "in", "value": [NUMBER, "00358 40 111 2233", "040-1112233", 358401112233]}
+_SPELLED: dict[str, Any] = {
+    "rules": [
+        make_rule("him", {**_CONDITION, "value": [*_CONDITION["value"], "+46401112233"]}, no_change=True),
+        make_rule("end", {"fact": "caller.columns.phone", "op": "is", "value": "+358 (0)40 111 2233"}, disconnect=True),
+    ],
+    "tests": [{"name": "him", "call": {"anum": "401112233"}, "expect": {"rule": "end"}}],
+}
+_MESSAGES = [{"culture": "en-GB", "text": "Call +358 40 111 2233."}]
+
+
+async def _erase(admin: Administrator) -> dict[str, int]:
+    answer = await admin.send("POST", "/admin/erasures", {"number": NUMBER})
+    assert answer.status_code == 200, answer.text
+    receipt: dict[str, int] = answer.json()["erased"]
+    return receipt
+
+
+def _find_number(text: str) -> bool:
+    return re.search(r"40[ -]?111[ -]?2233", text.replace("+46401112233", "")) is not None
+
+
+def _read_pseudonym(text: str) -> str:
+    [pseudonym] = set(re.findall(r"erased-[0-9a-f]{12}", text))
+    return pseudonym
+
+
+async def _read_table(service: Service, table: str) -> str:
+    database = open_database(service.settings.store.url)
+    async with database.read() as connection:
+        rows = [tuple(row) for row in await connection.execute(sql(f"SELECT * FROM {table}"))]  # noqa: S608 - ours
+    await database.close()
+    return repr(rows)

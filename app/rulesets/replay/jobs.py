@@ -67,6 +67,8 @@ class ReplayJobs:
         self._enreach = enreach
         self._clock = clock
         self._running: Counter[str] = Counter()
+        # Replays are shown by their own routes, to whoever may read decisions.
+        jobs.unlist(_KIND)
 
     async def start(self, ref: str, plan: ReplayPlan, *, author: str, role: str) -> Job:
         """Begin to replay recorded calls by a draft or a revision.
