@@ -51,6 +51,14 @@ def test_links_lead_somewhere(path: str) -> None:
     assert dead == []
 
 
+def test_files_of_the_architecture_exist() -> None:
+    """Every file that the page about the architecture names is there."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", text))
+
+    assert {file for file in named if not (ROOT / "app" / file).exists()} == set()
+
+
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_json_examples_are_json(path: str) -> None:
     """Every JSON example of a document can be read."""
