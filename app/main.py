@@ -50,8 +50,8 @@ _UNLOGGED = (*_PROBES, "/metrics")
 """Paths without an access line: probes would drown everything else."""
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own would export paths with phone numbers, and messages of errors (decision record 0011)."""
-_MAX_ADMIN_BYTES = 5 * 1024 * 1024
-"""Of a body; thousands of rules fit."""
+_MAX_ADMIN_BYTES = 1024 * 1024
+"""Of a body; thousands of rules fit, and are parsed in the time a call can spare."""
 _ROUTERS = (
     health_router,
     calls_router,

@@ -36,6 +36,7 @@ __all__ = [
     "StatusReaderDep",
     "UserManagerDep",
     "UserReaderDep",
+    "identify",
     "requires",
 ]
 
@@ -114,7 +115,7 @@ class Require(SecurityBase):
 
     async def __call__(self, request: Request) -> Principal:
         """Return the principal; raises MissingTokenError, InvalidTokenError (401) or ForbiddenError (403)."""
-        principal = await _identify(request)
+        principal = await identify(request)
         if not principal.may(self._permission):
             needed = weakest_role(self._permission)
             refusal = ForbiddenError(f"This needs the role {needed}; yours is {principal.role}.")
@@ -149,7 +150,7 @@ UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
 
 async def _may_read_status(request: Request) -> bool:
     """Tell whether a request that needs no credential brings one that may see details; a wrong one is refused."""
-    return "Authorization" in request.headers and (await _identify(request)).may(Permission.READ_STATUS)
+    return "Authorization" in request.headers and (await identify(request)).may(Permission.READ_STATUS)
 
 
 MayReadStatusDep = Annotated[bool, Depends(_may_read_status)]
@@ -173,14 +174,14 @@ class IdentifyFirst:
             return
 
         async def receive_from_known() -> Message:
-            await _identify(Request(scope))
+            await identify(Request(scope))
             return await receive()
 
         await self._app(scope, receive_from_known, send)
 
 
-async def _identify(request: Request) -> Principal:
-    """Return whose token it is, judging it once for each request."""
+async def identify(request: Request) -> Principal:
+    """Return whose token it is, judging it once for each request; raises MissingTokenError and InvalidTokenError."""
     known: Principal | None = request.scope.get(_PRINCIPAL)
     if known is None:
         known = request.scope[_PRINCIPAL] = await _read_access(request).identify(request)

@@ -34,6 +34,7 @@ from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.web.health import Exposition, WebState
+from app.web.limits import LimitsState
 
 __all__ = ["State", "open_components"]
 
@@ -46,7 +47,9 @@ _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
-class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
+class State(
+    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+):
     """The lifespan state: what each room reads of it, together."""
 
     find_issuer: Callable[[], IssuerMetadata | None]
@@ -75,7 +78,6 @@ async def open_components(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
     schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
-    jobs.unlist("replay")
     if settings.demo:
         await _confirm_samples(foundation)
     rulesets = open_rulesets(
@@ -86,6 +88,7 @@ async def open_components(
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
+        heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
@@ -93,6 +96,7 @@ async def open_components(
         clock=clock,
     )
     return State(
+        heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),

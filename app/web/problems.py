@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from app.dataverse.errors import DataverseError, TimedOutError
 from app.errors import (
+    MAX_FINDINGS,
     AppError,
     BodyTooLargeError,
     ConflictError,
@@ -18,6 +20,7 @@ from app.errors import (
     NotFoundError,
     PreconditionFailedError,
     PreconditionRequiredError,
+    TooManyRequestsError,
     UnauthorizedError,
     format_message,
 )
@@ -48,6 +51,7 @@ _USUAL = {
         BodyTooLargeError,
         InvalidInputError,
         PreconditionRequiredError,
+        TooManyRequestsError,
         DataverseError,
         StoreUnavailableError,
         TimedOutError,
@@ -109,7 +113,7 @@ def make_problem_response(
         status=status,
         detail=format_message(redact_text(detail)) if detail else None,
         instance=f"{URN}:request:{request.request_id}" if request else None,
-        errors=[_present(finding) for finding in findings],
+        errors=[_present(finding) for finding in islice(findings, MAX_FINDINGS)],
     )
     body = problem.model_dump_json(exclude_none=True, exclude=None if problem.errors else {"errors"})
     closing = {"Connection": "close"} if any(name == b"expect" for name, _ in scope["headers"]) else {}
