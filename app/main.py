@@ -32,13 +32,13 @@ from app.operations.erasures_api import router as erasures_router
 from app.operations.jobs_api import router as jobs_router
 from app.operations.keys_api import router as keys_router
 from app.routing.ruleset import Ruleset
+from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
-from app.rulesets.calendars_api import router as calendars_router
-from app.rulesets.drafts_api import router as ruleset_drafts_router
-from app.rulesets.parts_api import router as ruleset_parts_router
-from app.rulesets.recorded_tests_api import router as decision_tests_router
-from app.rulesets.replays_api import router as replays_router
-from app.rulesets.shadow_api import router as shadow_router
+from app.rulesets.drafts.api import decision_tests_router
+from app.rulesets.drafts.api import parts_router as ruleset_parts_router
+from app.rulesets.drafts.api import router as ruleset_drafts_router
+from app.rulesets.replay.api import router as replays_router
+from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
 from app.users.api import router as users_router
 from app.users.bulk_api import router as many_users_router

@@ -26,7 +26,7 @@ from app.operations.jobs import JobRunner
 from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
-from app.rulesets.shadow import ShadowedLog
+from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.confirmations import EVERYBODY, Confirmation
 from app.store.errors import StoreError
@@ -42,7 +42,6 @@ log = structlog.get_logger()
 _ALERT_SECONDS = 5.0
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
-_SILENT_REPLAY_SECONDS = 30.0
 _RETENTION_HOUR = 3
 """UTC; nobody calls, and the database is not busy."""
 
@@ -81,20 +80,17 @@ async def open_components(
     rulesets = open_rulesets(
         store=stores.rulesets,
         decisions=stores.decisions,
-        jobs=stores.jobs,
+        jobs=jobs,
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
-        shadow_repository=foundation.shadow_repository,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
         region=settings.phone.default_region,
         clock=clock,
     )
-    stack.push_async_callback(rulesets.replays.aclose)
-    background.repeat("replays", rulesets.replays.give_up_silent, every=_SILENT_REPLAY_SECONDS)
     return State(
         authenticator=make_authenticator(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,

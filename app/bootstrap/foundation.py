@@ -18,9 +18,9 @@ from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
 from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publication import publish_at_start, read_ruleset_file
-from app.rulesets.shadow import Shadow
-from app.rulesets.shadow_repository import ShadowRepository
+from app.rulesets.publish import publish_at_start, read_ruleset_file
+from app.rulesets.replay.shadow import ShadowRun
+from app.rulesets.repository import RulesetRepository
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
@@ -48,8 +48,7 @@ class Foundation:
     directory: CachedDirectory
     load_shedding: LoadShedding
     live_ruleset: LiveRuleset
-    shadow: Shadow
-    shadow_repository: ShadowRepository
+    shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
@@ -90,7 +89,6 @@ async def open_foundation(
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
-    shadow_repository = ShadowRepository(settings=stores.documents, results=stores.shadow_results)
     return Foundation(
         settings=settings,
         upstreams=upstreams,
@@ -103,15 +101,15 @@ async def open_foundation(
         directory=directory,
         load_shedding=load_shedding,
         live_ruleset=live_ruleset,
-        shadow=Shadow(
-            results=shadow_repository,
-            drafts=stores.rulesets.drafts,
+        shadow=ShadowRun(
+            settings=stores.documents,
+            results=stores.shadow_results,
+            repository=RulesetRepository(rulesets=stores.rulesets),
             live_ruleset=live_ruleset,
             profile=profile,
             counter=metrics,
             clock=upstreams.clock,
         ),
-        shadow_repository=shadow_repository,
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         key_use=KeyUse(await stores.key_uses.load()),

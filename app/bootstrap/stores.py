@@ -13,7 +13,7 @@ from app.calls.store import DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.alert_store import AlertStore
 from app.operations.job_store import JobStore
-from app.rulesets.shadow_store import ShadowResultStore
+from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore

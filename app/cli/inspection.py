@@ -19,10 +19,9 @@ from app.errors import InvalidInputError
 from app.routing.compiled import compile_ruleset
 from app.routing.decisions import DestinationKind
 from app.routing.ruleset import Ruleset
-from app.rulesets.publication import read_ruleset_file, require_sound
-from app.rulesets.store import RulesetStore
-from app.rulesets.targets import EnreachTargets, find_lost_targets
-from app.rulesets.values import Revision
+from app.rulesets.publish import read_ruleset_file, require_sound
+from app.rulesets.store import Revision, RulesetStore
+from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
 from app.settings import DirectoryKind, Settings
 from app.settings.check_results import CheckResult, collect
 from app.store.database import Database, open_database

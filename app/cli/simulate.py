@@ -18,7 +18,7 @@ from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
 from app.routing.expectations import CallerStub
-from app.rulesets.publication import read_ruleset_file
+from app.rulesets.publish import read_ruleset_file
 from app.settings import RulesSettings, Settings, read_settings
 
 __all__ = ["simulate"]

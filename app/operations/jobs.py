@@ -47,6 +47,11 @@ class Progress:
         self.stopped = True
         return False
 
+    async def report(self, done: int) -> bool:
+        """Do as `note` does and never wait: for jobs that ask Dataverse nothing. Raises StoreError."""
+        self.stopped = not await self._store.progress(self._job.id, done=done, now=self._clock())
+        return not self.stopped
+
 
 Work = Callable[[Progress], Awaitable[object]]
 """Does the work and returns its result as JSON; what it returns after being stopped is kept as well."""
@@ -84,11 +89,11 @@ class JobRunner:
         task.add_done_callback(self._tasks.discard)
         return job
 
-    async def show(self, job_id: str) -> Job:
-        """Find a job; raises NotFoundError."""
+    async def show(self, job_id: str, *, kind: str | None = None) -> Job:
+        """Find a job of one kind, or of any that is listed; raises NotFoundError and StoreError."""
         job = await self._store.get(job_id)
-        if job is None or job.kind not in KINDS:
-            raise NotFoundError(f"there is no job {job_id}")
+        if job is None or job.kind not in (KINDS if kind is None else {kind}):
+            raise NotFoundError(f"there is no {kind or 'job'} {job_id}")
         return job
 
     async def show_newest(self) -> Job:
@@ -101,11 +106,15 @@ class JobRunner:
         """List jobs, the newest first."""
         return await self._store.list_recent(limit=limit, kinds=KINDS if kind is None else KINDS & {kind})
 
-    async def stop(self, job_id: str) -> Job:
-        """Ask a job to stop after the item it is at; raises NotFoundError."""
-        await self.show(job_id)
+    async def list_kind(self, kind: str, *, limit: int) -> list[Job]:
+        """List the jobs of one kind, listed or not, the newest first; raises StoreError."""
+        return await self._store.list_recent(limit=limit, kinds={kind})
+
+    async def stop(self, job_id: str, *, kind: str | None = None) -> Job:
+        """Ask a job to stop after the item it is at; raises NotFoundError and StoreError."""
+        await self.show(job_id, kind=kind)
         await self._store.request_cancel(job_id)
-        return await self.show(job_id)
+        return await self.show(job_id, kind=kind)
 
     async def _run(self, job: Job, work: Work) -> None:
         progress = Progress(store=self._store, job=job, clock=self._clock, foresee_pause=self._foresee_pause)

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, overload
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
-__all__ = ["AnyMoment", "show_time"]
+__all__ = ["AnyMoment", "ShownTime", "show_time"]
 
 AnyMoment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 """A time from outside (1970 to 2999): near either end of what a machine can count, zones lead beyond it."""
@@ -26,3 +26,7 @@ def show_time(seconds: float | None) -> datetime | None:
         return None
     nearest = datetime.fromtimestamp(seconds, UTC)
     return nearest - _STEP if nearest.timestamp() > seconds else nearest
+
+
+ShownTime = Annotated[datetime, BeforeValidator(show_time)]
+"""A time of an answer that is read from seconds since the epoch."""
