@@ -1,11 +1,13 @@
 """Puts the directory of callers together."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
 from app.bootstrap.translation import make_vip_rules
 from app.bootstrap.upstreams import Upstreams
+from app.dataverse.client import count_call_places
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
@@ -42,16 +44,18 @@ def make_directory(
     vip = make_vip_rules(settings.vip)
     our_agents = agent_of if settings.dataverse.agent_id_column is None else None
 
-    async def look_up(e164: str, selection: Selection) -> Caller:
-        found = await organisation.callers.look_up(e164, selection)
-        return identify(found, vip=vip, agent_of=our_agents, now=upstreams.clock())
+    async def look_up(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        found = await organisation.callers.look_up(e164s, selection)
+        now = upstreams.clock()
+        return {e164: identify(each, vip=vip, agent_of=our_agents, now=now) for e164, each in found.items()}
 
     limits = DirectoryLimits(
         fresh_seconds=settings.cache.fresh_seconds,
         stale_seconds=settings.cache.stale_seconds,
         negative_seconds=settings.cache.negative_seconds,
         size=settings.cache.size,
-        look_ups_at_once=max(1, settings.dataverse.max_connections // _REQUESTS_PER_LOOK_UP),
+        look_ups_at_once=max(1, count_call_places(settings.dataverse.max_connections) // _REQUESTS_PER_LOOK_UP),
+        numbers_per_look_up=organisation.callers.max_numbers,
     )
     breaker = CircuitBreaker(limits=limits.breaker, monotonic=time.monotonic)
     live = LiveDirectory(

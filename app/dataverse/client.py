@@ -22,7 +22,7 @@ from app.observability.identifiers import new_id
 from app.observability.stages import Stage
 from app.retry_after import read_retry_after
 
-__all__ = ["DataverseClient", "Row", "Tokens", "read_rows"]
+__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -61,12 +61,17 @@ class DataverseClient:
     """
 
     def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int, budget: RequestBudget) -> None:
-        """At most `max_connections` requests are under way at once; the others wait for their place."""
+        """At most `max_connections` requests are under way at once; the others wait for their place.
+
+        A tenth of the places is for those who leave the rest to calls.
+        """
         self._wire = wire
         self._tokens = tokens
         self._budget = budget
         self._root = url.rstrip("/") + _VERSION
-        self._places = asyncio.Semaphore(max_connections)
+        self._places = asyncio.Semaphore(count_call_places(max_connections))
+        others = max_connections - count_call_places(max_connections)
+        self._other_places = asyncio.Semaphore(others) if others else self._places
         self._share = 1.0
 
     async def __aenter__(self) -> Self:
@@ -80,8 +85,12 @@ class DataverseClient:
         await self._wire.aclose()
 
     def leave_rest(self, share: float) -> Self:
-        """Return this client, over the same connections, for work that may spend only a share of the request budget."""
+        """Return this client for work beside calls, which may spend only a share of the request budget.
+
+        It uses connections of the same pool, but has places of its own: what it waits for, no call waits for.
+        """
         other = copy(self)
+        other._places = self._other_places  # noqa: SLF001 - it is one of us
         other._share = share  # noqa: SLF001 - it is one of us
         return other
 
@@ -241,6 +250,11 @@ class DataverseClient:
             pause = read_retry_after(response.headers)
             self._budget.close(_PAUSE_SECONDS if pause is None else pause)
         return response
+
+
+def count_call_places(max_connections: int) -> int:
+    """Return how many of the requests under way at once may be those of calls; a tenth is for other work."""
+    return max_connections - max_connections // 10
 
 
 def read_rows(answer: Row, name: str = "value") -> list[Row]:

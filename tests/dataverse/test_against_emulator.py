@@ -88,7 +88,7 @@ async def test_a_caller_is_found_with_company_parent_owner_and_cases() -> None:
 
     async with open_inside(emulator) as client:
         settings = read_organisation(agent_id_column="new_agent")
-        found = await build_look_up(client, settings).look_up(NUMBER, selection)
+        found = (await build_look_up(client, settings).look_up([NUMBER], selection))[NUMBER]
 
     assert summarise(found) == [(CallerKind.CONTACT, MATTI, "Contoso")]
     [match] = found.matches
@@ -109,7 +109,7 @@ async def test_accounts_and_strangers(number: str, expected: list[object]) -> No
     emulator = build_emulator()
 
     async with open_inside(emulator) as client:
-        found = await build_look_up(client, read_organisation()).look_up(number, Selection())
+        found = (await build_look_up(client, read_organisation()).look_up([number], Selection()))[number]
 
     assert summarise(found) == expected
     assert [r.path.rsplit("/", 1)[1] for r in emulator.requests] == ["contacts", "accounts"]
@@ -249,9 +249,12 @@ async def test_a_client_secret_opens_the_organisation_and_an_expired_token_is_re
         tokens = TokenSource(fetch=fetch, clock=time.time)
         async with connect(settings, tokens=tokens, verify=trust(ca)) as client:
             look_up = build_look_up(client, settings)
-            first = await look_up.look_up(NUMBER, Selection())
+            first = (await look_up.look_up([NUMBER], Selection()))[NUMBER]
             moment[0] += timedelta(hours=2)
-            later = await asyncio.gather(*[look_up.look_up(NUMBER, Selection()) for _ in range(25)])
+            later = [
+                found[NUMBER]
+                for found in await asyncio.gather(*[look_up.look_up([NUMBER], Selection()) for _ in range(25)])
+            ]
 
     assert {tuple(summarise(found)) for found in [first, *later]} == {((CallerKind.CONTACT, MATTI, "Contoso"),)}
     assert sum(r.path.endswith("/token") for r in emulator.requests) == 2
@@ -307,9 +310,9 @@ async def test_every_fault_is_an_error_of_its_kind_in_time(
     async with open_outside(emulator, settings) as client:
         look_up = build_look_up(client, settings)
         with pytest.raises(expected):
-            await asyncio.wait_for(look_up.look_up(NUMBER, Selection()), 0.3 if expected is TimeoutError else 10)
+            await asyncio.wait_for(look_up.look_up([NUMBER], Selection()), 0.3 if expected is TimeoutError else 10)
         emulator.faults.clear()
-        found = await look_up.look_up(NUMBER, Selection())
+        found = (await look_up.look_up([NUMBER], Selection()))[NUMBER]
 
     assert summarise(found) == [(CallerKind.CONTACT, MATTI, "Contoso")]
 
@@ -328,9 +331,9 @@ async def test_a_single_reset_is_survived(emulator: DataverseEmulator, settings:
     emulator.faults.add(Fault.model_validate({"kind": "reset", "times": 1}))
 
     async with open_outside(emulator, settings) as client:
-        found = await build_look_up(client, settings).look_up(NUMBER, Selection())
+        found = (await build_look_up(client, settings).look_up([NUMBER], Selection()))[NUMBER]
 
-    assert len(found.matches) == 1
+    assert len(found[NUMBER].matches) == 1
 
 
 async def test_a_burst_stays_below_the_limit_of_the_organisation(
@@ -339,9 +342,9 @@ async def test_a_burst_stays_below_the_limit_of_the_organisation(
     """A hundred look-ups at once never use more connections than configured, so none is throttled."""
     async with open_outside(emulator, settings) as client:
         look_up = build_look_up(client, settings)
-        found = await asyncio.gather(*[look_up.look_up(NUMBER, Selection()) for _ in range(100)])
+        found = await asyncio.gather(*[look_up.look_up([NUMBER], Selection()) for _ in range(100)])
 
-    assert {len(f.matches) for f in found} == {1}
+    assert {len(each[NUMBER].matches) for each in found} == {1}
     assert emulator.log.most_in_flight <= 10
 
 
@@ -351,10 +354,10 @@ async def test_given_up_look_ups_leave_nothing_behind(emulator: DataverseEmulato
 
     async with open_outside(emulator, settings) as client:
         look_up = build_look_up(client, settings)
-        given_up = [asyncio.wait_for(look_up.look_up(NUMBER, Selection()), 0.2) for _ in range(200)]
+        given_up = [asyncio.wait_for(look_up.look_up([NUMBER], Selection()), 0.2) for _ in range(200)]
         results = await asyncio.gather(*given_up, return_exceptions=True)
         emulator.faults.clear()
-        found = await asyncio.wait_for(look_up.look_up(NUMBER, Selection()), 5)
+        found = await asyncio.wait_for(look_up.look_up([NUMBER], Selection()), 5)
 
     assert {type(result) for result in results} == {TimeoutError}
-    assert len(found.matches) == 1
+    assert len(found[NUMBER].matches) == 1

@@ -86,7 +86,7 @@ def look_up_with(client: DataverseClient, clock=lambda: 0.0, plan: SearchPlan = 
 
 async def look_up(wire: Wire, selection: Selection = Selection()) -> LookUp:  # noqa: B008 - a frozen value
     async with wire.open() as client:
-        return await look_up_with(client).look_up(NUMBER, selection)
+        return (await look_up_with(client).look_up([NUMBER], selection))[NUMBER]
 
 
 async def test_records_are_read_with_their_companies_and_owners() -> None:
@@ -162,7 +162,7 @@ async def test_an_organisation_without_cases_has_none() -> None:
 
     async with wire.open() as client:
         look_up = look_up_with(client)
-        found = [await look_up.look_up(NUMBER, Selection(open_cases=True)) for _ in range(2)]
+        found = [(await look_up.look_up([NUMBER], Selection(open_cases=True)))[NUMBER] for _ in range(2)]
 
     assert [(f.open_cases, f.open_cases_failed) for f in found] == [({}, False)] * 2
     assert len(wire.requests) == 5
@@ -185,12 +185,12 @@ async def test_unknown_columns_of_rules_are_left_out_and_remembered() -> None:
 
     async with wire.open() as client:
         look_up = look_up_with(client, clock=lambda: now)
-        first = await look_up.look_up(NUMBER, selection)
+        first = (await look_up.look_up([NUMBER], selection))[NUMBER]
         asked = len(wire.requests)
-        second = await look_up.look_up(NUMBER, selection)
+        second = (await look_up.look_up([NUMBER], selection))[NUMBER]
         again = len(wire.requests) - asked
         now = 601.0
-        await look_up.look_up(NUMBER, selection)
+        await look_up.look_up([NUMBER], selection)
 
     assert first == second
     assert not [r for r in wire.requests[asked : asked + again] if re.search("new_typo|new_other|new_gone", str(r.url))]
@@ -216,8 +216,8 @@ async def test_a_refusal_of_something_else_costs_no_column(status: int) -> None:
     async with wire.open() as client:
         looking_up = look_up_with(client)
         with pytest.raises(BadQueryError):
-            await looking_up.look_up(NUMBER, Selection(contact_columns=frozenset({"jobtitle"})))
-        found = await looking_up.look_up(NUMBER, Selection(contact_columns=frozenset({"jobtitle"})))
+            await looking_up.look_up([NUMBER], Selection(contact_columns=frozenset({"jobtitle"})))
+        found = (await looking_up.look_up([NUMBER], Selection(contact_columns=frozenset({"jobtitle"}))))[NUMBER]
 
     assert found.matches[0].columns == {"new_vip": True, "jobtitle": "Buyer"}
 
@@ -254,7 +254,7 @@ async def test_the_failure_itself_is_raised_and_the_other_question_stopped() -> 
     settings = read_organisation(max_connections=4)
     async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(reply)) as client:
         with pytest.raises(ThrottledError) as caught:
-            await look_up_with(client).look_up(NUMBER, Selection())
+            await look_up_with(client).look_up([NUMBER], Selection())
 
     assert caught.value.facts.retry_after == 9.0
     assert stopped.is_set()
@@ -270,7 +270,7 @@ async def test_a_deadline_from_outside_ends_a_hanging_look_up() -> None:
     async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(hang)) as client:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await look_up_with(client).look_up(NUMBER, Selection())
+                await look_up_with(client).look_up([NUMBER], Selection())
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A Dataverse, a snapshot table and the directory around them, which do what a test tells them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from app.dataverse.errors import DataverseError, Facts, ServerFailedError, ThrottledError
@@ -70,26 +70,29 @@ class ScriptedDataverse:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[tuple[str, float]] = []
+        self.look_ups: list[list[str]] = []
         self.under_way = 0
         self.most_under_way = 0
         self.cancelled = 0
 
-    async def look_up(self, e164: str, selection: Selection) -> Caller:
-        """Do what the script says; an outage is what the adapter raises."""
+    async def look_up(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        """Do what the script says for each number at the same time; an outage is what the adapter raises."""
         del selection
-        self.asked.append((e164, asyncio.get_running_loop().time()))
+        self.asked += [(e164, asyncio.get_running_loop().time()) for e164 in e164s]
+        self.look_ups.append(list(e164s))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
-            given = await self.script(e164)
+            given = await asyncio.gather(*map(self.script, e164s))
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         finally:
             self.under_way -= 1
-        if isinstance(given, Outage):
-            raise _ERRORS[given.cause](given.detail, facts=Facts(retry_after=given.retry_after))
-        return given
+        for each in given:
+            if isinstance(each, Outage):
+                raise _ERRORS[each.cause](each.detail, facts=Facts(retry_after=each.retry_after))
+        return {e164: each for e164, each in zip(e164s, given, strict=True) if not isinstance(each, Outage)}
 
 
 _ERRORS: Mapping[Cause, type[DataverseError]] = {Cause.ERROR: ServerFailedError, Cause.THROTTLED: ThrottledError}
