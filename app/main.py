@@ -40,14 +40,13 @@ from app.rulesets.drafts.api import router as ruleset_drafts_router
 from app.rulesets.replay.api import router as replays_router
 from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
+from app.users.api import me_router
 from app.users.api import router as users_router
-from app.users.bulk_api import router as many_users_router
-from app.users.me_api import router as me_router
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
-from app.web.health_api import router as health_router
-from app.web.introduction import DESCRIPTION, TAGS
+from app.web.health import router as health_router
+from app.web.openapi import DESCRIPTION, TAGS
 from app.web.state import read_state
 
 __all__ = ["create_app"]
@@ -75,7 +74,6 @@ _ROUTERS = (
     calendars_router,
     decision_tests_router,
     users_router,
-    many_users_router,
     me_router,
     jobs_router,
     keys_router,

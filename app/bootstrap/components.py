@@ -17,8 +17,7 @@ from app.bootstrap.operations import make_alert_monitor, make_operations, make_r
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import TracedLog, open_spans
-from app.configurator.authentication_mode import AuthenticationModes
-from app.configurator.components import ConfiguratorComponents, ConfiguratorState
+from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
 from app.operations.background import Background
 from app.operations.components import OperationsState
@@ -33,7 +32,7 @@ from app.store.errors import StoreError
 from app.store.leader import Leadership
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health_api import WebState
+from app.web.health import WebState
 
 __all__ = ["State", "open_components"]
 
@@ -122,14 +121,12 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        configurator=ConfiguratorComponents(
-            authentication_modes=AuthenticationModes(
-                documents=stores.documents,
-                confirmations=stores.confirmations,
-                audit=stores.audit,
-                checker=IssuerCheck(http=issuer_http),
-                clock=clock,
-            )
+        authentication_modes=AuthenticationModes(
+            documents=stores.documents,
+            confirmations=stores.confirmations,
+            audit=stores.audit,
+            checker=IssuerCheck(http=issuer_http),
+            clock=clock,
         ),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from app.auth.key_use import KeyUse
+from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
 from app.bootstrap.stores import Stores, open_stores
@@ -24,7 +24,7 @@ from app.rulesets.repository import RulesetRepository
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
-from app.users.enreach_id_cache import EnreachIdCache
+from app.users.store import EnreachIdCache
 
 __all__ = ["Foundation", "open_foundation"]
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.bootstrap.stores import open_stores
 from app.bootstrap.translation import make_profile
-from app.cli.private_files import keep_files_private
+from app.cli.shell import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset

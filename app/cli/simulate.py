@@ -12,7 +12,7 @@ import typer
 
 from app.calls.components import CallsState
 from app.calls.simulation import Question
-from app.cli.private_files import keep_files_private
+from app.cli.shell import keep_files_private
 from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging

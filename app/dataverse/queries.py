@@ -19,6 +19,7 @@ __all__ = [
     "build_case_query",
     "build_contact_query",
     "build_contact_search",
+    "build_id_filters",
     "build_path",
     "count_numbers",
     "encode",
@@ -44,6 +45,7 @@ _ESCAPES: Final = tuple((mark, quote(mark, safe="")) for mark in "% '+$;=&\"#<>?
 """The per cent sign first, since the others bring it along."""
 _WILDCARDS: Final = re.compile(r"[%_\[\]\x00-\x1f\x7f]")
 _OWNER: Final = ("_ownerid_value", "_owninguser_value")
+_IDS_AT_ONCE: Final = 50
 _FRAMES: Final = 16
 """Combinations of settings and rules whose queries are kept: the live one and a few of drafts."""
 
@@ -114,6 +116,16 @@ def build_case_query(customer_ids: Iterable[str], top: int = MAX_CASES) -> str:
         "$top": str(top),
     }
     return build_path("incidents", options)
+
+
+def build_id_filters(column: str, ids: Iterable[str]) -> list[str]:
+    """Write as many filters as it takes to match any of these ids, fifty in each.
+
+    Far below the 500 conditions and the 32 KB of a URL that Dataverse takes (sections 1.3 and 1.4).
+    """
+    distinct = sorted(set(ids))
+    batches = (distinct[start : start + _IDS_AT_ONCE] for start in range(0, len(distinct), _IDS_AT_ONCE))
+    return [" or ".join(f"{column} eq {each}" for each in batch) for batch in batches]
 
 
 def build_path(table: str, options: Mapping[str, str]) -> str:
