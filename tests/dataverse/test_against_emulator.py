@@ -333,7 +333,7 @@ async def test_a_single_reset_is_survived(emulator: DataverseEmulator, settings:
     async with open_outside(emulator, settings) as client:
         found = (await build_look_up(client, settings).look_up([NUMBER], Selection()))[NUMBER]
 
-    assert len(found[NUMBER].matches) == 1
+    assert len(found.matches) == 1
 
 
 async def test_a_burst_stays_below_the_limit_of_the_organisation(

@@ -91,7 +91,7 @@ def run_service(folder: Path, crm: str, **changes: str) -> Iterator[str]:
 
 def wait_until_ready(url: str) -> None:
     """Wait until the service answers."""
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while time.monotonic() < ends:
         try:
             httpx.get(f"{url}/health/ready")
