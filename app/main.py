@@ -16,21 +16,13 @@ from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
 from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
+from app.calls.api import PATH, make_webhook_router
+from app.calls.api import router as calls_router
 from app.calls.components import CallsState
-from app.calls.decisions_api import router as decisions_router
-from app.calls.drills_api import router as drills_router
-from app.calls.simulate_api import router as simulate_router
-from app.calls.webhook_route import PATH, make_webhook_router
 from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
-from app.operations.alerts_api import router as alerts_router
-from app.operations.audit_api import router as audit_router
-from app.operations.callers_api import router as callers_router
-from app.operations.credentials_api import router as credentials_router
-from app.operations.erasures_api import router as erasures_router
-from app.operations.jobs_api import router as jobs_router
-from app.operations.keys_api import router as keys_router
+from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
@@ -59,13 +51,8 @@ _MAX_ADMIN_BYTES = 5 * 1024 * 1024
 """Of a body; thousands of rules fit."""
 _ROUTERS = (
     health_router,
-    decisions_router,
-    simulate_router,
-    alerts_router,
-    drills_router,
-    callers_router,
-    erasures_router,
-    credentials_router,
+    calls_router,
+    operations_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,
@@ -75,10 +62,7 @@ _ROUTERS = (
     decision_tests_router,
     users_router,
     me_router,
-    jobs_router,
-    keys_router,
     authentication_router,
-    audit_router,
 )
 
 

@@ -8,8 +8,7 @@ from typing import TypedDict
 from app.configurator.issuer_check import CheckState, IssuerCheck, ModernSettings, PrerequisiteCheck
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
-from app.store.confirmations import Confirmation, ConfirmationStore
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import Confirmation, ConfirmationStore, SettingsDocumentStore
 
 __all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ConfiguratorState", "ModeState"]
 

@@ -25,7 +25,7 @@ from app.dataverse.queries import (
     write_literals,
 )
 from app.dataverse.records import LOOKUP_TYPES, Numbers, count_cases, read_accounts, read_contacts
-from app.routing.matches import LookUp, Match, Selection
+from app.routing.callers import LookUp, Match, Selection
 from app.routing.number_search import tolerant_patterns
 from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
 from app.routing.stored_numbers import read_stored_numbers

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.settings import DataverseSettings, VipSettings
 
 __all__ = [
@@ -221,7 +221,7 @@ def _expand_parent(plan: SearchPlan, selection: Selection, depth: int) -> str:
 
 
 def _select_account(plan: SearchPlan, selection: Selection) -> str:
-    return _select(("accountid", "name", *_OWNER), plan.account_columns | selection.account_columns)
+    return _select(("accountid", "name", "statecode", *_OWNER), plan.account_columns | selection.account_columns)
 
 
 def _expand_owner(plan: SearchPlan) -> list[str]:

@@ -8,14 +8,15 @@ from typing import Any, Final
 from app.dataverse.client import Row
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
-from app.routing.callers import CallerKind
+from app.routing.callers import AccountRecord, CallerKind, Match, Selection
 from app.routing.calls import Scalar
-from app.routing.matches import AccountRecord, Match, Selection
 
 __all__ = ["LOOKUP_TYPES", "Numbers", "count_cases", "read_accounts", "read_contacts"]
 
 LOOKUP_TYPES: Final = 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'
 """The preference that tells whether a user or a team owns a row."""
+_ACTIVE: Final = 0
+"""The state of rows in use; matched rows are asked for by it, and do not bring it along."""
 _OWNER_TYPE: Final = "_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname"
 
 
@@ -110,6 +111,7 @@ def _read_account(row: object, plan: SearchPlan, selection: Selection) -> Accoun
         columns=_read_columns(row, plan.account_columns | selection.account_columns),
         owner_id=_read_owner(row),
         owner_agent=_read_agent(row, plan),
+        active=row.get("statecode") in {None, _ACTIVE},
         parent=_read_account(row.get("parentaccountid"), plan, selection),
     )
 

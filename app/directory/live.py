@@ -14,8 +14,7 @@ from app.directory.breaker import CircuitBreaker
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import Answer, AwaitedUntil, Outage
 from app.observability.stages import Stage
-from app.routing.callers import Caller, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, Cause, Selection
 from app.single_flight import cancel_all
 
 __all__ = ["LiveDirectory", "LookUp"]
