@@ -17,12 +17,14 @@ Work = Callable[["SharedTask[T]"], Coroutine[Any, Any, T]]
 class SharedTask(Generic[T]):
     """One piece of work, and how many wait for it."""
 
-    __slots__ = ("context", "task", "until", "waiting")
+    __slots__ = ("context", "interim", "task", "until", "waiting")
 
     def __init__(self, work: Work[T], context: Context) -> None:
         self.context = context
         """The context variables of the work."""
         self.waiting = 0
+        self.interim: T | None = None
+        """What the work knows so far, for those who cannot wait for its end; the work itself sets it."""
         self.until = -math.inf
         """How long somebody waits (loop time); minus infinity when nobody ever did."""
         self.task = asyncio.create_task(work(self), name="single_flight", context=context)
@@ -33,13 +35,13 @@ class SharedTask(Generic[T]):
         return self.task.done()
 
     async def wait(self, until: float) -> T | None:
-        """Return the result; `None` when it is not there at `until` (loop time) or the work was given up.
+        """Return the result, or what is known so far when the work did not end by `until` (loop time), or never will.
 
         Cancelling the wait leaves the work alone. Raises what the work raised.
         """
         if not self.task.done():
             await asyncio.wait({self.task}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
-        return self.task.result() if self.task.done() and not self.task.cancelled() else None
+        return self.task.result() if self.task.done() and not self.task.cancelled() else self.interim
 
 
 class SingleFlight(Generic[T]):

@@ -54,14 +54,17 @@ class CallerLookUp:
         self,
         *,
         client: DataverseClient,
+        search_client: DataverseClient,
         plan: SearchPlan,
         region: str,
         patterns: tuple[str, ...],
         clock: Callable[[], float],
     ) -> None:
+        """`search_client` is for `search`, which must not use what calls need."""
         self.max_numbers = count_numbers(plan, MAX_NOTATIONS + len(patterns))
         """How many numbers one look-up may be about."""
         self._client = client
+        self._search_client = search_client
         self._plan = plan
         self._region = region
         self._patterns = patterns
@@ -77,8 +80,8 @@ class CallerLookUp:
         literals = write_literals(spelling for e164 in e164s for spelling in spell_number(e164, self._patterns))
         top = MAX_MATCHES * len(e164s)
         contact_rows, account_rows = await _gather_both(
-            self._ask(partial(build_contact_query, literals=literals, top=top), selection),
-            self._ask(partial(build_account_query, literals=literals, top=top), selection),
+            self._ask(partial(build_contact_query, literals=literals, top=top), selection, self._client),
+            self._ask(partial(build_account_query, literals=literals, top=top), selection, self._client),
         )
         if len(e164s) > 1 and top in {len(contact_rows), len(account_rows)}:
             # One number with many records may have crowded the others out of the answer.
@@ -99,8 +102,8 @@ class CallerLookUp:
         if not patterns:
             return LookUp(matches=())
         contact_rows, account_rows = await _gather_both(
-            self._ask(partial(build_contact_search, patterns=patterns), selection),
-            self._ask(partial(build_account_search, patterns=patterns), selection),
+            self._ask(partial(build_contact_search, patterns=patterns), selection, self._search_client),
+            self._ask(partial(build_account_search, patterns=patterns), selection, self._search_client),
         )
         matches = self._read(contact_rows, account_rows, selection, Numbers([e164], self._read_stored))
         cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
@@ -122,12 +125,12 @@ class CallerLookUp:
     def _read_stored(self, text: object) -> Sequence[str]:
         return [number.e164 for number in read_stored_numbers(text, self._region) if number.e164]
 
-    async def _ask(self, build: _Build, selection: Selection) -> list[Row]:
+    async def _ask(self, build: _Build, selection: Selection, client: DataverseClient) -> list[Row]:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
             asked = self._refused.strip(selection)
             try:
-                return read_rows(await self._client.get_json(build(self._plan, asked), prefer=(LOOKUP_TYPES,)))
+                return read_rows(await client.get_json(build(self._plan, asked), prefer=(LOOKUP_TYPES,)))
             except BadQueryError as error:
                 if not self._refused.learn(error, asked):
                     raise

@@ -16,11 +16,10 @@ import orjson
 
 from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
-from app.dataverse.translation import FOREIGN, read_failure, translate
+from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.identifiers import new_id
 from app.observability.stages import Stage
-from app.retry_after import read_retry_after
 
 __all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
 
@@ -247,8 +246,9 @@ class DataverseClient:
         except FOREIGN as error:
             raise translate(error) from error
         if response.status == _THROTTLED:
-            pause = read_retry_after(response.headers)
-            self._budget.close(_PAUSE_SECONDS if pause is None else pause)
+            facts = read_failure(response.status, response.headers, response.body).facts
+            if facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
+                self._budget.close(_PAUSE_SECONDS if facts.retry_after is None else facts.retry_after)
         return response
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from traceback import extract_tb
@@ -12,11 +12,12 @@ import structlog
 from app.directory.breaker import BreakerState, CircuitBreaker
 from app.directory.limits import DirectoryLimits
 from app.directory.load_shedding import LoadShedding
-from app.directory.lookup import Answer, AwaitedUntil, Directory, LookupResult, Outage, Source
+from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source
 from app.directory.memory import CallerMemory, Entry
 from app.directory.snapshots import Snapshots
+from app.directory.tolerant_search import TolerantSearch
 from app.observability.stages import Stages, read_stages
-from app.routing.callers import Cause, Selection
+from app.routing.callers import CallerStatus, Cause, Selection
 from app.single_flight import SharedTask, SingleFlight
 
 __all__ = ["CachedDirectory", "DirectoryStatistics"]
@@ -56,10 +57,13 @@ class CachedDirectory:
         breaker: CircuitBreaker,
         snapshots: Snapshots,
         shedding: LoadShedding,
+        search: TolerantSearch | None,
         limits: DirectoryLimits,
         monotonic: Callable[[], float],
     ) -> None:
+        """`search` looks for what `directory` does not find; `None` switches that off."""
         self._directory = directory
+        self._search = search
         self._breaker = breaker
         self._snapshots = snapshots
         self._shedding = shedding
@@ -118,7 +122,7 @@ class CachedDirectory:
             return result
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                answer = await self._ask(e164, selection, lambda: -math.inf)
+                answer = await _guard(self._directory.ask(e164, selection, awaited_until=lambda: -math.inf))
             if not isinstance(answer, Outage):
                 return LookupResult(answer, Source.LIVE)
         return await self._find(e164, until)
@@ -130,6 +134,8 @@ class CachedDirectory:
         """
         self._purges += 1
         self._look_ups.forget(e164)
+        if self._search is not None:
+            self._search.forget(e164)
         return self._memory.forget(e164) + await self._snapshots.erase(e164)
 
     def statistics(self) -> DirectoryStatistics:
@@ -140,6 +146,8 @@ class CachedDirectory:
         """Cancel look-ups, write the last snapshots, leave no task behind."""
         await self._look_ups.aclose()
         await self._directory.aclose()
+        if self._search is not None:
+            await self._search.aclose()
         await self._snapshots.aclose()
 
     async def _find(self, e164: str, until: float) -> LookupResult:
@@ -184,7 +192,15 @@ class CachedDirectory:
 
         async def look_up(shared: SharedTask[Answer]) -> Answer:
             """Ask, and remember the answer, unless it was purged or a larger selection is wanted by now."""
-            answer = await self._ask(e164, selection, lambda: shared.until)
+
+            def awaited_until() -> float:
+                return shared.until
+
+            answer = await _guard(self._directory.ask(e164, selection, awaited_until=awaited_until))
+            if self._search is not None and _is_nobody(answer):
+                shared.interim = answer  # who cannot wait for the search hears this; the next call hears the rest
+                found = await _guard(self._search.ask(e164, selection, awaited_until=awaited_until))
+                answer = answer if isinstance(found, Outage) else found
             if not isinstance(answer, Outage) and self._look_ups.is_current(e164, shared):
                 self._memory.remember(e164, answer, selection)
                 self._snapshots.keep(e164, answer)
@@ -192,14 +208,19 @@ class CachedDirectory:
 
         return look_up
 
-    async def _ask(self, e164: str, selection: Selection, awaited_until: AwaitedUntil) -> Answer:
-        try:
-            return await self._directory.ask(e164, selection, awaited_until=awaited_until)
-        except Exception as error:  # noqa: BLE001 - the outermost boundary of a task nobody may wait for
-            place = extract_tb(error.__traceback__)[-1]
-            known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
-            log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
-            return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
+
+async def _guard(asking: Awaitable[Answer]) -> Answer:
+    try:
+        return await asking
+    except Exception as error:  # noqa: BLE001 - the outermost boundary of a task nobody may wait for
+        place = extract_tb(error.__traceback__)[-1]
+        known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
+        log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
+        return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
+
+
+def _is_nobody(answer: Answer) -> bool:
+    return not isinstance(answer, Outage) and answer.status is CallerStatus.UNKNOWN
 
 
 def _read_stages(shared: SharedTask[Answer] | None) -> Mapping[str, float]:

@@ -73,7 +73,7 @@ class Caller:
     cause: Cause | None = None
     """Set for status `unavailable` only."""
     detail: str = ""
-    """For people: what happened, e.g. `Dataverse timed out at 1.2 s`. Holds nothing personal."""
+    """What happened, or how several records became one caller: `Dataverse timed out at 1.2 s`. Nothing personal."""
     kind: CallerKind | None = None
     id: str | None = None
     name: str | None = None

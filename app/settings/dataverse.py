@@ -80,6 +80,13 @@ class DataverseSettings(Group):
     requests_per_5_minutes: int = Field(
         default=5400, ge=10, le=60000, description="Most requests sent in any 5 minutes; the published limit is 6,000."
     )
+    tolerant_searches_per_5_minutes: int = Field(
+        default=60,
+        ge=0,
+        le=1000,
+        description="How many callers whom no notation finds are searched once more in any 5 minutes, whatever stands "
+        "between the digits; each is a scan for Dataverse. 0 switches it off.",
+    )
     emulator_data: Path | None = Field(default=None, description="Tables of the embedded emulator, demo only.")
 
     @model_validator(mode="after")

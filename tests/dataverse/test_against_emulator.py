@@ -67,7 +67,9 @@ def build_emulator(**options: object) -> DataverseEmulator:
 
 def build_look_up(client: DataverseClient, settings: DataverseSettings) -> CallerLookUp:
     plan = plan_search(settings, VipSettings())
-    return CallerLookUp(client=client, plan=plan, region="FI", patterns=(), clock=time.monotonic)
+    return CallerLookUp(
+        client=client, search_client=client.leave_rest(0.5), plan=plan, region="FI", patterns=(), clock=time.monotonic
+    )
 
 
 def open_inside(emulator: DataverseEmulator, **settings: object) -> DataverseClient:

@@ -80,7 +80,9 @@ def fail(status: int, message: str = "", code: str = "0x80060888") -> httpx.Resp
 
 
 def look_up_with(client: DataverseClient, clock=lambda: 0.0, plan: SearchPlan = PLAN) -> CallerLookUp:
-    return CallerLookUp(client=client, plan=plan, region="FI", patterns=(), clock=clock)
+    return CallerLookUp(
+        client=client, search_client=client.leave_rest(0.5), plan=plan, region="FI", patterns=(), clock=clock
+    )
 
 
 async def look_up(wire: Wire, selection: Selection = Selection()) -> LookUp:  # noqa: B008 - a frozen value
@@ -286,3 +288,62 @@ async def test_garbage_is_unreadable(content: object) -> None:
     """JSON that is no list of rows with ids is an error of the tree."""
     with pytest.raises(UnreadableAnswerError):
         await look_up(answer(contacts=content))
+
+
+OTHERS = [f"+3585099900{index:02}" for index in range(1, 8)]
+
+
+async def test_several_numbers_are_one_look_up() -> None:
+    """Numbers that are looked up together get their own records, in two requests."""
+    bob = {**CONTACT, "contactid": "C8", "mobilephone": "050 9990001"}
+    eve = {**CONTACT, "contactid": "C9", "mobilephone": OTHERS[1], "telephone1": NUMBER}
+    wire = answer(contacts=[CONTACT, bob, eve], accounts=[{**ACCOUNT, "telephone1": OTHERS[2]}])
+
+    async with wire.open() as client:
+        found = await look_up_with(client).look_up([NUMBER, *OTHERS], Selection())
+
+    assert [[match.id for match in found[e164].matches] for e164 in [NUMBER, *OTHERS]] == [
+        ["c1", "c9"],
+        ["c8"],
+        ["c9"],
+        ["a9"],
+        *[[]] * 4,
+    ]
+    assert len(wire.requests) == 2
+    assert all(len(str(request.url)) < 32_768 for request in wire.requests)
+
+
+async def test_number_with_many_records_crowds_nobody_out() -> None:
+    """When an answer about several numbers is full, each number is asked for by itself."""
+    crowd = [{**CONTACT, "contactid": f"C{index}", "mobilephone": OTHERS[0]} for index in range(50)]
+
+    def reply(request: httpx.Request) -> object:
+        options = dict(parse_qsl(request.url.query.decode()))
+        known = [
+            *(crowd if OTHERS[0] in options["$filter"] else []),
+            *([CONTACT] if NUMBER in options["$filter"] else []),
+        ]
+        return known[: int(options["$top"])]
+
+    async with answer(contacts=reply).open() as client:
+        found = await look_up_with(client).look_up([OTHERS[0], NUMBER], Selection())
+
+    assert {e164: len(each.matches) for e164, each in found.items()} == {OTHERS[0]: 10, NUMBER: 1}
+
+
+async def test_search_finds_what_stands_between_other_characters() -> None:
+    """A search matches digits with anything between them, and keeps only records that hold the number."""
+    asked: list[str] = []
+    odd = {**CONTACT, "mobilephone": "mob. 050-12.34 567 (work)"}
+    other = {**CONTACT, "contactid": "C7", "mobilephone": "+358 50 1234567 890"}
+
+    def reply(request: httpx.Request) -> object:
+        asked.append(dict(parse_qsl(request.url.query.decode()))["$filter"])
+        return [odd, other]
+
+    async with answer(contacts=reply).open() as client:
+        found = await look_up_with(client).search(NUMBER, Selection())
+
+    assert [match.id for match in found.matches] == ["c1"]
+    pattern = "5%0%1%2%3%4%5%6%7"
+    assert asked == [f"(contains(mobilephone,'{pattern}') or contains(telephone1,'{pattern}')) and statecode eq 0"]

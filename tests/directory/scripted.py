@@ -12,6 +12,7 @@ from app.directory.live import LiveDirectory, LookUp
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.lookup import Answer, Outage
 from app.directory.snapshots import CallerSnapshots, Snapshots
+from app.directory.tolerant_search import TolerantSearch
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
 __all__ = [
@@ -164,17 +165,30 @@ class Bench:
         limits: DirectoryLimits | None = None,
         table: SnapshotTable | None = None,
         shedding: LoadShedding | None = None,
+        search: Script | None = None,
+        searches: int = 60,
     ) -> None:
         limits = limits or DirectoryLimits()
         loop = asyncio.get_running_loop()
         self.live = ScriptedDataverse(script)
         self.table = table or SnapshotTable()
         self.metrics = DurationList()
+        self.search = ScriptedDataverse(search or answer(NOBODY))
+        """What answers tolerant searches; without a script for it there are none."""
         self.directory = build_directory(
             self.live.look_up,
             snapshots=self.table,
             limits=limits,
             shedding=shedding,
+            search=None
+            if search is None
+            else TolerantSearch(
+                look_up=self.search.look_up,
+                searches_per_window=searches,
+                size=100,
+                monotonic=loop.time,
+                on_look_up=self.metrics.observe_look_up,
+            ),
             on_look_up=self.metrics.observe_look_up,
             monotonic=loop.time,
         )
@@ -210,6 +224,7 @@ def build_directory(
     on_look_up: Callable[[str, float], None],
     monotonic: Callable[[], float],
     shedding: LoadShedding | None = None,
+    search: TolerantSearch | None = None,
 ) -> CachedDirectory:
     """Put a directory together; without `shedding` it keeps no time back and sheds nobody."""
     breaker = CircuitBreaker(limits=limits.breaker, monotonic=monotonic)
@@ -221,6 +236,7 @@ def build_directory(
         snapshots=Snapshots(store=snapshots, limits=limits, monotonic=monotonic),
         shedding=shedding
         or LoadShedding(limits=SheddingLimits(deadline=1.5, base=0.0, per_waiting_call=0.0), on_shed=lambda: None),
+        search=search,
         limits=limits,
         monotonic=monotonic,
     )

@@ -77,7 +77,9 @@ async def open_directory(
         max_connections=50,
         budget=budget,
     ) as client:
-        organisation = CallerLookUp(client=client, plan=PLAN, region="FI", patterns=(), clock=time)
+        organisation = CallerLookUp(
+            client=client, search_client=client.leave_rest(0.5), plan=PLAN, region="FI", patterns=(), clock=time
+        )
         rules = VipRules()
 
         async def look_up(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
