@@ -62,13 +62,18 @@ class LoadShedding:
         return self._base + self._waiting * self._per_waiting_call + self._lag
 
     @contextmanager
-    def admit(self, until: float) -> Iterator[float | None]:
-        """Count a call as waiting; tells when its look-up must end for an answer by `until`, `None` when it is shed."""
+    def admit(self, until: float, *, joins: bool) -> Iterator[float | None]:
+        """Count a call as waiting; tells when its look-up must end for an answer by `until`, `None` when it is shed.
+
+        A call that `joins` a look-up under way asks nothing of Dataverse, and is never shed.
+        """
         reserve = self.reserve
         if reserve > self._max:
-            self._on_shed()
-            yield None
-            return
+            if not joins:
+                self._on_shed()
+                yield None
+                return
+            reserve = self._max
         self._waiting += 1
         try:
             yield until - reserve
