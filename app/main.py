@@ -26,17 +26,16 @@ from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
+from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
-from app.rulesets.calendars_api import router as calendars_router
-from app.rulesets.drafts_api import router as ruleset_drafts_router
-from app.rulesets.parts_api import router as ruleset_parts_router
-from app.rulesets.recorded_tests_api import router as decision_tests_router
-from app.rulesets.replays_api import router as replays_router
-from app.rulesets.shadow_api import router as shadow_router
+from app.rulesets.drafts.api import decision_tests_router
+from app.rulesets.drafts.api import parts_router as ruleset_parts_router
+from app.rulesets.drafts.api import router as ruleset_drafts_router
+from app.rulesets.replay.api import router as replays_router
+from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
+from app.users.api import me_router
 from app.users.api import router as users_router
-from app.users.bulk_api import router as many_users_router
-from app.users.me_api import router as me_router
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
@@ -66,7 +65,6 @@ _ROUTERS = (
     calendars_router,
     decision_tests_router,
     users_router,
-    many_users_router,
     me_router,
     authentication_router,
 )

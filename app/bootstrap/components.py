@@ -16,8 +16,7 @@ from app.bootstrap.operations import make_alert_monitor, make_operations, make_r
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import TracedLog, open_spans
-from app.configurator.authentication_mode import AuthenticationModes
-from app.configurator.components import ConfiguratorComponents, ConfiguratorState
+from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
@@ -25,7 +24,7 @@ from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
-from app.rulesets.shadow import ShadowedLog
+from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.database import Leadership
 from app.store.errors import StoreError
@@ -75,25 +74,22 @@ async def open_components(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
     schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
-    jobs.unlist("replay")
     if settings.demo:
         await _confirm_samples(foundation)
     rulesets = open_rulesets(
         store=stores.rulesets,
         decisions=stores.decisions,
-        jobs=stores.jobs,
+        jobs=jobs,
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
-        shadow_repository=foundation.shadow_repository,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
         region=settings.phone.default_region,
         clock=clock,
     )
-    stack.push_async_callback(rulesets.replays.aclose)
     return State(
         authenticator=make_authenticator(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
@@ -103,7 +99,6 @@ async def open_components(
             settings=settings,
             profile=profile,
             directory=foundation.directory,
-            load_shedding=foundation.load_shedding,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
             decision_log=decision_log if export is None else TracedLog(decision_log=decision_log, export=export),
@@ -126,14 +121,12 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        configurator=ConfiguratorComponents(
-            authentication_modes=AuthenticationModes(
-                documents=stores.documents,
-                confirmations=stores.confirmations,
-                audit=stores.audit,
-                checker=IssuerCheck(http=issuer_http),
-                clock=clock,
-            )
+        authentication_modes=AuthenticationModes(
+            documents=stores.documents,
+            confirmations=stores.confirmations,
+            audit=stores.audit,
+            checker=IssuerCheck(http=issuer_http),
+            clock=clock,
         ),
     )
 

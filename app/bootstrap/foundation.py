@@ -18,13 +18,13 @@ from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
 from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publication import publish_at_start, read_ruleset_file
-from app.rulesets.shadow import Shadow
-from app.rulesets.shadow_repository import ShadowRepository
+from app.rulesets.publish import publish_at_start, read_ruleset_file
+from app.rulesets.replay.shadow import ShadowRun
+from app.rulesets.repository import RulesetRepository
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
-from app.users.enreach_id_cache import EnreachIdCache
+from app.users.store import EnreachIdCache
 
 __all__ = ["Foundation", "open_foundation"]
 
@@ -48,8 +48,7 @@ class Foundation:
     directory: CachedDirectory
     load_shedding: LoadShedding
     live_ruleset: LiveRuleset
-    shadow: Shadow
-    shadow_repository: ShadowRepository
+    shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
@@ -72,7 +71,16 @@ async def open_foundation(
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     await enreach_id_cache.refresh()
-    directory = make_directory(settings, organisation, stores, metrics, upstreams, agent_of=enreach_id_cache.agent_of)
+    load_shedding = make_load_shedding(settings, metrics)
+    directory = make_directory(
+        settings,
+        organisation,
+        stores,
+        metrics,
+        upstreams,
+        shedding=load_shedding,
+        agent_of=enreach_id_cache.agent_of,
+    )
     stack.push_async_callback(directory.aclose)
     live_ruleset = LiveRuleset(
         store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
@@ -81,7 +89,6 @@ async def open_foundation(
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
-    shadow_repository = ShadowRepository(settings=stores.documents, results=stores.shadow_results)
     return Foundation(
         settings=settings,
         upstreams=upstreams,
@@ -92,17 +99,17 @@ async def open_foundation(
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         directory=directory,
-        load_shedding=make_load_shedding(settings, directory, metrics),
+        load_shedding=load_shedding,
         live_ruleset=live_ruleset,
-        shadow=Shadow(
-            results=shadow_repository,
-            drafts=stores.rulesets.drafts,
+        shadow=ShadowRun(
+            settings=stores.documents,
+            results=stores.shadow_results,
+            repository=RulesetRepository(rulesets=stores.rulesets),
             live_ruleset=live_ruleset,
             profile=profile,
             counter=metrics,
             clock=upstreams.clock,
         ),
-        shadow_repository=shadow_repository,
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         key_use=KeyUse(await stores.key_uses.load()),

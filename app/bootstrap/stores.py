@@ -12,7 +12,7 @@ from app.calls.call_times import CallTimes
 from app.calls.store import DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.store import AlertStore, JobStore
-from app.rulesets.shadow_store import ShadowResultStore
+from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore

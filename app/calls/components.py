@@ -15,7 +15,6 @@ from app.calls.simulation import Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import Webhook
 from app.directory.cached import CachedDirectory
-from app.directory.load_shedding import LoadShedding
 from app.observability.call_lines import open_call_log
 from app.observability.identifiers import new_id
 from app.observability.metrics import Metrics
@@ -54,7 +53,6 @@ def open_calls(
     settings: Settings,
     profile: ResponseProfile,
     directory: CachedDirectory,
-    load_shedding: LoadShedding,
     live_ruleset: LiveRuleset,
     revisions: Revisions,
     decision_log: DecisionSink,
@@ -98,7 +96,7 @@ def open_calls(
             access=WebhookAccess(settings.webhook),
             key_use=key_use,
             route_call=RouteCall(
-                directory=load_shedding,
+                directory=directory,
                 live_ruleset=live_ruleset,
                 profile=profile,
                 decision_log=decision_log,

@@ -6,11 +6,12 @@ import typer
 
 from app.cli.check import check
 from app.cli.emulate import emulate
-from app.cli.error_lines import describe_error
+from app.cli.numbers import numbers
 from app.cli.openapi import openapi
 from app.cli.rules import rules
 from app.cli.serve import serve
 from app.cli.settings import settings
+from app.cli.shell import describe_error
 from app.cli.simulate import simulate
 from app.errors import AppError
 
@@ -29,6 +30,7 @@ def make_cli() -> typer.Typer:
     for command in (serve, check, simulate, settings, openapi):
         cli.command()(command)
     cli.add_typer(rules)
+    cli.add_typer(numbers)
     cli.add_typer(emulate)
     return cli
 

@@ -16,10 +16,14 @@ from app.emulators.dataverse import (
     AGENT_ID_COLUMN,
     CLIENT_ID,
     CLIENT_SECRET,
+    MOST_ACCOUNTS,
+    MOST_CONTACTS,
     TENANT_ID,
     TOKEN,
+    add_customers,
     create_dataverse_emulator,
     load_tables,
+    sample_tables,
 )
 from app.emulators.enreach import create_enreach_emulator
 from app.errors import InvalidInputError
@@ -35,13 +39,18 @@ _HOST = "127.0.0.1"
 Port = Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)]
 Data = Annotated[Path | None, typer.Option(help="JSON file of tables; without it the sample organisation.")]
 
+Contacts = Annotated[int, typer.Option(help="Contacts to make up beside the data.", min=0, max=MOST_CONTACTS)]
+Accounts = Annotated[int, typer.Option(help="Accounts to make up beside the data.", min=0, max=MOST_ACCOUNTS)]
+Seed = Annotated[int, typer.Option(help="Another seed makes up others.")]
+
 
 @emulate.command()
-def dataverse(port: Port, data: Data = None) -> None:
+def dataverse(port: Port, data: Data = None, contacts: Contacts = 0, accounts: Accounts = 0, seed: Seed = 1) -> None:
     """Serve an emulated Dataverse Web API with its token endpoint, and print the settings that lead to it."""
-    tables = load_tables(data) if data else None
+    tables = load_tables(data) if data else sample_tables()
+    add_customers(tables, contacts=contacts, accounts=accounts, seed=seed)
     variables = {"DATAVERSE__AUTH": "token", "DATAVERSE__TOKEN": TOKEN}
-    if tables is None:
+    if data is None:
         variables["DATAVERSE__AGENT_ID_COLUMN"] = AGENT_ID_COLUMN
         variables["DATAVERSE__AGENT_EMAIL_COLUMN"] = AGENT_EMAIL_COLUMN
     # A start is refused without anybody who could call.

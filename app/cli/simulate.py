@@ -12,13 +12,13 @@ import typer
 
 from app.calls.components import CallsState
 from app.calls.simulation import Question
-from app.cli.private_files import keep_files_private
+from app.cli.shell import keep_files_private
 from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
 from app.routing.expectations import CallerStub
-from app.rulesets.publication import read_ruleset_file
+from app.rulesets.publish import read_ruleset_file
 from app.settings import RulesSettings, Settings, read_settings
 
 __all__ = ["simulate"]

@@ -1,26 +1,18 @@
 """How the phone users of this organisation sign in: Standard or Modern (administrator guide, "User authentication")."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TypedDict
 
+from app.configurator.issuer_check import CheckState, IssuerCheck, ModernSettings, PrerequisiteCheck
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
 from app.store.settings_documents import Confirmation, ConfirmationStore, SettingsDocumentStore
 
-__all__ = [
-    "STEPS",
-    "AuthenticationMode",
-    "AuthenticationModes",
-    "CheckState",
-    "IssuerChecker",
-    "ModeState",
-    "ModernSettings",
-    "PrerequisiteCheck",
-]
+__all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ConfiguratorState", "ModeState"]
 
-DOCUMENT = "authentication_mode"
+_DOCUMENT = "authentication_mode"
 _SUBJECT = "authentication"
 
 
@@ -37,41 +29,7 @@ STEPS: Mapping[str, str] = {
     "back_end": "Enreach has enabled Modern authentication on the Voice back end of this organisation.",
     "reload": "End users have reloaded Dynamics and signed in anew.",
 }
-"""What Modern takes beside the settings here; people do it and confirm it."""
-
-
-class CheckState(StrEnum):
-    """What a check found."""
-
-    OK = "ok"
-    FAILED = "failed"
-    NOT_CHECKED = "not_checked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrerequisiteCheck:
-    """One prerequisite of Modern, tried for real."""
-
-    id: str
-    state: CheckState
-    detail: str
-    what_to_do: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModernSettings:
-    """The identity provider that issues the tokens."""
-
-    issuer: str
-    client_id: str
-    audience: str
-
-
-class IssuerChecker(Protocol):
-    """Asks an identity provider whether it will do."""
-
-    async def check(self, modern: ModernSettings, test_token: str | None) -> list[PrerequisiteCheck]:
-        """Try every prerequisite; what the provider does wrong is a finding, never an error."""
+"""What Modern takes beside the settings here; whoever does it confirms it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +60,7 @@ class AuthenticationModes:
         documents: SettingsDocumentStore,
         confirmations: ConfirmationStore,
         audit: AuditStore,
-        checker: IssuerChecker,
+        checker: IssuerCheck,
         clock: Callable[[], float],
     ) -> None:
         self._documents = documents
@@ -113,7 +71,7 @@ class AuthenticationModes:
 
     async def show(self) -> ModeState:
         """Return what was decided; Standard while nobody has."""
-        document = await self._documents.get(DOCUMENT)
+        document = await self._documents.get(_DOCUMENT)
         confirmations = await self._confirmations.list_about(_SUBJECT)
         if document is None:
             return ModeState(confirmations=confirmations)
@@ -138,9 +96,9 @@ class AuthenticationModes:
         modern = modern or before.modern
         if mode is AuthenticationMode.MODERN:
             await self._require_provider(modern)
-        document = {"mode": mode.value, "modern": None if modern is None else _write_modern(modern)}
+        document = {"mode": mode.value, "modern": None if modern is None else asdict(modern)}
         now = self._clock()
-        await self._documents.put(DOCUMENT, document, expected=expected, author=who, now=now)
+        await self._documents.put(_DOCUMENT, document, expected=expected, author=who, now=now)
         await self._audit.add(
             at=now,
             who=who,
@@ -188,5 +146,7 @@ def _read_modern(value: object) -> ModernSettings | None:
     )
 
 
-def _write_modern(modern: ModernSettings) -> dict[str, str]:
-    return {"issuer": modern.issuer, "client_id": modern.client_id, "audience": modern.audience}
+class ConfiguratorState(TypedDict):
+    """Its place in the lifespan state."""
+
+    authentication_modes: AuthenticationModes

@@ -1,10 +1,13 @@
 """Everything Dataverse knows about one number, in two parallel questions."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import structlog
+from cachetools import TTLCache
 
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
@@ -16,7 +19,6 @@ from app.dataverse.queries import (
     write_literals,
 )
 from app.dataverse.records import LOOKUP_TYPES, count_cases, read_accounts, read_contacts
-from app.dataverse.refusals import Refusals
 from app.routing.matches import LookUp, Match, Selection
 from app.routing.numbers import spell_number
 
@@ -24,6 +26,15 @@ __all__ = ["CallerLookUp"]
 
 log = structlog.get_logger()
 
+_REMEMBERED: Final = 600.0
+"""Seconds until a refused column is asked for again; somebody may have added it."""
+_MAX: Final = 500
+_NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
+_BAD_REQUEST: Final = 400
+_CASES: Final = ("incident", "*")
+
+_Column = tuple[str, str]
+"""Table and column."""
 _Build = Callable[[SearchPlan, Selection, Sequence[str]], str]
 
 
@@ -43,7 +54,7 @@ class CallerLookUp:
         self._plan = plan
         self._region = region
         self._patterns = patterns
-        self._refusals = Refusals(plan=plan, clock=clock)
+        self._refused = _RefusedColumns(plan=plan, clock=clock)
 
     async def look_up(self, e164: str, selection: Selection) -> LookUp:
         """Read every record with this number and what the selection wants of it.
@@ -62,7 +73,7 @@ class CallerLookUp:
             self._ask(build_contact_query, selection, literals),
             self._ask(build_account_query, selection, literals),
         )
-        known = self._refusals.strip(selection)
+        known = self._refused.strip(selection)
         contacts = read_contacts(contact_rows, self._plan, known, e164=e164, region=self._region)
         accounts = read_accounts(account_rows, self._plan, known, e164=e164, region=self._region)
         return (*contacts, *accounts)
@@ -70,27 +81,85 @@ class CallerLookUp:
     async def _ask(self, build: _Build, selection: Selection, literals: Sequence[str]) -> Row:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
-            asked = self._refusals.strip(selection)
+            asked = self._refused.strip(selection)
             try:
                 return await self._client.get_json(build(self._plan, asked, literals), prefer=(LOOKUP_TYPES,))
             except BadQueryError as error:
-                if not self._refusals.learn(error, asked):
+                if not self._refused.learn(error, asked):
                     raise
                 log.warning("dataverse.column_refused", table=error.facts.table, column=error.facts.column)
 
     async def _count_cases(self, matches: tuple[Match, ...]) -> tuple[Mapping[str, int] | None, bool]:
         """Return the active cases by customer, and whether that failed; without a table of cases there are none."""
         customers = {match.id for match in matches} | {match.account.id for match in matches if match.account}
-        if not customers or not self._refusals.has_cases:
+        if not customers or not self._refused.has_cases:
             return {}, False
         try:
             return count_cases(await self._client.get_json(build_case_query(customers))), False
         except RecordNotFoundError:
-            self._refusals.note_no_cases()
+            self._refused.note_no_cases()
             return {}, False
         except DataverseError as error:
             log.warning("dataverse.cases_failed", **error.describe())
             return None, True
+
+
+class _RefusedColumns:
+    """Columns this organisation turned out not to have, so that a rule that names one breaks no look-up.
+
+    Columns of the settings are never left out: those are mistakes somebody must see.
+    """
+
+    def __init__(self, *, plan: SearchPlan, clock: Callable[[], float]) -> None:
+        self._required: frozenset[_Column] = frozenset(
+            {("contact", column) for column in plan.contact_columns | frozenset(plan.contact_phones)}
+            | {("account", column) for column in plan.account_columns | frozenset(plan.account_phones)}
+        )
+        self._refused: TTLCache[_Column, None] = TTLCache(maxsize=_MAX, ttl=_REMEMBERED, timer=clock)
+
+    def strip(self, selection: Selection) -> Selection:
+        """Return the selection without columns known to be refused, and without names that cannot be columns."""
+        if not selection.contact_columns and not selection.account_columns:
+            return selection
+        return replace(
+            selection,
+            contact_columns=frozenset(c for c in selection.contact_columns if self._may_ask("contact", c)),
+            account_columns=frozenset(c for c in selection.account_columns if self._may_ask("account", c)),
+        )
+
+    def learn(self, error: BadQueryError, asked: Selection) -> bool:
+        """Remember the columns behind a refusal; returns whether asking again without them makes sense.
+
+        When the message names no column, every column that only rules asked for is suspected, unless the status says
+        that something else was wrong.
+        """
+        if error.facts.http_status != _BAD_REQUEST:
+            return False
+        asked_for = _list_columns(asked) - self._required
+        if error.facts.column is None:
+            suspects = asked_for
+        else:
+            suspects = asked_for & {(error.facts.table or "", error.facts.column)}
+        self._refused.update(dict.fromkeys(suspects))
+        return bool(suspects)
+
+    def note_no_cases(self) -> None:
+        """Remember that there is no table of cases."""
+        self._refused[_CASES] = None
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether asking for cases may work."""
+        return _CASES not in self._refused
+
+    def _may_ask(self, table: str, column: str) -> bool:
+        return _NAME.fullmatch(column) is not None and (table, column) not in self._refused
+
+
+def _list_columns(selection: Selection) -> frozenset[_Column]:
+    """List the columns of a selection with their tables."""
+    contact = {("contact", column) for column in selection.contact_columns}
+    return frozenset(contact | {("account", column) for column in selection.account_columns})
 
 
 async def _gather_both(first: Coroutine[Any, Any, Row], second: Coroutine[Any, Any, Row]) -> tuple[Row, Row]:

@@ -1,6 +1,10 @@
-"""The Dataverse Web API over one connection pool: headers, paging, preconditions, one renewal of a rejected token."""
+"""The Dataverse Web API over one connection pool: headers, paging, preconditions, renewal of a rejected token.
+
+No request leaves while the budget is spent or a Retry-After runs, whoever asks.
+"""
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
@@ -10,13 +14,15 @@ from uuid import UUID
 
 import orjson
 
+from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
 from app.dataverse.translation import FOREIGN, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.identifiers import new_id
 from app.observability.stages import Stage
+from app.retry_after import read_retry_after
 
-__all__ = ["DataverseClient", "Row", "Tokens"]
+__all__ = ["DataverseClient", "Row", "Tokens", "read_rows"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -24,6 +30,9 @@ Row = dict[str, Any]
 _VERSION: Final = "/api/data/v9.2/"
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
+_THROTTLED: Final = 429
+_PAUSE_SECONDS: Final = 5.0
+"""The pause after a 429 that names no time."""
 _ENTITY_ID: Final = re.compile(r"\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
 _HEADERS: Final[Mapping[str, str]] = {
     "Accept": "application/json",
@@ -51,10 +60,11 @@ class DataverseClient:
     connection and its place back.
     """
 
-    def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int) -> None:
+    def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int, budget: RequestBudget) -> None:
         """At most `max_connections` requests are under way at once; the others wait for their place."""
         self._wire = wire
         self._tokens = tokens
+        self._budget = budget
         self._root = url.rstrip("/") + _VERSION
         self._places = asyncio.Semaphore(max_connections)
         self._share = 1.0
@@ -74,6 +84,10 @@ class DataverseClient:
         other = copy(self)
         other._share = share  # noqa: SLF001 - it is one of us
         return other
+
+    def foresee_pause(self) -> float:
+        """Return the seconds until the next request may leave, 0 when it may leave now."""
+        return self._budget.foresee(share=self._share)
 
     def locate(self, path: str) -> str:
         """Return the absolute URL of a path such as `systemusers(…)`, as `@odata.id` and `$ref` need it."""
@@ -107,6 +121,15 @@ class DataverseClient:
             page = await self.get_json(link, prefer=prefer)
             yield page
             link = page.get("@odata.nextLink")
+
+    async def get_rows(self, path: str, *, strong: bool = False) -> list[Row]:
+        """Read every row of a query, page after page; `strong` reads one page, past the server's caches.
+
+        Raises DataverseError.
+        """
+        if strong:
+            return read_rows(await self.get_json(path, strong=True))
+        return [row async for page in self.get_pages(path) for row in read_rows(page)]
 
     async def create(self, table: str, row: Mapping[str, object]) -> UUID:
         """Create a row in an entity set and return its id. Never repeated by itself. Raises DataverseError."""
@@ -199,13 +222,33 @@ class DataverseClient:
         }
         async with self._places:
             with Stage("dataverse"):
-                return await self._carry(Request(method, url, sent, content, self._share))
+                return await self._carry(Request(method, url, sent, content))
 
     async def _carry(self, request: Request) -> Response:
+        """Exchange one request; answer 429 in the place of Dataverse while it must not be asked.
+
+        The circuit breaker decides by look-up. Deciding here by request keeps a look-up under way, or anybody else,
+        from sending into a Retry-After.
+        """
+        seconds = self._budget.spend(share=self._share)
+        if seconds > 0:
+            return Response(_THROTTLED, {"retry-after": str(math.ceil(seconds))})
         try:
-            return await self._wire.send(request)
+            response = await self._wire.send(request)
         except FOREIGN as error:
             raise translate(error) from error
+        if response.status == _THROTTLED:
+            pause = read_retry_after(response.headers)
+            self._budget.close(_PAUSE_SECONDS if pause is None else pause)
+        return response
+
+
+def read_rows(answer: Row, name: str = "value") -> list[Row]:
+    """Take the rows out of an answer; raises UnreadableAnswerError when there is no list of them."""
+    rows = answer.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UnreadableAnswerError(f"the answer holds no list {name}: the URL is not a Dataverse organisation")
+    return rows
 
 
 def _read_object(answer: Response) -> Row:

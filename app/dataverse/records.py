@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from app.dataverse.client import Row
+from app.dataverse.client import Row, read_rows
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
 from app.routing.callers import CallerKind
@@ -63,26 +63,19 @@ def read_accounts(answer: Row, plan: SearchPlan, selection: Selection, *, e164: 
 
 def count_cases(answer: Row) -> dict[str, int]:
     """Count cases by the id of their customer."""
-    return dict(Counter(_read_id(row, "_customerid_value") for row in _read_rows(answer)))
+    return dict(Counter(_read_id(row, "_customerid_value") for row in read_rows(answer)))
 
 
 def _read_matching(
     answer: Row, read: Callable[[Row], Match], phones: Iterable[str], e164: str, region: str
 ) -> list[Match]:
-    rows = _read_rows(answer)
+    rows = read_rows(answer)
     return [read(row) for row in rows if any(_is_same(row.get(phone), e164, region) for phone in phones)]
 
 
 def _is_same(number: object, e164: str, region: str) -> bool:
     """Tell whether a stored number is this one; most are stored as E.164, and need no reading."""
     return number == e164 or read_number(number, region).e164 == e164
-
-
-def _read_rows(answer: Row) -> list[Row]:
-    rows = answer.get("value")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableAnswerError("the answer holds no list of rows: the URL is not a Dataverse organisation")
-    return rows
 
 
 def _read_account(row: object, plan: SearchPlan, selection: Selection) -> AccountRecord | None:

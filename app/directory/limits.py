@@ -19,7 +19,7 @@ class BreakerLimits:
     """Outcomes the window must hold before the ratio counts (1 to 1,000)."""
     open_seconds: float = 5.0
     """Time without a request after it opened, before one trial (0.1 to 300)."""
-    longest_retry_after_seconds: float = 3600.0
+    max_retry_after_seconds: float = 3600.0
     """Cap on what a Retry-After may demand (300 to 86,400); the windows of Dataverse are 300 s long."""
 
 
@@ -35,8 +35,6 @@ class DirectoryLimits:
     """`Nobody has this number` is believed this long, and no longer (0 to 3,600)."""
     size: int = 50_000
     """Numbers remembered; as many again that nobody has (100 to 1,000,000)."""
-    patience_seconds: float = 0.0
-    """How long a call with a stale caller waits for a better one (0 to 2); 0 answers stale at once, asks behind it."""
     snapshot_reserve_seconds: float = 0.15
     """Kept back from a call's time to read the store when Dataverse hangs (0 to 1); at most half of the time left."""
     look_up_seconds: float = 4.0

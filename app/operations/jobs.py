@@ -35,11 +35,6 @@ class Progress:
         self.stopped = False
         """Whether somebody asked to stop."""
 
-    @property
-    def job_id(self) -> str:
-        """The id of the job."""
-        return self._job.id
-
     async def note(self, done: int) -> bool:
         """Tell how many items are done; returns whether to go on. Raises StoreError.
 
@@ -52,6 +47,11 @@ class Progress:
             await asyncio.sleep(min(pause, _MAX_PAUSE))
         self.stopped = True
         return False
+
+    async def report(self, done: int) -> bool:
+        """Do as `note` does and never wait: for jobs that ask Dataverse nothing. Raises StoreError."""
+        self.stopped = not await self._store.progress(self._job.id, done=done, now=self._clock())
+        return not self.stopped
 
 
 Work = Callable[[Progress], Awaitable[object]]

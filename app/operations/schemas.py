@@ -1,5 +1,6 @@
 """JSON bodies of the operators' endpoints."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from app.auth.stored_keys import NewKey
 from app.operations.credentials import CredentialKind
 from app.operations.store import AlertState, JobState
 from app.settings import Role
-from app.web.times import ShownMoment
+from app.web.times import ShownTime
 
 __all__ = [
     "AlertBody",
@@ -41,10 +42,10 @@ class AlertBody(BaseModel):
     kind: str
     state: AlertState
     detail: dict[str, Any] = Field(description="`message` for people, and the numbers behind it.")
-    opened_at: ShownMoment
+    opened_at: ShownTime
     acknowledged_by: str | None
-    acknowledged_at: ShownMoment | None
-    cleared_at: ShownMoment | None
+    acknowledged_at: ShownTime | None
+    cleared_at: ShownTime | None
 
 
 class JobSummary(BaseModel):
@@ -60,8 +61,8 @@ class JobSummary(BaseModel):
     total: int | None
     percent: float | None
     error: str | None
-    created_at: ShownMoment
-    finished_at: ShownMoment | None
+    created_at: ShownTime
+    finished_at: ShownTime | None
 
 
 class JobBody(JobSummary):
@@ -88,7 +89,7 @@ class AuditRecord(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: int
-    at: ShownMoment
+    at: ShownTime
     who: str = Field(description="The label of a key, or the subject of a token.")
     what: str
     target: str
@@ -112,7 +113,7 @@ class CredentialBody(BaseModel):
 
     label: str
     kind: CredentialKind
-    last_used: ShownMoment | None = Field(description="Null: never, as far as is remembered.")
+    last_used: ShownTime | None = Field(description="Null: never, as far as is remembered.")
     retiring: date | None = Field(description="The day it is to be removed (SMARTROUTING_WEBHOOK__RETIRING).")
 
 
@@ -163,10 +164,10 @@ class KeyBody(BaseModel):
     label: str
     role: Role
     created_by: str
-    created_at: ShownMoment
-    expires_at: ShownMoment | None
-    revoked_at: ShownMoment | None
-    last_used: ShownMoment | None = Field(description="To the minute.")
+    created_at: ShownTime
+    expires_at: ShownTime | None
+    revoked_at: ShownTime | None
+    last_used: ShownTime | None = Field(description="To the minute.")
 
 
 class NewKeyBody(KeyBody):
@@ -177,7 +178,7 @@ class NewKeyBody(KeyBody):
     @classmethod
     def show(cls, made: NewKey) -> Self:
         """Take a new key."""
-        return cls(**KeyBody.model_validate(made.kept).model_dump(), key=made.text)
+        return cls.model_validate({**asdict(made.kept), "key": made.text})
 
 
 class KeyRequest(BaseModel):

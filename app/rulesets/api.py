@@ -1,19 +1,22 @@
-"""`/admin/rulesets`: look at rulesets, judge them, publish them, go back."""
+"""`/admin/rulesets`: look at rulesets, judge them, publish them, go back; `/admin/calendars`: when they are open."""
 
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.auth.requirements import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
 from app.routing.ruleset import read_ruleset
-from app.rulesets.deps import RulesetsDep
-from app.rulesets.publish_limits import PublishLimits
-from app.rulesets.publishing import Published
+from app.rulesets.calendar_preview import choose_calendar
+from app.rulesets.components import RulesetComponents, RulesetsState
+from app.rulesets.publish import Published
+from app.rulesets.publish_checks import PublishLimits
 from app.rulesets.schemas import (
     ChangeBody,
     CoverageBody,
     DraftHead,
+    PreviewAnswer,
+    PreviewQuestion,
     PublishBody,
     PublishCheckBody,
     PublishedBody,
@@ -24,16 +27,26 @@ from app.rulesets.schemas import (
 from app.web.paths import RulesetRef
 from app.web.preconditions import IfMatchDep, tag
 from app.web.problems import problems
+from app.web.state import read_state
+from app.web.times import AnyMoment, show_time
 
-__all__ = ["router"]
+__all__ = ["RulesetsDep", "calendars_router", "router"]
 
 router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"])
+calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"])
+
+
+def _read_components(request: Request) -> RulesetComponents:
+    return read_state(request.scope, RulesetsState)["rulesets"]
+
+
+RulesetsDep = Annotated[RulesetComponents, Depends(_read_components)]
 
 
 @router.get("/drafts", summary="List drafts", responses=problems(503))
 async def list_drafts(_who: RulesReaderDep, rulesets: RulesetsDep) -> list[DraftHead]:
     """List the drafts, the last changed first."""
-    return [DraftHead.of(draft) for draft in await rulesets.repository.list_drafts()]
+    return [DraftHead.model_validate(draft) for draft in await rulesets.store.drafts.list_all()]
 
 
 @router.get("/revisions", summary="List revisions", responses=problems(422, 503))
@@ -44,8 +57,8 @@ async def list_revisions(
     after: Annotated[str | None, Query(max_length=20, description="`next` of the page before.")] = None,
 ) -> RevisionPage:
     """List what was published, newest first; the first one is live."""
-    page = await rulesets.repository.list_revisions(limit=limit, after=after)
-    return RevisionPage(items=[RevisionItem.of(head) for head in page.items], next=page.next)
+    page = await rulesets.store.list_revisions(limit=limit, after=after)
+    return RevisionPage(items=[RevisionItem.model_validate(head) for head in page.items], next=page.next)
 
 
 @router.get("/diff", summary="Compare two rulesets", responses=problems(404, 422, 503))
@@ -56,7 +69,7 @@ async def diff_rulesets(
     old: Annotated[str, Query(max_length=64, description="The same.")] = "current",
 ) -> list[ChangeBody]:
     """List what the second ruleset adds, removes, changes and moves."""
-    return [ChangeBody.of(change) for change in await rulesets.repository.diff(old, new)]
+    return [ChangeBody.model_validate(change) for change in await rulesets.repository.diff(old, new)]
 
 
 @router.get("/publish-limits", summary="Show the limits of publishing", responses=problems(503))
@@ -64,7 +77,7 @@ async def show_limits(_who: RulesReaderDep, rulesets: RulesetsDep, response: Res
     """Show how much a new ruleset may change."""
     found = await rulesets.limits.read()
     tag(response, found.version)
-    return found.limits
+    return found.value
 
 
 @router.put("/publish-limits", summary="Set the limits of publishing", responses=problems(412, 422, 428, 503))
@@ -77,9 +90,9 @@ async def set_limits(
     response: Response,
 ) -> PublishLimits:
     """Set how many recorded calls a new ruleset may decide otherwise before it is refused."""
-    written = await rulesets.limits.change(body, version=version, author=who.name, now=rulesets.clock())
+    written = await rulesets.limits.write(body, version=version, author=who.name, now=rulesets.clock())
     tag(response, written.version)
-    return written.limits
+    return written.value
 
 
 @router.get("/{ref}", summary="Show a ruleset", responses=problems(404, 422, 503))
@@ -92,7 +105,7 @@ async def show_ruleset(ref: RulesetRef, _who: RulesReaderDep, rulesets: Rulesets
 
 @router.post("/{ref}/validate", summary="Judge a ruleset", responses=problems(404, 503))
 async def validate_ruleset(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep) -> PublishCheckBody:
-    """Ask every gate and change nothing."""
+    """Ask every publish check and change nothing."""
     return PublishCheckBody.of(await rulesets.publish_checks.inspect((await rulesets.repository.find(ref)).document))
 
 
@@ -105,7 +118,7 @@ async def publish_draft(
     version: IfMatchDep,
     rulesets: RulesetsDep,
     response: Response,
-    dry_run: Annotated[bool, Query(description="Only report what the gates say.")] = False,
+    dry_run: Annotated[bool, Query(description="Only report what the publish checks say.")] = False,
 ) -> PublishedBody:
     """Make the draft the next revision; the next call is decided by it.
 
@@ -113,9 +126,9 @@ async def publish_draft(
     was published meanwhile.
     """
     if dry_run:
-        rehearsed = await rulesets.publishing.rehearse(ref, version=version, expected=body.expected_revision)
+        rehearsed = await rulesets.publish.rehearse(ref, version=version, expected=body.expected_revision)
         return PublishedBody.rehearse(rehearsed)
-    published = await rulesets.publishing.publish(
+    published = await rulesets.publish.publish(
         ref, version=version, expected=body.expected_revision, comment=body.comment, author=who.name
     )
     return _answer(published, response)
@@ -125,8 +138,8 @@ async def publish_draft(
 async def roll_back(
     ref: RulesetRef, body: PublishBody, who: RulesPublisherDep, rulesets: RulesetsDep, response: Response
 ) -> PublishedBody:
-    """Publish the rules of an old revision as a new one. What the gates find is reported and refuses nothing."""
-    published = await rulesets.publishing.roll_back(
+    """Publish the rules of an old revision as a new one. The publish checks are reported and refuse nothing."""
+    published = await rulesets.publish.roll_back(
         ref, expected=body.expected_revision, comment=body.comment, author=who.name
     )
     return _answer(published, response)
@@ -142,6 +155,25 @@ async def show_coverage(
     """Tell how often each rule decided a real call in the last days."""
     ruleset = await asyncio.to_thread(read_ruleset, (await rulesets.repository.find(ref)).document)
     return CoverageBody.of(await rulesets.coverage.count(ruleset, days=days, now=rulesets.clock()))
+
+
+@calendars_router.get("/preview", summary="Preview a calendar of a ruleset", responses=problems(404, 422, 503))
+async def preview_calendar(
+    _who: RulesReaderDep,
+    rulesets: RulesetsDep,
+    calendar: Annotated[str | None, Query(max_length=100, description="Its name; without it the default one.")] = None,
+    ruleset: Annotated[str, Query(max_length=64, description="`current`, a revision or a draft.")] = "current",
+    at: Annotated[AnyMoment | None, Query(description="With a time zone; without it now.")] = None,
+) -> PreviewAnswer:
+    """Tell whether a calendar is open at a moment, why, and when that changes next."""
+    name, found = choose_calendar(await rulesets.repository.read(ruleset), calendar)
+    return PreviewAnswer.of(name, found, at or show_time(rulesets.clock()))
+
+
+@calendars_router.post("/preview", summary="Preview opening hours", responses=problems(422))
+async def preview_hours(body: PreviewQuestion, _who: RulesReaderDep, rulesets: RulesetsDep) -> PreviewAnswer:
+    """Tell the same of opening hours that are in no ruleset yet."""
+    return PreviewAnswer.of(None, body.calendar, body.at or show_time(rulesets.clock()))
 
 
 def _answer(published: Published, response: Response) -> PublishedBody:

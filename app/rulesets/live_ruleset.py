@@ -8,7 +8,7 @@ import structlog
 from app.errors import AppError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.ruleset import Ruleset
-from app.rulesets.loading import load_rules
+from app.rulesets.repository import load_rules
 from app.rulesets.store import RulesetStore
 
 __all__ = ["LiveRuleset"]
@@ -54,14 +54,14 @@ class LiveRuleset:
         return True
 
     async def follow(self) -> None:
-        """Refresh for ever; trouble with the store is logged once until it is over."""
-        troubled = False
+        """Refresh for ever; a store that fails is logged once until it works again."""
+        failing = False
         while True:
             await asyncio.sleep(self._interval)
             try:
                 await self.refresh()
-                troubled = False
+                failing = False
             except AppError as error:
-                if not troubled:
+                if not failing:
                     log.warning("live_ruleset.refresh_failed", error=error.code)
-                troubled = True
+                failing = True

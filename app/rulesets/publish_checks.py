@@ -1,38 +1,85 @@
-"""Everything that must be right before a ruleset goes live, asked at once and reported at once."""
+"""Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.calls.store import DecisionStore
+from app.dataverse.client import DataverseClient
 from app.errors import Finding, InvalidInputError
 from app.routing.compiled import compile_ruleset
 from app.routing.lint import lint_ruleset
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.routing.wire import ResponseProfile
-from app.rulesets.comparison import Comparer
 from app.rulesets.coverage import Coverage
-from app.rulesets.difference_counts import DifferenceCounts
-from app.rulesets.effects import Names
-from app.rulesets.known_columns import ColumnCatalogue, read_known_columns
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publish_limits import PublishLimits, PublishLimitsRepository
-from app.rulesets.replay import Decisions, ReplayPlan, run_replay
-from app.rulesets.targets import TargetCatalogue, find_lost_targets
+from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.result import PlaceNames, ReplayResult
+from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
+from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 
-__all__ = ["PublishChecks", "PublishReport"]
+__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
 
 _DAY = 86_400.0
-_DIFFS_SHOWN = 20
+_MAX_DIFFS = 20
+"""Changed calls that a report lists; a replay lists all."""
+
+
+class PublishLimits(BaseModel):
+    """What a publish is measured against. Without any of the two limits nothing is replayed."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"max_changed_percent": 5, "days": 7}]}
+    )
+
+    max_changed_calls: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="So many replayed calls may be decided otherwise; null for any number."
+    )
+    max_changed_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="So many percent of the replayed calls may be decided otherwise; null for any share."
+    )
+    days: int = Field(default=7, ge=1, le=90, description="Calls of the last so many days are replayed.")
+    calls: int = Field(default=2000, ge=1, le=20000, description="Of these, a sample of at most so many.")
+    refuse_when_enreach_silent: bool = Field(
+        default=False, description="Refuse to publish when the destinations cannot be checked; false only warns."
+    )
+
+    @property
+    def wants_replay(self) -> bool:
+        """Whether there is something to measure."""
+        return self.max_changed_calls is not None or self.max_changed_percent is not None
+
+    def find_excess(self, calls: int, changed: int) -> str:
+        """Say which limit so many changes exceed; empty for none."""
+        if self.max_changed_calls is not None and changed > self.max_changed_calls:
+            return f"the limit is {self.max_changed_calls:,}"
+        if self.max_changed_percent is not None and calls and changed / calls * 100 > self.max_changed_percent:
+            return f"these are {changed / calls:.1%}, the limit is {self.max_changed_percent:g} %"
+        return ""
+
+
+def open_publish_limits(settings: SettingsDocumentStore) -> VersionedDocument[PublishLimits]:
+    """Open the limits that administrators set, kept in the store."""
+    return VersionedDocument(
+        store=settings,
+        name="publish_limits",
+        model=PublishLimits,
+        what="publish_limits.changed",
+        target="settings/publish_limits",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What the gates say."""
+    """What the publish checks found."""
 
     findings: tuple[Finding, ...]
     replay: Mapping[str, Any] | None = None
-    """The replay's counts, groups and first differences (see `Tally.document`); `None` when none was asked for."""
+    """The replay's counts, groups and first differences (`ReplayResult.document`); `None` when none was asked for."""
 
     @property
     def publishable(self) -> bool:
@@ -48,19 +95,19 @@ class PublishChecks:
         *,
         profile: ResponseProfile,
         region: str,
-        columns: ColumnCatalogue,
-        targets: TargetCatalogue | None,
+        dataverse: DataverseClient,
+        enreach: EnreachTargets | None,
         coverage: Coverage,
-        limits: PublishLimitsRepository,
-        decisions: Decisions,
+        limits: VersionedDocument[PublishLimits],
+        decisions: DecisionStore,
         live_ruleset: LiveRuleset,
         clock: Callable[[], float],
     ) -> None:
-        """`targets` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
+        """`enreach` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
         self._profile = profile
         self._region = region
-        self._columns = columns
-        self._targets = targets
+        self._dataverse = dataverse
+        self._enreach = enreach
         self._coverage = coverage
         self._limits = limits
         self._decisions = decisions
@@ -74,11 +121,11 @@ class PublishChecks:
         except InvalidInputError as error:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
-        limits = (await self._limits.read()).limits
+        limits = (await self._limits.read()).value
         findings = await self._lint(ruleset, now)
-        if self._targets is not None:
+        if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
-            findings += await find_lost_targets(ruleset, self._targets, silence=silence)
+            findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
         replay, excess = await self._measure(ruleset, limits, now)
         ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
@@ -89,7 +136,7 @@ class PublishChecks:
         known, silence = None, list[Finding]()
         if not any(True for _ in find_lost_destinations(ruleset)):
             rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
-            known, silence = await read_known_columns(rules, self._columns)
+            known, silence = await read_known_columns(rules, self._dataverse)
         found = await asyncio.to_thread(
             lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
         )
@@ -100,12 +147,13 @@ class PublishChecks:
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
         if not limits.wants_replay or any(True for _ in find_lost_destinations(ruleset)):
             return None, []
-        tally = DifferenceCounts(Names(ruleset, self._live_ruleset.current().ruleset), most_calls=_DIFFS_SHOWN)
-        comparer = Comparer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
+        names = PlaceNames(ruleset, self._live_ruleset.current().ruleset)
+        result = ReplayResult(names, max_diffs=_MAX_DIFFS)
+        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
         plan = ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
-        await run_replay(comparer, plan, tally, decisions=self._decisions, report=_go_on)
-        document = tally.document()
-        excess = limits.find_excess(tally.calls, tally.changed)
+        await run_replay(replayer, plan, result, decisions=self._decisions, report=_go_on)
+        document = result.document()
+        excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
 
 

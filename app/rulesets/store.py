@@ -1,22 +1,155 @@
-"""Published rulesets: a row of revisions that only grows."""
+"""Published rulesets, a row of revisions that only grows, and the drafts of the next one."""
 
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import func, select
+import orjson
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.errors import ConflictError, NotFoundError
-from app.rulesets.draft_store import DraftStore, take_draft
-from app.rulesets.values import Document, Draft, Revision, RevisionHead, compute_checksum
+from app.errors import ConflictError, NotFoundError, PreconditionFailedError
 from app.store.audit import AuditNote, write_notes
 from app.store.database import Database
 from app.store.pages import Page, cut_page, read_cursor
-from app.store.tables import revisions
+from app.store.tables import drafts, revisions
 
-__all__ = ["RulesetStore"]
+__all__ = ["Document", "Draft", "DraftStore", "Revision", "RevisionHead", "RulesetStore", "compute_checksum"]
 
+Document = Mapping[str, object]
+"""A ruleset as JSON."""
 _HEAD = [column for column in revisions.columns if column.name != "document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionHead:
+    """What a list says about a revision."""
+
+    number: int
+    """1, 2, 3 and so on; never used twice."""
+    comment: str
+    author: str
+    at: float
+    """When it was published, in seconds since the epoch."""
+    checksum: str
+    rollback_of: int | None
+    """The revision whose document it brought back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A published ruleset; nothing about it ever changes."""
+
+    head: RevisionHead
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A ruleset somebody is working on."""
+
+    id: str
+    name: str
+    document: Document
+    version: str
+    """Random, new with every change, never used twice: the ETag."""
+    based_on: int | None
+    """The revision it started from."""
+    author: str
+    """Who changed it last."""
+    updated_at: float
+
+    @property
+    def etag(self) -> str:
+        """The version as If-Match takes it."""
+        return f'"{self.version}"'
+
+
+def compute_checksum(document: Document) -> str:
+    """Fingerprint a document regardless of the order of members and of white space."""
+    return sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class DraftStore:
+    """Keeps drafts; each change names the version it was made from, and is kept together with its audit notes."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self,
+        draft_id: str,
+        *,
+        name: str,
+        document: Document,
+        based_on: int | None,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
+    ) -> Draft:
+        """Start a draft under an id that was never used."""
+        draft = Draft(
+            id=draft_id,
+            name=name,
+            document=document,
+            version=_make_version(),
+            based_on=based_on,
+            author=author,
+            updated_at=now,
+        )
+        async with self._database.write() as connection:
+            values = {column.name: getattr(draft, column.name) for column in drafts.columns}
+            await connection.execute(insert(drafts).values(values))
+            await write_notes(connection, notes)
+        return draft
+
+    async def get(self, draft_id: str) -> Draft:
+        """Find a draft; raises NotFoundError."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(drafts).where(drafts.c.id == draft_id))
+            row = found.mappings().one_or_none()
+        if row is None:
+            raise _not_found(draft_id)
+        return Draft(**row)
+
+    async def list_all(self) -> list[Draft]:
+        """List the drafts, the last changed first."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(drafts).order_by(drafts.c.updated_at.desc(), drafts.c.id))
+            return [Draft(**row) for row in rows.mappings()]
+
+    async def update(
+        self,
+        draft_id: str,
+        *,
+        version: str,
+        name: str,
+        document: Document,
+        author: str,
+        now: float,
+        notes: Sequence[AuditNote] = (),
+    ) -> Draft:
+        """Change a draft from the version it was read in; raises NotFoundError or PreconditionFailedError."""
+        changed = (
+            update(drafts)
+            .where(drafts.c.id == draft_id, drafts.c.version == version)
+            .values(name=name, document=document, version=_make_version(), author=author, updated_at=now)
+            .returning(drafts)
+        )
+        async with self._database.write() as connection:
+            row = (await connection.execute(changed)).mappings().one_or_none()
+            if row is None:
+                raise await _explain_missing(connection, draft_id)
+            await write_notes(connection, notes)
+        return Draft(**row)
+
+    async def delete(self, draft_id: str, *, version: str, notes: Sequence[AuditNote] = ()) -> None:
+        """Throw a draft away; raises NotFoundError or PreconditionFailedError."""
+        async with self._database.write() as connection:
+            await _take_draft(connection, draft_id, version)
+            await write_notes(connection, notes)
 
 
 class RulesetStore:
@@ -73,10 +206,10 @@ class RulesetStore:
         PreconditionFailedError for the draft, ConflictError when another revision was published meanwhile.
         """
         async with self._database.write() as connection:
-            draft: Draft = await take_draft(connection, draft_id, version)
+            draft = await _take_draft(connection, draft_id, version)
             await write_notes(connection, notes)
             return await self._add(
-                connection, draft.document, expected=expected, comment=comment, author=author, now=now, rollback_of=None
+                connection, draft.document, expected=expected, comment=comment, author=author, now=now
             )
 
     async def publish_document(
@@ -92,9 +225,7 @@ class RulesetStore:
         """Publish a ruleset that was no draft, such as a file; raises ConflictError as `publish` does."""
         async with self._database.write() as connection:
             await write_notes(connection, notes)
-            return await self._add(
-                connection, document, expected=expected, comment=comment, author=author, now=now, rollback_of=None
-            )
+            return await self._add(connection, document, expected=expected, comment=comment, author=author, now=now)
 
     async def roll_back(
         self,
@@ -123,7 +254,7 @@ class RulesetStore:
         comment: str,
         author: str,
         now: float,
-        rollback_of: int | None,
+        rollback_of: int | None = None,
     ) -> Revision:
         current = await _read_current_number(connection)
         head = RevisionHead(
@@ -139,6 +270,30 @@ class RulesetStore:
         if current != expected or (await connection.execute(added)).rowcount != 1:
             raise ConflictError("another revision was published meanwhile; look at it, then publish again")
         return Revision(head=head, document=document)
+
+
+async def _take_draft(connection: AsyncConnection, draft_id: str, version: str) -> Draft:
+    """Remove a draft of exactly this version within a transaction; raises NotFoundError or PreconditionFailedError."""
+    taken = delete(drafts).where(drafts.c.id == draft_id, drafts.c.version == version).returning(drafts)
+    row = (await connection.execute(taken)).mappings().one_or_none()
+    if row is None:
+        raise await _explain_missing(connection, draft_id)
+    return Draft(**row)
+
+
+async def _explain_missing(connection: AsyncConnection, draft_id: str) -> NotFoundError | PreconditionFailedError:
+    found = await connection.execute(select(drafts.c.id).where(drafts.c.id == draft_id))
+    if found.scalar_one_or_none() is None:
+        return _not_found(draft_id)
+    return PreconditionFailedError("somebody else changed this draft since you read it; read it again")
+
+
+def _not_found(draft_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no draft {draft_id!r}")
+
+
+def _make_version() -> str:
+    return secrets.token_hex(16)
 
 
 async def _read_current_number(connection: AsyncConnection) -> int | None:

@@ -1,9 +1,11 @@
-"""What administrators set while the service runs, and what they confirm by hand."""
+"""What administrators set while the service runs, each document with a version, and what they confirm by hand."""
 
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import delete, select, update
 
 from app.errors import PreconditionFailedError
@@ -11,10 +13,21 @@ from app.store.audit import AuditNote, write_notes
 from app.store.database import Database
 from app.store.tables import confirmations, settings_documents
 
-__all__ = ["EVERYBODY", "Confirmation", "ConfirmationStore", "SettingsDocument", "SettingsDocumentStore"]
+__all__ = [
+    "EVERYBODY",
+    "UNSET",
+    "Confirmation",
+    "ConfirmationStore",
+    "SettingsDocument",
+    "SettingsDocumentStore",
+    "Versioned",
+    "VersionedDocument",
+]
 
 EVERYBODY = "*"
 """The subject of a confirmation that holds for all users."""
+UNSET = "unset"
+"""The version of a document that nobody has set yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +78,69 @@ class SettingsDocumentStore:
             found = await connection.execute(first if expected is None else later)
             row = found.mappings().one_or_none()
             if row is None:
-                raise PreconditionFailedError(f"somebody else changed {name!r} since you read it; read it again")
+                raise _refuse(name)
             await write_notes(connection, notes)
         return SettingsDocument(**row)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned(Generic[Model]):
+    """Settings, and the version to change them from."""
+
+    value: Model
+    version: str = UNSET
+    author: str | None = None
+    at: float | None = None
+    """When they were set, in seconds since the epoch; `None` while nobody has."""
+
+
+class VersionedDocument(Generic[Model]):
+    """One settings document, read and written as a model.
+
+    A change names the version it was made from, and is kept together with an audit entry that says what was there
+    before. Members that the model does not know, written by a later version of the program, are left out.
+    """
+
+    def __init__(self, *, store: SettingsDocumentStore, name: str, model: type[Model], what: str, target: str) -> None:
+        """`what` and `target` are those of the audit entry; while nobody has set anything the model's defaults hold."""
+        self._store = store
+        self._name = name
+        self._model = model
+        self._what = what
+        self._target = target
+
+    async def read(self) -> Versioned[Model]:
+        """Return what is set; raises StoreError."""
+        found = await self._store.get(self._name)
+        if found is None:
+            return Versioned(self._model())
+        known = {name: value for name, value in found.document.items() if name in self._model.model_fields}
+        return Versioned(self._model.model_validate(known), found.version, found.author, found.at)
+
+    async def write(self, value: Model, *, version: str, author: str, now: float) -> Versioned[Model]:
+        """Set it from that version; raises PreconditionFailedError when it is at another one, and StoreError."""
+        before = await self.read()
+        if before.version != version:
+            raise _refuse(self._name)
+        document = value.model_dump(mode="json")
+        note = AuditNote(
+            at=now,
+            who=author,
+            what=self._what,
+            target=self._target,
+            before=before.value.model_dump(mode="json"),
+            after=document,
+        )
+        expected = None if version == UNSET else version
+        written = await self._store.put(self._name, document, expected=expected, author=author, now=now, notes=[note])
+        return Versioned(value, written.version, written.author, written.at)
+
+
+def _refuse(name: str) -> PreconditionFailedError:
+    return PreconditionFailedError(f"somebody else changed {name!r} since you read it; read it again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Final, overload
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-__all__ = ["AnyMoment", "ShownMoment", "show_time"]
+__all__ = ["AnyMoment", "ShownTime", "show_time"]
 
 AnyMoment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 """A time from outside (1970 to 2999): near either end of what a machine can count, zones lead beyond it."""
@@ -28,9 +28,5 @@ def show_time(seconds: float | None) -> datetime | None:
     return nearest - _STEP if nearest.timestamp() > seconds else nearest
 
 
-def _read_seconds(value: object) -> object:
-    return show_time(value) if isinstance(value, int | float) else value
-
-
-ShownMoment = Annotated[datetime, BeforeValidator(_read_seconds)]
-"""A member of a body that may be given as seconds since the epoch."""
+ShownTime = Annotated[datetime, BeforeValidator(show_time)]
+"""A time of an answer that is read from seconds since the epoch."""

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.issuer import AUDIENCE, Issuer, make_key, serve_issuer
-from tests.support.people import People, open_people
+from tests.support.organisation import Organisation, open_organisation
 from tests.support.service import ADMIN_KEY
 
 AINO = "60000000-0000-4000-8000-000000000001"
@@ -29,7 +29,7 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
 
 
 @pytest.fixture
-async def people(tmp_path: Path, issuer: Issuer) -> AsyncIterator[People]:
+async def people(tmp_path: Path, issuer: Issuer) -> AsyncIterator[Organisation]:
     """The service, set up for that provider."""
     async with open_signed_in(tmp_path, issuer) as people:
         yield people
@@ -38,10 +38,10 @@ async def people(tmp_path: Path, issuer: Issuer) -> AsyncIterator[People]:
 def open_signed_in(folder: Path, issuer: Issuer, **more: Any) -> Any:
     """Open a service that trusts the provider's certificate."""
     admin = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE, **more}
-    return open_people(folder, issuer=issuer.trust(), admin=admin)
+    return open_organisation(folder, issuer=issuer.trust(), admin=admin)
 
 
-async def ask(people: People, token: str, path: str = "/admin/me") -> int:
+async def ask(people: Organisation, token: str, path: str = "/admin/me") -> int:
     """Return the status a token gets."""
     return (await people.get(path, key=token)).status_code
 
@@ -59,7 +59,7 @@ def read_payload(token: str) -> dict[str, Any]:
     return payload
 
 
-async def test_a_good_token_opens_with_the_role_of_its_claim(people: People, issuer: Issuer) -> None:
+async def test_a_good_token_opens_with_the_role_of_its_claim(people: Organisation, issuer: Issuer) -> None:
     """The subject names the principal; of several roles the strongest counts."""
     me = await people.get("/admin/me", key=issuer.issue(sub="anna", roles=["Voice User", "voice_admin_user"]))
 
@@ -71,7 +71,7 @@ async def test_a_good_token_opens_with_the_role_of_its_claim(people: People, iss
     )
 
 
-async def test_no_forged_or_stale_token_lets_anyone_in(people: People, issuer: Issuer) -> None:
+async def test_no_forged_or_stale_token_lets_anyone_in(people: Organisation, issuer: Issuer) -> None:
     """Whatever is wrong with a token, the answer is 401, and the good one still works."""
     now = int(time.time())
     good = issuer.issue()
@@ -118,7 +118,7 @@ def sign_with_public_key(issuer: Issuer, claims: dict[str, Any]) -> str:
     return f"{body}.{encode(digest)}"
 
 
-async def test_clocks_may_differ_by_a_minute(people: People, issuer: Issuer) -> None:
+async def test_clocks_may_differ_by_a_minute(people: Organisation, issuer: Issuer) -> None:
     """A token that just ended or is about to begin is accepted within 60 seconds."""
     now = int(time.time())
 
@@ -126,7 +126,7 @@ async def test_clocks_may_differ_by_a_minute(people: People, issuer: Issuer) -> 
     assert await ask(people, issuer.issue(nbf=now + 30, iat=now + 30)) == 200
 
 
-async def test_a_rotation_in_the_middle_of_traffic_loses_no_request(people: People, issuer: Issuer) -> None:
+async def test_a_rotation_in_the_middle_of_traffic_loses_no_request(people: Organisation, issuer: Issuer) -> None:
     """Requests with the old and the new key all succeed, and the keys are fetched once more, not once a request."""
     old = issuer.issue()
     assert await ask(people, old) == 200
@@ -142,7 +142,7 @@ async def test_a_rotation_in_the_middle_of_traffic_loses_no_request(people: Peop
     assert issuer.requests.count("keys") == fetched + 1
 
 
-async def test_an_unknown_key_id_is_refused_after_asking_once(people: People, issuer: Issuer) -> None:
+async def test_an_unknown_key_id_is_refused_after_asking_once(people: Organisation, issuer: Issuer) -> None:
     """Made-up ids that come together cost the provider one request."""
     assert await ask(people, issuer.issue()) == 200
     fetched = issuer.requests.count("keys")
@@ -155,7 +155,7 @@ async def test_an_unknown_key_id_is_refused_after_asking_once(people: People, is
     assert issuer.requests.count("keys") <= fetched + 1
 
 
-async def test_a_provider_that_goes_away_keeps_known_keys_good(people: People, issuer: Issuer) -> None:
+async def test_a_provider_that_goes_away_keeps_known_keys_good(people: Organisation, issuer: Issuer) -> None:
     """Known keys go on working, unknown ones are a 503 and never a way in; keys of the settings are untouched."""
     good = issuer.issue()
     assert await ask(people, good) == 200
@@ -185,7 +185,7 @@ async def test_a_provider_away_at_the_start_is_a_503_and_then_works(tmp_path: Pa
 async def test_a_provider_with_a_foreign_certificate_lets_nobody_in(tmp_path: Path, issuer: Issuer) -> None:
     """Its keys are not fetched, so its tokens are not judged."""
     admin = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
-    async with open_people(tmp_path, issuer=httpx.AsyncHTTPTransport(), admin=admin) as people:
+    async with open_organisation(tmp_path, issuer=httpx.AsyncHTTPTransport(), admin=admin) as people:
         assert await ask(people, issuer.issue()) == 503
 
 
@@ -227,7 +227,7 @@ async def test_roles_come_from_the_claim_of_the_settings(
     ],
 )
 async def test_a_voice_user_sees_only_their_own_readiness(
-    people: People, issuer: Issuer, claims: dict[str, Any], status: int, name: str | None
+    people: Organisation, issuer: Issuer, claims: dict[str, Any], status: int, name: str | None
 ) -> None:
     """The token says who they are: by object id, else login, else an address that is not known to be unverified."""
     token = issuer.issue(roles=["Voice User"], **claims)
@@ -264,7 +264,7 @@ async def test_swagger_ui_signs_in_with_pkce(tmp_path: Path, issuer: Issuer) -> 
 
 async def test_without_an_issuer_nobody_is_asked_to_sign_in(tmp_path: Path) -> None:
     """Tokens are simply unknown, and the page speaks to nobody else."""
-    async with open_people(tmp_path) as people:
+    async with open_organisation(tmp_path) as people:
         document = (await people.get("/openapi.json")).json()
         page = await people.get("/docs")
         status = await ask(people, "a.b.c")

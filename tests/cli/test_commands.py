@@ -280,6 +280,16 @@ def test_emulated_dataverse_answers(console: Console, tmp_path: Path) -> None:
     assert [row["fullname"] for row in found.json()["value"]] == ["Ann Example"]
 
 
+def test_emulated_dataverse_holds_as_many_customers_as_wanted(console: Console, tmp_path: Path) -> None:
+    """For load tests, beside the rows of the sample or of a file."""
+    arguments = ("dataverse", "--contacts", "30", "--accounts", "5", "--seed", "2")
+
+    with emulate(console, tmp_path, *arguments) as exports:
+        rows = httpx.get(f"{find_url(exports)}/_emulator/state").json()["rows"]
+
+    assert (rows["contacts"], rows["accounts"]) == (90, 20)
+
+
 def test_printed_lines_lead_to_the_emulators(console: Console, tmp_path: Path) -> None:
     """Pasted into a shell, the lines that both emulators print make the check pass, Enreach included."""
     check = f"{shlex.quote(sys.executable)} -m app.cli check"

@@ -9,12 +9,12 @@ import pytest
 
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient
+from app.dataverse.connection import connect
 from app.dataverse.errors import BadQueryError, ThrottledError, UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
-from app.dataverse.substitute import Substitute
 from app.routing.callers import CallerKind
 from app.routing.matches import AccountRecord, LookUp, Match, Selection
-from tests.dataverse.wire import ORG, HandedTokens, Wire
+from tests.dataverse.wire import HandedTokens, Wire, read_organisation
 
 NUMBER = "+358501234567"
 PLAN = SearchPlan(
@@ -251,8 +251,8 @@ async def test_the_failure_itself_is_raised_and_the_other_question_stopped() -> 
         finally:
             stopped.set()
 
-    wire = Substitute(httpx.MockTransport(reply))
-    async with DataverseClient(wire=wire, tokens=HandedTokens(), url=ORG, max_connections=4) as client:
+    settings = read_organisation(max_connections=4)
+    async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(reply)) as client:
         with pytest.raises(ThrottledError) as caught:
             await look_up_with(client).look_up(NUMBER, Selection())
 
@@ -266,8 +266,8 @@ async def test_a_deadline_from_outside_ends_a_hanging_look_up() -> None:
     async def hang(_: httpx.Request) -> httpx.Response:
         return await asyncio.get_running_loop().create_future()
 
-    wire = Substitute(httpx.MockTransport(hang))
-    async with DataverseClient(wire=wire, tokens=HandedTokens(), url=ORG, max_connections=4) as client:
+    settings = read_organisation(max_connections=4)
+    async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(hang)) as client:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await look_up_with(client).look_up(NUMBER, Selection())

@@ -67,24 +67,6 @@ async def test_stale_caller_is_answered_at_once_and_refreshed_behind() -> None:
         assert bench.directory.recall(NUMBER) == LookupResult(newer, Source.FRESH)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0.1, LookupResult(replace(ANNA, vip=False), Source.LIVE)),
-        (0.5, LookupResult(ANNA, Source.STALE, Outage(cause=Cause.TIMEOUT, detail="Dataverse timed out at 0.2 s"))),
-    ],
-)
-async def test_patience_waits_for_a_better_answer(seconds: float, expected: LookupResult) -> None:
-    """With a patience a stale caller is replaced when the look-up is quick, and answered when it is not."""
-    async with Bench(answer(ANNA), limits=DirectoryLimits(patience_seconds=0.2)) as bench:
-        await bench.directory.find(NUMBER, until=bench.by(1.5))
-        await asyncio.sleep(61)
-        bench.live.script = answer_after(seconds, replace(ANNA, vip=False))
-        asked_at = bench.now
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == expected
-        assert bench.now - asked_at == pytest.approx(min(seconds, 0.2))
-
-
 async def test_caller_is_forgotten_after_the_stale_lifetime() -> None:
     """After a day nothing is left in memory; the store may still know."""
     async with Bench(answer(ANNA)) as bench:

@@ -27,12 +27,12 @@ async def test_429_sends_nothing_inside_retry_after() -> None:
             return await bench.directory.find(bench.number(index % 500), until=bench.by(1.5))
 
         started = bench.now
-        sightings = await asyncio.gather(*map(call, range(5000)))
+        results = await asyncio.gather(*map(call, range(5000)))
         first = bench.live.asked[0][1] + 0.05
         inside = [at for _, at in bench.live.asked if first < at < first + 10]
         assert inside == []
         assert len(bench.live.asked) <= 25
-        assert {found.caller.cause for found in sightings} == {Cause.THROTTLED}
+        assert {found.caller.cause for found in results} == {Cause.THROTTLED}
         assert bench.now - started < 11.6
 
 
@@ -40,9 +40,9 @@ async def test_queued_look_ups_are_not_sent_after_a_429() -> None:
     """What waited for its turn when the 429 arrived is refused; what was under way is all there was."""
     async with Bench(answer_after(0.05, THROTTLED), limits=DirectoryLimits(look_ups_at_once=3)) as bench:
         finds = (bench.directory.find(bench.number(index), until=bench.by(1.5)) for index in range(200))
-        sightings = await asyncio.gather(*finds)
+        results = await asyncio.gather(*finds)
         assert len(bench.live.asked) == 3
-        assert {found.caller.cause for found in sightings} == {Cause.THROTTLED}
+        assert {found.caller.cause for found in results} == {Cause.THROTTLED}
 
 
 async def test_first_request_after_retry_after_is_one_trial() -> None:

@@ -167,5 +167,5 @@ async def test_snapshots_are_erased_too(tmp_path: Path) -> None:
         await service.call(ANNA)
         await post(service, "/admin/erasures", {"number": ANNA})
     database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
-    assert await CallerSnapshotStore(database=database).get(ANNA) is None
+    assert await CallerSnapshotStore(database=database).get_many([ANNA]) == {}
     await database.close()

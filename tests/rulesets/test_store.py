@@ -6,8 +6,7 @@ import uuid
 import pytest
 
 from app.errors import AppError, ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
-from app.rulesets.store import RulesetStore
-from app.rulesets.values import Document, Draft, Revision
+from app.rulesets.store import Document, Draft, Revision, RulesetStore
 from app.store.database import Database
 
 FIRST: Document = {"destinations": {}, "rules": [{"id": "a"}]}

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from app.emulators.dataverse.clock import Clock, SkewedClock
+from app.emulators.dataverse.data_control import make_data_routes
 from app.emulators.dataverse.tables import Tables
 from app.emulators.dataverse.values import render_instant
 from app.emulators.fault_control import make_fault_routes
@@ -99,6 +100,7 @@ class Control:
         """Return the routes to mount under `/_emulator`."""
         return [
             *make_fault_routes(self._faults),
+            *make_data_routes(self._tables, self._clock),
             Route("/clock", self._show_clock, methods=["GET"]),
             Route("/clock", self._skew_clock, methods=["PUT"]),
             Route("/requests", self._show_requests, methods=["GET"]),

@@ -67,7 +67,12 @@ def declare_account() -> Table:
         "accounts",
         key="accountid",
         name="name",
-        texts={50: _ACCOUNT_PHONES, 160: "name", 20: "accountnumber", 100: "emailaddress1 address1_city"},
+        texts={
+            50: _ACCOUNT_PHONES,
+            160: "name",
+            20: "accountnumber",
+            100: "emailaddress1 address1_city address1_country",
+        },
         booleans="creditonhold donotphone merged",
         choices={
             "statecode": STATE,

@@ -1,8 +1,8 @@
 """Compiles `$filter` into a test on rows: odata-query parses, a walk over its tree refuses what Dataverse refuses."""
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from odata_query import ast
@@ -10,8 +10,10 @@ from odata_query import ast
 from app.emulators.dataverse.errors import NOT_IMPLEMENTED, WireError, bad_query, not_emulated, unknown_property
 from app.emulators.dataverse.grammar import parse_filter
 from app.emulators.dataverse.literals import compile_pattern, read_literal, require_same_type
+from app.emulators.dataverse.narrowing import find_candidates, flatten
 from app.emulators.dataverse.paths import Reader, Scope, find_column, read_name
 from app.emulators.dataverse.schema import Cardinality, Column, Kind, Table
+from app.emulators.dataverse.stored_table import Candidates
 from app.emulators.dataverse.tables import Row, Tables
 
 Predicate = Callable[[Row], bool]
@@ -25,21 +27,35 @@ _ORDERINGS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
 _ANCHORS = {"contains": (False, False), "startswith": (True, False), "endswith": (False, True)}
 
 
-def compile_filter(text: str, table: Table, tables: Tables) -> Predicate:
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The test that a `$filter` puts to each row, and which rows an index can leave out beforehand."""
+
+    test: Predicate
+    candidates: Candidates | None
+    """A row that passes has one of these values; None when the filter does not say so of its whole."""
+
+    def __call__(self, row: Row) -> bool:
+        """Whether a row passes."""
+        return self.test(row)
+
+
+def compile_filter(text: str, table: Table, tables: Tables) -> Filter:
     """Return the test that `$filter=text` puts to each row of `table`.
 
     A comparison with null is false, except `ne`, which includes it, and so does `not` around any test: that is how
     Dataverse words its SQL, while the OData standard leaves such rows out. Raises WireError (400) as the real one does.
     """
-    return _compile(parse_filter(text), Scope(tables=tables, table=table))
+    tree, scope = parse_filter(text), Scope(tables=tables, table=table)
+    return Filter(_compile(tree, scope), find_candidates(tree, scope))
 
 
 def _compile(node: ast._Node, scope: Scope) -> Predicate:
     match node:
         case ast.BoolOp(op=ast.Or()):
-            return _compile_any(list(_flatten(node, ast.Or)), scope)
+            return _compile_any(list(flatten(node, ast.Or)), scope)
         case ast.BoolOp():
-            parts = [_compile(part, scope) for part in _flatten(node, ast.And)]
+            parts = [_compile(part, scope) for part in flatten(node, ast.And)]
             return lambda row: all(part(row) for part in parts)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = _compile(operand, scope)
@@ -60,17 +76,6 @@ def _compile_test(node: ast._Node, scope: Scope) -> Predicate:
             return _compile_flag(node, scope)
         case _:
             raise bad_query("The $filter expression must evaluate to a single boolean value.")
-
-
-def _flatten(node: ast._Node, kind: type) -> Iterator[ast._Node]:
-    """Yield the operands of a chain of the same operator, however long, without recursion."""
-    stack = [node]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, ast.BoolOp) and isinstance(top.op, kind):
-            stack += [top.right, top.left]
-        else:
-            yield top
 
 
 def _compile_any(parts: list[ast._Node], scope: Scope) -> Predicate:

@@ -52,8 +52,28 @@ def read_tables(document: object) -> Tables:
         for index, fields in enumerate(rows):
             _store(tables, entity_set, index, fields)
     for entity_set in checked:
-        _resolve_lookup_types(tables, tables.schema[entity_set])
+        for row in tables.rows(entity_set):
+            _resolve_lookup_types(tables, tables.schema[entity_set], row)
     return tables
+
+
+def put_rows(tables: Tables, document: object, *, now: str) -> None:
+    """Change rows of tables in use, or add them where the id is new; all of a parsed data file or nothing.
+
+    Raises DataFileError naming table, row and column.
+    """
+    read: list[tuple[Table, Row]] = []
+    for entity_set, rows in _check_shape(document, tables.schema).items():
+        table = tables.schema[entity_set]
+        read += [(table, _read_row(tables.schema, table, index, fields)) for index, fields in enumerate(rows)]
+        for index, fields in enumerate(rows):
+            if table.key not in fields:
+                raise DataFileError(f"{entity_set}[{index}].{table.key}: say which row it is")
+    for table, row in read:
+        before = tables.find(table.entity_set, row[table.key])
+        after = fill_defaults(table, row, now=now) if before is None else _change(table, before, row, now=now)
+        _resolve_lookup_types(tables, table, after)
+        tables.store(table.entity_set, after)
 
 
 def fill_defaults(table: Table, row: Row, *, now: str) -> Row:
@@ -103,13 +123,25 @@ def _custom_columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> Iterator
 
 def _store(tables: Tables, entity_set: str, index: int, fields: Mapping[str, Any]) -> None:
     table = tables.schema[entity_set]
-    row: Row = {table.key: str(uuid5(_NAMESPACE, f"{entity_set}/{index}"))}
-    for name, value in fields.items():
-        row |= _read(tables.schema, table, f"{entity_set}[{index}].{name}", name, value)
+    row = {table.key: str(uuid5(_NAMESPACE, f"{entity_set}/{index}"))} | _read_row(tables.schema, table, index, fields)
     if tables.find(entity_set, row[table.key]) is not None:
         raise DataFileError(f"{entity_set}[{index}].{table.key}: another row has this id")
     filled = fill_defaults(table, row, now=_LONG_AGO)
     tables.store(entity_set, filled)
+
+
+def _read_row(schema: Schema, table: Table, index: int, fields: Mapping[str, Any]) -> Row:
+    row: Row = {}
+    for name, value in fields.items():
+        row |= _read(schema, table, f"{table.entity_set}[{index}].{name}", name, value)
+    return row
+
+
+def _change(table: Table, before: Row, fields: Row, *, now: str) -> Row:
+    changed = before | ({"modifiedon": now} if "modifiedon" in table.columns else {}) | fields
+    if table.name_column == "fullname" and "fullname" not in fields and {"firstname", "lastname"} & set(fields):
+        changed["fullname"] = compose_full_name(changed)
+    return changed
 
 
 def _read(schema: Schema, table: Table, place: str, name: str, value: object) -> Mapping[str, Any]:
@@ -122,13 +154,11 @@ def _read(schema: Schema, table: Table, place: str, name: str, value: object) ->
         raise DataFileError(f"{place}: {exc}") from exc
 
 
-def _resolve_lookup_types(tables: Tables, table: Table) -> None:
+def _resolve_lookup_types(tables: Tables, table: Table, row: Row) -> None:
     """Find out, for each polymorphic lookup that does not say, which table its id is in."""
-    polymorphic = [column for column in table.columns.values() if len(column.targets) > 1]
-    for row in tables.rows(table.entity_set):
-        for column in polymorphic:
-            key = row.get(column.name)
-            if key is not None and lookup_type_of(column.name) not in row:
-                holder = next((t for t in column.targets if tables.find(t, key)), column.targets[0])
-                row[lookup_type_of(column.name)] = tables.schema[holder].logical_name
-        complete_lookups(table, row)
+    for column in table.columns.values():
+        key = row.get(column.name)
+        if len(column.targets) > 1 and key is not None and lookup_type_of(column.name) not in row:
+            holder = next((t for t in column.targets if tables.find(t, key)), column.targets[0])
+            row[lookup_type_of(column.name)] = tables.schema[holder].logical_name
+    complete_lookups(table, row)

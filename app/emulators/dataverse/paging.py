@@ -1,22 +1,22 @@
-"""Pages and delta links: the tokens that carry a reading on from one request to the next (contract, section 1.4)."""
+"""Pages: the tokens that carry a reading on from one request to the next (Dataverse contract, section 1.4)."""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import quote, unquote
 
-from app.emulators.dataverse.errors import VERSION_STAMP_EXPIRED, WireError, bad_query
+from app.emulators.dataverse.errors import bad_query
+from app.emulators.dataverse.query import PAGE_LIMIT
+from app.emulators.dataverse.requests import ApiRequest
+from app.emulators.dataverse.tables import Row
 
 Item = TypeVar("Item")
-
-DELTA_LIFETIME = timedelta(days=7)
-_STAMP = "%m/%d/%Y %H:%M:%S"
 _COOKIE = re.compile(
     r'<cookie pagenumber="(?P<page>\d+)" pagingcookie="(?P<last>[^"]*)" '
-    r'upto="(?P<upto>\d+)" check="(?P<check>\w+)" istracking="(?:True|False)" />'
+    r'start="(?P<start>[^"]*)" check="(?P<check>\w+)" istracking="(?:True|False)" />'
 )
 
 
@@ -26,68 +26,69 @@ class Position:
 
     page: int
     last: str
-    """Id of the last row already sent."""
-    upto: int
-    """Version of the organisation when the reading began."""
+    """What the last page ended with: the id of a row or, among changes, a place in their order."""
+    start: str = ""
+    """For tracked changes: the token of the moment the reading began."""
 
 
-def write_skip_token(position: Position, *, raw_query: str, page_size: int) -> str:
-    """Return an opaque `$skiptoken`, encoded for a URL. It fits only the same query with the same page size."""
-    cookie = (
-        f'<cookie pagenumber="{position.page}" pagingcookie="{position.last}" '
-        f'upto="{position.upto}" check="{_check(raw_query, page_size)}" istracking="False" />'
-    )
-    return quote(cookie, safe="")
+def size_page(request: ApiRequest) -> int:
+    """Return how many rows a page of the answer may hold."""
+    return request.prefer.page_size or PAGE_LIMIT
 
 
-def read_skip_token(raw_query: str, *, page_size: int) -> Position | None:
-    """Return the position in a query string, None on a first page.
+def read_position(request: ApiRequest) -> Position | None:
+    """Return where the requested page begins, None for a first page.
 
     Raises WireError (400) when the link was edited or `Prefer` changed between two pages.
     """
-    before, found, raw_token = raw_query.partition("$skiptoken=")
+    before, found, raw_token = request.raw_query.partition("$skiptoken=")
     if not found:
-        if "skiptoken=" in unquote(raw_query):
+        if "skiptoken=" in unquote(request.raw_query):
             raise bad_query("The $skiptoken must be sent as it was received.")
         return None
     match = _COOKIE.fullmatch(unquote(raw_token))
-    if match is None or match["check"] != _check(before.removesuffix("&"), page_size):
+    if match is None or match["check"] != _check(request, before.removesuffix("&")):
         raise bad_query("Paging cookie is malformed, or the query or the Prefer header changed between two pages.")
-    return Position(page=int(match["page"]), last=match["last"], upto=int(match["upto"]))
+    return Position(page=int(match["page"]), last=match["last"], start=match["start"])
 
 
-def cut_page(items: Sequence[tuple[str, Item]], position: Position | None, size: int) -> tuple[list[Item], str | None]:
-    """Return the items of a page, given as (id, item), and the id of its last one when more follow."""
-    start = 0 if position is None else _find_start(items, position, size)
-    page = items[start : start + size]
-    more = start + size < len(items)
-    return [item for _, item in page], page[-1][0] if more else None
+def write_next_link(request: ApiRequest, position: Position) -> str:
+    """Return the link to the page at `position`. It fits only the same query with the same preferences."""
+    raw = request.raw_query.partition("$skiptoken=")[0].removesuffix("&")
+    cookie = (
+        f'<cookie pagenumber="{position.page}" pagingcookie="{position.last}" '
+        f'start="{position.start}" check="{_check(request, raw)}" istracking="{is_tracked(request)}" />'
+    )
+    return f"{request.root}/{request.raw_path}?{raw}{'&' if raw else ''}$skiptoken={quote(cookie, safe='')}"
 
 
-def write_delta_token(version: int, now: datetime) -> str:
-    """Return a `$deltatoken`, encoded for a URL."""
-    return quote(f"{version}!{now.astimezone(UTC).strftime(_STAMP)}", safe="")
+def is_tracked(request: ApiRequest) -> bool:
+    """Whether a request asks for a delta link or follows one."""
+    return request.prefer.track_changes or "$deltatoken" in request.options
 
 
-def read_delta_token(token: str, now: datetime) -> int:
-    """Return the version in a decoded delta token. Raises WireError (400) when malformed or over seven days old."""
-    version, _, stamp = token.partition("!")
-    try:
-        issued = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-        number = int(version)
-    except ValueError as exc:
-        raise bad_query("The delta token is malformed.") from exc
-    if now - issued > DELTA_LIFETIME:
-        message = "Version stamp associated with the client has expired. Please perform a full sync."
-        raise WireError(400, VERSION_STAMP_EXPIRED, message)
-    return number
+def cut_page(rows: Sequence[Row], key: str, position: Position | None, size: int) -> tuple[Sequence[Row], str | None]:
+    """Return the rows of a page, and the id of its last one when more follow; `key` is the column of the id."""
+    start = 0 if position is None else _find_start(rows, key, position, size)
+    page = rows[start : start + size]
+    return page, page[-1][key] if start + size < len(rows) else None
 
 
-def _find_start(items: Sequence[tuple[str, Item]], position: Position, size: int) -> int:
+def take_page(items: Iterable[tuple[str, Item]], size: int) -> tuple[list[Item], str | None]:
+    """Return the first items, given as (place, item), and the place of the last one when more follow."""
+    taken = list(islice(items, size + 1))
+    return [item for _, item in taken[:size]], taken[size - 1][0] if len(taken) > size else None
+
+
+def _find_start(rows: Sequence[Row], key: str, position: Position, size: int) -> int:
     """After the last row sent; by number when that row has gone since."""
-    places = (index for index, (key, _) in enumerate(items) if key == position.last)
-    return next(places, (position.page - 1) * size - 1) + 1
+    expected = (position.page - 1) * size
+    if expected <= len(rows) and rows[expected - 1][key] == position.last:
+        return expected
+    places = (index for index, row in enumerate(rows, 1) if row[key] == position.last)
+    return next(places, expected)
 
 
-def _check(raw_query: str, page_size: int) -> str:
-    return hashlib.sha256(f"{page_size}?{raw_query}".encode()).hexdigest()[:16]
+def _check(request: ApiRequest, raw_query: str) -> str:
+    preferences = f"{request.prefer.page_size} {is_tracked(request)}"
+    return hashlib.sha256(f"{preferences}?{raw_query}".encode()).hexdigest()[:16]

@@ -1,7 +1,8 @@
-"""Gives an organisation what no real one is without: a business unit and an application user that may do everything."""
+"""Gives an organisation what no real one is without: its row, a business unit and an all-powerful application user."""
 
 from uuid import UUID, uuid5
 
+from app.emulators.dataverse.organisation import provide_organisation
 from app.emulators.dataverse.tables import Row, Tables
 
 _NAMESPACE = UUID("0f6a4f0e-3d5c-4a39-8c0e-7a5f1d2b9c44")
@@ -13,6 +14,7 @@ def provision(tables: Tables, client_id: str) -> None:
 
     Data that brings its own application users is taken at its word, so that a missing one can be shown.
     """
+    provide_organisation(tables)
     unit = _provide_unit(tables)
     for table in ("systemusers", "teams", "roles"):
         for row in tables.rows(table):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.emulators.dataverse.errors import bad_query, unknown_property
-from app.emulators.dataverse.filters import Predicate, compile_filter
+from app.emulators.dataverse.filters import Filter, compile_filter
 from app.emulators.dataverse.options import split_outside
 from app.emulators.dataverse.paths import Reader, compile_path
 from app.emulators.dataverse.schema import Cardinality, Navigation, Table
@@ -24,7 +24,9 @@ class Query:
     table: Table
     columns: tuple[str, ...] | None
     """Selected columns; None for all."""
-    predicate: Predicate | None = None
+    shown: tuple[str, ...]
+    """The columns an answer has: the selected ones and the primary key, which always comes along."""
+    filter: Filter | None = None
     order: tuple[tuple[Reader, bool], ...] = ()
     """Readers, most important first, each with whether it descends."""
     top: int | None = None
@@ -33,10 +35,17 @@ class Query:
 
     def select_rows(self, rows: Iterable[Row]) -> list[Row]:
         """Return the rows that pass the filter, in order, before `$top`. Nulls sort first."""
-        chosen = list(rows) if self.predicate is None else [row for row in rows if self.predicate(row)]
+        chosen = rows if self.filter is None else filter(self.filter.test, rows)
         for read, descending in reversed(self.order):
-            chosen.sort(key=lambda row: _sort_key(read(row)), reverse=descending)
-        return chosen
+            chosen = sorted(chosen, key=lambda row: _sort_key(read(row)), reverse=descending)
+        return chosen if isinstance(chosen, list) else list(chosen)
+
+    def read_rows(self, tables: Tables) -> list[Row]:
+        """Return the rows of the whole table that pass the filter, in order, before `$top`."""
+        candidates = self.filter.candidates if self.filter else None
+        if candidates is None:
+            return self.select_rows(tables.list_rows(self.table.entity_set))
+        return self.select_rows(tables.matching(self.table.entity_set, candidates))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +66,12 @@ def read_query(options: Mapping[str, str], table: Table, tables: Tables) -> Quer
 
 def _read(options: Mapping[str, str], table: Table, tables: Tables, *, nested: bool) -> Query:
     text = options.get("$filter")
+    columns = _read_select(options.get("$select"), table)
     return Query(
         table=table,
-        columns=_read_select(options.get("$select"), table),
-        predicate=None if text is None else compile_filter(text, table, tables),
+        columns=columns,
+        shown=tuple(table.columns if columns is None else dict.fromkeys((*columns, table.key))),
+        filter=None if text is None else compile_filter(text, table, tables),
         order=_read_order(options.get("$orderby"), table, tables),
         top=_read_top(options.get("$top")),
         count=_read_count(options.get("$count")),

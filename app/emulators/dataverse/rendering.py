@@ -41,10 +41,10 @@ class Renderer:
     def render(self, row: Row, query: Query) -> dict[str, Any]:
         """Return one row; the primary key is always in it."""
         table = query.table
-        names = table.columns if query.columns is None else dict.fromkeys((*query.columns, table.key))
         rendered: dict[str, Any] = {"@odata.etag": render_etag(row)}
-        for name in names:
-            rendered |= self._annotate(table.columns[name], table, row)
+        for name in query.shown:
+            if self._wanted:
+                rendered |= self._annotate(table.columns[name], table, row)
             rendered[name] = row.get(name)
         for expand in query.expands:
             rendered[expand.navigation.name] = self._expand(row, table, expand)
@@ -69,7 +69,7 @@ class Renderer:
 
     def _annotate(self, column: Column, table: Table, row: Row) -> Mapping[str, Any]:
         value = row.get(column.name)
-        if value is None or not self._wanted:
+        if value is None:
             return {}
         found = {FORMATTED: self._format(column, row, value)}
         if column.kind is Kind.LOOKUP:

@@ -13,8 +13,10 @@ from app.emulators.dataverse.clock import Clock
 from app.emulators.dataverse.errors import TOO_MANY_AT_ONCE, WireError, bad_payload, method_not_allowed, not_emulated
 from app.emulators.dataverse.functions import Functions
 from app.emulators.dataverse.linking import Linker
+from app.emulators.dataverse.merging import Merger
 from app.emulators.dataverse.metadata import Catalogue
 from app.emulators.dataverse.options import Preferences, read_options, read_preferences
+from app.emulators.dataverse.organisation import ORGANISATION_ID
 from app.emulators.dataverse.reading import Reader
 from app.emulators.dataverse.requests import ApiRequest, read_path, require_short
 from app.emulators.dataverse.tables import Row, Tables
@@ -22,7 +24,6 @@ from app.emulators.dataverse.tokens import TokenIssuer
 from app.emulators.dataverse.traffic import API_ROOT
 from app.emulators.dataverse.writing import Writer
 
-ORGANISATION_ID = "77777777-8888-4999-8aaa-bbbbbbbbbbbb"
 _IMPERSONATION = ("callerobjectid", "mscrmcallerid")
 _ALLOWANCE = 6000
 
@@ -48,6 +49,7 @@ class WebApi:
         self._answered = 0
         self._reader = Reader(tables=tables, clock=clock)
         self._writer = Writer(tables=tables, clock=clock)
+        self._merger = Merger(tables=tables, clock=clock, writer=self._writer)
         self._linker = Linker(tables=tables, reader=self._reader)
         self._catalogue = Catalogue(tables=tables)
         self._functions = Functions(tables=tables, organisation_id=ORGANISATION_ID)
@@ -108,6 +110,8 @@ class WebApi:
         match request.method, request.path[-1].name:
             case "GET", _:
                 return self._read(request)
+            case "POST", "Merge" if len(request.path) == 1:
+                return self._merger.merge(request)
             case "POST", "$ref":
                 return self._linker.associate(request)
             case "DELETE", "$ref":

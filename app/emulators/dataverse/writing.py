@@ -88,7 +88,7 @@ class Writer:
         now = render_instant(self._clock())
         given = _ignore_state(table, fields) | {"createdon": now, "modifiedon": now}
         owned = self._give_owner(request, table, {k: v for k, v in given.items() if k in table.columns or "@" in k})
-        row = self._store(table, fill_defaults(table, owned, now=now))
+        row = self.store(table, fill_defaults(table, owned, now=now))
         for name, rows in children.items():
             self._insert_children(table, row, table.navigations[name], rows)
         return self._answer(request, table, row, created=True)
@@ -99,7 +99,7 @@ class Writer:
             fields, _ = self._read_body(child_table, body)
             fields |= {navigation.column: row[table.key], lookup_type_of(navigation.column): table.logical_name}
             fields.setdefault(child_table.key, str(uuid4()))
-            self._store(child_table, fields)
+            self.store(child_table, fields)
 
     def _give_owner(self, request: ApiRequest, table: Table, fields: Row) -> Row:
         if "_ownerid_value" not in table.columns or fields.get("_ownerid_value"):
@@ -113,14 +113,23 @@ class Writer:
         _require_open(table, row, fields)
         if fields.get(table.key, row[table.key]) != row[table.key]:
             raise bad_payload(f"The primary key '{table.key}' cannot be changed.")
+        return self._answer(request, table, self.store_change(table, row, fields), created=False)
+
+    def read_fields(self, table: Table, body: dict[str, Any]) -> Row:
+        """Return the column values in a body without its related rows. Raises WireError (400, 404)."""
+        return self._read_body(table, body)[0]
+
+    def store_change(self, table: Table, row: Row, fields: Row) -> Row:
+        """Store a row with some columns changed, and what follows from them."""
         changed = row | fields
         if "modifiedon" in table.columns:
             changed["modifiedon"] = render_instant(self._clock())
         if table.name_column == "fullname" and {"firstname", "lastname"} & set(fields):
             changed["fullname"] = compose_full_name(changed)
-        return self._answer(request, table, self._store(table, changed), created=False)
+        return self.store(table, changed)
 
-    def _store(self, table: Table, row: Row) -> Row:
+    def store(self, table: Table, row: Row) -> Row:
+        """Store a row, with what depends on its lookups."""
         complete_lookups(table, row)
         return self._tables.store(table.entity_set, row)
 
