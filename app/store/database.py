@@ -95,6 +95,7 @@ class Leadership:
         self._database = database
         self._lock = int.from_bytes(sha256(role.encode()).digest()[:8], signed=True)
         self._connection: AsyncConnection | None = None
+        self._asking = asyncio.Lock()
 
     async def lead(self) -> bool:
         """Tell whether this process leads now, and take the lead when nobody does; ask before every piece of work.
@@ -103,10 +104,12 @@ class Leadership:
         """
         if self._database.is_sqlite:
             return True
-        if self._connection is not None and await self._is_alive(self._connection):
-            return True
-        with translate_errors():
-            return await self._try_lock()
+        # One at a time: a second connection of this process would find the role taken, by the first one.
+        async with self._asking:
+            if self._connection is not None and await self._is_alive(self._connection):
+                return True
+            with translate_errors():
+                return await self._try_lock()
 
     async def resign(self) -> None:
         """Give the role up, at the end."""
