@@ -1,5 +1,6 @@
 """Opens the components of the process in order, and hands them to requests as one typed state."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -21,7 +22,7 @@ from app.configurator.issuer_check import IssuerCheck
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
-from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
+from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.replay.shadow import ShadowedLog
@@ -149,7 +150,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> Sched
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
-    monitor = make_alert_monitor(foundation, leadership, _drop if hooks is None else hooks.send)
+    monitor = make_alert_monitor(foundation, leadership, hooks)
     schedule = await stack.enter_async_context(Schedule(lead=leadership.lead, clock=foundation.upstreams.clock))
     schedule.keep("token", foundation.organisation.tokens.keep_fresh)
     schedule.keep("live_ruleset", foundation.live_ruleset.follow)
@@ -176,12 +177,9 @@ async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHo
         url=alerts.url,
         secret=alerts.secret.get_secret_value(),
         clock=foundation.upstreams.clock,
+        monotonic=time.monotonic,
         options=HookOptions(),
     )
-
-
-def _drop(_message: HookMessage) -> None:
-    """Tell nobody: there is no URL to send alerts to."""
 
 
 async def _save_key_use(foundation: Foundation) -> None:

@@ -12,6 +12,7 @@ __all__ = [
     "FiringAlert",
     "LateAnswers",
     "find_backlog",
+    "find_gone_receiver",
     "find_open_breaker",
     "find_store_away",
     "find_unwritable_journal",
@@ -125,5 +126,20 @@ def find_store_away(ping: Callable[[], Awaitable[object]]) -> Find:
             message = "The database does not answer; calls are decided by the rules and callers at hand."
             return (FiringAlert(subject="", message=message, facts={"reason": error.detail}),)
         return ()
+
+    return find
+
+
+def find_gone_receiver(is_gone: Callable[[], bool]) -> Find:
+    """Fire while alerts are sent to nobody since their receiver said that it is gone."""
+
+    async def find() -> Sequence[FiringAlert]:
+        if not is_gone():
+            return ()
+        message = (
+            "The receiver of alerts answered 410 (gone) and gets nothing more: correct SMARTROUTING_ALERTS__URL, "
+            "or restart the service to try again."
+        )
+        return (FiringAlert(subject="", message=message, facts={"status": 410}),)
 
     return find

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
@@ -160,7 +161,8 @@ def _describe(firing: FiringAlert) -> dict[str, object]:
 
 
 def _make_message(event: str, alert: Alert, now: float) -> HookMessage:
-    data = {"id": alert.id, "key": alert.key, "kind": alert.kind, "opened_at": alert.opened_at, **alert.detail}
+    opened_at = datetime.fromtimestamp(alert.opened_at, UTC)
+    data = {"id": alert.id, "key": alert.key, "kind": alert.kind, "opened_at": opened_at, **alert.detail}
     return HookMessage(id=f"msg_{alert.id}_{event.rpartition('.')[2]}", type=event, at=now, data=data)
 
 

@@ -1,6 +1,7 @@
 """Alerts: everything that is wrong is told once, and once more when it is over."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ async def test_alert_is_told_once_and_again_when_it_is_over(store: AlertStore) -
         "id": opened.data["id"],
         "key": "breaker_open:one",
         "kind": "breaker_open",
-        "opened_at": 1000.0,
+        "opened_at": datetime(1970, 1, 1, 0, 16, 40, tzinfo=UTC),
         "message": "Dataverse fails.",
         "breaker": "open",
     }
