@@ -16,11 +16,9 @@ from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
 from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
+from app.calls.api import PATH, make_webhook_router
+from app.calls.api import router as calls_router
 from app.calls.components import CallsState
-from app.calls.decisions_api import router as decisions_router
-from app.calls.drills_api import router as drills_router
-from app.calls.simulate_api import router as simulate_router
-from app.calls.webhook_route import PATH, make_webhook_router
 from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
@@ -39,8 +37,8 @@ from app.users.api import router as users_router
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
-from app.web.health_api import router as health_router
-from app.web.introduction import DESCRIPTION, TAGS
+from app.web.health import router as health_router
+from app.web.openapi import DESCRIPTION, TAGS
 from app.web.state import read_state
 
 __all__ = ["create_app"]
@@ -53,10 +51,8 @@ _MAX_ADMIN_BYTES = 5 * 1024 * 1024
 """Of a body; thousands of rules fit."""
 _ROUTERS = (
     health_router,
-    decisions_router,
-    simulate_router,
+    calls_router,
     operations_router,
-    drills_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import anyio.to_thread
 
-from app.auth.stored_keys import KeyAdministration
+from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
-from app.calls.rejected_lines import erase_rejected, purge_rejected
+from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
 from app.operations.alert_rules import (
     AlertRule,
     LateAnswers,
@@ -27,7 +27,7 @@ from app.operations.erasure import Erasure, Purge, Retention
 from app.operations.jobs import JobRunner
 from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
-from app.routing.hours import OpeningHours
+from app.routing.calendars import OpeningHours
 from app.routing.numbers import make_number_reader
 from app.store.database import Leadership
 
@@ -54,7 +54,7 @@ def make_retention(foundation: Foundation) -> Retention:
     settings, stores = foundation.settings, foundation.stores
 
     async def purge_lines(before: float) -> int:
-        return await anyio.to_thread.run_sync(purge_rejected, settings.store.journal, before)
+        return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
     purges: dict[str, Purge] = {
         "decisions": stores.decisions.purge_before,
@@ -95,7 +95,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     settings, stores = foundation.settings, foundation.stores
 
     async def erase_lines(e164: str) -> int:
-        return await anyio.to_thread.run_sync(erase_rejected, settings.store.journal, e164)
+        return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
     return Erasure(
         read_number=make_number_reader(settings.phone.default_region),

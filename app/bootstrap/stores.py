@@ -6,10 +6,8 @@ from typing import Any
 
 from sqlalchemy import event
 
-from app.auth.api_key_store import ApiKeyStore
-from app.auth.key_use_store import KeyUseStore
-from app.calls.call_times import CallTimes
-from app.calls.store import DecisionStore
+from app.auth.store import ApiKeyStore, KeyUseStore
+from app.calls.store import CallTimes, DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore

@@ -4,14 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
-from app.auth.requirements import (
-    AuditReaderDep,
-    EraserDep,
-    OperatorDep,
-    SettingsManagerDep,
-    StatusReaderDep,
-    UserManagerDep,
-)
+from app.auth.access import AuditReaderDep, EraserDep, OperatorDep, SettingsManagerDep, StatusReaderDep, UserManagerDep
 from app.operations.components import OperationComponents, OperationsState
 from app.operations.schemas import (
     AlertBody,
@@ -30,7 +23,7 @@ from app.operations.schemas import (
     RotationBody,
 )
 from app.operations.store import Job
-from app.web.paths import AlertId, JobId, KeyId
+from app.web.parameters import AlertId, JobId, KeyId
 from app.web.problems import problems
 from app.web.state import read_state
 

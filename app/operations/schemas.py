@@ -1,16 +1,15 @@
 """JSON bodies of the operators' endpoints."""
 
-from dataclasses import asdict
 from datetime import date
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from app.auth.stored_keys import NewKey
+from app.auth.api_keys import NewKey
 from app.operations.credentials import CredentialKind
 from app.operations.store import AlertState, JobState
 from app.settings import Role
-from app.web.times import ShownTime
+from app.web.parameters import ShownTime
 
 __all__ = [
     "AlertBody",
@@ -178,7 +177,7 @@ class NewKeyBody(KeyBody):
     @classmethod
     def show(cls, made: NewKey) -> Self:
         """Take a new key."""
-        return cls.model_validate({**asdict(made.kept), "key": made.text})
+        return cls(**KeyBody.model_validate(made.kept).model_dump(), key=made.text)
 
 
 class KeyRequest(BaseModel):

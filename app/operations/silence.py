@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from app.calls.call_times import CallTimes
-from app.calls.redaction import redact_identifier
+from app.calls.store import CallTimes
+from app.observability.redaction import redact_identifier
 from app.operations.alert_rules import FiringAlert
 
 __all__ = ["SilenceWatch"]

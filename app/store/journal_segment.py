@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.store.json_text import dump
 
 __all__ = ["Segment", "read_line", "write_line"]

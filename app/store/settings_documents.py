@@ -1,4 +1,4 @@
-"""What administrators set while the service runs, each document with a version, and what they confirm by hand."""
+"""What administrators set while the service runs, and what they confirm by hand."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ __all__ = [
     "VersionedDocument",
 ]
 
-EVERYBODY = "*"
-"""The subject of a confirmation that holds for all users."""
 UNSET = "unset"
 """The version of a document that nobody has set yet."""
+EVERYBODY = "*"
+"""The subject of a confirmation that holds for all users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
