@@ -19,6 +19,7 @@ from app.operations.alert_rules import (
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
+    find_unwritable_store,
 )
 from app.operations.alerts import AlertList, AlertMonitor
 from app.operations.components import OperationComponents
@@ -34,11 +35,11 @@ from app.store.database import Leadership
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
 
-def make_operations(foundation: Foundation, jobs: JobRunner) -> OperationComponents:
+def make_operations(foundation: Foundation, jobs: JobRunner, monitor: AlertMonitor) -> OperationComponents:
     """Make what the routes of operators use."""
     settings, stores, clock = foundation.settings, foundation.stores, foundation.upstreams.clock
     return OperationComponents(
-        alerts=AlertList(alerts=stores.alerts, audit=stores.audit, clock=clock),
+        alerts=AlertList(alerts=stores.alerts, list_unstored=monitor.list_unstored, audit=stores.audit, clock=clock),
         audit=stores.audit,
         credentials=_make_credentials(foundation),
         erasure=_make_erasure(foundation),
@@ -80,10 +81,12 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
             AlertRule("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
             AlertRule("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
             AlertRule("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
-            AlertRule("store_away", find_store_away(stores.database.ping)),
+            AlertRule("store_away", find_store_away(lambda: stores.health.error)),
+            AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
             AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
         ),
         alerts=stores.alerts,
+        check_store=stores.health.check,
         lead=leadership.lead,
         instance=os.environ.get("HOSTNAME") or socket.gethostname(),
         send=_drop if hooks is None else hooks.send,
