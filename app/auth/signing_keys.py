@@ -69,7 +69,7 @@ class SigningKeys:
         age = arrived - self._fetched_at
         if key_id in self._keys and age < self._options.longest:
             if age > self._options.fresh and arrived - self._asked_at > self._options.between:
-                self._single_flight.start(_KEYS, self._fetch)
+                self._single_flight.start(_KEYS, lambda _: self._fetch())
             return self._keys[key_id]
         if arrived - self._asked_at < self._options.between:
             # Fail fast while the issuer is known to be away, instead of holding every request up.

@@ -122,10 +122,13 @@ class KeyUse:
     Times are seconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, last_used: Mapping[str, float]) -> None:
-        """Start from what was persisted before."""
-        self._persisted = dict(last_used)
+    def __init__(self) -> None:
+        self._persisted: dict[str, float] = {}
         self._changed: dict[str, float] = {}
+
+    def remember(self, last_used: Mapping[str, float]) -> None:
+        """Take over what was persisted before."""
+        self._persisted = dict(last_used) | self._persisted
 
     def touch(self, label: str, now: float) -> None:
         """Note that the credential of this label was used."""

@@ -20,19 +20,18 @@ from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
+from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
-from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
+from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.database import Leadership
 from app.store.errors import StoreError
-from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
-from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.web.health import Exposition, WebState
 from app.web.limits import LimitsState
 
@@ -40,7 +39,10 @@ __all__ = ["State", "open_components"]
 
 log = structlog.get_logger()
 
-_ALERT_SECONDS = 5.0
+_ALERT_SECONDS = 3.0
+"""A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
+_RULESET_SECONDS = 1.0
+"""How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
@@ -69,7 +71,7 @@ async def open_components(
     foundation = await open_foundation(settings, upstreams, profile, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     export = open_spans(stack)
-    schedule = await _open_schedule(foundation, stack)
+    schedule, monitor = await _open_schedule(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
@@ -78,8 +80,6 @@ async def open_components(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
     schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
-    if settings.demo:
-        await _confirm_samples(foundation)
     rulesets = open_rulesets(
         store=stores.rulesets,
         decisions=stores.decisions,
@@ -120,7 +120,7 @@ async def open_components(
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
-        operations=make_operations(foundation, jobs),
+        operations=make_operations(foundation, jobs, monitor),
         rulesets=rulesets,
         users=open_users(
             settings=settings,
@@ -142,7 +142,7 @@ async def open_components(
     )
 
 
-async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> Schedule:
+async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple[Schedule, AlertMonitor]:
     """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
 
     async def save_key_use() -> None:
@@ -160,21 +160,21 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> Sched
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
-    monitor = make_alert_monitor(foundation, leadership, _drop if hooks is None else hooks.send)
+    monitor = make_alert_monitor(foundation, leadership, hooks)
     schedule = await stack.enter_async_context(Schedule(lead=leadership.lead, clock=foundation.upstreams.clock))
     schedule.keep("token", foundation.organisation.tokens.keep_fresh)
-    schedule.keep("live_ruleset", foundation.live_ruleset.follow)
     schedule.keep("journal", foundation.mover.run)
     schedule.keep("shadow", foundation.shadow.run)
     schedule.keep("lag", foundation.load_shedding.watch_lag)
     if hooks is not None:
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
-    return schedule
+    return schedule, monitor
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:
@@ -187,12 +187,9 @@ async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHo
         url=alerts.url,
         secret=alerts.secret.get_secret_value(),
         clock=foundation.upstreams.clock,
+        monotonic=time.monotonic,
         options=HookOptions(),
     )
-
-
-def _drop(_message: HookMessage) -> None:
-    """Tell nobody: there is no URL to send alerts to."""
 
 
 async def _save_key_use(foundation: Foundation) -> None:
@@ -205,12 +202,3 @@ async def _save_key_use(foundation: Foundation) -> None:
         for label in uses:
             foundation.key_use.touch(label, latest[label])
         raise
-
-
-async def _confirm_samples(foundation: Foundation) -> None:
-    """Confirm for the sample organisation what no system can tell, unless somebody did."""
-    confirmations = foundation.stores.confirmations
-    for item in (WEB_PHONE, ASSIGNEE):
-        if not await confirmations.list_of(item):
-            now = foundation.upstreams.clock()
-            await confirmations.put(Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data"))

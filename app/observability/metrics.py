@@ -33,6 +33,8 @@ class Readings:
     """Look-ups that joined one already under way, since the start."""
     breaker: str = "closed"
     """`closed`, `half_open` or `open`."""
+    store_writable: bool = True
+    """Whether the database can be written."""
     journal_backlog: int = 0
     """Decisions not yet in the database."""
     journal_writable: bool = True
@@ -63,6 +65,9 @@ class Readings:
             "smartrouting_breaker_state",
             "Circuit to Dataverse: 0 closed, 1 half-open, 2 open.",
             _BREAKER_VALUES[self.breaker],
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_store_writable", "1 while the database can be written, else 0.", int(self.store_writable)
         )
         yield GaugeMetricFamily(
             "smartrouting_journal_backlog", "Decisions not yet in the database.", self.journal_backlog

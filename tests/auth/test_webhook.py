@@ -202,7 +202,8 @@ def test_no_header_makes_it_raise(headers: list[tuple[bytes, bytes]], peer: str)
 
 def test_changes_are_handed_out_once() -> None:
     """A store persists each change once, and only the latest use of a label."""
-    use = KeyUse({"old": 10.0})
+    use = KeyUse()
+    use.remember({"old": 10.0})
     use.touch("new", 20.0)
     use.touch("new", 21.0)
 
@@ -213,7 +214,8 @@ def test_changes_are_handed_out_once() -> None:
 
 def test_last_used_covers_what_was_persisted_and_what_was_not() -> None:
     """The view for metrics and endpoints is complete at any moment."""
-    use = KeyUse({"old": 10.0, "new": 11.0})
+    use = KeyUse()
+    use.remember({"old": 10.0, "new": 11.0})
     use.touch("new", 20.0)
     before = use.last_used
     use.take_changes()
