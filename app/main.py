@@ -16,57 +16,46 @@ from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
 from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
+from app.calls.api import PATH, make_webhook_router
+from app.calls.api import router as calls_router
 from app.calls.components import CallsState
-from app.calls.decisions_api import router as decisions_router
-from app.calls.drills_api import router as drills_router
-from app.calls.simulate_api import router as simulate_router
-from app.calls.webhook_route import PATH, make_webhook_router
 from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
-from app.operations.alerts_api import router as alerts_router
-from app.operations.audit_api import router as audit_router
-from app.operations.callers_api import router as callers_router
-from app.operations.credentials_api import router as credentials_router
-from app.operations.erasures_api import router as erasures_router
-from app.operations.jobs_api import router as jobs_router
-from app.operations.keys_api import router as keys_router
+from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
+from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
-from app.rulesets.calendars_api import router as calendars_router
-from app.rulesets.drafts_api import router as ruleset_drafts_router
-from app.rulesets.parts_api import router as ruleset_parts_router
-from app.rulesets.recorded_tests_api import router as decision_tests_router
-from app.rulesets.replays_api import router as replays_router
-from app.rulesets.shadow_api import router as shadow_router
+from app.rulesets.drafts.api import decision_tests_router
+from app.rulesets.drafts.api import parts_router as ruleset_parts_router
+from app.rulesets.drafts.api import router as ruleset_drafts_router
+from app.rulesets.replay.api import router as replays_router
+from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
+from app.users.api import me_router
 from app.users.api import router as users_router
-from app.users.bulk_api import router as many_users_router
-from app.users.me_api import router as me_router
+from app.web.admission import Admission
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
-from app.web.health_api import router as health_router
-from app.web.introduction import DESCRIPTION, TAGS
+from app.web.health import router as health_router
+from app.web.openapi import DESCRIPTION, TAGS
 from app.web.state import read_state
 
 __all__ = ["create_app"]
 
-_UNLOGGED = ("/health/live", "/health/ready", "/metrics")
+_PROBES = ("/health/live", "/health/ready")
+"""Paths that do not wait behind other requests: a probe that is late has the service restarted."""
+_UNLOGGED = (*_PROBES, "/metrics")
 """Paths without an access line: probes would drown everything else."""
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own would export paths with phone numbers, and messages of errors (decision record 0011)."""
-_MAX_ADMIN_BYTES = 5 * 1024 * 1024
-"""Of a body; thousands of rules fit."""
+_MAX_ADMIN_BYTES = 1024 * 1024
+"""Of a body; thousands of rules fit, and are parsed in the time a call can spare."""
 _ROUTERS = (
     health_router,
-    decisions_router,
-    simulate_router,
-    alerts_router,
-    drills_router,
-    callers_router,
-    erasures_router,
-    credentials_router,
+    calls_router,
+    operations_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,
@@ -75,29 +64,33 @@ _ROUTERS = (
     calendars_router,
     decision_tests_router,
     users_router,
-    many_users_router,
     me_router,
-    jobs_router,
-    keys_router,
     authentication_router,
-    audit_router,
 )
 
 
 class Application(FastAPI):
-    """Hands a POST to the webhook before the framework looks at it.
+    """Hands a POST to the webhook before the framework looks at it, and lets everything else begin one by one.
 
     Its error layers, exit stacks and routers cost a call more than everything the rules do (decision record 0002). The
     route of the same path stays, for other methods and for the OpenAPI document.
     """
 
+    def __init__(self, **options: Any) -> None:
+        """Make an application with the options of the framework's own."""
+        super().__init__(**options)
+        self._admission = Admission()
+
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
-            await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "http":
+            if scope["path"] == PATH and scope["method"] == "POST":
+                await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
+                return
+            if scope["path"] not in _PROBES:
+                await self._admission.enter()
+        await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> FastAPI:
@@ -129,8 +122,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,

@@ -1,53 +1,58 @@
 """Opens the components of the process in order, and hands them to requests as one typed state."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.auth.access import AuthState
 from app.auth.issuer import IssuerMetadata
-from app.bootstrap.access import make_authenticator, open_signing_keys
+from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
-from app.calls.spans import TracedLog, open_spans
-from app.configurator.authentication_mode import AuthenticationModes
-from app.configurator.components import ConfiguratorComponents, ConfiguratorState
+from app.calls.spans import open_spans
+from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
-from app.operations.background import Background
+from app.directory.mirror.status import WATCH_SECONDS
+from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
-from app.operations.jobs import JobRunner
-from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
+from app.operations.jobs import BEAT_SECONDS, JobRunner
+from app.operations.schedule import Schedule
+from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
-from app.rulesets.shadow import ShadowedLog
+from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.database import Leadership
 from app.store.errors import StoreError
-from app.store.leader import Leadership
 from app.users.components import UsersState, open_users
-from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health_api import WebState
+from app.web.health import Exposition, WebState
+from app.web.limits import LimitsState
 
 __all__ = ["State", "open_components"]
 
 log = structlog.get_logger()
 
-_ALERT_SECONDS = 5.0
+_ALERT_SECONDS = 3.0
+"""A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
+_RULESET_SECONDS = 1.0
+"""How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
-_SILENT_REPLAY_SECONDS = 30.0
-_RETENTION_HOUR = 3
-"""UTC; nobody calls, and the database is not busy."""
+_RETENTION_TIME = "0 3 * * *"
+"""Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
-class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
+class State(
+    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+):
     """The lifespan state: what each room reads of it, together."""
 
     find_issuer: Callable[[], IssuerMetadata | None]
@@ -66,56 +71,57 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, profile, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    decision_log = ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow)
     export = open_spans(stack)
-    background = await _open_background(foundation, stack)
+    schedule, monitor = await _open_schedule(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
-        background.start("signing_keys", keys.warm_up)
+        schedule.keep("signing_keys", keys.warm_up)
     jobs = await stack.enter_async_context(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
-    if settings.demo:
-        await _confirm_samples(foundation)
+    schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
     rulesets = open_rulesets(
         store=stores.rulesets,
         decisions=stores.decisions,
-        jobs=stores.jobs,
+        jobs=jobs,
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
-        shadow_repository=foundation.shadow_repository,
+        heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
         region=settings.phone.default_region,
         clock=clock,
     )
-    stack.push_async_callback(rulesets.replays.aclose)
-    background.repeat("replays", rulesets.replays.give_up_silent, every=_SILENT_REPLAY_SECONDS)
     return State(
-        authenticator=make_authenticator(foundation, keys),
+        heavy_work=foundation.heavy_work,
+        admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
-        exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
+        exposition=Exposition(
+            lambda: partial(foundation.metrics.render, read_metrics(foundation)), monotonic=time.monotonic
+        ),
         calls=open_calls(
             settings=settings,
             profile=profile,
             directory=foundation.directory,
-            load_shedding=foundation.load_shedding,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
-            decision_log=decision_log if export is None else TracedLog(decision_log=decision_log, export=export),
+            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
+            guess_brake=foundation.guess_brake,
             metrics=foundation.metrics,
+            export=export,
+            find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
-        operations=make_operations(foundation, jobs),
+        operations=make_operations(foundation, jobs, monitor),
         rulesets=rulesets,
         users=open_users(
             settings=settings,
@@ -127,62 +133,57 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        configurator=ConfiguratorComponents(
-            authentication_modes=AuthenticationModes(
-                documents=stores.documents,
-                confirmations=stores.confirmations,
-                audit=stores.audit,
-                checker=IssuerCheck(http=issuer_http),
-                clock=clock,
-            )
+        authentication_modes=AuthenticationModes(
+            documents=stores.documents,
+            confirmations=stores.confirmations,
+            audit=stores.audit,
+            checker=IssuerCheck(http=issuer_http),
+            clock=clock,
         ),
     )
 
 
-async def _open_background(foundation: Foundation, stack: AsyncExitStack) -> Background:
+async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple[Schedule, AlertMonitor]:
     """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
 
     async def save_key_use() -> None:
         await _save_key_use(foundation)
 
-    stack.push_async_callback(save_key_use)
+    async def save_last_key_use() -> None:
+        try:
+            await save_key_use()
+        except StoreError as error:
+            log.warning("key_use.not_saved", error=error.code)
+
+    stack.push_async_callback(save_last_key_use)
     stack.push_async_callback(foundation.mover.drain)
     stack.push_async_callback(foundation.shadow.aclose)
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
-    monitor = make_alert_monitor(foundation, leadership, _drop if hooks is None else hooks.send)
-    retention = make_retention(foundation, leadership)
-    scheduler = AsyncIOScheduler(timezone="UTC")
-    scheduler.add_job(retention.run, "cron", hour=_RETENTION_HOUR, coalesce=True, misfire_grace_time=3600)
-    scheduler.start()
-    stack.callback(scheduler.shutdown, wait=False)
-
-    async def run_retention() -> None:
-        await retention.run()
-
+    monitor = make_alert_monitor(foundation, leadership, hooks)
     mirror = foundation.mirror
     if mirror is not None:
         stack.push_async_callback(mirror.leadership.resign)
-    background = await stack.enter_async_context(Background())
-    background.start("token", foundation.organisation.tokens.keep_fresh)
-    background.start("live_ruleset", foundation.live_ruleset.follow)
-    background.start("journal", foundation.mover.run)
-    background.start("shadow", foundation.shadow.run)
-    background.start("lag", foundation.load_shedding.watch_lag)
-    background.start("retention", run_retention)
-    background.start("alerts", lambda: monitor.run(_ALERT_SECONDS))
+    schedule = await stack.enter_async_context(Schedule(lead=leadership.lead, clock=foundation.upstreams.clock))
+    schedule.keep("token", foundation.organisation.tokens.keep_fresh)
+    schedule.keep("journal", foundation.mover.run)
+    schedule.keep("shadow", foundation.shadow.run)
+    schedule.keep("lag", foundation.load_shedding.watch_lag)
     if hooks is not None:
-        background.start("hooks", hooks.run)
-    if mirror is None:
-        background.start("mirror", foundation.stores.mirror.clear)
-    else:
-        background.start("mirror_status", mirror.status.watch)
-        background.start("mirror", mirror.follower.run)
-    background.repeat("key_use", save_key_use, every=_KEY_USE_SECONDS)
+        schedule.keep("hooks", hooks.run)
+    schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
+    schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:
-        background.repeat("enreach_ids", foundation.enreach_id_cache.refresh, every=_ENREACH_ID_SECONDS)
-    return background
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    if mirror is None:
+        schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
+    else:
+        schedule.every(WATCH_SECONDS, "mirror_status", mirror.status.refresh)
+        schedule.keep("mirror", mirror.follower.run)
+    schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
+    return schedule, monitor
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:
@@ -195,30 +196,18 @@ async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHo
         url=alerts.url,
         secret=alerts.secret.get_secret_value(),
         clock=foundation.upstreams.clock,
+        monotonic=time.monotonic,
         options=HookOptions(),
     )
 
 
-def _drop(_message: HookMessage) -> None:
-    """Tell nobody: there is no URL to send alerts to."""
-
-
 async def _save_key_use(foundation: Foundation) -> None:
-    """Save the uses noted since the last time; what the database does not take is noted again, for the next time."""
+    """Save the uses noted since the last time; what the database does not take is noted again. Raises StoreError."""
     uses = foundation.key_use.take_changes()
     try:
         await foundation.stores.key_uses.save(uses)
-    except StoreError as error:
-        log.warning("key_use.not_saved", error=error.code)
+    except StoreError:
         latest = foundation.key_use.last_used
         for label in uses:
             foundation.key_use.touch(label, latest[label])
-
-
-async def _confirm_samples(foundation: Foundation) -> None:
-    """Confirm for the sample organisation what no system can tell, unless somebody did."""
-    confirmations = foundation.stores.confirmations
-    for item in (WEB_PHONE, ASSIGNEE):
-        if not await confirmations.list_of(item):
-            now = foundation.upstreams.clock()
-            await confirmations.put(Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data"))
+        raise

@@ -1,10 +1,8 @@
 """Connects to the customer's Dataverse and to the Enreach API."""
 
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.dataverse.caller_look_up import CallerLookUp
@@ -13,8 +11,6 @@ from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
 from app.dataverse.queries import plan_search
 from app.dataverse.tokens import TokenSource
-from app.directory.budget import RequestBudget
-from app.directory.request_limiter import RequestLimiter
 from app.enreach.client import EnreachClient
 from app.settings import EnreachSettings, Settings
 
@@ -23,11 +19,11 @@ __all__ = ["Organisation", "connect_enreach", "connect_organisation"]
 _ADMINISTRATORS_SHARE = 0.8
 """Of the request budget; the rest only calls may touch."""
 _MIRROR_SHARE = 0.7
-"""Less than administrators have, so that a first load never keeps one of them waiting."""
+"""Less than administrators have, so that a first load keeps none of them waiting."""
+_SEARCH_SHARE = 0.5
+"""Of the request budget, for searches of callers whom no notation finds."""
 _JOBS_SHARE = 0.6
 """From here on jobs pause: what they are at can still be finished."""
-_WINDOW_SECONDS = 300
-"""The window in which Dataverse counts requests (Dataverse contract, section 5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +44,11 @@ class Organisation:
 def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncExitStack) -> Organisation:
     """Make the client of the organisation; nothing is sent yet."""
     tokens = TokenSource(fetch=build_fetch(settings.dataverse, clock=upstreams.clock), clock=upstreams.clock)
-    budget = RequestBudget(
-        requests=settings.dataverse.requests_per_5_minutes, seconds=_WINDOW_SECONDS, monotonic=time.monotonic
-    )
-    client = connect(
-        settings.dataverse,
-        tokens=tokens,
-        transport=upstreams.dataverse,
-        guard=lambda wire: RequestLimiter(wire=wire, budget=budget),
-    )
+    client = connect(settings.dataverse, tokens=tokens, transport=upstreams.dataverse)
     stack.push_async_callback(client.aclose)
     callers = CallerLookUp(
         client=client,
+        search_client=client.leave_rest(_SEARCH_SHARE),
         plan=plan_search(settings.dataverse, settings.vip),
         region=settings.phone.default_region,
         patterns=settings.phone.patterns,
@@ -71,7 +60,7 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
         mirror=client.leave_rest(_MIRROR_SHARE),
         tokens=tokens,
         callers=callers,
-        foresee_pause=partial(budget.foresee, share=_JOBS_SHARE),
+        foresee_pause=client.leave_rest(_JOBS_SHARE).foresee_pause,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from app.auth.key_use import KeyUse
+from app.auth.guessing import GuessBrake
+from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
 from app.bootstrap.mirror import Mirror, make_mirror
@@ -18,21 +19,24 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
-from app.routing.identification import AgentOf
 from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publication import publish_at_start, read_ruleset_file
-from app.rulesets.shadow import Shadow
-from app.rulesets.shadow_repository import ShadowRepository
-from app.settings import DirectoryKind, Settings
+from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
+from app.rulesets.replay.shadow import ShadowRun
+from app.rulesets.repository import RulesetRepository
+from app.rulesets.revision_file import RevisionFile
+from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
-from app.users.enreach_id_cache import EnreachIdCache
+from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.readiness import ASSIGNEE, WEB_PHONE
+from app.users.store import EnreachIdCache
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 
-_RULESET_SECONDS = 1.0
-"""How often another process's publishing is looked for; two seconds are promised."""
+_START_SECONDS = 10.0
+"""How long a start waits for a database that does not answer, or that another process upgrades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +56,14 @@ class Foundation:
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
     load_shedding: LoadShedding
+    heavy_work: HeavyWork
     live_ruleset: LiveRuleset
-    shadow: Shadow
-    shadow_repository: ShadowRepository
+    revision_file: RevisionFile
+    shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
+    guess_brake: GuessBrake
 
 
 async def open_foundation(
@@ -72,24 +78,42 @@ async def open_foundation(
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
     metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
-    stores = await open_stores(settings, stack)
-    await _publish_rules(settings, stores, profile, sample, upstreams.clock())
+    rules = _read_rules(settings, profile, sample)
+    stores = open_stores(settings, stack)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
-    await enreach_id_cache.refresh()
+    load_shedding = make_load_shedding(settings, metrics)
     agent_of = enreach_id_cache.agent_of
-    live = make_directory(settings, organisation, stores, metrics, upstreams, agent_of=agent_of)
-    mirror = await _open_mirror(settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    live = make_directory(settings, organisation, stores, metrics, upstreams, shedding=load_shedding, agent_of=agent_of)
+    mirror = make_mirror(settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
     directory = live if mirror is None else mirror.directory
     stack.push_async_callback(directory.aclose)
+    heavy_work = HeavyWork()
     live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
+        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
     )
-    await live_ruleset.refresh()
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
-    shadow_repository = ShadowRepository(settings=stores.documents, results=stores.shadow_results)
+    revision_file = RevisionFile(
+        settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
+    )
+    key_use = KeyUse()
+
+    async def prepare() -> None:
+        if rules is not None:
+            await _publish_rules(rules, settings, stores, profile, upstreams.clock())
+        if settings.demo:
+            await _confirm_samples(stores, upstreams.clock())
+        await enreach_id_cache.refresh()
+        key_use.remember(await stores.key_uses.load())
+        await live_ruleset.refresh()
+        if mirror is not None:
+            await mirror.status.refresh()
+
+    await stores.health.open(prepare, within=_START_SECONDS)
+    if stores.health.error is not None:
+        await revision_file.load()
     return Foundation(
         settings=settings,
         upstreams=upstreams,
@@ -101,52 +125,53 @@ async def open_foundation(
         enreach_id_cache=enreach_id_cache,
         directory=directory,
         mirror=mirror,
-        load_shedding=make_load_shedding(settings, directory, metrics),
+        load_shedding=load_shedding,
+        heavy_work=heavy_work,
         live_ruleset=live_ruleset,
-        shadow=Shadow(
-            results=shadow_repository,
-            drafts=stores.rulesets.drafts,
+        revision_file=revision_file,
+        shadow=ShadowRun(
+            settings=stores.documents,
+            results=stores.shadow_results,
+            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             profile=profile,
             counter=metrics,
             clock=upstreams.clock,
         ),
-        shadow_repository=shadow_repository,
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
-        key_use=KeyUse(await stores.key_uses.load()),
+        key_use=key_use,
+        guess_brake=GuessBrake(monotonic=time.monotonic),
     )
 
 
-async def _open_mirror(
-    settings: Settings,
-    organisation: Organisation,
-    stores: Stores,
-    upstreams: Upstreams,
-    *,
-    live: CachedDirectory,
-    agent_of: AgentOf,
-) -> Mirror | None:
-    """Make the mirror and read how far it is, so that it answers the first call."""
-    if settings.dataverse.directory is not DirectoryKind.MIRROR:
-        return None
-    mirror = make_mirror(settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
-    await mirror.status.refresh()
-    return mirror
-
-
-async def _publish_rules(
-    settings: Settings, stores: Stores, profile: ResponseProfile, sample: Mapping[str, Any] | None, now: float
-) -> None:
+def _read_rules(settings: Settings, profile: ResponseProfile, sample: Mapping[str, Any] | None) -> object | None:
+    """Read the ruleset that is published at the start, if any; raises InvalidInputError for one that cannot be."""
     file = settings.rules.file
     document = sample if file is None else read_ruleset_file(file)
     if document is not None:
-        await publish_at_start(
-            document,
-            store=stores.rulesets,
-            profile=profile,
-            region=settings.phone.default_region,
-            comment="the demo's sample" if file is None else f"from the file {file.name}",
-            now=now,
-            replace=file is not None,
-        )
+        require_sound(document, profile, region=settings.phone.default_region)
+    return document
+
+
+async def _publish_rules(
+    document: object, settings: Settings, stores: Stores, profile: ResponseProfile, now: float
+) -> None:
+    file = settings.rules.file
+    await publish_at_start(
+        document,
+        store=stores.rulesets,
+        profile=profile,
+        region=settings.phone.default_region,
+        comment="the demo's sample" if file is None else f"from the file {file.name}",
+        now=now,
+        replace=file is not None,
+    )
+
+
+async def _confirm_samples(stores: Stores, now: float) -> None:
+    """Confirm for the sample organisation what no system can tell, unless somebody did."""
+    for item in (WEB_PHONE, ASSIGNEE):
+        if not await stores.confirmations.list_of(item):
+            sample = Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data")
+            await stores.confirmations.put(sample)

@@ -16,10 +16,10 @@ from app.directory.mirror.directory import MirroredDirectory
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
 from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.status import MirrorStatus
+from app.routing.callers import Selection
 from app.routing.identification import AgentOf, identify
-from app.routing.matches import Selection
-from app.settings import Settings
-from app.store.leader import Leadership
+from app.settings import DirectoryKind, Settings
+from app.store.database import Leadership
 
 __all__ = ["Mirror", "make_mirror"]
 
@@ -46,12 +46,14 @@ def make_mirror(
     *,
     live: CachedDirectory,
     agent_of: AgentOf,
-) -> Mirror:
-    """Make the mirror before `live`; nothing runs yet.
+) -> Mirror | None:
+    """Make the mirror before `live`, where the settings want one; nothing runs yet.
 
     `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
     """
     dataverse = settings.dataverse
+    if dataverse.directory is not DirectoryKind.MIRROR:
+        return None
     vip, search = make_vip_rules(settings.vip), plan_search(dataverse, settings.vip)
     our_agents = agent_of if dataverse.agent_id_column is None else None
     status = MirrorStatus(

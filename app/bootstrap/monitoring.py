@@ -7,7 +7,8 @@ from functools import partial
 from app.bootstrap.foundation import Foundation
 from app.bootstrap.mirror import Mirror
 from app.directory.mirror.status import MirrorState
-from app.observability.readings import MirrorReadings, Readings
+from app.observability.metrics import Readings
+from app.observability.mirror_readings import MirrorReadings
 from app.web.health import Dependency, Health, State, judge
 
 __all__ = ["describe_mirror", "make_health", "read_metrics"]
@@ -22,6 +23,7 @@ def read_metrics(foundation: Foundation) -> Readings:
         coalesced_look_ups=directory.coalesced,
         breaker=directory.breaker.value,
         mirror=None if mirror is None else _read_mirror(mirror),
+        store_writable=foundation.stores.health.error is None,
         journal_backlog=foundation.journal.backlog,
         journal_writable=foundation.journal.health.writable,
         calls_waiting=foundation.load_shedding.waiting,
@@ -33,24 +35,22 @@ def read_metrics(foundation: Foundation) -> Readings:
 
 
 def make_health(foundation: Foundation) -> Health:
-    """Make the checks of Dataverse, the database and the journal."""
+    """Make the checks of Dataverse, the database, the journal and the mirror, where there is one."""
+
+    async def check_store() -> Dependency:
+        error = foundation.stores.health.error
+        return Dependency("store", "ok") if error is None else Dependency("store", "down", error.detail)
 
     async def check_journal() -> Dependency:
         health = foundation.journal.health
         return Dependency("journal", "ok" if health.writable else "degraded", health.detail)
 
-    async def check_mirror(mirror: Mirror) -> Dependency:
-        reading = mirror.status.read()
-        state: State = "ok" if reading.state is MirrorState.FOLLOWING else "degraded"
-        return Dependency("mirror", state, describe_mirror(mirror))
-
-    mirror = foundation.mirror
     return Health(
         (
             judge("dataverse", foundation.organisation.client.ping),
-            judge("store", foundation.stores.database.ping),
+            check_store,
             check_journal,
-            *([] if mirror is None else [partial(check_mirror, mirror)]),
+            *([] if foundation.mirror is None else [partial(_check_mirror, foundation.mirror)]),
         )
     )
 
@@ -64,6 +64,12 @@ def describe_mirror(mirror: Mirror) -> str:
     elif reading.state is MirrorState.BEHIND:
         words.append(f"behind: changes of the last {reading.lag_seconds or 0:.0f} s are missing")
     return "; ".join([*words, *([failure] if failure else [])])
+
+
+async def _check_mirror(mirror: Mirror) -> Dependency:
+    follows = mirror.status.read().state is MirrorState.FOLLOWING
+    state: State = "ok" if follows else "degraded"
+    return Dependency("mirror", state, describe_mirror(mirror))
 
 
 def _read_mirror(mirror: Mirror) -> MirrorReadings:

@@ -6,22 +6,18 @@ from typing import Any
 
 from sqlalchemy import event
 
-from app.auth.api_key_store import ApiKeyStore
-from app.auth.key_use_store import KeyUseStore
-from app.calls.call_times import CallTimes
-from app.calls.store import DecisionStore
+from app.auth.store import ApiKeyStore, KeyUseStore
+from app.calls.store import CallTimes, DecisionStore
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
-from app.operations.alert_store import AlertStore
-from app.operations.job_store import JobStore
-from app.rulesets.shadow_store import ShadowResultStore
+from app.operations.store import AlertStore, JobStore
+from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore
-from app.store.confirmations import ConfirmationStore
 from app.store.database import Database, open_database
-from app.store.settings_documents import SettingsDocumentStore
-from app.store.upgrade import upgrade
+from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
+from app.store.upgrade import StoreHealth
 from app.users.store import EnreachIdStore
 
 __all__ = ["Stores", "open_stores"]
@@ -32,6 +28,7 @@ class Stores:
     """Everything that is kept in the database."""
 
     database: Database
+    health: StoreHealth
     decisions: DecisionStore
     rulesets: RulesetStore
     audit: AuditStore
@@ -48,15 +45,20 @@ class Stores:
     enreach_ids: EnreachIdStore
 
 
-async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """Open the database and bring its tables up to date; raises StoreError with one clear line."""
+def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Make them; their tables are brought up to date by `health.open`, or by `upgrade`.
+
+    Raises StoreError with one clear line when the settings name no database that could be used.
+    """
     database = open_database(settings.store.url)
     stack.push_async_callback(database.close)
     if database.is_sqlite:
         event.listen(database.engine.sync_engine, "invalidate", _roll_back)
-    await upgrade(database)
+    health = StoreHealth(database=database)
+    stack.push_async_callback(health.aclose)
     return Stores(
         database=database,
+        health=health,
         decisions=DecisionStore(database=database),
         rulesets=RulesetStore(database=database),
         audit=AuditStore(database=database),

@@ -7,20 +7,19 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.redaction import redact_facts, redact_identifier, redact_number, redact_trace
-from app.calls.store import DecisionStore
+from app.calls.redaction import redact_facts, redact_number, redact_trace
+from app.calls.store import DecisionFilter, DecisionStore
 from app.errors import AppError, NotFoundError
+from app.observability.redaction import redact_identifier
+from app.observability.redaction import redact_number as hide_number
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import decode_facts
-from app.routing.numbers import mask
 from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore
 from app.store.pages import Page
 
-__all__ = ["DecisionLog", "Revisions", "ShownDecision"]
+__all__ = ["Actor", "DecisionLog", "Revisions", "ShownDecision"]
 
 _REVISIONS_KEPT = 16
 
@@ -75,8 +74,18 @@ class DecisionLog:
         self._clock = clock
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
 
-    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None) -> Page[DecisionRecord]:
-        """List decisions, newest first, with masked numbers and without names. Raises StoreError."""
+    async def page(
+        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Actor | None
+    ) -> Page[DecisionRecord]:
+        """List decisions, newest first, with masked numbers and without names.
+
+        `searcher` looks for a number, which leaves an audit record first. Raises StoreError.
+        """
+        if searcher is not None:
+            number = redact_number(wanted.caller_e164 or "")
+            await self._audit.add(
+                at=self._clock(), who=searcher.name, what="decisions.searched", target="decisions", after=number or None
+            )
         page = await self._decisions.page(wanted, limit=limit, after=after)
         return Page(tuple(_redact(record) for record in page.items), page.next)
 
@@ -132,7 +141,7 @@ def _redact(record: DecisionRecord) -> DecisionRecord:
     return msgspec.structs.replace(
         record,
         caller_raw=None if record.caller_raw is None else redact_number(record.caller_raw),
-        caller_e164=mask(record.caller_e164) or None,
+        caller_e164=hide_number(record.caller_e164) or None,
         call_id=record.call_id and redact_identifier(record.call_id),
         target_id=record.target_id and redact_identifier(record.target_id),
         queue_id=record.queue_id and redact_identifier(record.queue_id),

@@ -6,12 +6,12 @@ import typer
 
 from app.cli.check import check
 from app.cli.emulate import emulate
-from app.cli.error_lines import describe_error
 from app.cli.numbers import numbers
 from app.cli.openapi import openapi
 from app.cli.rules import rules
 from app.cli.serve import serve
 from app.cli.settings import settings
+from app.cli.shell import describe_error
 from app.cli.simulate import simulate
 from app.errors import AppError
 

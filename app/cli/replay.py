@@ -13,17 +13,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.bootstrap.stores import open_stores
 from app.bootstrap.translation import make_profile
-from app.cli.private_files import keep_files_private
+from app.cli.shell import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
-from app.rulesets.comparison import Comparer
-from app.rulesets.difference_counts import DifferenceCounts
-from app.rulesets.effects import Names
-from app.rulesets.publication import read_ruleset_file
-from app.rulesets.replay import ReplayPlan, run_replay
+from app.rulesets.publish import read_ruleset_file
+from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.result import PlaceNames, ReplayResult
+from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
+from app.store.upgrade import upgrade
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["replay"]
 
@@ -52,10 +53,11 @@ def replay(
 
 async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
-        stores = await open_stores(settings, stack)
-        live = await RulesetRepository(rulesets=stores.rulesets).read(CURRENT)
-        comparer = Comparer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
-        tally = DifferenceCounts(Names(ruleset, live))
+        stores = open_stores(settings, stack)
+        await upgrade(stores.database)
+        live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
+        replayer = Replayer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
+        result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())
         task = bar.add_task("calls", total=total)
@@ -64,8 +66,8 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
             bar.update(task, completed=done)
             return True
 
-        await run_replay(comparer, plan, tally, decisions=stores.decisions, report=report)
-        return tally.document()
+        await run_replay(replayer, plan, result, decisions=stores.decisions, report=report)
+        return result.document()
 
 
 def _make_bar() -> Progress:

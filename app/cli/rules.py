@@ -14,7 +14,7 @@ from app.routing.lint import lint_ruleset
 from app.routing.rule_tests import run_tests
 from app.routing.ruleset import read_ruleset
 from app.routing.wire import describe_decision
-from app.rulesets.publication import read_ruleset_file
+from app.rulesets.publish import read_ruleset_file
 from app.settings import Settings, read_settings
 
 __all__ = ["rules"]

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from app.cli.private_files import keep_files_private
+from app.cli.shell import keep_files_private
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.server.serve import bind, run

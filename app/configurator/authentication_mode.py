@@ -3,25 +3,23 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TypedDict
 
+from pydantic import BaseModel
+
+from app.configurator.issuer_check import CheckState, IssuerCheck, ModernSettings, PrerequisiteCheck
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
-from app.store.confirmations import Confirmation, ConfirmationStore
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import (
+    UNSET,
+    Confirmation,
+    ConfirmationStore,
+    SettingsDocumentStore,
+    VersionedDocument,
+)
 
-__all__ = [
-    "STEPS",
-    "AuthenticationMode",
-    "AuthenticationModes",
-    "CheckState",
-    "IssuerChecker",
-    "ModeState",
-    "ModernSettings",
-    "PrerequisiteCheck",
-]
+__all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ConfiguratorState", "ModeState"]
 
-DOCUMENT = "authentication_mode"
 _SUBJECT = "authentication"
 
 
@@ -38,41 +36,14 @@ STEPS: Mapping[str, str] = {
     "back_end": "Enreach has enabled Modern authentication on the Voice back end of this organisation.",
     "reload": "End users have reloaded Dynamics and signed in anew.",
 }
-"""What Modern takes beside the settings here; people do it and confirm it."""
+"""What Modern takes beside the settings here; whoever does it confirms it."""
 
 
-class CheckState(StrEnum):
-    """What a check found."""
+class _Decision(BaseModel):
+    """What is kept."""
 
-    OK = "ok"
-    FAILED = "failed"
-    NOT_CHECKED = "not_checked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrerequisiteCheck:
-    """One prerequisite of Modern, tried for real."""
-
-    id: str
-    state: CheckState
-    detail: str
-    what_to_do: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModernSettings:
-    """The identity provider that issues the tokens."""
-
-    issuer: str
-    client_id: str
-    audience: str
-
-
-class IssuerChecker(Protocol):
-    """Asks an identity provider whether it will do."""
-
-    async def check(self, modern: ModernSettings, test_token: str | None) -> list[PrerequisiteCheck]:
-        """Try every prerequisite; what the provider does wrong is a finding, never an error."""
+    mode: AuthenticationMode = AuthenticationMode.STANDARD
+    modern: ModernSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +74,16 @@ class AuthenticationModes:
         documents: SettingsDocumentStore,
         confirmations: ConfirmationStore,
         audit: AuditStore,
-        checker: IssuerChecker,
+        checker: IssuerCheck,
         clock: Callable[[], float],
     ) -> None:
-        self._documents = documents
+        self._decision = VersionedDocument(
+            store=documents,
+            name="authentication_mode",
+            model=_Decision,
+            what="authentication.decided",
+            target="authentication",
+        )
         self._confirmations = confirmations
         self._audit = audit
         self._checker = checker
@@ -114,17 +91,14 @@ class AuthenticationModes:
 
     async def show(self) -> ModeState:
         """Return what was decided; Standard while nobody has."""
-        document = await self._documents.get(DOCUMENT)
-        confirmations = await self._confirmations.list_about(_SUBJECT)
-        if document is None:
-            return ModeState(confirmations=confirmations)
+        found = await self._decision.read()
         return ModeState(
-            decided=AuthenticationMode(str(document.document["mode"])),
-            modern=_read_modern(document.document.get("modern")),
-            version=document.version,
-            author=document.author,
-            at=document.at,
-            confirmations=confirmations,
+            decided=found.value.mode,
+            modern=found.value.modern,
+            version=None if found.version == UNSET else found.version,
+            author=found.author,
+            at=found.at,
+            confirmations=await self._confirmations.list_about(_SUBJECT),
         )
 
     async def decide(
@@ -135,21 +109,11 @@ class AuthenticationModes:
         Modern needs its provider, and one that answers: raises ConflictError otherwise, and PreconditionFailedError
         when somebody else decided meanwhile.
         """
-        before = await self.show()
-        modern = modern or before.modern
+        modern = modern or (await self._decision.read()).value.modern
         if mode is AuthenticationMode.MODERN:
             await self._require_provider(modern)
-        document = {"mode": mode.value, "modern": None if modern is None else _write_modern(modern)}
-        now = self._clock()
-        await self._documents.put(DOCUMENT, document, expected=expected, author=who, now=now)
-        await self._audit.add(
-            at=now,
-            who=who,
-            what="authentication.decided",
-            target="authentication",
-            before={"mode": before.decided.value},
-            after=document,
-        )
+        decision = _Decision(mode=mode, modern=modern)
+        await self._decision.write(decision, version=expected or UNSET, author=who, now=self._clock())
         return await self.show()
 
     async def check(self, modern: ModernSettings | None, test_token: str | None) -> list[PrerequisiteCheck]:
@@ -181,13 +145,7 @@ class AuthenticationModes:
             raise ConflictError(f"the identity provider is not ready for Modern: {reasons}")
 
 
-def _read_modern(value: object) -> ModernSettings | None:
-    if not isinstance(value, Mapping):
-        return None
-    return ModernSettings(
-        issuer=str(value["issuer"]), client_id=str(value["client_id"]), audience=str(value["audience"])
-    )
+class ConfiguratorState(TypedDict):
+    """Its place in the lifespan state."""
 
-
-def _write_modern(modern: ModernSettings) -> dict[str, str]:
-    return {"issuer": modern.issuer, "client_id": modern.client_id, "audience": modern.audience}
+    authentication_modes: AuthenticationModes

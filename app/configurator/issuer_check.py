@@ -1,20 +1,48 @@
-"""Tries an identity provider for real, before an organisation relies on it."""
+"""Asks an identity provider for real whether it will do, before an organisation relies on it."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 
 import httpx
 
 from app.auth.issuer import IssuerError, IssuerMetadata, fetch_metadata, fetch_signing_keys
+from app.auth.oidc import Rejected, TokenJudge
 from app.auth.signing_keys import KeySetOptions, SigningKeys
-from app.auth.tokens import Rejected, TokenJudge
-from app.configurator.authentication_mode import CheckState, ModernSettings, PrerequisiteCheck
 from app.settings import require_https
 
-__all__ = ["IssuerCheck"]
+__all__ = ["CheckState", "IssuerCheck", "ModernSettings", "PrerequisiteCheck"]
 
 _CLIENT_CLAIMS = ("azp", "appid", "client_id")
 _NO_TOKEN = "no test token was given"  # noqa: S105 - words, not a token
+
+
+class CheckState(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_CHECKED = "not_checked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrerequisiteCheck:
+    """One prerequisite of Modern, tried for real."""
+
+    id: str
+    state: CheckState
+    detail: str
+    what_to_do: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModernSettings:
+    """The identity provider that issues the tokens."""
+
+    issuer: str
+    client_id: str
+    audience: str
 
 
 class IssuerCheck:

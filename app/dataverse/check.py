@@ -1,20 +1,33 @@
 """Is the organisation set up for this service? One line per question, with what to do."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from app.dataverse.client import DataverseClient, Row, Tokens
-from app.dataverse.columns import RequiredColumn, list_required_columns
-from app.dataverse.errors import DataverseError, RecordNotFoundError, UnreadableAnswerError
-from app.dataverse.queries import build_path
-from app.dataverse.role_check import check_roles
-from app.routing.matches import Selection
-from app.settings import DataverseSettings, DirectoryKind, VipSettings, VoiceSettings
+from app.dataverse.client import DataverseClient, Tokens, read_rows
+from app.dataverse.errors import DataverseError, RecordNotFoundError
+from app.dataverse.queries import build_path, quote_text
+from app.routing.callers import Selection
+from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, VoiceSettings
+from app.settings.base import PREFIX
 from app.settings.check_results import CheckResult
 
 __all__ = ["check_organisation"]
 
 _NO_ACCESS = "give the role of the application user Read on this table at organisation level"
+_NO_ROLE_ACCESS = "give the role of the application user Read on Security Role at organisation level"
+_NO_VOICE = "install Voice for Dynamics 365 in this environment, or check whether the role was renamed"
+_NO_EQUIVALENT = f"correct {PREFIX}VOICE__EQUIVALENT_ROLES"
+
+
+@dataclass(frozen=True, slots=True)
+class _RequiredColumn:
+    """A column that a setting or the rules name."""
+
+    table: str
+    column: str
+    source: str
+    """The setting, or the rules."""
+    is_phone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +61,19 @@ async def check_organisation(
 
     `selection` names the columns the published rules want. What Dataverse refuses is a result, not an error.
     """
-    wishes = list_required_columns(dataverse, vip, selection)
+    required = _list_required_columns(dataverse, vip, selection)
     async for result in _check_basics(client, tokens):
         yield result
         if not result.ok:
             return
     tables = _list_tables(dataverse, selection)
     for table in tables:
-        for result in await _check_columns(client, table, wishes):
+        for result in await _check_columns(client, table, required):
             yield result
     depths = await _read_depths(client)
     for table in tables:
         yield await _check_access(client, table, depths)
-    for result in await check_roles(client, voice):
+    for result in await _check_roles(client, voice):
         yield result
     for table in _list_mirrored(dataverse):
         yield await _check_tracking(client, table)
@@ -92,28 +105,63 @@ async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterato
         yield CheckResult(step, ok=False, detail=error.detail)
 
 
-async def _check_columns(client: DataverseClient, table: _Table, wishes: Iterable[RequiredColumn]) -> list[CheckResult]:
+def _list_required_columns(
+    dataverse: DataverseSettings, vip: VipSettings, selection: Selection
+) -> list[_RequiredColumn]:
+    """List every column of the settings, then those of the rules (by table and name)."""
+    phone_columns = {"contact": dataverse.contact_phone_columns, "account": dataverse.account_phone_columns}
+    phones = [
+        _RequiredColumn(table, column, f"{PREFIX}DATAVERSE__{table.upper()}_PHONE_COLUMNS", is_phone=True)
+        for table, columns in phone_columns.items()
+        for column in columns
+    ]
+    criteria = [_RequiredColumn(c.table, c.column, f"{PREFIX}VIP__CRITERIA") for c in vip.criteria]
+    agent_columns = {"AGENT_ID_COLUMN": dataverse.agent_id_column, "AGENT_EMAIL_COLUMN": dataverse.agent_email_column}
+    agents = [_RequiredColumn("systemuser", c, f"{PREFIX}DATAVERSE__{name}") for name, c in agent_columns.items() if c]
+    rules = [
+        *(_RequiredColumn("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
+        *(_RequiredColumn("account", c, "the ruleset") for c in sorted(selection.account_columns)),
+    ]
+    return [*phones, *criteria, *agents, *rules]
+
+
+async def _check_columns(
+    client: DataverseClient, table: _Table, required: Iterable[_RequiredColumn]
+) -> list[CheckResult]:
     """Compare the columns that settings and rules name with those the table has."""
-    wanted = [wish for wish in wishes if wish.table == table.name]
+    wanted = [each for each in required if each.table == table.name]
     if not wanted:
         return []
     path = f"EntityDefinitions(LogicalName='{table.name}')/Attributes"
     try:
         answer = await client.get_json(build_path(path, {"$select": "LogicalName,AttributeType"}))
-        types = {str(row.get("LogicalName")): row.get("AttributeType") for row in _read_rows(answer)}
+        types = {str(row.get("LogicalName")): row.get("AttributeType") for row in read_rows(answer)}
     except DataverseError as error:
         return [CheckResult(f"columns of {table.name}", ok=False, detail=error.detail)]
-    wrong = [result for wish in wanted if (result := _judge_column(wish, types)) is not None]
-    names = ", ".join(sorted({wish.column for wish in wanted}))
+    wrong = [
+        CheckResult(
+            f"column {table.name}.{each.column}",
+            ok=False,
+            detail=problem,
+            hint=f"correct {each.source}, or add the column to {table.name}",
+        )
+        for each in wanted
+        if (problem := _judge_column(each, types)) is not None
+    ]
+    names = ", ".join(sorted({each.column for each in wanted}))
     return wrong or [CheckResult(f"columns of {table.name}", ok=True, detail=names)]
 
 
-def _judge_column(wish: RequiredColumn, types: dict[str, object]) -> CheckResult | None:
-    problem = wish.judge(types)
-    if problem is None:
-        return None
-    name = f"column {wish.table}.{wish.column}"
-    return CheckResult(name, ok=False, detail=problem, hint=f"correct {wish.source}, or add the column to {wish.table}")
+def _judge_column(required: _RequiredColumn, types: Mapping[str, object]) -> str | None:
+    """Say what is wrong with a column of the table that has these types by name, or `None`."""
+    # A lookup is read as `_name_value` and defined as `name`.
+    column = required.column
+    name = column.removeprefix("_").removesuffix("_value") if column.startswith("_") else column
+    if name not in types:
+        return "does not exist"
+    if required.is_phone and types[name] not in {"String", "Memo", None}:
+        return f"is {types[name]}, not text"
+    return None
 
 
 async def _read_depths(client: DataverseClient) -> dict[str, object]:
@@ -123,7 +171,7 @@ async def _read_depths(client: DataverseClient) -> dict[str, object]:
         answer = await client.get_json(
             f"systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()", strong=True
         )
-        return {str(row.get("PrivilegeName")): row.get("Depth") for row in _read_rows(answer, "RolePrivileges")}
+        return {str(row.get("PrivilegeName")): row.get("Depth") for row in read_rows(answer, "RolePrivileges")}
     except DataverseError:
         return {}
 
@@ -145,6 +193,26 @@ async def _check_access(client: DataverseClient, table: _Table, depths: dict[str
     return CheckResult(name, ok=True, detail="every row" if depths else "at least some rows")
 
 
+async def _check_roles(client: DataverseClient, voice: VoiceSettings) -> list[CheckResult]:
+    """Look for the roles of Voice by name, and for those the settings put beside Voice User.
+
+    Source: administrator guide, "Required User Roles & Privileges".
+    """
+    wanted = {role.value: _NO_VOICE for role in Role} | dict.fromkeys(voice.equivalent_roles, _NO_EQUIVALENT)
+    condition = " or ".join(f"name eq {quote_text(name)}" for name in wanted)
+    try:
+        answer = await client.get_json(build_path("roles", {"$select": "name", "$filter": condition}))
+        found = {str(row.get("name")).casefold() for row in read_rows(answer)}
+    except DataverseError as error:
+        return [CheckResult("roles of Voice", ok=False, detail=error.detail, hint=_NO_ROLE_ACCESS)]
+    missing = [
+        CheckResult(f"role {name}", ok=False, detail="does not exist", hint=hint)
+        for name, hint in wanted.items()
+        if name.casefold() not in found
+    ]
+    return missing or [CheckResult("roles of Voice", ok=True, detail=", ".join(wanted))]
+
+
 async def _check_tracking(client: DataverseClient, table: _Table) -> CheckResult:
     """The mirror lives on change tracking (Dataverse contract, section 1.8)."""
     name = f"change tracking of {table.name}"
@@ -159,10 +227,3 @@ async def _check_tracking(client: DataverseClient, table: _Table) -> CheckResult
         return CheckResult(name, ok=True, detail="enabled")
     hint = "enable Track changes in the table's settings, or set SMARTROUTING_DATAVERSE__DIRECTORY=live"
     return CheckResult(name, ok=False, detail="disabled", hint=hint)
-
-
-def _read_rows(answer: Row, name: str = "value") -> list[Row]:
-    rows = answer.get(name)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableAnswerError(f"the answer holds no list {name}: the URL is not a Dataverse organisation")
-    return rows

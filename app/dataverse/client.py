@@ -1,6 +1,10 @@
-"""The Dataverse Web API over one connection pool: headers, paging, preconditions, one renewal of a rejected token."""
+"""The Dataverse Web API over one connection pool: headers, paging, preconditions, renewal of a rejected token.
+
+No request leaves while the budget is spent or a Retry-After runs, whoever asks.
+"""
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
@@ -10,13 +14,14 @@ from uuid import UUID
 
 import orjson
 
+from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
-from app.dataverse.translation import FOREIGN, read_failure, translate
+from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.identifiers import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Row", "Tokens"]
+__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -24,6 +29,9 @@ Row = dict[str, Any]
 _VERSION: Final = "/api/data/v9.2/"
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
+_THROTTLED: Final = 429
+_PAUSE_SECONDS: Final = 5.0
+"""The pause after a 429 that names no time."""
 _ENTITY_ID: Final = re.compile(r"\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
 _HEADERS: Final[Mapping[str, str]] = {
     "Accept": "application/json",
@@ -51,12 +59,18 @@ class DataverseClient:
     connection and its place back.
     """
 
-    def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int) -> None:
-        """At most `max_connections` requests are under way at once; the others wait for their place."""
+    def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int, budget: RequestBudget) -> None:
+        """At most `max_connections` requests are under way at once; the others wait for their place.
+
+        A tenth of the places is for those who leave the rest to calls.
+        """
         self._wire = wire
         self._tokens = tokens
+        self._budget = budget
         self._root = url.rstrip("/") + _VERSION
-        self._places = asyncio.Semaphore(max_connections)
+        self._places = asyncio.Semaphore(count_call_places(max_connections))
+        others = max_connections - count_call_places(max_connections)
+        self._other_places = asyncio.Semaphore(others) if others else self._places
         self._share = 1.0
 
     async def __aenter__(self) -> Self:
@@ -70,10 +84,18 @@ class DataverseClient:
         await self._wire.aclose()
 
     def leave_rest(self, share: float) -> Self:
-        """Return this client, over the same connections, for work that may spend only a share of the request budget."""
+        """Return this client for work beside calls, which may spend only a share of the request budget.
+
+        It uses connections of the same pool, but has places of its own: what it waits for, no call waits for.
+        """
         other = copy(self)
+        other._places = self._other_places  # noqa: SLF001 - it is one of us
         other._share = share  # noqa: SLF001 - it is one of us
         return other
+
+    def foresee_pause(self) -> float:
+        """Return the seconds until the next request may leave, 0 when it may leave now."""
+        return self._budget.foresee(share=self._share)
 
     def locate(self, path: str) -> str:
         """Return the absolute URL of a path such as `systemusers(…)`, as `@odata.id` and `$ref` need it."""
@@ -107,6 +129,15 @@ class DataverseClient:
             page = await self.get_json(link, prefer=prefer)
             yield page
             link = page.get("@odata.nextLink")
+
+    async def get_rows(self, path: str, *, strong: bool = False) -> list[Row]:
+        """Read every row of a query, page after page; `strong` reads one page, past the server's caches.
+
+        Raises DataverseError.
+        """
+        if strong:
+            return read_rows(await self.get_json(path, strong=True))
+        return [row async for page in self.get_pages(path) for row in read_rows(page)]
 
     async def create(self, table: str, row: Mapping[str, object]) -> UUID:
         """Create a row in an entity set and return its id. Never repeated by itself. Raises DataverseError."""
@@ -199,13 +230,39 @@ class DataverseClient:
         }
         async with self._places:
             with Stage("dataverse"):
-                return await self._carry(Request(method, url, sent, content, self._share))
+                return await self._carry(Request(method, url, sent, content))
 
     async def _carry(self, request: Request) -> Response:
+        """Exchange one request; answer 429 in the place of Dataverse while it must not be asked.
+
+        The circuit breaker decides by look-up. Deciding here by request keeps a look-up under way, or anybody else,
+        from sending into a Retry-After.
+        """
+        seconds = self._budget.spend(share=self._share)
+        if seconds > 0:
+            return Response(_THROTTLED, {"retry-after": str(math.ceil(seconds))})
         try:
-            return await self._wire.send(request)
+            response = await self._wire.send(request)
         except FOREIGN as error:
             raise translate(error) from error
+        if response.status == _THROTTLED:
+            facts = read_failure(response.status, response.headers, response.body).facts
+            if facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
+                self._budget.close(_PAUSE_SECONDS if facts.retry_after is None else facts.retry_after)
+        return response
+
+
+def count_call_places(max_connections: int) -> int:
+    """Return how many of the requests under way at once may be those of calls; a tenth is for other work."""
+    return max_connections - max_connections // 10
+
+
+def read_rows(answer: Row, name: str = "value") -> list[Row]:
+    """Take the rows out of an answer; raises UnreadableAnswerError when there is no list of them."""
+    rows = answer.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UnreadableAnswerError(f"the answer holds no list {name}: the URL is not a Dataverse organisation")
+    return rows
 
 
 def _read_object(answer: Response) -> Row:

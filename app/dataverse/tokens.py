@@ -8,12 +8,15 @@ from typing import Final
 import structlog
 
 from app.dataverse.errors import DataverseError
+from app.single_flight import SingleFlight
 
 __all__ = ["Clock", "Fetch", "Token", "TokenSource"]
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 
+_KEY: Final = "access"
+"""All share one fetch."""
 _SKEW: Final = 10.0
 """Seconds before its expiry from which a token is no longer sent."""
 _EARLY: Final = 600.0
@@ -59,7 +62,7 @@ class TokenSource:
         self._clock = clock
         self._sleep = sleep
         self._token: Token | None = None
-        self._flight: asyncio.Task[Token] | None = None
+        self._fetches: SingleFlight[Token] = SingleFlight()
         self._failure: DataverseError | None = None
         self._failures = 0
         self._quiet_until = 0.0
@@ -77,7 +80,7 @@ class TokenSource:
 
         Raises DataverseError when none can be had.
         """
-        if self._flight is None:
+        if self._fetches.get(_KEY) is None:
             if self._token is not None and self._token.value != rejected:
                 return self._token.value
             if self._clock() - self._renewed_at < _RENEWALS_APART:
@@ -103,13 +106,10 @@ class TokenSource:
         return max(self._token.due_at if self._token else 0.0, self._quiet_until)
 
     async def _join_fetch(self) -> Token:
-        """Wait for the fetch under way, or start one; giving up waiting does not stop it for the others."""
-        if self._flight is None:
-            if self._failure is not None and self._clock() < self._quiet_until:
-                raise type(self._failure)(self._failure.detail, facts=self._failure.facts) from self._failure
-            self._flight = asyncio.create_task(self._fetch_one())
-            self._flight.add_done_callback(self._land)
-        return await asyncio.shield(self._flight)
+        """Wait for the fetch under way, or start one unless one failed just now."""
+        if self._failure is not None and self._fetches.get(_KEY) is None and self._clock() < self._quiet_until:
+            raise type(self._failure)(self._failure.detail, facts=self._failure.facts) from self._failure
+        return await self._fetches.run(_KEY, self._fetch_one)
 
     async def _fetch_one(self) -> Token:
         try:
@@ -121,8 +121,3 @@ class TokenSource:
             raise
         self._token, self._failure, self._failures, self._quiet_until = token, None, 0, 0.0
         return token
-
-    def _land(self, flight: asyncio.Task[Token]) -> None:
-        self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # everybody may have stopped waiting; a failure is remembered above

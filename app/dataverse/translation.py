@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import aiohttp
@@ -25,27 +24,18 @@ from app.dataverse.errors import (
     UnreadableAnswerError,
     UnsendableError,
 )
-from app.dataverse.excerpt import excerpt, find_column
+from app.retry_after import read_retry_after
 
-__all__ = ["FOREIGN", "read_failure", "translate"]
+__all__ = ["FOREIGN", "QUERY_THROTTLING", "excerpt", "read_failure", "translate"]
 
-_MAX_WAIT: Final = 3600.0
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_A_MEMBER: Final = "0x80072560"
-_THROTTLED: Final = frozenset(
-    {
-        "0x80072321",
-        "0x80072322",
-        "0x80072326",
-        "0x80048573",
-        "0x80048574",
-        "0x80048544",
-        "0x80048644",
-        "0x80048744",
-        "0x80048745",
-    }
+_SERVICE_PROTECTION: Final = frozenset({"0x80072321", "0x80072322", "0x80072326"})
+"""Too many requests of one user, whatever they ask (Dataverse contract, section 5)."""
+QUERY_THROTTLING: Final = frozenset(
+    {"0x80048573", "0x80048574", "0x80048544", "0x80048644", "0x80048744", "0x80048745"}
 )
-"""Service protection and query throttling (Dataverse contract, sections 5 and 4.3)."""
+"""A question of one kind is too expensive for now (section 4.3)."""
 
 _NO_CONNECTION: Final = "no connection to Dataverse: check the URL, DNS, firewall and certificates"
 _PROXY: Final = "the proxy on the way to Dataverse refused: check the proxy settings"
@@ -99,6 +89,18 @@ _BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
     501: (BadQueryError, "Dataverse does not support this operation"),
 }
 
+_MAX_EXCERPT: Final = 200
+_QUOTED: Final = re.compile(r"'[^']*'?|\"[^\"]*\"?|[\u2018\u201c][^\u2019\u201d]*[\u2019\u201d]?|`[^`]*`?")
+_ADDRESS: Final = re.compile(r"\S*@\S+|\w+://\S+")
+_CODE: Final = re.compile(r"\b0x[0-9a-fA-F]{8}\b")
+_DIGITS: Final = re.compile(r"\+?[0-9a-fA-F-]*\d[\d\s().-]*\d[0-9a-fA-F-]*|\d")
+_UNKNOWN_PROPERTY: Final = re.compile(
+    r"property named '(?P<column>[A-Za-z_][A-Za-z0-9_]{0,99})' on type '(?:[\w.]*\.)?(?P<table>[a-z][a-z0-9_]*)'"
+)
+_UNKNOWN_ATTRIBUTE: Final = re.compile(
+    r"'(?P<table>[a-z][a-z0-9_]*)' entity doesn't contain attribute with Name = '(?P<column>[a-z_][a-z0-9_]*)'"
+)
+
 
 def translate(error: Exception) -> DataverseError:
     """Return the error of ours that fits one of httpx, aiohttp or the connection under them; one of FOREIGN."""
@@ -109,12 +111,12 @@ def translate(error: Exception) -> DataverseError:
 def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> DataverseError:
     """Build the error that an answer which is no success stands for (Dataverse contract, section 1.7)."""
     code, message = _read_body(body)
-    table, column = find_column(message)
+    table, column = _find_column(message)
     facts = Facts(
         http_status=status,
         dataverse_code=code,
         request_id=_read_request_id(headers),
-        retry_after=_read_retry_after(headers),
+        retry_after=read_retry_after(headers),
         excerpt=excerpt(message),
         table=table,
         column=column,
@@ -124,7 +126,7 @@ def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> Datave
 
 
 def _choose(status: int, code: str | None) -> tuple[type[DataverseError], str]:
-    if code in _THROTTLED:
+    if code in _SERVICE_PROTECTION | QUERY_THROTTLING:
         return _BY_STATUS[429]
     if code == _NOT_A_MEMBER:
         return AccessDeniedError, "the token is good, but its app registration is no application user here: add one"
@@ -170,13 +172,24 @@ def _read_request_id(headers: Mapping[str, str]) -> str | None:
     return found[0] if found else None
 
 
-def _read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of Retry-After, given as seconds or as a date (RFC 9110, section 10.2.3)."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _MAX_WAIT)
-    try:
-        seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), _MAX_WAIT)
+def excerpt(message: object) -> str:
+    """Shorten a server's message to 200 characters without quoted values, runs of digits, GUIDs and addresses.
+
+    Dataverse quotes what was sent or stored, and that may be a name or a number; column names go with it, which is
+    why `_find_column` reads them first. Anything but text gives an empty excerpt.
+    """
+    if not isinstance(message, str):
+        return ""
+    plain = message[: 5 * _MAX_EXCERPT]
+    for pattern in (_QUOTED, _ADDRESS, _CODE, _DIGITS):
+        plain = pattern.sub("…", plain)
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= _MAX_EXCERPT else plain[: _MAX_EXCERPT - 1] + "…"
+
+
+def _find_column(message: object) -> tuple[str | None, str | None]:
+    """Return table and column of "could not find a property named …", or two times `None`."""
+    if not isinstance(message, str):
+        return None, None
+    found = _UNKNOWN_PROPERTY.search(message) or _UNKNOWN_ATTRIBUTE.search(message)
+    return (found["table"], found["column"]) if found else (None, None)

@@ -1,22 +1,12 @@
 """What passes between the client of Dataverse and whatever carries it."""
 
-import asyncio
-from collections.abc import AsyncIterable, Mapping
-from contextlib import suppress
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 from typing_extensions import override
 
-from app.dataverse.errors import UnreadableAnswerError
-from app.dataverse.translation import FOREIGN
-
-__all__ = ["Request", "Response", "Wire", "read_body"]
-
-_LARGEST_ANSWER: Final = 5 * 1024 * 1024
-_FIRST_FAILURE: Final = 400
-_TIMEOUT: Final = 0.5
-"""Seconds for what a failure says; it comes with its status."""
+__all__ = ["Request", "Response", "Wire"]
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -28,8 +18,6 @@ class Request(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     """All of them but `Host` and `Content-Length`."""
     body: bytes | None = None
-    share: float = 1.0
-    """How much of the request budget may be spent when this one is, above 0 to 1."""
 
     @override
     def __repr__(self) -> str:
@@ -52,7 +40,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Wire(Protocol):
-    """Carries requests to the organisation: the network, a gate before it, or what stands in for it."""
+    """Carries requests to the organisation: the network, or what stands in for it."""
 
     async def send(self, request: Request) -> Response:
         """Exchange one request; cancelling it leaves nothing behind that a later one could stumble over.
@@ -62,26 +50,3 @@ class Wire(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
-
-
-async def read_body(status: int, parts: AsyncIterable[bytes]) -> bytes:
-    """Put a body together; that of a failure only when it comes soon and whole, for its status must not be lost.
-
-    Raises UnreadableAnswerError when the body of a success becomes larger than 5 MB, and what `parts` raises.
-    """
-    if status < _FIRST_FAILURE:
-        return await _read_all(parts)
-    with suppress(*FOREIGN, UnreadableAnswerError):
-        async with asyncio.timeout(_TIMEOUT):
-            return await _read_all(parts)
-    return b""
-
-
-async def _read_all(parts: AsyncIterable[bytes]) -> bytes:
-    read, size = [], 0
-    async for part in parts:
-        read.append(part)
-        size += len(part)
-        if size > _LARGEST_ANSWER:
-            raise UnreadableAnswerError("the answer of Dataverse is larger than 5 MB")
-    return b"".join(read)

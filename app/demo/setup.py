@@ -1,4 +1,4 @@
-"""Turns the settings of a demo into those of a complete little world on this machine."""
+"""Completes the settings of a demo: keys, embedded systems and sample rules."""
 
 import json
 import secrets

@@ -121,7 +121,7 @@ class CircuitBreaker:
 
     def _throttle(self, retry_after: float | None) -> None:
         seconds = self._limits.open_seconds if retry_after is None or math.isnan(retry_after) else retry_after
-        self._open(min(max(seconds, 0.0), self._limits.longest_retry_after_seconds), Cause.THROTTLED)
+        self._open(min(max(seconds, 0.0), self._limits.max_retry_after_seconds), Cause.THROTTLED)
 
     def _open(self, seconds: float, cause: Cause) -> None:
         until = self._monotonic() + seconds

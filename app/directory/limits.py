@@ -19,7 +19,7 @@ class BreakerLimits:
     """Outcomes the window must hold before the ratio counts (1 to 1,000)."""
     open_seconds: float = 5.0
     """Time without a request after it opened, before one trial (0.1 to 300)."""
-    longest_retry_after_seconds: float = 3600.0
+    max_retry_after_seconds: float = 3600.0
     """Cap on what a Retry-After may demand (300 to 86,400); the windows of Dataverse are 300 s long."""
 
 
@@ -35,18 +35,16 @@ class DirectoryLimits:
     """`Nobody has this number` is believed this long, and no longer (0 to 3,600)."""
     size: int = 50_000
     """Numbers remembered; as many again that nobody has (100 to 1,000,000)."""
-    patience_seconds: float = 0.0
-    """How long a call with a stale caller waits for a better one (0 to 2); 0 answers stale at once, asks behind it."""
     snapshot_reserve_seconds: float = 0.15
     """Kept back from a call's time to read the store when Dataverse hangs (0 to 1); at most half of the time left."""
     look_up_seconds: float = 4.0
     """Total time of one look-up, also when nobody waits any more (0.5 to 30)."""
-    slow_seconds: float = 1.0
-    """A look-up given up after this long counts as a failure of Dataverse (0.05 to `look_up_seconds`)."""
-    look_ups_at_once: int = 25
+    look_ups_at_once: int = 22
     """Look-ups under way together (1 to 100); each makes two requests at once. Dataverse publishes a limit of 52."""
-    queue_seconds: float = 1.0
-    """How long a look-up waits for its turn (0 to 5)."""
+    queue_seconds: float = 4.0
+    """How long a look-up waits for its turn (0 to 5), also when nobody waits for it any more."""
+    numbers_per_look_up: int = 8
+    """Numbers that share a look-up when they have to wait for their turn (1 to 8)."""
     queue_length: int = 1_000
     """Look-ups that may wait for their turn (0 to 10,000)."""
     background_look_ups: int = 50

@@ -1,31 +1,19 @@
 """Keeps the calls that wait for Dataverse so few that every one of them is answered in time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
-from app.directory.lookup import LookupResult, Outage, Source
-from app.routing.callers import Cause
-
-__all__ = ["KnownCallers", "LoadShedding", "SheddingLimits"]
+__all__ = ["LoadShedding", "SheddingLimits"]
 
 _TICK_SECONDS = 0.1
+_BUSY_SECONDS = 0.05
+"""A shorter delay of a tick is the clock's own grain."""
+_TURN_SECONDS = 0.01
+"""What is received so soon after a tick was there before it."""
 _FADING = 0.8
 """What is left of a delay of the event loop after one tick without a new one."""
-
-
-class KnownCallers(Protocol):
-    """The directory behind the waiting room."""
-
-    def recall(self, e164: str) -> LookupResult | None:
-        """Answer a fresh caller from memory, at once."""
-
-    def recall_old(self, e164: str) -> LookupResult | None:
-        """Answer the last known caller from memory, however old, at once."""
-
-    async def find(self, e164: str, *, until: float) -> LookupResult:
-        """Answer by `until` (loop time)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,29 +26,25 @@ class SheddingLimits:
     """For rules, record and sending of a call that is alone; at most a fifth of the deadline."""
     per_waiting_call: float = 0.0015
     """For each call that waits already: when Dataverse hangs they all wake up together (0.0001 to 0.01)."""
-    most_share: float = 0.6
-    """Share of the deadline kept back beyond which a call is not let in (0.2 to 0.9)."""
+    max_share: float = 0.6
+    """Share of the deadline kept back beyond which a call is shed (0.2 to 0.9)."""
 
 
 class LoadShedding:
     """Gives each call a little less time the more calls wait already, and none when it could not be kept.
 
-    A call that is not let in is decided at once: by the last known caller if memory has one, else with the caller
-    unavailable. So a crowd costs some calls their look-up and none its answer. Calls whose caller is fresh in memory
-    do not wait and are never held back.
+    A crowd costs some calls their look-up and none its answer.
     """
 
-    def __init__(self, *, directory: KnownCallers, limits: SheddingLimits, on_shed: Callable[[], None]) -> None:
-        """`on_shed` is told of every call that is not let in."""
-        self.recall = directory.recall
-        """Answer a fresh caller from memory, at once."""
-        self._directory = directory
+    def __init__(self, *, limits: SheddingLimits, on_shed: Callable[[], None]) -> None:
+        """`on_shed` is told of every call that is shed."""
         self._base = min(limits.base, limits.deadline / 5)
         self._per_waiting_call = limits.per_waiting_call
-        self._most = limits.deadline * limits.most_share
+        self._max = limits.deadline * limits.max_share
         self._on_shed = on_shed
         self._waiting = 0
         self._lag = 0.0
+        self._due = self._ticked = 0.0
 
     @property
     def waiting(self) -> int:
@@ -77,15 +61,22 @@ class LoadShedding:
         """Seconds kept back from the look-up of the next call: base, crowd, and how late the event loop runs."""
         return self._base + self._waiting * self._per_waiting_call + self._lag
 
-    async def find(self, e164: str, *, until: float) -> LookupResult:
-        """Return the caller so early that the answer can leave before `until` (loop time)."""
+    @contextmanager
+    def admit(self, until: float, *, joins: bool) -> Iterator[float | None]:
+        """Count a call as waiting; tells when its look-up must end for an answer by `until`, `None` when it is shed.
+
+        A call that `joins` a look-up under way asks nothing of Dataverse, and is never shed.
+        """
         reserve = self.reserve
-        if reserve > self._most:
-            self._on_shed()
-            return self._directory.recall_old(e164) or _turn_away()
+        if reserve > self._max:
+            if not joins:
+                self._on_shed()
+                yield None
+                return
+            reserve = self._max
         self._waiting += 1
         try:
-            return await self._directory.find(e164, until=until - reserve)
+            yield until - reserve
         finally:
             self._waiting -= 1
 
@@ -94,10 +85,19 @@ class LoadShedding:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _TICK_SECONDS
+            # By a plain callback, which comes before the tasks of requests that were received in the same turn.
+            loop.call_at(due, self._tick, due, loop.time)
             await asyncio.sleep(_TICK_SECONDS)
-            self._lag = max(loop.time() - due, self._lag * _FADING)
 
+    def find_arrival(self, received: float) -> float:
+        """Tell since when a request may have waited that was received at a moment (seconds of the event loop's clock).
 
-def _turn_away() -> LookupResult:
-    outage = Outage(cause=Cause.TIMEOUT, detail="Overload: too many calls wait for Dataverse already")
-    return LookupResult(outage.describe(), Source.NONE, outage)
+        While the event loop is busy with something else, requests wait where nothing tells since when: from the moment
+        the loop was due to look, at the earliest.
+        """
+        busy = self._ticked - self._due > _BUSY_SECONDS
+        return self._due if busy and self._due <= received <= self._ticked + _TURN_SECONDS else received
+
+    def _tick(self, due: float, monotonic: Callable[[], float]) -> None:
+        self._due, self._ticked = due, monotonic()
+        self._lag = max(self._ticked - due, self._lag * _FADING)

@@ -38,13 +38,6 @@ class CallerSnapshotStore:
         async with self._database.write() as connection:
             await connection.execute(statement, rows)
 
-    async def get(self, e164: str) -> Caller | None:
-        """Find the last known caller of a number; `as_of` tells its age."""
-        query = select(caller_snapshots.c.caller).where(caller_snapshots.c.e164 == e164)
-        async with self._database.read() as connection:
-            found = (await connection.execute(query)).scalar_one_or_none()
-        return None if found is None else self._read(found)
-
     async def get_many(self, e164s: Iterable[str]) -> dict[str, Caller]:
         """Find the last known callers of up to a few hundred numbers, as far as there are any."""
         query = select(caller_snapshots.c.e164, caller_snapshots.c.caller).where(

@@ -1,1 +1,1 @@
-"""Adapter to the Enreach API: users, queues, directories and calls as the telephone system knows them."""
+"""Adapter to the Enreach API: users, queues and calls as the telephone system knows them."""

@@ -1,19 +1,39 @@
-"""Reads users, queues, directories and calls from the Enreach API (Enreach contract, section 4)."""
+"""Reads users, queues and calls from the Enreach API (Enreach contract, section 4)."""
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import httpx
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from app.enreach.addresses import check_base_url, join_path
-from app.enreach.errors import EnreachNotConfiguredError
+from app.enreach.errors import EnreachNotConfiguredError, EnreachUnreadableError
 from app.enreach.periods import Period
-from app.enreach.records import CallRecord, DirectoryEntry, DirectoryRef, EnreachQueue, EnreachUser
-from app.enreach.rows import Rows, read_list, read_member, read_row, read_rows
+from app.enreach.records import CallRecord, EnreachQueue, EnreachUser
 from app.enreach.transmission import STANDARD_LIMITS, Answer, Limits, Request, send_repeatedly
 
-__all__ = ["EnreachClient"]
+__all__ = ["EnreachClient", "Rows"]
+
+_HOST = re.compile(rb"[a-z0-9.:_-]+")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row]):
+    """The rows that were understood, in the order of the answer, and what is known about the others."""
+
+    rows: tuple[Row, ...]
+    not_understood: tuple[str, ...] = ()
+    """One text per skipped row: its index and the fields at fault, never a value; e.g. `row 3: Id`."""
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 class EnreachClient:
@@ -30,63 +50,93 @@ class EnreachClient:
         if not user or not secret.get_secret_value():
             raise EnreachNotConfiguredError("The Enreach API needs a user and a secret")
         self._http = http
-        self._base_url = check_base_url(base_url)
+        self._base_url = _check_base_url(base_url)
         self._auth = httpx.BasicAuth(user, secret.get_secret_value())
         self._limits = limits
 
     async def fetch_own_user(self) -> EnreachUser:
         """Return the user whose key this is; the cheapest proof that URL and key are right."""
-        return read_row(EnreachUser, await self._get("/users/me"))
+        return _read_row(EnreachUser, await self._get("/users/me"))
 
     async def list_users(self) -> Rows[EnreachUser]:
         """Return every user of the organisation. The API has no filter by e-mail: match `email` yourself."""
-        return read_rows(EnreachUser, read_list(await self._get("/users")))
+        return _read_rows(EnreachUser, _read_list(await self._get("/users")))
 
-    async def list_queues(self, *, only_for_user: str | None = None) -> Rows[EnreachQueue]:
-        """Return every queue, or those one user (by GUID) serves."""
-        params = None if only_for_user is None else {"OnlyForUser": only_for_user}
-        return read_rows(EnreachQueue, read_list(await self._get("/queues/", params)))
+    async def list_queues(self) -> Rows[EnreachQueue]:
+        """Return every queue of the organisation."""
+        return _read_rows(EnreachQueue, _read_list(await self._get("/queues/")))
 
-    async def list_directories(self) -> Rows[DirectoryRef]:
-        """Return the directories of the organisation; there is at least "Default"."""
-        return read_rows(DirectoryRef, read_list(await self._get("/directory")))
+    async def list_calls(self, period: Period) -> Rows[CallRecord]:
+        """Return the users' calls of a period of any length; each record once."""
+        return _read_rows(CallRecord, await self._collect("/calls", period))
 
-    async def list_directory_entries(
-        self,
-        directory_id: str,
-        *,
-        entry_types: int | None = None,
-        number: str | None = None,
-        max_count: int = 1000,
-    ) -> Rows[DirectoryEntry]:
-        """Return entries of one directory, at most `max_count`; `entry_types` 2 is queues, `number` is E.164."""
-        asked = {"EntryTypes": entry_types, "MaxCount": max_count, "Number": number}
-        params = {name: str(value) for name, value in asked.items() if value is not None}
-        answer = await self._get("/directory/{id}", params, id=directory_id)
-        return read_rows(DirectoryEntry, read_member(answer, "Entries"))
-
-    async def list_calls(self, period: Period, *, user_id: str | None = None) -> Rows[CallRecord]:
-        """Return the users' calls of a period of any length, or one user's (by GUID); each record once."""
-        return read_rows(CallRecord, await self._collect("/calls", period, {"UserIDs": user_id} if user_id else {}))
-
-    async def _collect(self, template: str, period: Period, params: Mapping[str, str]) -> list[object]:
+    async def _collect(self, path: str, period: Period) -> list[object]:
         """Ask window by window; one after the other, because the API limits the rate."""
         found: list[object] = []
         for window in period.split():
-            found += read_list(await self._get(template, {**window.describe(), **params}))
+            found += _read_list(await self._get(path, window.describe()))
         return _drop_repeats(found)
 
-    async def _get(self, template: str, params: Mapping[str, str] | None = None, **values: str) -> Answer:
-        request = Request(
-            method="GET",
-            url=join_path(self._base_url, template, **values),
-            template=template,
-            params=params,
-            auth=self._auth,
-        )
+    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        request = Request(url=self._base_url + path, path=path, params=params, auth=self._auth)
         return await send_repeatedly(self._http, request, self._limits)
+
+
+def _read_rows(kind: type[Row], raw: Sequence[object]) -> Rows[Row]:
+    """Read each row as `kind`; rows that cannot be understood are skipped and reported."""
+    adapter = TypeAdapter(kind)
+    understood: list[Row] = []
+    skipped: list[str] = []
+    for index, row in enumerate(raw):
+        try:
+            understood.append(adapter.validate_python(row))
+        except ValidationError as exc:
+            skipped.append(f"row {index}: {_name_faults(exc)}")
+    return Rows(tuple(understood), tuple(skipped))
+
+
+def _read_row(kind: type[Row], answer: Answer) -> Row:
+    """Read an answer that is one object; raises `EnreachUnreadableError` naming the fields at fault."""
+    try:
+        return TypeAdapter(kind).validate_python(answer.payload)
+    except ValidationError as exc:
+        # The validation error quotes the values it refuses, so it is no cause to carry along.
+        raise _explain(answer, _name_faults(exc)) from None
+
+
+def _read_list(answer: Answer) -> list[object]:
+    """Return the bare JSON array the contract promises; raises `EnreachUnreadableError`."""
+    if not isinstance(answer.payload, list):
+        raise _explain(answer, "not an array")
+    return answer.payload
+
+
+def _name_faults(error: ValidationError) -> str:
+    places = (".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False, include_url=False))
+    return ", ".join(place or "not an object" for place in dict.fromkeys(places))
+
+
+def _explain(answer: Answer, reason: str) -> EnreachUnreadableError:
+    return EnreachUnreadableError(f"GET {answer.exchange.path}: {reason}", exchange=answer.exchange)
 
 
 def _drop_repeats(rows: Iterable[object]) -> list[object]:
     """Keep the first of equal rows: windows share their boundary, and a call id alone is not unique to a row."""
     return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
+
+
+def _check_base_url(text: str) -> str:
+    """Return the URL without trailing slashes; keys travel on it, so it must be https (http for loopback only).
+
+    Raises `EnreachNotConfiguredError`.
+    """
+    try:
+        url = httpx.URL(text.strip())
+    except httpx.InvalidURL as exc:
+        raise EnreachNotConfiguredError("The Enreach URL is not a URL") from exc
+    plain_host = _HOST.fullmatch(url.raw_host)
+    if not plain_host or url.scheme not in {"http", "https"} or url.query or url.fragment or url.userinfo:
+        raise EnreachNotConfiguredError("The Enreach URL must be of the form https://host/path")
+    if url.scheme == "http" and url.host not in _LOOPBACK:
+        raise EnreachNotConfiguredError("The Enreach URL must be https")
+    return str(url).rstrip("/")

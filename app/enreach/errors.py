@@ -6,13 +6,13 @@
         ├── EnreachUnreachableError     DNS, TLS, refused, reset or not HTTP at all
         ├── EnreachTimeoutError         no complete answer in time
         ├── EnreachUnauthorizedError    401 or 403: our key is wrong or may not do this
-        ├── EnreachNotFoundError        404: no such user, directory or call
+        ├── EnreachNotFoundError        404: no such user, queue or call
         ├── EnreachRateLimitedError     429: too many requests
         ├── EnreachRefusedError         any other 4xx: the request itself was wrong
         ├── EnreachServerFailedError    5xx
         └── EnreachUnreadableError      an answer that is not what the contract describes
 
-Messages and facts name path templates, never paths: real paths carry e-mail addresses.
+Messages and facts name paths with placeholders: real ones may carry e-mail addresses.
 """
 
 from dataclasses import dataclass
@@ -39,9 +39,8 @@ __all__ = [
 class Exchange:
     """What an operator needs to find one request again, on this side and on the vendor's."""
 
-    method: str
-    template: str
-    """The path with placeholders, e.g. `/users/{id}`."""
+    path: str
+    """What messages and logs may show: placeholders stand for whatever would name somebody."""
     status: int | None = None
     """The HTTP status; None when no answer came."""
     retry_after: float | None = None

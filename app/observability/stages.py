@@ -1,9 +1,9 @@
-"""How the time of one look-up is spent, noted by whoever spends it, for the waterfall of the calls that wait for it."""
+"""How the time of one look-up is spent, noted where it is spent, for the waterfall of the calls that wait for it."""
 
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 
-__all__ = ["Stage", "Stages"]
+__all__ = ["Stage", "Stages", "read_stages"]
 
 
 class Stages:
@@ -48,7 +48,7 @@ _current: ContextVar[Stages | None] = ContextVar("smartrouting_stages", default=
 
 
 class Stage:
-    """The block it surrounds is a stage of the work under way, if anybody listens."""
+    """The block it surrounds is a stage of the look-up under way, if there is one."""
 
     __slots__ = ("_name", "_stages")
 
@@ -63,3 +63,9 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         if self._stages is not None:
             self._stages.leave(self._name)
+
+
+def read_stages(context: Context) -> Mapping[str, float]:
+    """Return the seconds by stage of the work with these context variables, none when nobody listens."""
+    stages = context.get(_current)
+    return {} if stages is None else stages.read()

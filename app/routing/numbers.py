@@ -20,7 +20,6 @@ __all__ = [
     "PhoneNumber",
     "list_spellings",
     "make_number_reader",
-    "mask",
     "read_number",
     "spell_number",
     "tidy",
@@ -119,16 +118,6 @@ def list_spellings(e164: str, patterns: Sequence[str] = (), limit: int = MAX_NOT
     return spell(_parse_number(e164, None), patterns, limit)
 
 
-def mask(number: str | None) -> str:
-    """Hide the middle of a number, or all of a short one, so that it may be logged: `+35850*****67`."""
-    if not number:
-        return ""
-    if len(number) <= _MAX_SHORT_NUMBER + 2:
-        return "*" * len(number)
-    kept = max(0, min(6, len(number) - 6))
-    return number[:kept] + "*" * (len(number) - kept - 2) + number[-2:]
-
-
 def tidy(text: str) -> str:
     """Write digits, signs and blanks of every script as ASCII has them, and drop what cannot be seen."""
     text = text.replace("\t", " ")
@@ -218,4 +207,5 @@ def _restore_plus(parsed: phonenumbers.PhoneNumber, plain: str, region: str) -> 
 def make_number_reader(region: str) -> Callable[[object], PhoneNumber]:
     """Return a reader of numbers that remembers the latest ones; reading one anew costs some 20 µs."""
     read = lru_cache(maxsize=_NUMBERS_REMEMBERED)(partial(read_number, region=region))
-    return lambda raw: read(raw) if isinstance(raw, str) else read_number(raw, region)
+    # What is longer is no number, and remembering it would fill the memory with what strangers send.
+    return lambda raw: read(raw) if isinstance(raw, str) and len(raw) <= _MAX_TEXT else read_number(raw, region)

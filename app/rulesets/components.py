@@ -1,4 +1,4 @@
-"""The components of rulesets: drafts, publish checks, publishing, replays and the shadow run."""
+"""The components of rulesets: drafts, publish checks, publish, replays and the shadow run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,25 +7,22 @@ from typing import TypedDict
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.enreach.client import EnreachClient
-from app.operations.job_store import JobStore
+from app.operations.jobs import JobRunner
 from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
-from app.rulesets.drafting import Drafting
-from app.rulesets.known_columns import OrganisationColumns
+from app.rulesets.drafts.drafts import Drafts
+from app.rulesets.drafts.recorded_tests import RecordedTests
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publish_checks import PublishChecks
-from app.rulesets.publish_limits import PublishLimitsRepository
-from app.rulesets.publishing import Publishing
-from app.rulesets.recorded_tests import RecordedTests
-from app.rulesets.replays import Replays
+from app.rulesets.publish import Publish
+from app.rulesets.publish_checks import PublishChecks, PublishLimits, open_publish_limits
+from app.rulesets.replay.jobs import ReplayJobs
+from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
-from app.rulesets.shadow import Shadow
-from app.rulesets.shadow_control import ShadowControl
-from app.rulesets.shadow_repository import ShadowRepository
 from app.rulesets.store import RulesetStore
-from app.rulesets.targets import EnreachTargets
+from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["RulesetComponents", "RulesetsState", "open_rulesets"]
 
@@ -34,15 +31,16 @@ __all__ = ["RulesetComponents", "RulesetsState", "open_rulesets"]
 class RulesetComponents:
     """What the routes of this capability use."""
 
+    store: RulesetStore
     repository: RulesetRepository
-    drafting: Drafting
-    publish_checks: PublishChecks
-    publishing: Publishing
-    limits: PublishLimitsRepository
-    coverage: Coverage
-    replays: Replays
-    shadow: ShadowControl
+    drafts: Drafts
     recorded_tests: RecordedTests
+    publish_checks: PublishChecks
+    publish: Publish
+    limits: VersionedDocument[PublishLimits]
+    coverage: Coverage
+    replays: ReplayJobs
+    shadow: ShadowRun
     clock: Callable[[], float]
 
 
@@ -56,12 +54,12 @@ def open_rulesets(
     *,
     store: RulesetStore,
     decisions: DecisionStore,
-    jobs: JobStore,
+    jobs: JobRunner,
     documents: SettingsDocumentStore,
     audit: AuditStore,
     live_ruleset: LiveRuleset,
-    shadow: Shadow,
-    shadow_repository: ShadowRepository,
+    shadow: ShadowRun,
+    heavy_work: HeavyWork,
     dataverse: DataverseClient,
     enreach: EnreachClient | None,
     profile: ResponseProfile,
@@ -69,41 +67,48 @@ def open_rulesets(
     clock: Callable[[], float],
 ) -> RulesetComponents:
     """Make them; `region` is the country of numbers without a country code."""
-    repository = RulesetRepository(rulesets=store)
-    limits = PublishLimitsRepository(settings=documents)
-    coverage = Coverage(decisions=decisions, rulesets=store)
+    repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
+    limits = open_publish_limits(documents)
+    coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         profile=profile,
         region=region,
-        columns=OrganisationColumns(client=dataverse),
-        targets=targets,
+        dataverse=dataverse,
+        enreach=targets,
         coverage=coverage,
         limits=limits,
         decisions=decisions,
         live_ruleset=live_ruleset,
+        heavy_work=heavy_work,
         clock=clock,
     )
-    drafting = Drafting(drafts=store.drafts, repository=repository, clock=clock)
+    drafts = Drafts(rulesets=store, repository=repository, heavy_work=heavy_work, clock=clock)
     return RulesetComponents(
+        store=store,
         repository=repository,
-        drafting=drafting,
+        drafts=drafts,
+        recorded_tests=RecordedTests(decisions=decisions, drafts=drafts, repository=repository, clock=clock),
         publish_checks=publish_checks,
-        publishing=Publishing(
-            rulesets=store, repository=repository, checks=publish_checks, live_ruleset=live_ruleset, clock=clock
+        publish=Publish(
+            rulesets=store,
+            repository=repository,
+            checks=publish_checks,
+            live_ruleset=live_ruleset,
+            heavy_work=heavy_work,
+            clock=clock,
         ),
         limits=limits,
         coverage=coverage,
-        replays=Replays(
+        replays=ReplayJobs(
             decisions=decisions,
             jobs=jobs,
             repository=repository,
             profile=profile,
             audit=audit,
-            targets=targets,
+            enreach=targets,
             clock=clock,
         ),
-        shadow=ShadowControl(results=shadow_repository, shadow=shadow, repository=repository, clock=clock),
-        recorded_tests=RecordedTests(decisions=decisions, drafting=drafting, repository=repository, clock=clock),
+        shadow=shadow,
         clock=clock,
     )

@@ -1,38 +1,88 @@
-"""Everything that must be right before a ruleset goes live, asked at once and reported at once."""
+"""Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from app.errors import Finding, InvalidInputError
-from app.routing.compiled import compile_ruleset
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.calls.store import DecisionStore
+from app.dataverse.client import DataverseClient
+from app.errors import MAX_FINDINGS, Finding, InvalidInputError
+from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
+from app.routing.redirect_loops import report_loop
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.routing.wire import ResponseProfile
-from app.rulesets.comparison import Comparer
 from app.rulesets.coverage import Coverage
-from app.rulesets.difference_counts import DifferenceCounts
-from app.rulesets.effects import Names
-from app.rulesets.known_columns import ColumnCatalogue, read_known_columns
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publish_limits import PublishLimits, PublishLimitsRepository
-from app.rulesets.replay import Decisions, ReplayPlan, run_replay
-from app.rulesets.targets import TargetCatalogue, find_lost_targets
+from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.result import PlaceNames, ReplayResult
+from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
+from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
+from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
+from app.web.heavy_work import HeavyWork
 
-__all__ = ["PublishChecks", "PublishReport"]
+__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
 
 _DAY = 86_400.0
-_DIFFS_SHOWN = 20
+_MAX_DIFFS = 20
+"""Changed calls that a report lists; a replay lists all."""
+
+
+class PublishLimits(BaseModel):
+    """What a publish is measured against. Without any of the two limits nothing is replayed."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"max_changed_percent": 5, "days": 7}]}
+    )
+
+    max_changed_calls: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="So many replayed calls may be decided otherwise; null for any number."
+    )
+    max_changed_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="So many percent of the replayed calls may be decided otherwise; null for any share."
+    )
+    days: int = Field(default=7, ge=1, le=90, description="Calls of the last so many days are replayed.")
+    calls: int = Field(default=2000, ge=1, le=20000, description="Of these, a sample of at most so many.")
+    refuse_when_enreach_silent: bool = Field(
+        default=False, description="Refuse to publish when the destinations cannot be checked; false only warns."
+    )
+
+    @property
+    def wants_replay(self) -> bool:
+        """Whether there is something to measure."""
+        return self.max_changed_calls is not None or self.max_changed_percent is not None
+
+    def find_excess(self, calls: int, changed: int) -> str:
+        """Say which limit so many changes exceed; empty for none."""
+        if self.max_changed_calls is not None and changed > self.max_changed_calls:
+            return f"the limit is {self.max_changed_calls:,}"
+        if self.max_changed_percent is not None and calls and changed / calls * 100 > self.max_changed_percent:
+            return f"these are {changed / calls:.1%}, the limit is {self.max_changed_percent:g} %"
+        return ""
+
+
+def open_publish_limits(settings: SettingsDocumentStore) -> VersionedDocument[PublishLimits]:
+    """Open the limits that administrators set, kept in the store."""
+    return VersionedDocument(
+        store=settings,
+        name="publish_limits",
+        model=PublishLimits,
+        what="publish_limits.changed",
+        target="settings/publish_limits",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What the gates say."""
+    """What the publish checks found."""
 
     findings: tuple[Finding, ...]
+    """Errors first, and at most 200."""
     replay: Mapping[str, Any] | None = None
-    """The replay's counts, groups and first differences (see `Tally.document`); `None` when none was asked for."""
+    """The replay's counts, groups and first differences (`ReplayResult.document`); `None` when none was asked for."""
 
     @property
     def publishable(self) -> bool:
@@ -48,69 +98,87 @@ class PublishChecks:
         *,
         profile: ResponseProfile,
         region: str,
-        columns: ColumnCatalogue,
-        targets: TargetCatalogue | None,
+        dataverse: DataverseClient,
+        enreach: EnreachTargets | None,
         coverage: Coverage,
-        limits: PublishLimitsRepository,
-        decisions: Decisions,
+        limits: VersionedDocument[PublishLimits],
+        decisions: DecisionStore,
         live_ruleset: LiveRuleset,
+        heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
-        """`targets` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
+        """`enreach` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
         self._profile = profile
         self._region = region
-        self._columns = columns
-        self._targets = targets
+        self._dataverse = dataverse
+        self._enreach = enreach
         self._coverage = coverage
         self._limits = limits
         self._decisions = decisions
         self._live_ruleset = live_ruleset
+        self._heavy_work = heavy_work
         self._clock = clock
 
     async def inspect(self, document: object) -> PublishReport:
         """Judge a ruleset document; a document that cannot be read is a report too. Raises StoreError."""
         try:
-            ruleset = await asyncio.to_thread(read_ruleset, document)
+            ruleset = await self._heavy_work.run(read_ruleset, document)
         except InvalidInputError as error:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
-        limits = (await self._limits.read()).limits
-        findings = await self._lint(ruleset, now)
-        if self._targets is not None:
+        limits = (await self._limits.read()).value
+        runnable = not any(True for _ in find_lost_destinations(ruleset))
+        rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None) if runnable else None
+        findings = await self._lint(ruleset, rules, now)
+        if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
-            findings += await find_lost_targets(ruleset, self._targets, silence=silence)
+            findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
-        replay, excess = await self._measure(ruleset, limits, now)
-        ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
-        return PublishReport(tuple(ordered), replay)
+        replay = None
+        if rules is not None:
+            if any(finding.code == "redirect-loop" for finding in findings):
+                findings += await self._follow_recorded_calls(rules, limits, now)
+            replay, excess = await self._measure(rules, limits, now)
+            findings += excess
+        ordered = sorted(findings, key=lambda finding: finding.severity != "error")
+        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay)
 
-    async def _lint(self, ruleset: Ruleset, now: float) -> list[Finding]:
-        """Lint in a thread, because thousands of rules take longer than a call may wait."""
+    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> list[Finding]:
         known, silence = None, list[Finding]()
-        if not any(True for _ in find_lost_destinations(ruleset)):
-            rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
-            known, silence = await read_known_columns(rules, self._columns)
-        found = await asyncio.to_thread(
+        if rules is not None:
+            known, silence = await read_known_columns(rules, self._dataverse)
+        found = await self._heavy_work.run(
             lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
         )
         return [*found, *silence]
 
+    async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
+        """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
+        replayer = Replayer(rules, self._profile)
+        plan, slices = _plan(limits, now), Slices()
+        async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
+            if loop := replayer.find_loop(record):
+                position = next(index for index, rule in enumerate(rules.ruleset.rules) if rule.id == loop[0].rule)
+                pointer = join_pointer("rules", position, "then", "redirect")
+                return [report_loop(loop, pointer, f"the recorded call {record.id}")]
+            await slices.rest()
+        return []
+
     async def _measure(
-        self, ruleset: Ruleset, limits: PublishLimits, now: float
+        self, rules: CompiledRuleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
-        if not limits.wants_replay or any(True for _ in find_lost_destinations(ruleset)):
+        if not limits.wants_replay:
             return None, []
-        tally = DifferenceCounts(Names(ruleset, self._live_ruleset.current().ruleset), most_calls=_DIFFS_SHOWN)
-        comparer = Comparer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
-        plan = ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
-        await run_replay(comparer, plan, tally, decisions=self._decisions, report=_go_on)
-        document = tally.document()
-        excess = limits.find_excess(tally.calls, tally.changed)
+        names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
+        result = ReplayResult(names, max_diffs=_MAX_DIFFS)
+        await run_replay(Replayer(rules, self._profile), _plan(limits, now), result, decisions=self._decisions)
+        document = result.document()
+        excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
 
 
-async def _go_on(_: int) -> bool:
-    return True
+def _plan(limits: PublishLimits, now: float) -> ReplayPlan:
+    return ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
 
 
 def _refuse(summary: str, excess: str) -> Finding:

@@ -1,37 +1,44 @@
 """What the endpoints of rulesets say and understand."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.errors import Finding
-from app.routing.diff import Change
+from app.errors import Finding, format_message
+from app.routing.calendars import Calendar
+from app.rulesets.calendar_preview import preview
 from app.rulesets.coverage import CoverageReport
+from app.rulesets.publish import Published
 from app.rulesets.publish_checks import PublishReport
-from app.rulesets.publishing import Published
 from app.rulesets.repository import FoundRuleset
-from app.rulesets.values import Draft, RevisionHead
-from app.settings.sentences import format_message
+from app.web.parameters import AnyMoment, ShownTime
 from app.web.problems import ProblemItem
-from app.web.times import show_time
 
 __all__ = [
     "ChangeBody",
     "CoverageBody",
     "DraftHead",
     "NewDraft",
+    "PreviewAnswer",
+    "PreviewQuestion",
     "PublishBody",
     "PublishCheckBody",
     "PublishedBody",
     "RevisionItem",
     "RevisionPage",
     "RulesetBody",
-    "write_diff",
 ]
 
-_LARGEST = 2**31 - 1
+_MAX_NUMBER = 2**31 - 1
+_PREVIEW: dict[str, JsonValue] = {
+    "calendar": {
+        "time_zone": "Europe/Helsinki",
+        "weekly": {"mon": ["08:00-16:00"], "fri": ["08:00-14:00"]},
+        "holidays": {"country": "FI"},
+    },
+    "at": "2026-12-24T07:30:00Z",
+}
 
 
 class NewDraft(BaseModel):
@@ -55,54 +62,34 @@ class PublishBody(BaseModel):
 
     comment: str = Field(min_length=1, max_length=500, description="Why; kept with the revision.")
     expected_revision: int | None = Field(
-        ge=1, le=_LARGEST, description="The revision you saw as current; null when nothing was published yet."
+        ge=1, le=_MAX_NUMBER, description="The revision you saw as current; null when nothing was published yet."
     )
 
 
 class DraftHead(BaseModel):
     """What a list says about a draft."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: str
     name: str
     etag: str = Field(description="Send it in If-Match to change the draft.")
     based_on: int | None = Field(description="The revision it started from.")
     author: str = Field(description="Who changed it last.")
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, draft: Draft) -> Self:
-        """Take the head of a draft."""
-        return cls(
-            id=draft.id,
-            name=draft.name,
-            etag=f'"{draft.version}"',
-            based_on=draft.based_on,
-            author=draft.author,
-            updated_at=show_time(draft.updated_at),
-        )
+    updated_at: ShownTime
 
 
 class RevisionItem(BaseModel):
     """What a list says about a revision."""
 
-    revision: int
+    model_config = ConfigDict(from_attributes=True)
+
+    revision: int = Field(validation_alias="number")
     comment: str
     author: str
-    at: datetime
+    at: ShownTime
     checksum: str
     rollback_of: int | None = Field(description="The revision whose rules it brought back.")
-
-    @classmethod
-    def of(cls, head: RevisionHead) -> Self:
-        """Take the head of a revision."""
-        return cls(
-            revision=head.number,
-            comment=head.comment,
-            author=head.author,
-            at=show_time(head.at),
-            checksum=head.checksum,
-            rollback_of=head.rollback_of,
-        )
 
 
 class RevisionPage(BaseModel):
@@ -127,14 +114,16 @@ class RulesetBody(BaseModel):
         return cls(
             ref=found.ref,
             kind="revision" if found.draft is None else "draft",
-            draft=None if found.draft is None else DraftHead.of(found.draft),
-            revision=None if found.head is None else RevisionItem.of(found.head),
+            draft=None if found.draft is None else DraftHead.model_validate(found.draft),
+            revision=None if found.head is None else RevisionItem.model_validate(found.head),
             document=dict(found.document),
         )
 
 
 class ChangeBody(BaseModel):
     """One difference between two rulesets."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     kind: Literal["added", "removed", "changed", "moved"]
     part: str = Field(description="`rule`, `destination`, `calendar`, `default_calendar` or `test`.")
@@ -143,21 +132,9 @@ class ChangeBody(BaseModel):
     before: Any = None
     after: Any = None
 
-    @classmethod
-    def of(cls, change: Change) -> Self:
-        """Take a change."""
-        return cls(
-            kind=change.kind,
-            part=change.part,
-            id=change.id,
-            pointer=change.pointer,
-            before=change.before,
-            after=change.after,
-        )
-
 
 class PublishCheckBody(BaseModel):
-    """What the gates say about a ruleset."""
+    """What the publish checks say about a ruleset."""
 
     publishable: bool = Field(description="Whether none of the findings is an error.")
     findings: list[ProblemItem]
@@ -166,8 +143,11 @@ class PublishCheckBody(BaseModel):
     @classmethod
     def of(cls, report: PublishReport) -> Self:
         """Take a report."""
-        findings = [_present(finding) for finding in report.findings]
-        return cls(publishable=report.publishable, findings=findings, replay=_copy(report.replay))
+        return cls(
+            publishable=report.publishable,
+            findings=[_present(finding) for finding in report.findings],
+            replay=None if report.replay is None else dict(report.replay),
+        )
 
 
 class PublishedBody(BaseModel):
@@ -180,15 +160,12 @@ class PublishedBody(BaseModel):
     @classmethod
     def of(cls, published: Published) -> Self:
         """Take what was published."""
-        return cls(
-            published=True,
-            revision=RevisionItem.of(published.revision.head),
-            gates=PublishCheckBody.of(published.report),
-        )
+        head = RevisionItem.model_validate(published.revision.head)
+        return cls(published=True, revision=head, gates=PublishCheckBody.of(published.report))
 
     @classmethod
     def rehearse(cls, report: PublishReport) -> Self:
-        """Take what the gates would say."""
+        """Take what the publish checks would say."""
         return cls(published=False, revision=None, gates=PublishCheckBody.of(report))
 
 
@@ -233,9 +210,45 @@ class CoverageBody(BaseModel):
         )
 
 
-def write_diff(diff: Mapping[str, Any]) -> dict[str, Any]:
-    """Show one call that would be decided otherwise."""
-    return {**diff, "at": show_time(diff["at"])}
+class PreviewQuestion(BaseModel):
+    """Opening hours and a moment."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_PREVIEW]})
+
+    calendar: Calendar = Field(description="As the ruleset file writes it.")
+    at: AnyMoment | None = Field(default=None, description="With a time zone; without it now.")
+
+
+class PreviewAnswer(BaseModel):
+    """What the calendar says."""
+
+    calendar: str | None = Field(description="Its name in the ruleset.")
+    at: datetime
+    local: datetime = Field(description="The same moment in the calendar's time zone.")
+    time_zone: str
+    open: bool = Field(description="What `time.open` is at that moment.")
+    next_change: datetime | None = Field(description="When it opens or closes next; null for not within 400 days.")
+    decided_by: str = Field(description="`weekly`, `exception` or `holiday`.")
+    label: str = Field(description="The weekday, or the name of the exception or holiday.")
+    hours: list[str] = Field(description="The hours that begin on that local day.")
+    from_day_before: bool = Field(description="Whether it is still open from the day before.")
+
+    @classmethod
+    def of(cls, name: str | None, calendar: Calendar, at: datetime) -> Self:
+        """Ask a calendar."""
+        found = preview(calendar, at)
+        return cls(
+            calendar=name,
+            at=at.astimezone(UTC),
+            local=found.local,
+            time_zone=calendar.time_zone,
+            open=found.open,
+            next_change=found.next_change,
+            decided_by=found.decided_by,
+            label=found.label,
+            hours=list(found.hours),
+            from_day_before=found.from_day_before,
+        )
 
 
 def _present(finding: Finding) -> ProblemItem:
@@ -247,7 +260,3 @@ def _present(finding: Finding) -> ProblemItem:
         rule=finding.rule,
         severity=finding.severity,
     )
-
-
-def _copy(replay: Any) -> dict[str, Any] | None:
-    return None if replay is None else dict(replay)

@@ -1,22 +1,22 @@
-"""The settings tree as a whole, and what its parts must agree on."""
+"""The settings tree as a whole, what its parts must agree on, and its description."""
 
-from typing import Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, to_json
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from app.settings.admin import AdminSettings
-from app.settings.alerts import AlertsSettings
-from app.settings.callers import CacheSettings, PhoneSettings, VipSettings
-from app.settings.dataverse import DataverseSettings
-from app.settings.deployment import LogSettings, RulesSettings, StoreSettings
-from app.settings.group import PREFIX
-from app.settings.response import ResponseSettings
-from app.settings.voice import EnreachSettings, VoiceSettings
-from app.settings.webhook import WebhookSettings
+from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
+from app.settings.base import PREFIX
+from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
+from app.settings.deployment import AlertsSettings, LogSettings, RulesSettings, StoreSettings
+from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 
-__all__ = ["Settings"]
+__all__ = ["SettingDescription", "Settings", "list_settings"]
 
 
 class Settings(BaseSettings):
@@ -52,6 +52,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"set {PREFIX}WEBHOOK__API_KEYS or {PREFIX}WEBHOOK__BASIC_USERS: nobody could call the webhook"
             )
+        if short := ", ".join(self.webhook.list_short_secrets()):
+            raise ValueError(
+                f"{short}: a webhook secret needs at least {MIN_WEBHOOK_SECRET} characters (openssl rand -hex 16)"
+            )
         if not self.dataverse.url:
             raise ValueError(f"set {PREFIX}DATAVERSE__URL, or {PREFIX}DEMO=1 for the embedded emulator")
         if self.dataverse.emulator_data:
@@ -70,3 +74,35 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take nothing but what is passed: `read_settings` is the one reader of the environment."""
         return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDescription:
+    """One variable."""
+
+    variable: str
+    default: str
+    """As it would be written in the environment; empty for none."""
+    meaning: str
+
+
+def list_settings() -> Iterator[SettingDescription]:
+    """List every variable in the order of the tree."""
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            for inner, inner_field in group.model_fields.items():
+                yield _describe(f"{PREFIX}{name}__{inner}".upper(), inner_field)
+        else:
+            yield _describe(f"{PREFIX}{name}".upper(), field)
+
+
+def _describe(variable: str, field: FieldInfo) -> SettingDescription:
+    return SettingDescription(variable, _spell(field.default), (field.description or "").strip())
+
+
+def _spell(default: Any) -> str:
+    if default is None or default is PydanticUndefined or default in ({}, ()):
+        return ""
+    text = to_json(default, exclude_none=True).decode()
+    return text.strip('"')

@@ -21,6 +21,7 @@ class SteadyReader:
     def __init__(self, *, database: Database) -> None:
         self._database = database
         self._connection: AsyncConnection | None = None
+        self._pool: object = None
         self._turn = asyncio.Lock()
 
     async def fetch(self, sqlite: str, postgresql: str, *values: object) -> Sequence[Sequence[Any]]:
@@ -30,8 +31,9 @@ class SteadyReader:
         """
         async with self._turn:
             try:
+                self._database.require_usable()
                 with translate_errors():
-                    connection = self._connection or await self._connect()
+                    connection = await self._connect()
                     driver: Any = (await connection.get_raw_connection()).driver_connection
                     if self._database.is_sqlite:
                         return list(await driver.execute_fetchall(sqlite, values))
@@ -46,7 +48,13 @@ class SteadyReader:
             await self._drop()
 
     async def _connect(self) -> AsyncConnection:
-        self._connection = await self._database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        """Return the connection; a new one when the old one belongs to a database that has been put back since."""
+        pool = self._database.engine.pool
+        if self._connection is not None and self._pool is not pool:
+            await self._drop()
+        if self._connection is None:
+            self._connection = await self._database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+            self._pool = pool
         return self._connection
 
     async def _drop(self) -> None:

@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.errors import AppError, Finding, InvalidInputError
-from app.users.addresses import check_address
-from app.users.enabling import DisableOptions, EnableOptions, Enabling, PhoneClient
-from app.users.enreach_users import EnreachIndex, EnreachSilence
-from app.users.pairs import ask_both
+from app.users.enabling import ChangeContext, DisableOptions, EnableOptions, Enabling, PhoneClient
+from app.users.enreach_users import EnreachUsers
 from app.users.repository import UserRepository
-from app.users.role_catalog import Catalogue
 from app.users.steps import UserChange, explain
-from app.users.user import User, VoiceUser
-from app.users.users import Users
+from app.users.user import User, VoiceUser, check_address
 
 __all__ = ["MAX_ROWS", "BulkAction", "BulkOutcome", "BulkResult", "BulkRow", "BulkUsers", "read_csv"]
 
@@ -28,7 +24,7 @@ _YES = frozenset({"1", "true", "yes", "y", "x"})
 
 
 class BulkAction(StrEnum):
-    """What to do with everybody on the list."""
+    """What to do with the users of a list."""
 
     ENABLE = "enable"
     DISABLE = "disable"
@@ -71,12 +67,15 @@ class BulkResult:
     reason: str = ""
 
 
+_Change = Callable[[BulkRow, VoiceUser], Awaitable[UserChange]]
+
+
 class BulkUsers:
     """Works through a list; repeating it takes up where it failed and changes nothing twice."""
 
-    def __init__(self, *, people: UserRepository, users: Users, enabling: Enabling) -> None:
-        self._people = people
-        self._users = users
+    def __init__(self, *, repository: UserRepository, enreach: EnreachUsers, enabling: Enabling) -> None:
+        self._repository = repository
+        self._enreach = enreach
         self._enabling = enabling
 
     async def run(
@@ -89,50 +88,37 @@ class BulkUsers:
         """
         if not await on_progress(0):
             return []
-        catalogue, people = await ask_both(self._users.read_catalogue(), self._people.read_all())
-        surroundings = await self._users.read_surroundings()
-        voices = {voice.user.id: voice for voice in await self._users.describe_all(people, catalogue)}
-        task = _Task(self._enabling, action, catalogue, surroundings.enreach, who, dry_run)
+        catalog, users = await asyncio.gather(self._repository.read_catalog(), self._repository.read_all())
+        voices = {voice.user.id: voice for voice in await self._repository.describe_all(users, catalog)}
+        change = await self._choose_change(action, ChangeContext(catalog=catalog, who=who, dry_run=dry_run))
         results: list[BulkResult] = []
-        resolved = _resolve(rows, people)
+        resolved = _resolve(rows, users)
         for start in range(0, len(resolved), _AT_ONCE):
             if not await on_progress(len(results)):
                 return results
             batch = resolved[start : start + _AT_ONCE]
-            results += await asyncio.gather(*(task.work(row, found, voices) for row, found in batch))
+            results += await asyncio.gather(*(_change_row(row, found, voices, change) for row, found in batch))
         await on_progress(len(results))
         return results
 
+    async def _choose_change(self, action: BulkAction, context: ChangeContext) -> _Change:
+        if action is BulkAction.DISABLE:
+            return lambda row, voice: self._enabling.disable(voice, row.disable, context=context)
+        enreach = await self._enreach.ask()
+        return lambda row, voice: self._enabling.enable(voice, row.enable, enreach=enreach, context=context)
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What is the same for all rows."""
 
-    enabling: Enabling
-    action: BulkAction
-    catalogue: Catalogue
-    enreach: EnreachIndex | EnreachSilence
-    who: str
-    dry_run: bool
-
-    async def work(self, row: BulkRow, found: User | BulkOutcome, voices: Mapping[str, VoiceUser]) -> BulkResult:
-        """Do what is wished for one user; what fails is a result."""
-        if isinstance(found, BulkOutcome):
-            return BulkResult(row=row, outcome=found)
-        try:
-            change = await self._change(row, voices[found.id])
-        except AppError as error:
-            return BulkResult(row=row, outcome=BulkOutcome.FAILED, user_id=found.id, reason=explain(error))
-        return BulkResult(row=row, outcome=BulkOutcome(change.state.value), user_id=found.id, change=change)
-
-    async def _change(self, row: BulkRow, voice: VoiceUser) -> UserChange:
-        if self.action is BulkAction.DISABLE:
-            return await self.enabling.disable(
-                voice, row.disable, catalogue=self.catalogue, who=self.who, dry_run=self.dry_run
-            )
-        return await self.enabling.enable(
-            voice, row.enable, catalogue=self.catalogue, enreach=self.enreach, who=self.who, dry_run=self.dry_run
-        )
+async def _change_row(
+    row: BulkRow, found: User | BulkOutcome, voices: Mapping[str, VoiceUser], change: _Change
+) -> BulkResult:
+    """Change one user; what fails is a result."""
+    if isinstance(found, BulkOutcome):
+        return BulkResult(row=row, outcome=found)
+    try:
+        changed = await change(row, voices[found.id])
+    except AppError as error:
+        return BulkResult(row=row, outcome=BulkOutcome.FAILED, user_id=found.id, reason=explain(error))
+    return BulkResult(row=row, outcome=BulkOutcome(changed.state.value), user_id=found.id, change=changed)
 
 
 def read_csv(text: str) -> list[BulkRow]:
@@ -185,10 +171,10 @@ def _read_cells(number: int, cells: Mapping[str | None, str | list[str] | None])
     )
 
 
-def _resolve(rows: Sequence[BulkRow], people: Iterable[User]) -> list[tuple[BulkRow, User | BulkOutcome]]:
+def _resolve(rows: Sequence[BulkRow], users: Iterable[User]) -> list[tuple[BulkRow, User | BulkOutcome]]:
     """Find whom each row means: by id, else by login, else by address."""
     by_name: tuple[dict[str, list[User]], ...] = ({}, {}, {})
-    for user in people:
+    for user in users:
         for index, key in zip(by_name, (user.id, user.login, user.email), strict=True):
             if key:
                 index.setdefault(key.casefold(), []).append(user)

@@ -8,17 +8,15 @@ from app.dataverse.client import DataverseClient
 from app.enreach.client import EnreachClient
 from app.settings import Settings
 from app.store.audit import AuditStore
-from app.store.confirmations import ConfirmationStore
+from app.store.settings_documents import ConfirmationStore
 from app.users.bulk import BulkUsers
 from app.users.enabling import Enabling
-from app.users.enreach_id_cache import EnreachIdCache
 from app.users.enreach_id_records import ColumnIdRecords, EnreachIdRecords, StoreIdRecords
 from app.users.enreach_ids import EnreachIds
 from app.users.enreach_users import EnreachUsers
 from app.users.repository import UserRepository
 from app.users.role_assignment import RoleAssignments
-from app.users.store import EnreachIdStore
-from app.users.user_changes import UserAdministration
+from app.users.store import EnreachIdCache, EnreachIdStore
 from app.users.users import Users
 
 __all__ = ["UserComponents", "UsersState", "open_users"]
@@ -29,7 +27,8 @@ class UserComponents:
     """What the routes of this capability use."""
 
     users: Users
-    administration: UserAdministration
+    enabling: Enabling
+    role_assignments: RoleAssignments
     enreach_ids: EnreachIds
     bulk: BulkUsers
 
@@ -59,30 +58,18 @@ def open_users(
             id_column=settings.dataverse.agent_id_column,
             email_column=settings.dataverse.agent_email_column,
         )
-    repository = UserRepository(client=dataverse, records=records)
+    repository = UserRepository(client=dataverse, records=records, voice=settings.voice)
     enreach_users = EnreachUsers(client=enreach)
-    users = Users(
-        client=dataverse,
-        people=repository,
-        enreach=enreach_users,
-        confirmations=confirmations,
-        audit=audit,
-        voice=settings.voice,
-        clock=clock,
+    users = Users(repository=repository, enreach=enreach_users, confirmations=confirmations, audit=audit, clock=clock)
+    ids = EnreachIds(repository=repository, enreach=enreach_users, records=records, audit=audit, clock=clock)
+    role_assignments = RoleAssignments(client=dataverse, repository=repository, ids=ids, audit=audit, clock=clock)
+    enabling = Enabling(
+        repository=repository, users=users, enreach=enreach_users, role_assignments=role_assignments, ids=ids
     )
-    role_assignments = RoleAssignments(client=dataverse, users=users, audit=audit, clock=clock)
-    ids = EnreachIds(people=repository, users=users, enreach=enreach_users, records=records, audit=audit, clock=clock)
-    enabling = Enabling(role_assignments=role_assignments, ids=ids)
     return UserComponents(
         users=users,
-        administration=UserAdministration(
-            people=repository,
-            users=users,
-            enreach=enreach_users,
-            role_assignments=role_assignments,
-            ids=ids,
-            enabling=enabling,
-        ),
+        enabling=enabling,
+        role_assignments=role_assignments,
         enreach_ids=ids,
-        bulk=BulkUsers(people=repository, users=users, enabling=enabling),
+        bulk=BulkUsers(repository=repository, enreach=enreach_users, enabling=enabling),
     )

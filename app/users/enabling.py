@@ -1,23 +1,27 @@
 """Enables and disables a user, as the administrator guide's chapter of that name says."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from app.errors import AppError, ConflictError, NotFoundError
+from app.dataverse.errors import DataverseError
+from app.errors import ConflictError, NotFoundError
 from app.settings import Role
 from app.users.enreach_ids import EnreachIds
-from app.users.enreach_users import EnreachIndex, EnreachSilence
-from app.users.matching import IdOutcome, plan_ids
+from app.users.enreach_users import EnreachIndex, EnreachSilence, EnreachUsers, IdOutcome
+from app.users.repository import UserRepository
 from app.users.role_assignment import RoleAssignments, check_active, check_managed, check_role
-from app.users.role_catalog import Catalogue
-from app.users.steps import Step, StepState, UserChange, explain, summarize
+from app.users.role_catalog import RoleCatalog
+from app.users.steps import Step, StepState, UserChange, summarize, take_step
 from app.users.user import HeldRole, Team, User, VoiceUser
+from app.users.users import AssessedUser, Users
 
-__all__ = ["DisableOptions", "EnableOptions", "Enabling", "PhoneClient"]
+__all__ = ["ChangeContext", "ChangedUser", "DisableOptions", "EnableOptions", "Enabling", "PhoneClient"]
 
 
 class PhoneClient(StrEnum):
-    """Which integration framework the person's app uses."""
+    """Which integration framework the user's app has."""
 
     CIF1 = "cif1"
     """Classic model-driven apps."""
@@ -27,10 +31,10 @@ class PhoneClient(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnableOptions:
-    """How somebody is to be enabled."""
+    """How to enable a user."""
 
     team_id: str | None = None
-    """Put them into this team that carries Voice User; `None` assigns the role directly."""
+    """Add them to this team that carries Voice User; `None` assigns the role directly."""
     enreach_email: str | None = None
     """Their address in Enreach, where it differs; `None` leaves what is there."""
     overwrite: bool = False
@@ -39,186 +43,233 @@ class EnableOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisableOptions:
-    """How somebody is to be disabled."""
+    """How to disable a user."""
 
     client: PhoneClient = PhoneClient.CIF1
     leave_teams: bool = False
-    """Whether to take them out of the teams that carry Voice, as far as Dynamics decides who is in."""
+    """Whether to remove them from the teams that carry Voice, as far as Dynamics decides who is in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeContext:
+    """What is the same for all users that are changed in one go."""
+
+    catalog: RoleCatalog
+    who: str
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedUser:
+    """What was done, and how the user stands now."""
+
+    change: UserChange
+    user: AssessedUser | None
+    """`None` when the user could not be read again."""
 
 
 class Enabling:
     """Takes the steps of the guide in order; every step that was taken before is skipped over."""
 
-    def __init__(self, *, role_assignments: RoleAssignments, ids: EnreachIds) -> None:
-        self._grants = role_assignments
+    def __init__(
+        self,
+        *,
+        repository: UserRepository,
+        users: Users,
+        enreach: EnreachUsers,
+        role_assignments: RoleAssignments,
+        ids: EnreachIds,
+    ) -> None:
+        self._repository = repository
+        self._users = users
+        self._enreach = enreach
+        self._role_assignments = role_assignments
         self._ids = ids
+
+    async def enable_one(self, user_id: str, options: EnableOptions, *, who: str, dry_run: bool) -> ChangedUser:
+        """Read a user, enable them and show the result; raises AppError for what cannot be read before."""
+        (voice, catalog), enreach = await asyncio.gather(self._repository.read_voice_user(user_id), self._enreach.ask())
+        context = ChangeContext(catalog=catalog, who=who, dry_run=dry_run)
+        return await self._show(await self.enable(voice, options, enreach=enreach, context=context))
+
+    async def disable_one(self, user_id: str, options: DisableOptions, *, who: str, dry_run: bool) -> ChangedUser:
+        """Read a user, disable them and show the result; raises AppError for what cannot be read before."""
+        voice, catalog = await self._repository.read_voice_user(user_id)
+        context = ChangeContext(catalog=catalog, who=who, dry_run=dry_run)
+        return await self._show(await self.disable(voice, options, context=context))
 
     async def enable(
         self,
         voice: VoiceUser,
-        wish: EnableOptions,
+        options: EnableOptions,
         *,
-        catalogue: Catalogue,
         enreach: EnreachIndex | EnreachSilence,
-        who: str,
-        dry_run: bool = False,
+        context: ChangeContext,
     ) -> UserChange:
         """Set the address, give the role, update the id; returns what came of each, never raising for one of them."""
-        user = voice.user
-        steps: list[Step] = []
-        if wish.enreach_email is not None:
-            step, user = await self._set_email(user, wish.enreach_email, who=who, dry_run=dry_run)
-            steps.append(step)
-        steps.append(await self._assign(voice, wish, catalogue, who=who, dry_run=dry_run))
-        if any(step.state is StepState.FAILED for step in steps):
-            steps.append(Step(name="enreach_id", state=StepState.SKIPPED, reason="a step before it failed"))
+        run = self._begin(voice, context)
+        if options.enreach_email is not None:
+            await run.take("enreach_email", run.set_email(options.enreach_email))
+        if options.team_id is None:
+            await run.take("role", run.assign_role())
         else:
-            steps.append(await self._update_id(user, enreach, overwrite=wish.overwrite, who=who, dry_run=dry_run))
-        return summarize(user.id, steps)
+            await run.take("team", run.join_team(options.team_id))
+        if any(step.state is StepState.FAILED for step in run.steps):
+            run.steps.append(Step(name="enreach_id", state=StepState.SKIPPED, reason="a step before it failed"))
+        else:
+            await run.take("enreach_id", run.update_id(enreach, overwrite=options.overwrite))
+        return summarize(voice.user.id, run.steps)
 
-    async def disable(
-        self, voice: VoiceUser, wish: DisableOptions, *, catalogue: Catalogue, who: str, dry_run: bool = False
-    ) -> UserChange:
-        """Take the role and the id, for CIF2 the profiles too, and tell what still grants Voice.
+    async def disable(self, voice: VoiceUser, options: DisableOptions, *, context: ChangeContext) -> UserChange:
+        """Take the role and the id, for CIF2 the profiles too, and tell what still gives Voice.
 
         Every step is tried, whatever became of the one before; none raises.
         """
-        now = voice
-        steps: list[Step] = []
-        step, now = await self._take_role(now, catalogue, who=who, dry_run=dry_run)
-        steps.append(step)
-        if wish.leave_teams:
-            step, now = await self._take_teams(now, catalogue, who=who, dry_run=dry_run)
-            steps.append(step)
-        steps.append(await self._clear_id(voice.user, who=who, dry_run=dry_run))
-        if wish.client is PhoneClient.CIF2:
-            steps.append(await self._take_profiles(now, catalogue, who=who, dry_run=dry_run))
-        remaining = _foresee(now, wish) if dry_run else now.list_carriers()
-        return summarize(voice.user.id, steps, still_granted_by=remaining)
+        run = self._begin(voice, context)
+        await run.take("role", run.remove_role())
+        if options.leave_teams:
+            await run.take("team", run.leave_teams())
+        await run.take("enreach_id", run.clear_id())
+        if options.client is PhoneClient.CIF2:
+            await run.take("profile", run.leave_profiles())
+        remaining = _foresee(voice, options) if context.dry_run else run.voice.list_carriers()
+        return summarize(voice.user.id, run.steps, still_granted_by=remaining)
 
-    async def _set_email(self, user: User, email: str, *, who: str, dry_run: bool) -> tuple[Step, User]:
-        if (user.record.email or "").casefold() == email.casefold():
-            return Step(name="enreach_email", state=StepState.ALREADY), user
-        if dry_run:
-            return Step(name="enreach_email", state=StepState.PLANNED), user
-        try:
-            changed = await self._ids.set_email(user, email, who=who)
-        except AppError as error:
-            return Step(name="enreach_email", state=StepState.FAILED, reason=explain(error)), user
-        return Step(name="enreach_email", state=StepState.DONE), changed
+    def _begin(self, voice: VoiceUser, context: ChangeContext) -> "_Run":
+        return _Run(role_assignments=self._role_assignments, ids=self._ids, voice=voice, context=context)
 
-    async def _assign(
-        self, voice: VoiceUser, wish: EnableOptions, catalogue: Catalogue, *, who: str, dry_run: bool
-    ) -> Step:
-        name = "role" if wish.team_id is None else "team"
+    async def _show(self, change: UserChange) -> ChangedUser:
+        """Show the user after a change; that this fails must not hide what the change was."""
         try:
-            team = None if wish.team_id is None else _find_team(catalogue, wish.team_id)
-            check_role(voice.user, Role.VOICE_USER)
-            if held := _find_present(voice, team):
-                return Step(name=name, state=StepState.ALREADY, reason=held)
-            if team is not None:
-                check_managed(team)
-            if dry_run:
-                return Step(name=name, state=StepState.PLANNED)
-            if team is None:
-                await self._grants.assign(voice, Role.VOICE_USER, catalogue, who=who)
-            else:
-                await self._grants.join_team(voice, team, catalogue, who=who)
-        except AppError as error:
-            return Step(name=name, state=StepState.FAILED, reason=explain(error))
-        return Step(name=name, state=StepState.DONE)
+            return ChangedUser(change=change, user=await self._users.show(change.user_id))
+        except DataverseError:
+            return ChangedUser(change=change, user=None)
 
-    async def _update_id(
-        self, user: User, enreach: EnreachIndex | EnreachSilence, *, overwrite: bool, who: str, dry_run: bool
-    ) -> Step:
-        name = "enreach_id"
-        if isinstance(enreach, EnreachSilence):
-            return Step(name=name, state=StepState.FAILED, reason=enreach.reason)
-        try:
-            if dry_run:
-                (change,) = plan_ids([user], enreach, overwrite=overwrite)
-            else:
-                change = await self._ids.update_one(user, enreach, overwrite=overwrite, who=who)
-        except AppError as error:
-            return Step(name=name, state=StepState.FAILED, reason=explain(error))
-        done = StepState.PLANNED if dry_run else StepState.DONE
+
+_Outcome = tuple[StepState, str]
+_ALREADY: _Outcome = (StepState.ALREADY, "")
+_PLANNED: _Outcome = (StepState.PLANNED, "")
+_DONE: _Outcome = (StepState.DONE, "")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The steps of one user; each returns its state and a reason, or raises AppError."""
+
+    role_assignments: RoleAssignments
+    ids: EnreachIds
+    voice: VoiceUser
+    """The user as they are after the steps so far."""
+    context: ChangeContext
+    steps: list[Step] = field(default_factory=list)
+
+    async def take(self, name: str, work: Awaitable[_Outcome]) -> None:
+        """Take a step, whatever comes of it."""
+        self.steps.append(await take_step(name, work))
+
+    @property
+    def user(self) -> User:
+        """Their row of Dynamics, and what is kept of them."""
+        return self.voice.user
+
+    async def set_email(self, email: str) -> _Outcome:
+        if (self.user.record.email or "").casefold() == email.casefold():
+            return _ALREADY
+        if self.context.dry_run:
+            return _PLANNED
+        self.voice = replace(self.voice, user=await self.ids.write_email(self.user, email, who=self.context.who))
+        return _DONE
+
+    async def assign_role(self) -> _Outcome:
+        check_role(self.user, Role.VOICE_USER)
+        if carriers := self.voice.list_carriers():
+            return StepState.ALREADY, _describe(carriers)
+        if self.context.dry_run:
+            return _PLANNED
+        context = self.context
+        await self.role_assignments.assign(self.voice, Role.VOICE_USER, context.catalog, who=context.who)
+        return _DONE
+
+    async def join_team(self, team_id: str) -> _Outcome:
+        context = self.context
+        team = _find_team(context.catalog, team_id)
+        check_role(self.user, Role.VOICE_USER)
+        through = [role for role in self.voice.list_carriers() if role.team is not None and role.team.id == team.id]
+        if through:
+            return StepState.ALREADY, _describe(through)
+        check_managed(team)
+        if context.dry_run:
+            return _PLANNED
+        await self.role_assignments.join_team(self.voice, team, context.catalog, who=context.who)
+        return _DONE
+
+    async def update_id(self, enreach: EnreachIndex | EnreachSilence, *, overwrite: bool) -> _Outcome:
+        context = self.context
+        change = await self.ids.update(
+            self.user, enreach, overwrite=overwrite, who=context.who, dry_run=context.dry_run
+        )
+        done = StepState.PLANNED if context.dry_run else StepState.DONE
         states = {IdOutcome.MATCHED: done, IdOutcome.ALREADY_RIGHT: StepState.ALREADY}
-        return Step(name=name, state=states.get(change.outcome, StepState.FAILED), reason=change.reason)
+        return states.get(change.outcome, StepState.FAILED), change.reason
 
-    async def _take_role(
-        self, voice: VoiceUser, catalogue: Catalogue, *, who: str, dry_run: bool
-    ) -> tuple[Step, VoiceUser]:
-        if not voice.holds_directly(Role.VOICE_USER):
-            return Step(name="role", state=StepState.ALREADY), voice
-        try:
-            check_active(voice.user)
-            if dry_run:
-                return Step(name="role", state=StepState.PLANNED), voice
-            after = await self._grants.remove(voice, Role.VOICE_USER, catalogue, who=who)
-        except AppError as error:
-            return Step(name="role", state=StepState.FAILED, reason=explain(error)), voice
-        return Step(name="role", state=StepState.DONE), after
+    async def remove_role(self) -> _Outcome:
+        context = self.context
+        if not self.voice.list_direct(Role.VOICE_USER):
+            return _ALREADY
+        check_active(self.user)
+        if context.dry_run:
+            return _PLANNED
+        self.voice = await self.role_assignments.remove(self.voice, Role.VOICE_USER, context.catalog, who=context.who)
+        return _DONE
 
-    async def _take_teams(
-        self, voice: VoiceUser, catalogue: Catalogue, *, who: str, dry_run: bool
-    ) -> tuple[Step, VoiceUser]:
-        teams = {role.team.id: role.team for role in voice.list_carriers() if role.team and role.team.is_managed_here}
-        if not teams:
-            return Step(name="team", state=StepState.ALREADY), voice
-        if dry_run:
-            return Step(name="team", state=StepState.PLANNED), voice
-        try:
-            for team in teams.values():
-                voice = await self._grants.leave_team(voice, team, catalogue, who=who)
-        except AppError as error:
-            return Step(name="team", state=StepState.FAILED, reason=explain(error)), voice
-        return Step(name="team", state=StepState.DONE), voice
+    async def leave_teams(self) -> _Outcome:
+        context = self.context
+        teams = {role.team.id: role.team for role in self.voice.list_carriers() if role.team}
+        ours = [team for team in teams.values() if team.is_managed_here]
+        if not ours:
+            return _ALREADY
+        if context.dry_run:
+            return _PLANNED
+        for team in ours:
+            self.voice = await self.role_assignments.leave_team(self.voice, team, context.catalog, who=context.who)
+        return _DONE
 
-    async def _clear_id(self, user: User, *, who: str, dry_run: bool) -> Step:
-        if user.record.enreach_id is None:
-            return Step(name="enreach_id", state=StepState.ALREADY)
-        if dry_run:
-            return Step(name="enreach_id", state=StepState.PLANNED)
-        try:
-            await self._ids.clear_or_set(user, None, who=who)
-        except AppError as error:
-            return Step(name="enreach_id", state=StepState.FAILED, reason=explain(error))
-        return Step(name="enreach_id", state=StepState.DONE)
+    async def clear_id(self) -> _Outcome:
+        if self.user.record.enreach_id is None:
+            return _ALREADY
+        if self.context.dry_run:
+            return _PLANNED
+        await self.ids.write_id(self.user, None, who=self.context.who)
+        return _DONE
 
-    async def _take_profiles(self, voice: VoiceUser, catalogue: Catalogue, *, who: str, dry_run: bool) -> Step:
-        if not voice.profiles:
-            reason = "this organisation has no agent experience profiles" if voice.profiles is None else ""
-            return Step(name="profile", state=StepState.ALREADY, reason=reason)
-        names = ", ".join(profile.name for profile in voice.profiles)
-        if dry_run:
-            return Step(name="profile", state=StepState.PLANNED, reason=names)
-        try:
-            await self._grants.leave_profiles(voice, catalogue, who=who)
-        except AppError as error:
-            return Step(name="profile", state=StepState.FAILED, reason=explain(error))
-        return Step(name="profile", state=StepState.DONE, reason=names)
+    async def leave_profiles(self) -> _Outcome:
+        context = self.context
+        if not self.voice.profiles:
+            reason = "this organisation has no agent experience profiles" if self.voice.profiles is None else ""
+            return StepState.ALREADY, reason
+        names = ", ".join(profile.name for profile in self.voice.profiles)
+        if context.dry_run:
+            return StepState.PLANNED, names
+        self.voice = await self.role_assignments.leave_profiles(self.voice, context.catalog, who=context.who)
+        return StepState.DONE, names
 
 
-def _find_team(catalogue: Catalogue, team_id: str) -> Team:
+def _find_team(catalog: RoleCatalog, team_id: str) -> Team:
     """Return a team that carries Voice User; raises NotFoundError and ConflictError."""
-    team = catalogue.teams.get(team_id)
+    team = catalog.teams.get(team_id)
     if team is None:
         raise NotFoundError("there is no such team, or it carries no role of Voice")
-    if not any(catalogue.names.get(role_id) == Role.VOICE_USER for role_id in team.role_ids):
+    if not any(catalog.names.get(role_id) == Role.VOICE_USER for role_id in team.role_ids):
         raise ConflictError(f"the team {team.name} does not carry {Role.VOICE_USER}")
     return team
 
 
-def _find_present(voice: VoiceUser, team: Team | None) -> str:
-    """Say what grants Voice already, in the wished way."""
-    carriers = voice.list_carriers()
-    if team is not None:
-        carriers = tuple(role for role in carriers if role.team is not None and role.team.id == team.id)
+def _describe(carriers: Iterable[HeldRole]) -> str:
     return "; ".join(role.describe() for role in carriers)
 
 
-def _foresee(voice: VoiceUser, wish: DisableOptions) -> tuple[HeldRole, ...]:
-    """List what would still grant Voice afterwards."""
-    direct = voice.holds_directly(Role.VOICE_USER)
+def _foresee(voice: VoiceUser, options: DisableOptions) -> tuple[HeldRole, ...]:
+    """List what would still give Voice afterwards."""
+    direct = voice.list_direct(Role.VOICE_USER)
     rest = (role for role in voice.list_carriers() if role not in direct)
-    return tuple(role for role in rest if not (wish.leave_teams and role.team and role.team.is_managed_here))
+    return tuple(role for role in rest if not (options.leave_teams and role.team and role.team.is_managed_here))

@@ -66,11 +66,11 @@ class ColumnIdRecords:
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
         """Change one row a user, a few at a time, waiting when Dataverse asks to slow down."""
-        places = asyncio.Semaphore(_WRITES_AT_ONCE)
+        slots = asyncio.Semaphore(_WRITES_AT_ONCE)
         failed: dict[str, str] = {}
 
         async def write(user_id: str, enreach_id: str | None) -> None:
-            async with places:
+            async with slots:
                 try:
                     await self._update(user_id, self._id_column, enreach_id)
                 except DataverseError as error:

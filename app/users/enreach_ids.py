@@ -1,5 +1,6 @@
 """Brings the Enreach user ids up to date, and notes what changed."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -8,11 +9,9 @@ from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.store.audit import AuditStore
 from app.users.enreach_id_records import EnreachIdRecords
-from app.users.enreach_users import EnreachIndex, EnreachUsers
-from app.users.matching import IdChange, IdOutcome, plan_ids
+from app.users.enreach_users import EnreachIndex, EnreachSilence, EnreachUsers, IdChange, IdOutcome, plan_ids
 from app.users.repository import UserRepository
 from app.users.user import User
-from app.users.users import Users
 
 __all__ = ["EnreachIds"]
 
@@ -27,15 +26,13 @@ class EnreachIds:
     def __init__(
         self,
         *,
-        people: UserRepository,
-        users: Users,
+        repository: UserRepository,
         enreach: EnreachUsers,
         records: EnreachIdRecords,
         audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
-        self._people = people
-        self._users = users
+        self._repository = repository
         self._enreach = enreach
         self._records = records
         self._audit = audit
@@ -47,8 +44,8 @@ class EnreachIds:
         Enreach is asked once. Raises EnreachError, DataverseError and StoreError.
         """
         index = await self._enreach.list_all()
-        people = await (self._list_voice_users() if user_ids is None else self._people.read_some(user_ids))
-        return plan_ids(people, index, overwrite=overwrite)
+        users = await (self._list_voice_users() if user_ids is None else self._repository.read_some(user_ids))
+        return plan_ids(users, index, overwrite=overwrite)
 
     async def apply(self, changes: Sequence[IdChange], *, who: str, on_progress: OnProgress) -> list[IdChange]:
         """Write what is planned, a hundred at a time, and return what came of it.
@@ -63,10 +60,18 @@ class EnreachIds:
             go_on = await on_progress(len(settled))
         return settled
 
-    async def update_one(self, user: User, index: EnreachIndex, *, overwrite: bool, who: str) -> IdChange:
-        """Update the id of one user."""
-        (change,) = plan_ids([user], index, overwrite=overwrite)
-        return (await self._write([change], who))[0] if change.is_write else change
+    async def try_update(self, user: User, *, who: str) -> IdChange:
+        """Update the id of one user; that Enreach does not answer is an outcome. Raises StoreError."""
+        return await self.update(user, await self._enreach.ask(), overwrite=False, who=who)
+
+    async def update(
+        self, user: User, enreach: EnreachIndex | EnreachSilence, *, overwrite: bool, who: str, dry_run: bool = False
+    ) -> IdChange:
+        """Update the id of one user from what Enreach said. Raises StoreError."""
+        if isinstance(enreach, EnreachSilence):
+            return IdChange(user=user, outcome=IdOutcome.FAILED, reason=enreach.reason)
+        (change,) = plan_ids([user], enreach, overwrite=overwrite)
+        return (await self._write([change], who))[0] if change.is_write and not dry_run else change
 
     async def set_id(self, user_id: str, enreach_id: str | None, *, who: str) -> None:
         """Set an id by hand, or clear it; Enreach must know it.
@@ -74,17 +79,15 @@ class EnreachIds:
         Raises NotFoundError when it does not, InvalidInputError for an application, and ConflictError when the id
         could not be written.
         """
-        user = await self._people.read_one(user_id)
-        if user.is_application:
-            raise InvalidInputError("an application has no Enreach user")
+        user = await self._read_human(user_id)
         if enreach_id is not None and enreach_id not in (await self._enreach.list_all()).ids:
             raise NotFoundError("Enreach knows no user with this id")
-        await self.clear_or_set(user, enreach_id, who=who)
+        await self.write_id(user, enreach_id, who=who)
 
-    async def clear_or_set(self, user: User, enreach_id: str | None, *, who: str) -> bool:
-        """Write one id and note it; False when it stood there before. Raises ConflictError."""
+    async def write_id(self, user: User, enreach_id: str | None, *, who: str) -> None:
+        """Write one id, unless it stands there, or clear it for `None`. Raises ConflictError."""
         if (user.record.enreach_id or "").casefold() == (enreach_id or ""):
-            return False
+            return
         failed = await self._records.put_ids({user.id: enreach_id})
         if failed:
             raise ConflictError(f"the id could not be written: {failed[user.id]}")
@@ -96,10 +99,18 @@ class EnreachIds:
             before={"enreach_id": user.record.enreach_id},
             after={"enreach_id": enreach_id},
         )
-        return True
 
-    async def set_email(self, user: User, email: str | None, *, who: str) -> User:
-        """Set the address in Enreach, or clear it, and return the person as they are then. Raises AppError."""
+    async def set_email(self, user_id: str, email: str | None, *, who: str) -> IdChange:
+        """Set the address in Enreach, which brings the id up to date (administrator guide, "Enable & Disable Users").
+
+        Raises InvalidInputError for an application, and EnreachError after the address is set when Enreach does not
+        answer.
+        """
+        user = await self.write_email(await self._read_human(user_id), email, who=who)
+        return await self.update(user, await self._enreach.list_all(), overwrite=False, who=who)
+
+    async def write_email(self, user: User, email: str | None, *, who: str) -> User:
+        """Write the address in Enreach, or clear it, and return the user as they are then. Raises AppError."""
         if user.record.email == email:
             return user
         await self._records.put_email(user.id, email)
@@ -113,9 +124,15 @@ class EnreachIds:
         )
         return replace(user, record=replace(user.record, email=email))
 
+    async def _read_human(self, user_id: str) -> User:
+        user = await self._repository.read_one(user_id)
+        if user.is_application:
+            raise InvalidInputError("an application has no Enreach user")
+        return user
+
     async def _list_voice_users(self) -> list[User]:
-        catalogue = await self._users.read_catalogue()
-        voices = await self._users.describe_all(await self._people.read_all(), catalogue)
+        catalog, users = await asyncio.gather(self._repository.read_catalog(), self._repository.read_all())
+        voices = await self._repository.describe_all(users, catalog)
         return [voice.user for voice in voices if voice.list_carriers() and not voice.user.is_application]
 
     async def _write(self, batch: Sequence[IdChange], who: str) -> list[IdChange]:
@@ -124,16 +141,15 @@ class EnreachIds:
             failed = await self._records.put_ids(wanted)
         except DataverseError as error:
             failed = dict.fromkeys(wanted, error.detail)
-        before = {change.user.id: change.user.record.enreach_id for change in batch}
-        written = {user: enreach_id for user, enreach_id in wanted.items() if user not in failed}
+        written = [change for change in batch if change.user.id not in failed]
         if written:
             await self._audit.add(
                 at=self._clock(),
                 who=who,
                 what="enreach_ids.updated",
-                target=f"user/{next(iter(written))}" if len(written) == 1 else "users",
-                before={user: before[user] for user in written},
-                after=written,
+                target=f"user/{written[0].user.id}" if len(written) == 1 else "users",
+                before={change.user.id: change.user.record.enreach_id for change in written},
+                after={change.user.id: change.enreach_id for change in written},
             )
         return [
             replace(change, outcome=IdOutcome.FAILED, reason=failed[change.user.id])

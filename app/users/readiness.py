@@ -1,21 +1,22 @@
 """The administrator guide's checklist for one user, judged from what is known."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.settings import Role
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.user import VoiceUser
 
-__all__ = ["ASSIGNEE", "WEB_PHONE", "ItemGroup", "ItemState", "Readiness", "ReadinessItem", "Surroundings", "judge"]
+__all__ = ["ASSIGNEE", "WEB_PHONE", "ItemGroup", "ItemState", "Readiness", "ReadinessItem", "ReadinessSources", "judge"]
 
 WEB_PHONE = "web_phone_role"
-"""An item that only a person can confirm, for one user or for everybody."""
+"""An item that only an administrator can confirm, for one user or for everybody."""
 ASSIGNEE = "default_assignee"
-"""An item that only a person can confirm, for the whole organisation."""
+"""An item that only an administrator can confirm, for the whole organisation."""
 
 _ROLES = "Required User Roles & Privileges in Voice for Dynamics 365"
 _ENABLE = "Enable & Disable Users in Voice for Dynamics 365"
@@ -46,10 +47,10 @@ class ReadinessItem:
 
     id: str
     title: str
-    group: ItemGroup = ItemGroup.VOICE
+    group: ItemGroup
     state: ItemState
-    reason: str = ""
-    what_to_do: str = ""
+    reason: str
+    what_to_do: str
     chapter: str
     """Of the administrator guide."""
 
@@ -68,8 +69,8 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What has to be known beside the person."""
+class ReadinessSources:
+    """What the checklist needs beside the user."""
 
     enreach: EnreachIndex | EnreachSilence
     web_phone: Mapping[str, Confirmation]
@@ -78,81 +79,101 @@ class Surroundings:
     """Who confirmed the `DefaultCrmAssignee` of the phone-call synchronisation."""
 
 
-def judge(voice: VoiceUser, surroundings: Surroundings) -> Readiness:
-    """Judge every item."""
-    if voice.user.is_application:
-        return Readiness(items=(_judge_application(voice),))
-    return Readiness(
-        items=(
-            _judge_active(voice),
-            _judge_enreach(voice, surroundings.enreach),
-            _judge_web_phone(voice, surroundings.web_phone),
-            _judge_role(voice),
-            _judge_id(voice, surroundings.enreach),
-            _judge_email(voice),
-            _judge_mobile(voice),
-            _judge_assignee(surroundings.assignee),
-        )
-    )
+class _Verdict(NamedTuple):
+    state: ItemState
+    reason: str = ""
+    what_to_do: str = ""
 
 
-def _judge_application(voice: VoiceUser) -> ReadinessItem:
-    held = any(role.name == Role.VOICE_API_USER for role in voice.roles)
-    return ReadinessItem(
-        id="voice_api_user_role",
-        title="The application user has the role Voice ApiUser",
-        state=ItemState.OK if held else ItemState.MISSING,
-        what_to_do="" if held else "Assign the role Voice ApiUser to the application user.",
-        chapter=_ROLES,
-    )
+_OK = _Verdict(ItemState.OK)
+_Judge = Callable[[VoiceUser, ReadinessSources], _Verdict]
 
 
-def _judge_active(voice: VoiceUser) -> ReadinessItem:
-    active = voice.user.active
-    return ReadinessItem(
-        id="dynamics_active",
-        title="Active in Dynamics",
-        state=ItemState.OK if active else ItemState.MISSING,
-        reason="" if active else "The account is disabled in Dynamics.",
-        what_to_do="" if active else "Enable the account, e.g. by giving its licence back.",
-        chapter=_ROLES,
-    )
+def judge(voice: VoiceUser, sources: ReadinessSources) -> Readiness:
+    """Judge every item, in the order of the guide."""
+    items = []
+    for item_id, title, chapter, judge_item in _APPLICATION_ITEMS if voice.user.is_application else _ITEMS:
+        verdict = judge_item(voice, sources)
+        group = ItemGroup.ENTERPRISE_CALLS if chapter == _ENTERPRISE else ItemGroup.VOICE
+        items.append(ReadinessItem(id=item_id, title=title, group=group, chapter=chapter, **verdict._asdict()))
+    return Readiness(items=tuple(items))
 
 
-def _judge_enreach(voice: VoiceUser, enreach: EnreachIndex | EnreachSilence) -> ReadinessItem:
-    state, reason, what_to_do = _look_in_enreach(voice, enreach)
-    return ReadinessItem(
-        id="enreach_active",
-        title="A user in Enreach",
-        state=state,
-        reason=reason,
-        what_to_do=what_to_do,
-        chapter=_ROLES,
-    )
+def _judge_application(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
+    if any(role.name == Role.VOICE_API_USER for role in voice.roles):
+        return _OK
+    return _Verdict(ItemState.MISSING, what_to_do="Assign the role Voice ApiUser to the application user.")
 
 
-def _look_in_enreach(voice: VoiceUser, enreach: EnreachIndex | EnreachSilence) -> tuple[ItemState, str, str]:
+def _judge_active(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
+    if voice.user.active:
+        return _OK
+    remedy = "Enable the account, e.g. by giving its licence back."
+    return _Verdict(ItemState.MISSING, "The account is disabled in Dynamics.", remedy)
+
+
+def _judge_enreach(voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    enreach = sources.enreach
     if isinstance(enreach, EnreachSilence):
-        return ItemState.UNKNOWN, enreach.reason, "Make Enreach reachable, then look again."
+        return _Verdict(ItemState.UNKNOWN, enreach.reason, "Make Enreach reachable, then look again.")
     record = voice.user.record
     addresses = {(text or "").strip().casefold() for text in (voice.user.email, record.email)} - {""}
     if (record.enreach_id or "").casefold() in enreach.ids or any(each in enreach.by_address for each in addresses):
-        return ItemState.OK, "", ""
+        return _OK
     reason = "Enreach knows neither the id nor an address of this user."
-    return ItemState.MISSING, reason, "Create the user in Enreach, or set the Enreach e-mail when the addresses differ."
+    remedy = "Create the user in Enreach, or set the Enreach e-mail when the addresses differ."
+    return _Verdict(ItemState.MISSING, reason, remedy)
 
 
-def _judge_web_phone(voice: VoiceUser, confirmed: Mapping[str, Confirmation]) -> ReadinessItem:
-    found = confirmed.get(voice.user.id) or confirmed.get(EVERYBODY)
-    scope = "for everybody " if found and found.subject == EVERYBODY else ""
-    return ReadinessItem(
-        id=WEB_PHONE,
-        title="The Enreach role includes the web phone",
-        state=ItemState.OK if found else ItemState.UNKNOWN,
-        reason=_cite(found, scope) if found else "The Enreach API does not tell which role a user has.",
-        what_to_do="" if found else "Look at the user's role in Voice Center, then confirm it here.",
-        chapter=_ROLES,
-    )
+def _judge_web_phone(voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    found = sources.web_phone.get(voice.user.id) or sources.web_phone.get(EVERYBODY)
+    if found:
+        return _Verdict(ItemState.OK, _cite(found, "for everybody " if found.subject == EVERYBODY else ""))
+    reason = "The Enreach API does not tell which role a user has."
+    return _Verdict(ItemState.UNKNOWN, reason, "Look at the user's role in Voice Center, then confirm it here.")
+
+
+def _judge_role(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
+    carriers = voice.list_carriers()
+    if carriers:
+        return _Verdict(ItemState.OK, "; ".join(role.describe() for role in carriers))
+    remedy = "Enable the user: assign Voice User, or add them to a team that carries it."
+    return _Verdict(ItemState.MISSING, what_to_do=remedy)
+
+
+def _judge_id(voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    present, enreach = voice.user.record.enreach_id, sources.enreach
+    if not present:
+        remedy = "Run the id update; set the Enreach e-mail first when the addresses differ."
+        return _Verdict(ItemState.MISSING, "No Enreach user id is set.", remedy)
+    if isinstance(enreach, EnreachSilence):
+        return _Verdict(ItemState.OK, "Set; Enreach could not be asked whether it is right.")
+    if present.casefold() in enreach.ids:
+        return _OK
+    return _Verdict(ItemState.MISSING, "Enreach knows no user with this id.", "Run the id update with overwriting.")
+
+
+def _judge_email(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
+    if voice.user.email:
+        return _OK
+    return _Verdict(ItemState.MISSING, what_to_do="Set the primary e-mail address on the user form.")
+
+
+def _judge_mobile(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
+    mobile = voice.user.mobile
+    if mobile and _E164.fullmatch(mobile):
+        return _OK
+    reason = "The mobile number is not written in E.164." if mobile else "No mobile number is set."
+    remedy = "Write it with plus and country code, digits only: +358123456789."
+    return _Verdict(ItemState.MISSING, reason, remedy)
+
+
+def _judge_assignee(_voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    if sources.assignee:
+        return _Verdict(ItemState.OK, _cite(sources.assignee))
+    reason = "No interface tells what the configurator app holds."
+    remedy = "Look at DefaultCrmAssignee in the configurator's phone-call sync, then confirm it here."
+    return _Verdict(ItemState.UNKNOWN, reason, remedy)
 
 
 def _cite(confirmed: Confirmation, scope: str = "") -> str:
@@ -160,80 +181,18 @@ def _cite(confirmed: Confirmation, scope: str = "") -> str:
     return f"Confirmed {scope}by {confirmed.who}" + (f': "{confirmed.note}".' if confirmed.note else ".")
 
 
-def _judge_role(voice: VoiceUser) -> ReadinessItem:
-    carriers = voice.list_carriers()
-    return ReadinessItem(
-        id="voice_user_role",
-        title="Voice User, directly or through a team",
-        state=ItemState.OK if carriers else ItemState.MISSING,
-        reason="; ".join(role.describe() for role in carriers),
-        what_to_do="" if carriers else "Enable the user: assign Voice User, or add them to a team that carries it.",
-        chapter=_ROLES,
-    )
-
-
-def _judge_id(voice: VoiceUser, enreach: EnreachIndex | EnreachSilence) -> ReadinessItem:
-    present = voice.user.record.enreach_id
-    state, reason, what_to_do = ItemState.OK, "", ""
-    if not present:
-        state, reason = ItemState.MISSING, "No Enreach user id is set."
-        what_to_do = "Run the id update; set the Enreach e-mail first when the addresses differ."
-    elif isinstance(enreach, EnreachIndex) and present.casefold() not in enreach.ids:
-        state, reason = ItemState.MISSING, "Enreach knows no user with this id."
-        what_to_do = "Run the id update with overwriting."
-    elif isinstance(enreach, EnreachSilence):
-        reason = "Set; Enreach could not be asked whether it is right."
-    return ReadinessItem(
-        id="enreach_user_id",
-        title="Enreach user id",
-        state=state,
-        reason=reason,
-        what_to_do=what_to_do,
-        chapter=_ENABLE,
-    )
-
-
-def _judge_email(voice: VoiceUser) -> ReadinessItem:
-    present = bool(voice.user.email)
-    return ReadinessItem(
-        id="email",
-        title="E-mail address in Dynamics",
-        group=ItemGroup.ENTERPRISE_CALLS,
-        state=ItemState.OK if present else ItemState.MISSING,
-        what_to_do="" if present else "Set the primary e-mail address on the user form.",
-        chapter=_ENTERPRISE,
-    )
-
-
-def _judge_mobile(voice: VoiceUser) -> ReadinessItem:
-    mobile = voice.user.mobile
-    state, reason = ItemState.OK, ""
-    if not mobile:
-        state, reason = ItemState.MISSING, "No mobile number is set."
-    elif not _E164.fullmatch(mobile):
-        state, reason = ItemState.MISSING, "The mobile number is not written in E.164."
-    return ReadinessItem(
-        id="mobile",
-        title="Mobile number in E.164",
-        group=ItemGroup.ENTERPRISE_CALLS,
-        state=state,
-        reason=reason,
-        what_to_do="" if state is ItemState.OK else "Write it with plus and country code, digits only: +358123456789.",
-        chapter=_ENTERPRISE,
-    )
-
-
-def _judge_assignee(confirmed: Confirmation | None) -> ReadinessItem:
-    return ReadinessItem(
-        id=ASSIGNEE,
-        title="Default assignee of synchronised calls",
-        group=ItemGroup.ENTERPRISE_CALLS,
-        state=ItemState.OK if confirmed else ItemState.UNKNOWN,
-        reason=_cite(confirmed) if confirmed else "No interface tells what the configurator app holds.",
-        what_to_do=(
-            ""
-            if confirmed
-            else "Look at DefaultCrmAssignee in the configurator's phone-call sync, then confirm it here."
-        ),
-        chapter=_ENTERPRISE,
-    )
+_Items = tuple[tuple[str, str, str, _Judge], ...]
+"""Id, title, chapter of the guide, and how it is judged."""
+_ITEMS: _Items = (
+    ("dynamics_active", "Active in Dynamics", _ROLES, _judge_active),
+    ("enreach_active", "A user in Enreach", _ROLES, _judge_enreach),
+    (WEB_PHONE, "The Enreach role includes the web phone", _ROLES, _judge_web_phone),
+    ("voice_user_role", "Voice User, directly or through a team", _ROLES, _judge_role),
+    ("enreach_user_id", "Enreach user id", _ENABLE, _judge_id),
+    ("email", "E-mail address in Dynamics", _ENTERPRISE, _judge_email),
+    ("mobile", "Mobile number in E.164", _ENTERPRISE, _judge_mobile),
+    (ASSIGNEE, "Default assignee of synchronised calls", _ENTERPRISE, _judge_assignee),
+)
+_APPLICATION_ITEMS: _Items = (
+    ("voice_api_user_role", "The application user has the role Voice ApiUser", _ROLES, _judge_application),
+)

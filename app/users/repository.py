@@ -1,19 +1,21 @@
-"""Reads users from Dynamics: a page, all of them, one, or whoever a token speaks of."""
+"""Reads users from Dynamics: a page, all of them, one, or whoever a token speaks of; and the roles they have."""
 
+import asyncio
 import base64
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from app.auth.principals import Identity
-from app.dataverse.client import DataverseClient, Row
+from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.errors import RecordNotFoundError
-from app.dataverse.queries import build_path
+from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.settings import VoiceSettings
 from app.store.pages import Page
-from app.users.dataverse_rows import build_any, quote_text, read_page_rows, read_rows
 from app.users.enreach_id_records import EnreachIdRecords
-from app.users.user import EnreachIdRecord, User
+from app.users.role_catalog import RoleCatalog, read_memberships, read_role_catalog
+from app.users.user import EnreachIdRecord, User, VoiceUser
 
 __all__ = ["UserRepository"]
 
@@ -38,38 +40,37 @@ _FOREIGN_CURSOR = "the cursor is not one that a page of this list gave"
 
 
 class UserRepository:
-    """Turns rows of systemuser into people, together with what we keep of them. Everything raises DataverseError."""
+    """Turns rows of systemuser into users, together with what we keep of them. Everything raises DataverseError."""
 
-    def __init__(self, *, client: DataverseClient, records: EnreachIdRecords) -> None:
+    def __init__(self, *, client: DataverseClient, records: EnreachIdRecords, voice: VoiceSettings) -> None:
         self._client = client
         self._records = records
+        self._voice = voice
 
     async def read_page(self, *, search: str | None, active: bool | None, limit: int, after: str | None) -> Page[User]:
         """Read a page by name; `search` is part of a name or address, `after` the `next` of the page before.
 
         Raises InvalidInputError for a cursor that came from elsewhere.
         """
-        path = self._build(_write_filter(search, active=active), orderby="fullname asc,systemuserid asc")
+        path = self._build_path(_write_filter(search, active=active), orderby="fullname asc,systemuserid asc")
         # Only the token travels as the cursor, and the question is asked anew: a link could ask for anything.
         if after is not None:
             path += f"&{_SKIP_TOKEN}{_read_cursor(after)}"
         async for page in self._client.get_pages(path, page_size=limit):
-            people = await self._understand(read_page_rows(page))
-            return Page(tuple(people), _write_cursor(page.get("@odata.nextLink")))
+            users = await self._read_users(read_rows(page))
+            return Page(tuple(users), _write_cursor(page.get("@odata.nextLink")))
         return Page((), None)
 
     async def read_all(self) -> list[User]:
-        """Read everybody, applications included."""
-        rows = await read_rows(self._client, "systemusers", select=self._select(), orderby="fullname asc")
-        return await self._understand(rows)
+        """Read all users, applications included."""
+        return await self._read_users(await self._client.get_rows(self._build_path("", orderby="fullname asc")))
 
     async def read_some(self, ids: Sequence[str]) -> list[User]:
         """Read these users; those that do not exist are left out."""
         rows: list[Row] = []
-        for start in range(0, len(ids), 50):
-            batch = build_any("systemuserid", ids[start : start + 50])
-            rows += await read_rows(self._client, "systemusers", select=self._select(), filter=batch)
-        return await self._understand(rows)
+        for condition in build_id_filters("systemuserid", ids):
+            rows += await self._client.get_rows(self._build_path(condition))
+        return await self._read_users(rows)
 
     async def read_one(self, user_id: str) -> User:
         """Read one user past the server's caches; raises NotFoundError."""
@@ -78,7 +79,30 @@ class UserRepository:
             row = await self._client.get_json(path, strong=True)
         except RecordNotFoundError as exc:
             raise NotFoundError(f"there is no user {user_id} in Dynamics") from exc
-        return (await self._understand([row]))[0]
+        return (await self._read_users([row]))[0]
+
+    async def read_catalog(self) -> RoleCatalog:
+        """Read which roles, teams and profiles there are."""
+        return await read_role_catalog(self._client, self._voice)
+
+    async def read_voice_user(self, user_id: str) -> tuple[VoiceUser, RoleCatalog]:
+        """Read one user with their roles, as they are this moment; raises NotFoundError."""
+        user, catalog = await asyncio.gather(self.read_one(user_id), self.read_catalog())
+        return await self.describe(user, catalog), catalog
+
+    async def describe(self, user: User, catalog: RoleCatalog) -> VoiceUser:
+        """Read the roles and profiles of a user this moment, past the server's caches."""
+        return (await read_memberships(self._client, catalog, [user.id], strong=True)).describe(user)
+
+    async def describe_some(self, users: Sequence[User], catalog: RoleCatalog) -> list[VoiceUser]:
+        """Read the roles and profiles of these users."""
+        memberships = await read_memberships(self._client, catalog, [user.id for user in users])
+        return [memberships.describe(user) for user in users]
+
+    async def describe_all(self, users: Sequence[User], catalog: RoleCatalog) -> list[VoiceUser]:
+        """Read the roles and profiles of everybody, in a few questions, and take those of these users."""
+        memberships = await read_memberships(self._client, catalog, None)
+        return [memberships.describe(user) for user in users]
 
     async def find(self, identity: Identity) -> User:
         """Find who a token speaks of: by object id, else by login, else by address, and never by guessing.
@@ -102,20 +126,18 @@ class UserRepository:
     async def _find_by(self, column: str, values: Sequence[str]) -> list[User]:
         is_id = column == "azureactivedirectoryobjectid"
         wanted = " or ".join(f"{column} eq {value if is_id else quote_text(value)}" for value in values)
-        rows = await read_rows(
-            self._client, "systemusers", select=self._select(), filter=f"({wanted}) and applicationid eq null"
-        )
+        rows = await self._client.get_rows(self._build_path(f"({wanted}) and applicationid eq null"))
         folded = {value.casefold() for value in values}
-        return await self._understand([row for row in rows if str(row.get(column)).casefold() in folded])
+        return await self._read_users([row for row in rows if str(row.get(column)).casefold() in folded])
 
     def _select(self) -> str:
         return ",".join((*_COLUMNS, *self._records.columns))
 
-    def _build(self, condition: str, *, orderby: str) -> str:
+    def _build_path(self, condition: str, *, orderby: str = "") -> str:
         options = {"$select": self._select(), "$filter": condition, "$orderby": orderby}
         return build_path("systemusers", options)
 
-    async def _understand(self, rows: Sequence[Row]) -> list[User]:
+    async def _read_users(self, rows: Sequence[Row]) -> list[User]:
         records = await self._records.read(rows)
         return [replace(_read(row), record=records.get(row["systemuserid"], EnreachIdRecord())) for row in rows]
 

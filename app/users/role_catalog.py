@@ -1,19 +1,22 @@
-"""What there is to hold in this organisation: the roles of Voice in every business unit, teams and profiles."""
+"""The roles, teams and agent experience profiles of Voice in this organisation, and which users have them.
 
-from collections.abc import Iterable, Mapping, Sequence
+Read in a handful of questions, for a few users or for all, and never one a user.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import RecordNotFoundError
-from app.settings import Role
-from app.users.dataverse_rows import quote_text, read_rows, read_rows_for
-from app.users.user import Profile, Team
+from app.dataverse.queries import build_id_filters, build_path, quote_text
+from app.settings import Role, VoiceSettings
+from app.users.user import HeldRole, Profile, Team, User, VoiceUser
 
-__all__ = ["Catalogue", "read_catalogue"]
+__all__ = ["Memberships", "RoleCatalog", "read_memberships", "read_role_catalog"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
+class RoleCatalog:
     """Roles and their copies, the teams that carry them, and the agent experience profiles."""
 
     copies: Mapping[str, Mapping[str, str]]
@@ -29,36 +32,71 @@ class Catalogue:
         """Return the id of the role's copy in a business unit."""
         return self.copies.get(role, {}).get(unit_id or "")
 
+    def list_team_roles(self, team_id: str) -> list[HeldRole]:
+        """List the roles that the members of a team have through it."""
+        team = self.teams[team_id]
+        carried = sorted(team.role_ids & self.names.keys())
+        return [HeldRole(name=self.names[role_id], role_id=role_id, team=team) for role_id in carried]
 
-async def read_catalogue(
-    client: DataverseClient, *, equivalents: Sequence[str] = (), profiles: Sequence[str] = ()
-) -> Catalogue:
-    """Read it; `equivalents` are further roles that carry Voice, `profiles` the names that matter, all when empty.
 
-    Raises DataverseError.
-    """
-    spellings = {name.casefold(): name for name in (*(role.value for role in Role), *equivalents)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memberships:
+    """Roles and profiles by user."""
+
+    roles: Mapping[str, Iterable[HeldRole]]
+    profiles: Mapping[str, Iterable[Profile]] | None
+
+    def describe(self, user: User) -> VoiceUser:
+        """Put a user together with their roles and profiles."""
+        profiles = None if self.profiles is None else tuple(self.profiles.get(user.id, ()))
+        return VoiceUser(user=user, roles=tuple(self.roles.get(user.id, ())), profiles=profiles)
+
+
+async def read_role_catalog(client: DataverseClient, voice: VoiceSettings) -> RoleCatalog:
+    """Read the three roles of Voice and those the settings name beside them. Raises DataverseError."""
+    spellings = {name.casefold(): name for name in (*(role.value for role in Role), *voice.equivalent_roles)}
     wanted = " or ".join(f"name eq {quote_text(name)}" for name in spellings.values())
-    rows = await read_rows(client, "roles", select="roleid,name,_businessunitid_value", filter=wanted)
-    roles = [row for row in rows if str(row.get("name")).casefold() in spellings]
-    names = {str(row["roleid"]): spellings[row["name"].casefold()] for row in roles}
+    rows = await client.get_rows(
+        build_path("roles", {"$select": "roleid,name,_businessunitid_value", "$filter": wanted})
+    )
+    names: dict[str, str] = {}
     copies: dict[str, dict[str, str]] = {}
-    for row in roles:
-        copies.setdefault(names[row["roleid"]], {})[str(row.get("_businessunitid_value"))] = row["roleid"]
-    return Catalogue(
+    for row in rows:
+        if name := spellings.get(str(row.get("name")).casefold()):
+            names[row["roleid"]] = name
+            copies.setdefault(name, {})[str(row.get("_businessunitid_value"))] = row["roleid"]
+    return RoleCatalog(
         copies=copies,
         names=names,
         teams=await _read_teams(client, names),
-        profiles=await _read_profiles(client, profiles),
+        profiles=await _list_profiles(client, voice.agent_profiles),
     )
 
 
+async def read_memberships(
+    client: DataverseClient, catalog: RoleCatalog, users: Collection[str] | None, *, strong: bool = False
+) -> Memberships:
+    """Read the roles and profiles of these users, or of everybody for `None`; `strong` reads past the server's caches.
+
+    Effective roles are the direct ones and those of teams (Dataverse contract, section 7.2). Raises DataverseError.
+    """
+    direct = await _read_links(client, "systemuserrolescollection", "roleid", catalog.names, users, strong=strong)
+    members = await _read_links(client, "teammemberships", "teamid", catalog.teams, users, strong=strong)
+    roles: dict[str, list[HeldRole]] = {}
+    for user_id, role_id in direct:
+        roles.setdefault(user_id, []).append(HeldRole(name=catalog.names[role_id], role_id=role_id))
+    for user_id, team_id in members:
+        roles.setdefault(user_id, []).extend(catalog.list_team_roles(team_id))
+    profiles = await _read_profiles(client, catalog.profiles, users, strong=strong)
+    return Memberships(roles=roles, profiles=profiles)
+
+
 async def _read_teams(client: DataverseClient, role_ids: Iterable[str]) -> dict[str, Team]:
-    links = await read_rows_for(client, "teamrolescollection", "roleid", role_ids, select="teamid,roleid")
+    links = await _read_rows_of(client, "teamrolescollection", "roleid", role_ids, select="teamid,roleid")
     carried: dict[str, set[str]] = {}
     for link in links:
         carried.setdefault(link["teamid"], set()).add(link["roleid"])
-    rows = await read_rows_for(client, "teams", "teamid", carried, select="teamid,name,teamtype")
+    rows = await _read_rows_of(client, "teams", "teamid", carried, select="teamid,name,teamtype")
     return {row["teamid"]: _read_team(row, carried[row["teamid"]]) for row in rows}
 
 
@@ -72,11 +110,52 @@ def _read_team(row: Row, role_ids: Iterable[str]) -> Team:
     )
 
 
-async def _read_profiles(client: DataverseClient, wanted: Sequence[str]) -> dict[str, Profile] | None:
+async def _list_profiles(client: DataverseClient, wanted: Collection[str]) -> dict[str, Profile] | None:
+    """Read the profiles of these names, all of them for no name; `None` where there is no such table."""
+    path = build_path("msdyn_appconfigurations", {"$select": "msdyn_appconfigurationid,msdyn_name"})
     try:
-        rows = await read_rows(client, "msdyn_appconfigurations", select="msdyn_appconfigurationid,msdyn_name")
+        rows = await client.get_rows(path)
     except RecordNotFoundError:
         return None
     folded = {name.casefold() for name in wanted}
     found = (Profile(id=row["msdyn_appconfigurationid"], name=row.get("msdyn_name") or "") for row in rows)
     return {profile.id: profile for profile in found if not folded or profile.name.casefold() in folded}
+
+
+async def _read_profiles(
+    client: DataverseClient, known: Mapping[str, Profile] | None, users: Collection[str] | None, *, strong: bool
+) -> dict[str, list[Profile]] | None:
+    if known is None:
+        return None
+    table, column = "msdyn_appconfiguration_systemuserset", "msdyn_appconfigurationid"
+    found: dict[str, list[Profile]] = {}
+    for user_id, profile_id in await _read_links(client, table, column, known, users, strong=strong):
+        found.setdefault(user_id, []).append(known[profile_id])
+    return found
+
+
+async def _read_links(
+    client: DataverseClient,
+    table: str,
+    column: str,
+    known: Collection[str],
+    users: Collection[str] | None,
+    *,
+    strong: bool,
+) -> list[tuple[str, str]]:
+    """Read which user is linked to which of the known things, narrowed by whichever of the two is given."""
+    if not known:
+        return []
+    by, ids = (column, known) if users is None else ("systemuserid", users)
+    rows = await _read_rows_of(client, table, by, ids, select=f"systemuserid,{column}", strong=strong)
+    return [(row["systemuserid"], row[column]) for row in rows if row.get(column) in known]
+
+
+async def _read_rows_of(
+    client: DataverseClient, table: str, column: str, ids: Iterable[str], *, select: str, strong: bool = False
+) -> list[Row]:
+    """Read the rows whose column is one of these ids."""
+    found: list[Row] = []
+    for condition in build_id_filters(column, ids):
+        found += await client.get_rows(build_path(table, {"$select": select, "$filter": condition}), strong=strong)
+    return found

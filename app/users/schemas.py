@@ -1,34 +1,173 @@
-"""How users, their checklists and what was done to them look in JSON."""
+"""How users, their checklists, and changes to them look in JSON."""
 
-from typing import Self
+from typing import Annotated
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field, model_validator
 
-from app.routing.numbers import mask
+from app.auth.principals import Permission, PrincipalKind
+from app.observability.redaction import redact_number
 from app.settings import Role
-from app.store.pages import Page
-from app.users.bulk import BulkOutcome, BulkResult
-from app.users.matching import IdChange, IdOutcome
-from app.users.readiness import ItemGroup, ItemState, ReadinessItem
-from app.users.steps import StepState, UserChange, UserChangeState
-from app.users.user import HeldRole
-from app.users.user_changes import ChangedUser, RoleChange
+from app.users.bulk import MAX_ROWS, BulkOutcome
+from app.users.enabling import ChangedUser, DisableOptions, EnableOptions, PhoneClient
+from app.users.enreach_users import IdOutcome
+from app.users.readiness import ItemGroup, ItemState
+from app.users.steps import StepState, UserChangeState
+from app.users.user import HeldRole, check_address
 from app.users.users import AssessedUser
 
 __all__ = [
+    "BulkDisableBody",
+    "BulkEnableBody",
     "BulkRowBody",
-    "ChangeBody",
     "ChangedUserBody",
+    "ConfirmationBody",
+    "DisableBody",
+    "EmailBody",
+    "EnableBody",
+    "IdBody",
     "IdChangeBody",
-    "ItemBody",
-    "RoleBody",
+    "IdUpdateBody",
+    "MeBody",
+    "OwnReadinessBody",
     "RoleChangeBody",
     "UserBody",
     "UserPage",
+    "UserQuery",
 ]
 
+Address = Annotated[str, AfterValidator(check_address), Field(max_length=200, json_schema_extra={"format": "email"})]
 
-class RoleBody(BaseModel):
+
+class UserQuery(BaseModel):
+    """Which users to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    search: str | None = Field(default=None, min_length=1, max_length=100, description="Part of a name or address.")
+    active: bool | None = Field(default=None, description="Whether the account in Dynamics is.")
+    limit: int = Field(default=50, ge=1, le=200)
+    after: str | None = Field(default=None, max_length=4000, description="`next` of the page before.")
+
+
+class EnableBody(BaseModel):
+    """How to enable somebody; an empty object assigns the role directly."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    team_id: UUID | None = Field(default=None, description="Add them to this team that carries Voice User instead.")
+    enreach_email: Address | None = Field(default=None, description="Their address in Enreach, where it differs.")
+    overwrite: bool = Field(default=False, description="Replace another Enreach id than the matching one.")
+
+    def make_options(self) -> EnableOptions:
+        """Turn the body into options."""
+        team_id = None if self.team_id is None else str(self.team_id)
+        return EnableOptions(team_id=team_id, enreach_email=self.enreach_email, overwrite=self.overwrite)
+
+
+class DisableBody(BaseModel):
+    """How to disable somebody."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"client": "cif2"}]})
+
+    client: PhoneClient = Field(
+        default=PhoneClient.CIF1, description="`cif2` takes them out of the agent experience profiles as well."
+    )
+    leave_teams: bool = Field(
+        default=False, description="Take them out of teams that carry Voice; never out of groups of Entra ID."
+    )
+
+    def make_options(self) -> DisableOptions:
+        """Turn the body into options."""
+        return DisableOptions(client=self.client, leave_teams=self.leave_teams)
+
+
+class EmailBody(BaseModel):
+    """The address of a user in Enreach."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"enreach_email": "noora.laakso@voice.example"}]}
+    )
+
+    enreach_email: Address | None = Field(description="Null when the addresses are equal.")
+
+
+class IdBody(BaseModel):
+    """The id of a user in Enreach."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"enreach_user_id": "c2b7d0d4-6a43-5b0e-9e0b-3f6f5a1d7713"}]}
+    )
+
+    enreach_user_id: UUID | None = Field(description="Null clears it.")
+
+
+class ConfirmationBody(BaseModel):
+    """What somebody has looked up in Voice Center."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirmed: bool = True
+    note: str = Field(default="", max_length=500, description="Shown with the item of the checklist, also to the user.")
+
+
+class IdUpdateBody(BaseModel):
+    """Whose ids to update."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    users: list[UUID] | None = Field(
+        default=None, max_length=MAX_ROWS, description="Null for everybody with the privileges of Voice User."
+    )
+    overwrite: bool = Field(default=False, description="Replace ids that differ from the matching one.")
+    dry_run: bool = Field(default=False, description="Change nothing, tell what would be.")
+
+
+class BulkEnableRow(EnableBody):
+    """One user to enable."""
+
+    user: str = Field(min_length=1, max_length=200, description="Id, login or e-mail address.")
+
+
+class BulkDisableRow(DisableBody):
+    """One user to disable."""
+
+    user: str = Field(min_length=1, max_length=200, description="Id, login or e-mail address.")
+
+
+class BulkEnableBody(BaseModel):
+    """Whom to enable."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"users": [{"user": "noora.laakso@contoso.example"}], "dry_run": True}]},
+    )
+
+    users: list[BulkEnableRow] = Field(min_length=1, max_length=MAX_ROWS)
+    dry_run: bool = False
+
+
+class BulkDisableBody(BaseModel):
+    """Whom to disable."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"users": [{"user": "noora.laakso@contoso.example", "client": "cif2"}], "dry_run": True}]
+        },
+    )
+
+    users: list[BulkDisableRow] = Field(min_length=1, max_length=MAX_ROWS)
+    dry_run: bool = False
+
+
+class _Shown(BaseModel):
+    """What is shown of something that has attributes of the same names."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class RoleBody(_Shown):
     """A role somebody holds."""
 
     name: str = Field(examples=[Role.VOICE_USER.value])
@@ -36,26 +175,26 @@ class RoleBody(BaseModel):
     team_id: str | None
     team_managed_in_entra: bool = Field(description="Whether a group in Entra ID decides who is in that team.")
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, role: HeldRole) -> Self:
-        """Take a held role."""
+    def _flatten(cls, role: HeldRole) -> dict[str, object]:
         team = role.team
-        return cls(
-            name=role.name,
-            team=team.name if team else None,
-            team_id=team.id if team else None,
-            team_managed_in_entra=team is not None and not team.is_managed_here,
-        )
+        return {
+            "name": role.name,
+            "team": team.name if team else None,
+            "team_id": team.id if team else None,
+            "team_managed_in_entra": team is not None and not team.is_managed_here,
+        }
 
 
-class ProfileBody(BaseModel):
+class ProfileBody(_Shown):
     """An agent experience profile."""
 
     id: str
     name: str
 
 
-class ItemBody(BaseModel):
+class ItemBody(_Shown):
     """One line of the administrator guide's checklist."""
 
     id: str = Field(examples=["voice_user_role"])
@@ -66,21 +205,8 @@ class ItemBody(BaseModel):
     what_to_do: str
     chapter: str = Field(description="The chapter of the administrator guide that asks for it.")
 
-    @classmethod
-    def of(cls, item: ReadinessItem) -> Self:
-        """Take an item."""
-        return cls(
-            id=item.id,
-            title=item.title,
-            group=item.group,
-            state=item.state,
-            reason=item.reason,
-            what_to_do=item.what_to_do,
-            chapter=item.chapter,
-        )
 
-
-class UserBody(BaseModel):
+class UserBody(_Shown):
     """A user of Dynamics, and whether they can use Voice."""
 
     id: str
@@ -101,43 +227,37 @@ class UserBody(BaseModel):
     )
     readiness: list[ItemBody]
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, assessed: AssessedUser) -> Self:
-        """Take a user with their checklist."""
+    def _flatten(cls, assessed: AssessedUser) -> dict[str, object]:
         user, voice, readiness = assessed.voice.user, assessed.voice, assessed.readiness
-        profiles = voice.profiles
-        return cls(
-            id=user.id,
-            name=user.name,
-            email=user.email,
-            login=user.login,
-            mobile=mask(user.mobile) or None,
-            active=user.active,
-            is_application=user.is_application,
-            enreach_user_id=user.record.enreach_id,
-            enreach_email=user.record.email,
-            roles=[RoleBody.of(role) for role in voice.roles],
-            profiles=None if profiles is None else [ProfileBody(id=p.id, name=p.name) for p in profiles],
-            ready=readiness.is_ready(ItemGroup.VOICE),
-            ready_for_enterprise_calls=readiness.is_ready(ItemGroup.ENTERPRISE_CALLS),
-            missing=[item.id for item in readiness.items if item.state is ItemState.MISSING],
-            readiness=[ItemBody.of(item) for item in readiness.items],
-        )
+        return {
+            "id": user.id,
+            "name": user.name,
+            "email": user.email,
+            "login": user.login,
+            "mobile": redact_number(user.mobile) or None,
+            "active": user.active,
+            "is_application": user.is_application,
+            "enreach_user_id": user.record.enreach_id,
+            "enreach_email": user.record.email,
+            "roles": voice.roles,
+            "profiles": voice.profiles,
+            "ready": readiness.is_ready(ItemGroup.VOICE),
+            "ready_for_enterprise_calls": readiness.is_ready(ItemGroup.ENTERPRISE_CALLS),
+            "missing": [item.id for item in readiness.items if item.state is ItemState.MISSING],
+            "readiness": readiness.items,
+        }
 
 
-class UserPage(BaseModel):
+class UserPage(_Shown):
     """Some users, by name."""
 
     items: list[UserBody]
     next: str | None = Field(description="Pass as `after` for the next page; null on the last one.")
 
-    @classmethod
-    def of(cls, page: Page[AssessedUser]) -> Self:
-        """Take a page."""
-        return cls(items=[UserBody.of(each) for each in page.items], next=page.next)
 
-
-class StepBody(BaseModel):
+class StepBody(_Shown):
     """One step of a change."""
 
     name: str = Field(examples=["role"])
@@ -145,23 +265,13 @@ class StepBody(BaseModel):
     reason: str
 
 
-class ChangeBody(BaseModel):
+class ChangeBody(_Shown):
     """What became of a change to one user."""
 
     user_id: str
     state: UserChangeState
     steps: list[StepBody]
-    still_granted_by: list[RoleBody] = Field(description="After disabling: what still lets the person use Voice.")
-
-    @classmethod
-    def of(cls, change: UserChange) -> Self:
-        """Take a change."""
-        return cls(
-            user_id=change.user_id,
-            state=change.state,
-            steps=[StepBody(name=step.name, state=step.state, reason=step.reason) for step in change.steps],
-            still_granted_by=[RoleBody.of(role) for role in change.still_granted_by],
-        )
+    still_granted_by: list[RoleBody] = Field(description="After disabling: what still lets them use Voice.")
 
 
 class ChangedUserBody(ChangeBody):
@@ -169,37 +279,33 @@ class ChangedUserBody(ChangeBody):
 
     user: UserBody | None = Field(description="Null when the user could not be read again.")
 
+    @model_validator(mode="before")
     @classmethod
-    def show(cls, changed: ChangedUser) -> Self:
-        """Take a change with the user."""
-        user = None if changed.user is None else UserBody.of(changed.user)
-        return cls(**ChangeBody.of(changed.change).model_dump(), user=user)
+    def _flatten(cls, changed: ChangedUser) -> dict[str, object]:
+        change = changed.change
+        return {
+            "user_id": change.user_id,
+            "state": change.state,
+            "steps": change.steps,
+            "still_granted_by": change.still_granted_by,
+            "user": changed.user,
+        }
 
 
-class IdChangeBody(BaseModel):
+class IdChangeBody(_Shown):
     """What the id update found out about one user."""
 
-    user_id: str
+    user_id: str = Field(validation_alias=AliasPath("user", "id"))
     outcome: IdOutcome
-    enreach_user_id: str | None = Field(description="The id that fits.")
-    previous: str | None = Field(description="The id that stood there before.")
+    enreach_user_id: str | None = Field(validation_alias="enreach_id", description="The id that fits.")
+    previous: str | None = Field(
+        validation_alias=AliasPath("user", "record", "enreach_id"), description="The id that stood there before."
+    )
     matched_by: str | None = Field(description="`email` or `override`.")
     reason: str
 
-    @classmethod
-    def of(cls, change: IdChange) -> Self:
-        """Take the change of an id."""
-        return cls(
-            user_id=change.user.id,
-            outcome=change.outcome,
-            enreach_user_id=change.enreach_id,
-            previous=change.user.record.enreach_id,
-            matched_by=change.matched_by,
-            reason=change.reason,
-        )
 
-
-class RoleChangeBody(BaseModel):
+class RoleChangeBody(_Shown):
     """What a user held before and holds now."""
 
     user_id: str
@@ -209,37 +315,44 @@ class RoleChangeBody(BaseModel):
     after: list[RoleBody]
     id_update: IdChangeBody | None = Field(description="What came of the Enreach id, which Voice User updates.")
 
-    @classmethod
-    def of(cls, change: RoleChange) -> Self:
-        """Take a role change."""
-        return cls(
-            user_id=change.user_id,
-            role=change.role,
-            changed=change.changed,
-            before=[RoleBody.of(role) for role in change.before],
-            after=[RoleBody.of(role) for role in change.after],
-            id_update=None if change.id_update is None else IdChangeBody.of(change.id_update),
-        )
 
-
-class BulkRowBody(BaseModel):
+class BulkRowBody(_Shown):
     """What became of one row of a list."""
 
-    row: int
-    user: str = Field(description="As the list names them.")
+    row: int = Field(validation_alias=AliasPath("row", "number"))
+    user: str = Field(validation_alias=AliasPath("row", "user"), description="As the list names them.")
     user_id: str | None
     outcome: BulkOutcome
     change: ChangeBody | None
     reason: str
 
+
+class MeBody(BaseModel):
+    """Who asks."""
+
+    name: str = Field(description="The label of the key, or the subject of the token.")
+    kind: PrincipalKind
+    role: Role
+    permissions: list[Permission]
+
+
+class OwnReadinessBody(_Shown):
+    """Whether one's own user can use Voice."""
+
+    user_id: str
+    name: str
+    ready: bool
+    ready_for_enterprise_calls: bool
+    readiness: list[ItemBody]
+
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, result: BulkResult) -> Self:
-        """Take the result of a row."""
-        return cls(
-            row=result.row.number,
-            user=result.row.user,
-            user_id=result.user_id,
-            outcome=result.outcome,
-            change=None if result.change is None else ChangeBody.of(result.change),
-            reason=result.reason,
-        )
+    def _flatten(cls, assessed: AssessedUser) -> dict[str, object]:
+        readiness = assessed.readiness
+        return {
+            "user_id": assessed.voice.user.id,
+            "name": assessed.voice.user.name,
+            "ready": readiness.is_ready(ItemGroup.VOICE),
+            "ready_for_enterprise_calls": readiness.is_ready(ItemGroup.ENTERPRISE_CALLS),
+            "readiness": readiness.items,
+        }

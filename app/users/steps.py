@@ -1,13 +1,13 @@
-"""What happened, step by step, when somebody was enabled or disabled."""
+"""What happened, step by step, when a user was enabled or disabled."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import AppError
 from app.users.user import HeldRole
 
-__all__ = ["Step", "StepState", "UserChange", "UserChangeState", "explain", "summarize"]
+__all__ = ["Step", "StepState", "UserChange", "UserChangeState", "explain", "summarize", "take_step"]
 
 
 class StepState(StrEnum):
@@ -53,11 +53,20 @@ class UserChange:
     state: UserChangeState
     steps: tuple[Step, ...]
     still_granted_by: tuple[HeldRole, ...] = ()
-    """After disabling: what still lets the person use Voice."""
+    """After disabling: what still lets them use Voice."""
+
+
+async def take_step(name: str, work: Awaitable[tuple[StepState, str]]) -> Step:
+    """Return what came of the work, its state and a reason; an AppError is a step that failed."""
+    try:
+        state, reason = await work
+    except AppError as error:
+        state, reason = StepState.FAILED, explain(error)
+    return Step(name=name, state=state, reason=reason)
 
 
 def summarize(user_id: str, steps: Iterable[Step], *, still_granted_by: tuple[HeldRole, ...] = ()) -> UserChange:
-    """Draw the conclusion from the steps."""
+    """Tell from the steps how all of them together ended."""
     taken = tuple(steps)
     states = {step.state for step in taken}
     if still_granted_by or states & {StepState.FAILED, StepState.SKIPPED}:

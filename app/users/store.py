@@ -1,4 +1,4 @@
-"""Which Enreach user a Dynamics user is, where the customer has no column for it."""
+"""Enreach ids of Dynamics users, where the customer has no column for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.store.database import Database
 from app.store.tables import agent_ids
 
-__all__ = ["EnreachIdStore", "StoredEnreachId"]
+__all__ = ["EnreachIdCache", "EnreachIdStore", "StoredEnreachId"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +36,6 @@ class EnreachIdStore:
             rows = await connection.execute(select(agent_ids))
             return {row["user_id"]: StoredEnreachId(**row) for row in rows.mappings()}
 
-    async def get(self, user_id: str) -> StoredEnreachId | None:
-        """Read what is kept of one user."""
-        async with self._database.read() as connection:
-            found = await connection.execute(select(agent_ids).where(agent_ids.c.user_id == user_id))
-            row = found.mappings().one_or_none()
-        return None if row is None else StoredEnreachId(**row)
-
     async def put_enreach_ids(self, ids: Mapping[str, str | None], *, now: float) -> None:
         """Set the Enreach ids of many users, or take them away with `None`; e-mail overrides stay."""
         await self._put("enreach_id", ids, now)
@@ -62,3 +55,23 @@ class EnreachIdStore:
         rows = [{"user_id": user, column: value, "updated_at": now} for user, value in sorted(values.items())]
         async with self._database.write() as connection:
             await connection.execute(statement, rows)
+
+
+class EnreachIdCache:
+    """A copy of the ids in the store for calls, which must not wait for the database.
+
+    Refreshed after every change here, and every few seconds for those of other replicas.
+    """
+
+    def __init__(self, *, store: EnreachIdStore) -> None:
+        self._store = store
+        self._ids: Mapping[str, str] = {}
+
+    def agent_of(self, user_id: str) -> str | None:
+        """Return the Enreach user id of a Dynamics user."""
+        return self._ids.get(user_id)
+
+    async def refresh(self) -> None:
+        """Read all ids again; raises StoreError, and then keeps what it had."""
+        kept = await self._store.load()
+        self._ids = {user: entry.enreach_id for user, entry in kept.items() if entry.enreach_id}

@@ -1,15 +1,19 @@
-"""Who is a user of Voice, as far as Dynamics knows: the people, what they hold, and what Enreach calls them."""
+"""Users of Voice, as Dynamics knows them: what it says of them, the roles they have, and their Enreach id."""
 
+import re
 from dataclasses import dataclass, field
 
 from app.settings import Role
 
-__all__ = ["EnreachIdRecord", "HeldRole", "Profile", "Team", "User", "VoiceUser"]
+__all__ = ["EnreachIdRecord", "HeldRole", "Profile", "Team", "User", "VoiceUser", "check_address"]
+
+_PART = r'[^\s@<>()\[\],;:\\"]+'
+_ADDRESS = re.compile(f"{_PART}@{_PART}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnreachIdRecord:
-    """What is kept of a Dynamics user so that Enreach and we mean the same person."""
+    """What is kept of a Dynamics user to find the same user in Enreach."""
 
     enreach_id: str | None = None
     """Enreach User Id (administrator guide, "Enable & Disable Users")."""
@@ -53,7 +57,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRole:
-    """A role somebody has."""
+    """A role that a user has."""
 
     name: str
     role_id: str
@@ -75,7 +79,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceUser:
-    """A person with everything of interest they hold."""
+    """A user with their roles and profiles."""
 
     user: User
     roles: tuple[HeldRole, ...] = ()
@@ -84,10 +88,21 @@ class VoiceUser:
     """`None` when the organisation has no agent experience profiles at all."""
 
     def list_carriers(self) -> tuple[HeldRole, ...]:
-        """List everything that grants the privileges of Voice User: the role itself and its equivalents."""
+        """List everything that gives the privileges of Voice User: the role itself and its equivalents."""
         others = {Role.VOICE_ADMIN_USER, Role.VOICE_API_USER}
         return tuple(role for role in self.roles if role.name not in others)
 
-    def holds_directly(self, role: Role) -> tuple[HeldRole, ...]:
+    def list_direct(self, role: Role) -> tuple[HeldRole, ...]:
         """List the direct assignments of a role of Voice; more than one only where business units changed."""
         return tuple(held for held in self.roles if held.name == role and held.team is None)
+
+    def is_member(self, team: Team) -> bool:
+        """Tell whether a team brings any of the roles."""
+        return any(role.team is not None and role.team.id == team.id for role in self.roles)
+
+
+def check_address(text: str) -> str:
+    """Return an e-mail address as it is; raises ValueError for what no mail system would take."""
+    if not _ADDRESS.fullmatch(text) or not text.isprintable():
+        raise ValueError("an e-mail address has two parts around one @, without blanks, control characters or brackets")
+    return text

@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import DecisionLog
 from app.calls.redaction import HIDDEN, redact_facts, redact_identifier, redact_trace
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.errors import NotFoundError
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.facts import FactValue, encode_facts
 from app.rulesets.store import RulesetStore
 from app.store.audit import AuditStore

@@ -7,7 +7,7 @@ from app.dataverse.check import check_organisation
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
 from app.dataverse.errors import TokenRefusedError
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.settings import DataverseSettings, SettingsError, VipSettings, VoiceSettings
 from app.settings.check_results import CheckResult
 from tests.dataverse.wire import Wire, read_organisation
@@ -160,7 +160,7 @@ async def test_users_matter_when_a_column_of_theirs_is_configured() -> None:
     assert [result.name for result in results if not result.ok] == ["read systemuser"]
 
 
-@pytest.mark.parametrize("rows", [[], None, [{"name": None}, "odd"]])
+@pytest.mark.parametrize("rows", [[], [{"name": None}, {}]])
 async def test_each_missing_role_is_named(rows: object) -> None:
     """A role of Voice that is not there is one line, and so is one that the settings put beside Voice User."""
     voice = VoiceSettings(equivalent_roles=("Sales [EU]'s",))
@@ -173,6 +173,16 @@ async def test_each_missing_role_is_named(rows: object) -> None:
         for name in ("Voice Admin User", "Voice ApiUser", "Voice User", "Sales [EU]'s")
     ]
     assert missing[-1].hint == "correct SMARTROUTING_VOICE__EQUIVALENT_ROLES"
+
+
+@pytest.mark.parametrize("rows", [None, ["odd"]])
+async def test_roles_that_cannot_be_read_are_one_line(rows: object) -> None:
+    """What is no list of roles says nothing about any role."""
+    results = await check(Selection(), {"roles": {"value": rows}})
+
+    assert [(r.name, r.detail.partition(":")[0]) for r in results if not r.ok] == [
+        ("roles of Voice", "the answer holds no list value")
+    ]
 
 
 async def test_column_of_the_address_is_checked_too() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from dirty_equals import IsUUID
 
-from app.dataverse.client import DataverseClient
+from app.dataverse.connection import connect
 from app.dataverse.errors import (
     PreconditionError,
     TokenRejectedError,
@@ -16,8 +16,7 @@ from app.dataverse.errors import (
     UnreadableAnswerError,
     UnsendableError,
 )
-from app.dataverse.substitute import Substitute
-from tests.dataverse.wire import ORG, HandedTokens, Wire
+from tests.dataverse.wire import ORG, HandedTokens, Wire, read_organisation
 
 ROOT = f"{ORG}/api/data/v9.2/"
 ID = "70bf4d48-34cb-ed11-b596-0022481d68cd"
@@ -295,8 +294,8 @@ async def test_requests_at_once_are_limited_and_a_cancelled_one_gives_its_place_
         await release.wait()
         return httpx.Response(200, json={})
 
-    wire = Substitute(httpx.MockTransport(hold))
-    async with DataverseClient(wire=wire, tokens=HandedTokens(), url=ORG, max_connections=2) as client:
+    settings = read_organisation(max_connections=2)
+    async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(hold)) as client:
         for _ in range(5):
             burst = asyncio.gather(*[client.get_json(name) for name in "abcd"])
             await started.get()

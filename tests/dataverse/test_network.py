@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from app.dataverse.client import DataverseClient
-from app.dataverse.connection import connect
+from app.dataverse.connection import Network, connect
 from app.dataverse.errors import (
     DataverseError,
     ThrottledError,
@@ -21,7 +21,6 @@ from app.dataverse.errors import (
     UnreadableAnswerError,
     UnsendableError,
 )
-from app.dataverse.network import Network
 from app.dataverse.wire import Request
 from app.settings import DataverseSettings
 from tests.dataverse.loopback import serve

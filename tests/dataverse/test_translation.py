@@ -10,8 +10,7 @@ import pytest
 
 from app.dataverse import errors
 from app.dataverse.errors import DataverseError, Facts
-from app.dataverse.excerpt import excerpt
-from app.dataverse.translation import read_failure
+from app.dataverse.translation import excerpt, read_failure
 from app.routing.callers import Cause
 from tests.dataverse.wire import Wire
 

@@ -7,8 +7,7 @@ import pytest
 
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import LookupResult, Outage, Source
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from tests.directory.scripted import (
     ANNA,
     FAILED,
@@ -65,24 +64,6 @@ async def test_stale_caller_is_answered_at_once_and_refreshed_behind() -> None:
         assert bench.now == asked_at
         await asyncio.sleep(0.4)
         assert bench.directory.recall(NUMBER) == LookupResult(newer, Source.FRESH)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0.1, LookupResult(replace(ANNA, vip=False), Source.LIVE)),
-        (0.5, LookupResult(ANNA, Source.STALE, Outage(cause=Cause.TIMEOUT, detail="Dataverse timed out at 0.2 s"))),
-    ],
-)
-async def test_patience_waits_for_a_better_answer(seconds: float, expected: LookupResult) -> None:
-    """With a patience a stale caller is replaced when the look-up is quick, and answered when it is not."""
-    async with Bench(answer(ANNA), limits=DirectoryLimits(patience_seconds=0.2)) as bench:
-        await bench.directory.find(NUMBER, until=bench.by(1.5))
-        await asyncio.sleep(61)
-        bench.live.script = answer_after(seconds, replace(ANNA, vip=False))
-        asked_at = bench.now
-        assert await bench.directory.find(NUMBER, until=bench.by(1.5)) == expected
-        assert bench.now - asked_at == pytest.approx(min(seconds, 0.2))
 
 
 async def test_caller_is_forgotten_after_the_stale_lifetime() -> None:

@@ -32,7 +32,7 @@ async def test_caller_comes_back_as_it_was(store: CallerSnapshotStore) -> None:
     """A caller read back equals the caller that was saved, to the types of its columns."""
     await store.save({NUMBER: CALLER})
 
-    found = await store.get(NUMBER)
+    found = (await store.get_many([NUMBER]))[NUMBER]
 
     assert found == CALLER
     assert found is not None
@@ -41,7 +41,7 @@ async def test_caller_comes_back_as_it_was(store: CallerSnapshotStore) -> None:
 
 async def test_unknown_number_is_none(store: CallerSnapshotStore) -> None:
     """A number nobody saved gives nothing."""
-    assert await store.get(NUMBER) is None
+    assert await store.get_many([NUMBER]) == {}
 
 
 async def test_newer_description_wins(store: CallerSnapshotStore) -> None:
@@ -51,7 +51,7 @@ async def test_newer_description_wins(store: CallerSnapshotStore) -> None:
     await store.save({NUMBER: newer})
     await store.save({NUMBER: CALLER})
 
-    assert await store.get(NUMBER) == newer
+    assert await store.get_many([NUMBER]) == {NUMBER: newer}
 
 
 async def test_erased_number_is_gone(store: CallerSnapshotStore) -> None:
@@ -59,8 +59,8 @@ async def test_erased_number_is_gone(store: CallerSnapshotStore) -> None:
     await store.save({NUMBER: CALLER, "+4687654321": CALLER})
 
     assert [await store.erase(NUMBER), await store.erase(NUMBER)] == [True, False]
-    assert await store.get(NUMBER) is None
-    assert await store.get("+4687654321") == CALLER
+    assert await store.get_many([NUMBER]) == {}
+    assert await store.get_many(["+4687654321"]) == {"+4687654321": CALLER}
 
 
 async def test_old_callers_are_purged(store: CallerSnapshotStore) -> None:
@@ -68,7 +68,7 @@ async def test_old_callers_are_purged(store: CallerSnapshotStore) -> None:
     await store.save({NUMBER: CALLER, "+4687654321": Caller(status=CallerStatus.UNKNOWN, as_of=200.0)})
 
     assert await store.purge_before(200.0) == 1
-    assert await store.get(NUMBER) is None
+    assert await store.get_many([NUMBER]) == {}
 
 
 async def test_words_of_another_version_are_no_caller(store: CallerSnapshotStore, database: Database) -> None:
@@ -77,4 +77,4 @@ async def test_words_of_another_version_are_no_caller(store: CallerSnapshotStore
     async with database.write() as connection:
         await connection.execute(text('UPDATE caller_snapshots SET caller = \'{"status": "famous"}\''))
 
-    assert await store.get(NUMBER) is None
+    assert await store.get_many([NUMBER]) == {}

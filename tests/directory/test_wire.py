@@ -147,6 +147,6 @@ async def test_restart_with_dataverse_away_recognises_callers(tmp_path: Path) ->
             assert again.outage is not None
             assert again.outage.cause is Cause.ERROR
             assert await directory.purge(None) == 2
-            assert await store.get(NUMBER) is None
+            assert await store.get_many([NUMBER]) == {}
     finally:
         await database.close()

@@ -1,25 +1,23 @@
 """A directory over the real adapter, with only the network replaced."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
 
+from app.dataverse.budget import RequestBudget
 from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient, Tokens
+from app.dataverse.connection import Substitute
 from app.dataverse.queries import SearchPlan
-from app.dataverse.substitute import Substitute
-from app.directory.assembly import build_directory
-from app.directory.budget import RequestBudget
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
-from app.directory.live import LiveDirectory
-from app.directory.request_limiter import RequestLimiter
 from app.directory.snapshots import CallerSnapshots
+from app.routing.callers import Caller, Selection
 from app.routing.identification import identify
 from app.routing.vip import VipRules
-from tests.directory.scripted import DurationList, SnapshotTable, count_tasks
+from tests.directory.scripted import DurationList, SnapshotTable, build_directory, count_tasks
 
 PLAN = SearchPlan(contact_phones=("mobilephone",), account_phones=("telephone1",))
 ANNA_ROW = {
@@ -72,21 +70,27 @@ async def open_directory(
     tasks = count_tasks()
     time = asyncio.get_running_loop().time
     budget = RequestBudget(requests=requests, seconds=300, monotonic=time)
-    gate = RequestLimiter(wire=Substitute(transport), budget=budget)
-    tokens = tokens or EndlessToken("fake-token")
-    async with DataverseClient(wire=gate, tokens=tokens, url="https://org.example.com", max_connections=50) as client:
-        organisation = CallerLookUp(client=client, plan=PLAN, region="FI", patterns=(), clock=time)
-        rules = VipRules()
-        live = LiveDirectory(
-            organisation=organisation,
-            identify=lambda found, now: identify(found, vip=rules, agent_of=None, now=now),
-            clock=lambda: 1_700_000_000.0,
+    async with DataverseClient(
+        wire=Substitute(transport),
+        tokens=tokens or EndlessToken("fake-token"),
+        url="https://org.example.com",
+        max_connections=50,
+        budget=budget,
+    ) as client:
+        organisation = CallerLookUp(
+            client=client, search_client=client.leave_rest(0.5), plan=PLAN, region="FI", patterns=(), clock=time
         )
+        rules = VipRules()
+
+        async def look_up(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+            found = await organisation.look_up(e164s, selection)
+            return {e164: identify(each, vip=rules, agent_of=None, now=1_700_000_000.0) for e164, each in found.items()}
+
         directory = build_directory(
-            live,
+            look_up,
             snapshots=store or SnapshotTable(),
             limits=limits or DirectoryLimits(),
-            metrics=DurationList(),
+            on_look_up=DurationList().observe_look_up,
             monotonic=time,
         )
         yield directory

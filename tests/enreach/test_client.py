@@ -8,19 +8,18 @@ from dirty_equals import IsPartialDict
 from pydantic import SecretStr
 
 from app.emulators.enreach import EnreachEmulator
-from app.enreach.client import EnreachClient
-from app.enreach.codes import CallDirection, OpenStatus, QueueKind
-from app.enreach.errors import EnreachNotConfiguredError, EnreachNotFoundError, EnreachUnauthorizedError
+from app.enreach.client import EnreachClient, Rows
+from app.enreach.errors import EnreachNotConfiguredError, EnreachUnauthorizedError
 from app.enreach.periods import CallTime, Period
 from app.enreach.records import (
+    CallDirection,
     CallRecord,
-    DirectoryEntry,
-    DirectoryRef,
     EnreachQueue,
     EnreachUser,
+    OpenStatus,
+    QueueKind,
     QueueStatus,
 )
-from app.enreach.rows import Rows
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 VIP_QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
@@ -63,15 +62,6 @@ async def test_rows_that_cannot_be_understood_are_reported(client: EnreachClient
     )
 
 
-@pytest.mark.parametrize("directory_id", ["nothing", "a/../b", "", "..", "ä%"])
-async def test_unknown_directory_is_not_found(client: EnreachClient, directory_id: str) -> None:
-    """No id, however odd, reaches another path."""
-    with pytest.raises(EnreachNotFoundError) as caught:
-        await client.list_directory_entries(directory_id)
-
-    assert "/directory/{id}" in caught.value.detail
-
-
 async def test_wrong_secret_is_unauthorized_and_asked_once(http: httpx.AsyncClient, emulator: EnreachEmulator) -> None:
     """A refused key is not tried again."""
     client = EnreachClient(
@@ -104,30 +94,6 @@ async def test_queues_are_typed(client: EnreachClient) -> None:
         ),
     )
     assert {queue.kind for queue in queues.values()} == set(QueueKind) - {QueueKind.OTHER}
-
-
-async def test_queues_of_one_user(client: EnreachClient, emulator: EnreachEmulator) -> None:
-    """`OnlyForUser` narrows the list on the server."""
-    emulator.tables["queues"][:] = [{"Id": "a", "_user_ids": ["u"]}, {"Id": "b", "_user_ids": []}]
-
-    assert [queue.id for queue in await client.list_queues(only_for_user="u")] == ["a"]
-    assert emulator.requests[-1].query == {"OnlyForUser": "u"}
-
-
-async def test_directories_and_their_entries(client: EnreachClient, emulator: EnreachEmulator) -> None:
-    """A directory is found by listing, its entries by its id."""
-    entry = {"Id": "e", "FirstName": "Aino", "LastName": "Virtanen", "WorkNumber": "+358912340100", "QueueId": ""}
-    emulator.tables["directories"][:] = [{"ID": "d", "Name": "Default"}]
-    emulator.tables["entries"][:] = [entry, {"Id": "q", "QueueId": VIP_QUEUE}]
-
-    assert await client.list_directories() == Rows((DirectoryRef(id="d", name="Default"),))
-    assert await client.list_directory_entries("d", number="+358912340100") == Rows(
-        (DirectoryEntry(id="e", first_name="Aino", last_name="Virtanen", work_number="+358912340100"),)
-    )
-    assert await client.list_directory_entries("d", entry_types=2) == Rows(
-        (DirectoryEntry(id="q", queue_id=VIP_QUEUE),)
-    )
-    assert emulator.requests[-1].query == {"EntryTypes": "2", "MaxCount": "1000"}
 
 
 async def test_calls_of_a_period_are_typed(client: EnreachClient, emulator: EnreachEmulator) -> None:
@@ -186,16 +152,16 @@ async def test_long_periods_are_asked_in_windows_and_each_record_comes_once(
     boundary = start + timedelta(days=31)
     emulator.tables["calls"][:] = [
         {"CallId": "c", "StartTime": f"{boundary:%Y-%m-%dT%H:%M:%S}", "CallTypeString": kind, "_user_id": user}
-        for kind, user in [("ServiceCall", "u"), ("DirectCall", "u"), ("DirectCall", "other")]
+        for kind, user in [("ServiceCall", "u"), ("DirectCall", "u")]
     ]
 
-    calls = await client.list_calls(Period(start, start + timedelta(days=70)), user_id="u")
+    calls = await client.list_calls(Period(start, start + timedelta(days=70)))
 
     assert [call.call_type for call in calls] == ["ServiceCall", "DirectCall"]
     assert [seen.query for seen in emulator.requests] == [
-        {"StartTime": "2026-01-01 00:00:00", "EndTime": "2026-02-01 00:00:00", "UserIDs": "u"},
-        {"StartTime": "2026-02-01 00:00:00", "EndTime": "2026-03-04 00:00:00", "UserIDs": "u"},
-        {"StartTime": "2026-03-04 00:00:00", "EndTime": "2026-03-12 00:00:00", "UserIDs": "u"},
+        {"StartTime": "2026-01-01 00:00:00", "EndTime": "2026-02-01 00:00:00"},
+        {"StartTime": "2026-02-01 00:00:00", "EndTime": "2026-03-04 00:00:00"},
+        {"StartTime": "2026-03-04 00:00:00", "EndTime": "2026-03-12 00:00:00"},
     ]
 
 
@@ -212,15 +178,13 @@ async def test_calls_can_be_asked_by_change(client: EnreachClient, emulator: Enr
 async def test_sample_is_understood_in_full(client: EnreachClient) -> None:
     """Nothing in the sample organisation is reported as odd."""
     period = Period(NOW - timedelta(days=60), NOW)
-    directory = (await client.list_directories()).rows[0]
     answers = (
         await client.list_users(),
         await client.list_queues(),
-        await client.list_directory_entries(directory.id),
         await client.list_calls(period),
     )
 
-    assert [rows.not_understood for rows in answers] == [()] * 4
+    assert [rows.not_understood for rows in answers] == [()] * 3
     assert all(rows.rows for rows in answers)
 
 

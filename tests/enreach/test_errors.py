@@ -25,8 +25,7 @@ from app.enreach.errors import (
     EnreachUnreadableError,
     Exchange,
 )
-from app.enreach.translation import translate_failures
-from app.enreach.transmission import Limits
+from app.enreach.transmission import Limits, translate_failures
 from app.errors import AppError
 
 REQUEST = httpx.Request("GET", "https://enreach.example/users")
@@ -46,7 +45,7 @@ HTTPX_ERRORS = [kind for kind in vars(httpx).values() if inspect.isclass(kind) a
 def test_every_exception_of_httpx_is_translated(kind: type[Exception]) -> None:
     """Nothing httpx can raise leaves the adapter as it is, and the cause is kept."""
     cause = _build(kind)
-    exchange = Exchange(method="GET", template="/users")
+    exchange = Exchange(path="/users")
 
     with pytest.raises(EnreachError) as caught, translate_failures(exchange):
         raise cause
@@ -74,7 +73,7 @@ def test_every_exception_of_httpx_is_translated(kind: type[Exception]) -> None:
 )
 def test_exceptions_become_the_error_that_fits(kind: type[Exception], error: type[EnreachError]) -> None:
     """Trouble with time, with the connection and with the answer are told apart."""
-    with pytest.raises(EnreachError) as caught, translate_failures(Exchange(method="GET", template="/users")):
+    with pytest.raises(EnreachError) as caught, translate_failures(Exchange(path="/users")):
         raise _build(kind)
 
     assert type(caught.value) is error
@@ -136,7 +135,7 @@ async def test_statuses_become_errors_with_their_facts(
     raised = await _list_users(lambda _: httpx.Response(status, headers=headers, text="fake-secret"))
 
     assert (type(raised), raised.transient) == (error, transient)
-    assert raised.exchange == Exchange(method="GET", template="/users", status=status, retry_after=3)
+    assert raised.exchange == Exchange(path="/users", status=status, retry_after=3)
     assert raised.detail == f"GET /users: answered {status}"
 
 
@@ -156,18 +155,7 @@ async def test_unreadable_answers(body: bytes, detail: str) -> None:
     raised = await _list_users(lambda _: httpx.Response(200, content=body))
 
     assert (type(raised), raised.detail) == (EnreachUnreadableError, detail)
-    assert raised.exchange == Exchange(method="GET", template="/users", status=200)
-
-
-async def test_directory_without_entries_is_unreadable() -> None:
-    """An object that lacks its list is told from one whose list is null."""
-    bodies = iter(['{"Entries": null}', "{}"])
-    async with _connect(lambda _: httpx.Response(200, text=next(bodies))) as client:
-        assert (await client.list_directory_entries("d")).rows == ()
-        with pytest.raises(EnreachUnreadableError) as caught:
-            await client.list_directory_entries("d")
-
-    assert caught.value.detail == "GET /directory/{id}: no Entries"
+    assert raised.exchange == Exchange(path="/users", status=200)
 
 
 async def test_odd_user_is_unreadable_without_quoting_it() -> None:

@@ -8,17 +8,17 @@ import pytest
 from sqlalchemy import text
 
 from app.store.database import open_database
-from tests.support.people import People, open_people
+from tests.support.organisation import Organisation, open_organisation
 
 
 @pytest.fixture
-async def people(tmp_path: Path) -> AsyncIterator[People]:
+async def people(tmp_path: Path) -> AsyncIterator[Organisation]:
     """A service."""
-    async with open_people(tmp_path) as people:
+    async with open_organisation(tmp_path) as people:
         yield people
 
 
-async def test_a_made_key_opens_with_its_role_and_is_never_shown_again(people: People) -> None:
+async def test_a_made_key_opens_with_its_role_and_is_never_shown_again(people: Organisation) -> None:
     """Its text is in the answer that made it, and nowhere else."""
     made = await people.send("POST", "/admin/keys", {"label": "ci", "role": "Voice ApiUser"})
     key = made.json()["key"]
@@ -31,7 +31,7 @@ async def test_a_made_key_opens_with_its_role_and_is_never_shown_again(people: P
     assert key not in listed.text + records
 
 
-async def test_only_a_digest_is_kept(people: People, tmp_path: Path) -> None:
+async def test_only_a_digest_is_kept(people: Organisation, tmp_path: Path) -> None:
     """Whoever reads the database learns no key."""
     key = (await people.send("POST", "/admin/keys", {"label": "ci", "role": "Voice ApiUser"})).json()["key"]
 
@@ -44,7 +44,7 @@ async def test_only_a_digest_is_kept(people: People, tmp_path: Path) -> None:
     assert key[-20:] not in rows
 
 
-async def test_a_near_miss_opens_nothing(people: People) -> None:
+async def test_a_near_miss_opens_nothing(people: Organisation) -> None:
     """A key with one other character, of another id, or cut short is nobody's."""
     key = (await people.send("POST", "/admin/keys", {"label": "ci", "role": "Voice ApiUser"})).json()["key"]
     wrong = [key[:-1] + ("A" if key[-1] != "A" else "B"), key[:-1], key + "A", f"srk_{'0' * 12}{key[16:]}", "srk_", ""]
@@ -54,7 +54,7 @@ async def test_a_near_miss_opens_nothing(people: People) -> None:
     assert statuses == {401}
 
 
-async def test_a_rotation_overlaps_and_a_revocation_does_not(people: People) -> None:
+async def test_a_rotation_overlaps_and_a_revocation_does_not(people: Organisation) -> None:
     """Both keys work during the overlap; a revoked one ends at once, and so does a rotation without overlap."""
     first = (await people.send("POST", "/admin/keys", {"label": "ci", "role": "Voice ApiUser"})).json()
     second = (await people.send("POST", f"/admin/keys/{first['id']}/rotate", {})).json()
@@ -74,7 +74,7 @@ async def test_a_rotation_overlaps_and_a_revocation_does_not(people: People) -> 
     ]
 
 
-async def test_labels_are_unique_among_valid_keys(people: People) -> None:
+async def test_labels_are_unique_among_valid_keys(people: Organisation) -> None:
     """Neither a key of the settings nor a valid one shares its label with a new key; a revoked one frees it."""
     wish = {"label": "ci", "role": "Voice User"}
     first = await people.send("POST", "/admin/keys", wish)
@@ -86,7 +86,7 @@ async def test_labels_are_unique_among_valid_keys(people: People) -> None:
     assert [answer.status_code for answer in (first, taken, reserved, free)] == [201, 409, 409, 201]
 
 
-async def test_an_expired_key_opens_nothing(people: People) -> None:
+async def test_an_expired_key_opens_nothing(people: Organisation) -> None:
     """A key may be made with an end."""
     past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
     wish = {"label": "ci", "role": "Voice ApiUser", "expires_at": past}
@@ -95,7 +95,7 @@ async def test_an_expired_key_opens_nothing(people: People) -> None:
     assert (await people.get("/admin/users", key=key)).status_code == 401
 
 
-async def test_unknown_keys_cannot_be_rotated_or_revoked(people: People) -> None:
+async def test_unknown_keys_cannot_be_rotated_or_revoked(people: Organisation) -> None:
     """They are not found."""
     statuses = [
         (await people.send("POST", "/admin/keys/none/rotate", {})).status_code,

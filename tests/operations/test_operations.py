@@ -7,7 +7,7 @@ import pytest
 from dirty_equals import IsPartialDict, IsPositive, IsStr
 
 from app.directory.store import CallerSnapshotStore
-from app.operations.alert_store import AlertStore
+from app.operations.store import AlertStore
 from app.store.database import open_database
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, VIP_RULES, Service, open_service, wait_for
 
@@ -115,8 +115,8 @@ async def test_purge_makes_callers_be_looked_up_anew(tmp_path: Path) -> None:
 async def test_credentials_show_their_last_use(tmp_path: Path) -> None:
     """Every label is listed with its last use and its last day; secrets are not."""
     webhook = {
-        "api_keys": {"new": "fake-new-key", "old": "fake-old-key", "queue": "webhook-key-for-tests"},
-        "basic_users": {"enreach": "fake-password"},
+        "api_keys": {"new": "fake-new-webhook-key", "old": "fake-old-webhook-key", "queue": "webhook-key-for-tests"},
+        "basic_users": {"enreach": "fake-password-of-enreach"},
         "retiring": {"old": "2026-12-31"},
     }
     async with open_service(tmp_path, webhook=webhook) as service:
@@ -167,5 +167,5 @@ async def test_snapshots_are_erased_too(tmp_path: Path) -> None:
         await service.call(ANNA)
         await post(service, "/admin/erasures", {"number": ANNA})
     database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
-    assert await CallerSnapshotStore(database=database).get(ANNA) is None
+    assert await CallerSnapshotStore(database=database).get_many([ANNA]) == {}
     await database.close()

@@ -1,10 +1,12 @@
 """Phone numbers in every notation people and switches use."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.numbers import NumberKind, PhoneNumber, mask, read_number
+from app.routing.numbers import NumberKind, PhoneNumber, make_number_reader, read_number
 
 
 @pytest.mark.parametrize(
@@ -85,10 +87,14 @@ def test_reading_never_fails(raw: object) -> None:
     assert (number.e164 is not None) == (number.kind is NumberKind.E164)
 
 
-@pytest.mark.parametrize(
-    ("number", "masked"),
-    [(None, ""), ("", ""), ("12345678", "********"), ("123456789", "123****89"), ("+358501234567", "+35850*****67")],
-)
-def test_mask(number: str | None, masked: str) -> None:
-    """The middle of a number is hidden, and all of a short one."""
-    assert mask(number) == masked
+def test_long_texts_do_not_fill_the_memory_of_numbers() -> None:
+    """What is too long to be a number is read each time, and not remembered."""
+    read = make_number_reader("FI")
+    tracemalloc.start()
+
+    for number in range(1000):
+        read(f"{number}" + "1" * 20_000)
+
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.rulesets import Desk
+from tests.support.rulesets import Administrator
 from tests.support.service import open_service
 
 HELSINKI = {
@@ -55,10 +55,10 @@ RULES = {"calendars": {"helsinki": HELSINKI}, "rules": []}
 async def test_preview_tells_state_reason_and_change(tmp_path: Path, at: str, expected: dict[str, Any]) -> None:
     """The state at a moment, what decides it, and the next change, for the published calendar and for a new one."""
     async with open_service(tmp_path, rules=RULES) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
 
-        published = await desk.read("/admin/calendars/preview", at=at)
-        made_up = (await desk.send("POST", "/admin/calendars/preview", {"calendar": HELSINKI, "at": at})).json()
+        published = await admin.read("/admin/calendars/preview", at=at)
+        made_up = (await admin.send("POST", "/admin/calendars/preview", {"calendar": HELSINKI, "at": at})).json()
 
         assert {name: published[name] for name in expected} == expected
         assert (published["calendar"], published["time_zone"]) == ("helsinki", "Europe/Helsinki")
@@ -68,10 +68,10 @@ async def test_preview_tells_state_reason_and_change(tmp_path: Path, at: str, ex
 async def test_preview_of_a_draft(tmp_path: Path) -> None:
     """A calendar of a draft can be asked before it is published; without a moment it is now."""
     async with open_service(tmp_path, clock=lambda: 1_772_618_400.0) as service:
-        desk = Desk(service)
-        draft = await desk.draft(RULES)
+        admin = Administrator(service)
+        draft = await admin.draft(RULES)
 
-        answer = await desk.read("/admin/calendars/preview", ruleset=draft.id, calendar="helsinki")
+        answer = await admin.read("/admin/calendars/preview", ruleset=draft.id, calendar="helsinki")
 
         assert (answer["at"], answer["open"]) == ("2026-03-04T10:00:00Z", True)
 
@@ -79,23 +79,23 @@ async def test_preview_of_a_draft(tmp_path: Path) -> None:
 async def test_unknown_calendars_are_refused(tmp_path: Path) -> None:
     """A name that is not there, no default, a time without a zone or out of reach, a calendar that refers to itself."""
     async with open_service(tmp_path, rules=RULES) as service:
-        desk = Desk(service)
+        admin = Administrator(service)
         path = "/admin/calendars/preview"
-        empty = await desk.draft()
+        empty = await admin.draft()
 
-        misspelled = await desk.send("GET", path, calendar="helsinky")
+        misspelled = await admin.send("GET", path, calendar="helsinky")
 
         assert misspelled.status_code == 404
         assert 'did you mean "helsinki"?' in misspelled.json()["detail"]
-        assert (await desk.send("GET", path, ruleset=empty.id)).status_code == 404
+        assert (await admin.send("GET", path, ruleset=empty.id)).status_code == 404
         for at in ("2026-03-04T10:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"):
             refused = [
-                await desk.send("GET", path, at=at),
-                await desk.send("POST", path, {"calendar": HELSINKI, "at": at}),
+                await admin.send("GET", path, at=at),
+                await admin.send("POST", path, {"calendar": HELSINKI, "at": at}),
             ]
             assert [answer.status_code for answer in refused] == [422, 422], at
-        cyclic = await desk.send("POST", path, {"calendar": {"time_zone": "UTC", "same_as": "helsinki"}})
+        cyclic = await admin.send("POST", path, {"calendar": {"time_zone": "UTC", "same_as": "helsinki"}})
         assert (cyclic.status_code, cyclic.json()["errors"][0]["pointer"]) == (422, "/calendar/*")
-        nowhere = await desk.send("POST", path, {"calendar": {"time_zone": "Mars/Phobos"}})
+        nowhere = await admin.send("POST", path, {"calendar": {"time_zone": "Mars/Phobos"}})
         [error] = nowhere.json()["errors"]
         assert (error["code"], error["pointer"]) == ("unknown-time-zone", "/calendar/time_zone")

@@ -13,54 +13,54 @@ from structlog.testing import capture_logs
 from app.routing.decisions import Outcome
 from app.store.database import Database
 from tests.support.records import make_record
-from tests.support.rulesets import Desk, Drafted, make_rule, record
-from tests.support.service import VIP_ANSWER, VIP_RULES, open_service, wait_for
+from tests.support.rulesets import Administrator, Drafted, make_rule, record
+from tests.support.service import UNHURRIED, VIP_ANSWER, VIP_RULES, open_service, wait_for
 
 STAY = {"rules": [make_rule("stay", no_change=True)]}
 
 
 @pytest.fixture
-async def desk(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+async def admin(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Administrator]:
     """An administrator of a service on either database, whose tables are empty but for the VIP rules."""
     del database
     store = {"url": database_url, "journal": tmp_path / "journal"}
-    async with open_service(tmp_path, rules=VIP_RULES, store=store) as service:
-        yield Desk(service)
+    async with open_service(tmp_path, rules=VIP_RULES, store=store, webhook=UNHURRIED) as service:
+        yield Administrator(service)
 
 
-async def test_life_of_a_ruleset(desk: Desk) -> None:
+async def test_life_of_a_ruleset(admin: Administrator) -> None:
     """Draft, edit, publish and roll back: each is live for the next call, and a stale ETag changes nothing."""
-    draft = await desk.draft(source="current")
-    edited = await desk.change("POST", draft, "/rules", STAY["rules"][0], position=0)
-    stale = await desk.send("DELETE", f"{draft.path}/rules/stay", etag=draft.etag)
-    published = await desk.publish(edited, 1)
-    quiet = await desk.service.call()
-    back = await desk.send("POST", "/admin/rulesets/1/rollback", {"comment": "back", "expected_revision": 2})
+    draft = await admin.draft(source="current")
+    edited = await admin.change("POST", draft, "/rules", STAY["rules"][0], position=0)
+    stale = await admin.send("DELETE", f"{draft.path}/rules/stay", etag=draft.etag)
+    published = await admin.publish(edited, 1)
+    quiet = await admin.service.call()
+    back = await admin.send("POST", "/admin/rulesets/1/rollback", {"comment": "back", "expected_revision": 2})
 
     assert (stale.status_code, published.status_code, back.status_code) == (412, 200, 200)
-    assert (quiet.status_code, (await desk.service.call()).json()) == (204, VIP_ANSWER)
-    revisions = (await desk.read("/admin/rulesets/revisions"))["items"]
+    assert (quiet.status_code, (await admin.service.call()).json()) == (204, VIP_ANSWER)
+    revisions = (await admin.read("/admin/rulesets/revisions"))["items"]
     assert [(item["revision"], item["rollback_of"]) for item in revisions] == [(3, 1), (2, None), (1, None)]
-    assert (await desk.read("/admin/rulesets/current"))["document"] == VIP_RULES
+    assert (await admin.read("/admin/rulesets/current"))["document"] == VIP_RULES
 
 
-async def test_drafts_published_at_once(desk: Desk) -> None:
+async def test_drafts_published_at_once(admin: Administrator) -> None:
     """Of four drafts published at the same moment one wins, and each failure leaves no trace."""
-    drafts = [await desk.draft(source="current", name=f"draft {number}") for number in range(4)]
+    drafts = [await admin.draft(source="current", name=f"draft {number}") for number in range(4)]
 
-    answers = await asyncio.gather(*(desk.publish(draft, 1) for draft in drafts))
+    answers = await asyncio.gather(*(admin.publish(draft, 1) for draft in drafts))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-    assert len(await desk.read("/admin/rulesets/drafts")) == 3
-    assert [entry["target"] for entry in await _list_publishing(desk)] == ["ruleset/2", "ruleset/1"]
+    assert len(await admin.read("/admin/rulesets/drafts")) == 3
+    assert [entry["target"] for entry in await _list_publishing(admin)] == ["ruleset/2", "ruleset/1"]
 
 
-async def test_no_change_without_its_audit_entry(desk: Desk, database: Database) -> None:
+async def test_no_change_without_its_audit_entry(admin: Administrator, database: Database) -> None:
     """When the audit cannot be written nothing is changed, and when it can be again the same requests succeed."""
-    draft = await desk.draft(source="current")
+    draft = await admin.draft(source="current")
     body = {"comment": "because", "expected_revision": 1}
-    limits = await desk.send("GET", "/admin/rulesets/publish-limits")
-    shadow = await desk.send("GET", f"{draft.path}/shadow")
+    limits = await admin.send("GET", "/admin/rulesets/publish-limits")
+    shadow = await admin.send("GET", f"{draft.path}/shadow")
     requests: list[tuple[str, str, object, str | None]] = [
         ("POST", "/admin/rulesets/drafts", {"name": "another"}, None),
         ("POST", f"{draft.path}/rules", STAY["rules"][0], draft.etag),
@@ -70,56 +70,56 @@ async def test_no_change_without_its_audit_entry(desk: Desk, database: Database)
         ("POST", f"{draft.path}/publish", body, draft.etag),
         ("DELETE", draft.path, None, draft.etag),
     ]
-    before = await _look(desk, draft)
+    before = await _look(admin, draft)
 
     async with _without_audit(database):
         with capture_logs() as logs:
-            refused = [await _try(desk, *request) for request in requests]
-        assert await _look(desk, draft) == before
+            refused = [await _try(admin, *request) for request in requests]
+        assert await _look(admin, draft) == before
 
-    again = [await _try(desk, *request) for request in requests[:4]]
+    again = [await _try(admin, *request) for request in requests[:4]]
     assert (refused, again) == ([500] * 7, [201, 200, 200, 200])
     assert len([line for line in logs if line["event"] == "http.failed"]) == 7
 
 
-async def test_no_audit_entry_without_its_change(desk: Desk) -> None:
+async def test_no_audit_entry_without_its_change(admin: Administrator) -> None:
     """A change that the database refuses at the last moment leaves no entry in the audit."""
-    drafts = [await desk.draft(source="current") for _ in range(2)]
-    entries = (await desk.read("/admin/audit"))["items"]
+    drafts = [await admin.draft(source="current") for _ in range(2)]
+    entries = (await admin.read("/admin/audit"))["items"]
 
-    lost = await desk.publish(drafts[0], 7)
+    lost = await admin.publish(drafts[0], 7)
     edits = await asyncio.gather(
-        *(desk.send("PUT", drafts[1].path, STAY, etag=drafts[1].etag, name=name) for name in "abcd")
+        *(admin.send("PUT", drafts[1].path, STAY, etag=drafts[1].etag, name=name) for name in "abcd")
     )
 
     assert lost.status_code == 409
     assert sorted(answer.status_code for answer in edits) == [200, 412, 412, 412]
-    added = (await desk.read("/admin/audit"))["items"][: -len(entries)]
-    kept = (await desk.read(drafts[1].path))["draft"]["name"]
+    added = (await admin.read("/admin/audit"))["items"][: -len(entries)]
+    kept = (await admin.read(drafts[1].path))["draft"]["name"]
     assert [(entry["what"], entry["after"]["name"]) for entry in added] == [("draft.changed", kept)]
 
 
-async def test_replay(desk: Desk) -> None:
+async def test_replay(admin: Administrator) -> None:
     """A replay goes through the recorded calls and keeps which ones change."""
     stayed = {"decision": {"outcome": "no_change"}, "outcome": Outcome.NO_CHANGE, "rule": None}
-    await record(desk.service, [make_record(at=1e9 + number, **stayed) for number in range(600)])
-    draft = await desk.draft({"rules": [make_rule("end", disconnect=True)]})
+    await record(admin.service, [make_record(at=1e9 + number, **stayed) for number in range(600)])
+    draft = await admin.draft({"rules": [make_rule("end", disconnect=True)]})
 
-    state = await desk.replay(draft.id)
+    state = await admin.replay(draft.id)
 
     assert (state["state"], state["done"], state["result"]["changed"]) == ("done", 600, 600)
 
 
-async def test_shadow(desk: Desk) -> None:
+async def test_shadow(admin: Administrator) -> None:
     """The shadow counts and lists what the draft would have decided otherwise."""
-    draft = await desk.draft(STAY)
+    draft = await admin.draft(STAY)
     path = f"{draft.path}/shadow"
-    await desk.send("PUT", path, {}, etag=(await desk.send("GET", path)).headers["ETag"])
+    await admin.send("PUT", path, {}, etag=(await admin.send("GET", path)).headers["ETag"])
     for _ in range(3):
-        await desk.service.call()
+        await admin.service.call()
 
     async def look() -> dict[str, Any] | None:
-        state: dict[str, Any] = await desk.read(path)
+        state: dict[str, Any] = await admin.read(path)
         return state if state["calls"] >= 3 else None
 
     state = await wait_for(look)
@@ -136,8 +136,8 @@ async def _without_audit(database: Database) -> AsyncIterator[None]:
         await _execute(database, "ALTER TABLE audit_away RENAME TO audit")
 
 
-async def _try(desk: Desk, method: str, path: str, body: object, etag: str | None) -> int:
-    return (await desk.send(method, path, body, etag=etag)).status_code
+async def _try(admin: Administrator, method: str, path: str, body: object, etag: str | None) -> int:
+    return (await admin.send(method, path, body, etag=etag)).status_code
 
 
 async def _execute(database: Database, statement: str) -> None:
@@ -145,12 +145,12 @@ async def _execute(database: Database, statement: str) -> None:
         await connection.execute(text(statement))
 
 
-async def _look(desk: Desk, draft: Drafted) -> list[object]:
+async def _look(admin: Administrator, draft: Drafted) -> list[object]:
     """Return everything that the work changes."""
     paths = (draft.path, "/admin/rulesets/drafts", "/admin/rulesets/revisions", "/admin/rulesets/publish-limits")
-    return [await desk.read(path) for path in (*paths, f"{draft.path}/shadow")]
+    return [await admin.read(path) for path in (*paths, f"{draft.path}/shadow")]
 
 
-async def _list_publishing(desk: Desk) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await desk.read("/admin/audit", what="ruleset.published"))["items"]
+async def _list_publishing(admin: Administrator) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await admin.read("/admin/audit", what="ruleset.published"))["items"]
     return found

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.store.database import Database, open_database
 from app.store.tables import metadata
 from app.store.upgrade import upgrade
-from tests.support.people import PLACES
+from tests.support.organisation import PLACES
 from tests.support.postgres import find_postgres, new_postgres_database
 
 
@@ -73,7 +73,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(params=[*PLACES, "postgresql"])
 def where(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """Each place where Enreach ids may be kept, and everything in PostgreSQL: arguments of `open_people`."""
+    """Each place where Enreach ids may be kept, and everything in PostgreSQL: arguments of `open_organisation`."""
     if request.param != "postgresql":
         yield {"place": request.param}
         return

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 
 from app.calls.store import DecisionStore
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.store.database import open_database
 from tests.support.service import ADMIN_KEY, Service, wait_for
 
-__all__ = ["Desk", "Drafted", "make_rule", "record"]
+__all__ = ["Administrator", "Drafted", "make_rule", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Drafted:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Administrator:
     """Sends what an administrator would send."""
 
     service: Service

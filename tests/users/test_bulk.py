@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.emulators.faults import Fault, FaultKind
-from tests.support.people import NOORA, PLACES, People, Place, open_people
+from tests.support.organisation import NOORA, PLACES, Organisation, Place, open_organisation
 from tests.support.service import wait_for
 
 MANY = 2000
@@ -52,11 +52,11 @@ def make_enreach_users(count: int) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-async def six(where: dict[str, Any], tmp_path: Path) -> AsyncIterator[People]:
+async def six(where: dict[str, Any], tmp_path: Path) -> AsyncIterator[Organisation]:
     """Six users without role and id, in an organisation that keeps ids in either place."""
     tables, users = make_tables(6, holders=0), make_enreach_users(6)
-    async with open_people(tmp_path, tables=tables, enreach_users=users, **where) as people:
-        yield people
+    async with open_organisation(tmp_path, tables=tables, enreach_users=users, **where) as organisation:
+        yield organisation
 
 
 def list_rows(*, client: str | None = None) -> list[dict[str, str]]:
@@ -78,10 +78,12 @@ async def test_the_id_update_reports_every_kind_of_outcome(tmp_path: Path) -> No
     rows[6]["isdisabled"] = True
     rows[7]["new_enreachemail"] = "user0@contoso.example"
     twice = {"Id": make_enreach_id(40), "UserName": "user4@contoso.example"}
-    async with open_people(tmp_path, tables=tables, enreach_users=[*make_enreach_users(8), twice]) as people:
-        job = await people.run("/admin/users/enreach-ids", {})
-        kept = (await people.show(make_user_id(5)))["enreach_user_id"]
-        again = await people.run("/admin/users/enreach-ids", {"users": [make_user_id(5)], "overwrite": True})
+    async with open_organisation(
+        tmp_path, tables=tables, enreach_users=[*make_enreach_users(8), twice]
+    ) as organisation:
+        job = await organisation.run("/admin/users/enreach-ids", {})
+        kept = (await organisation.show(make_user_id(5)))["enreach_user_id"]
+        again = await organisation.run("/admin/users/enreach-ids", {"users": [make_user_id(5)], "overwrite": True})
 
     outcomes = {row["user_id"]: (row["outcome"], row["matched_by"]) for row in job["result"]["users"]}
     assert outcomes == {
@@ -98,17 +100,17 @@ async def test_the_id_update_reports_every_kind_of_outcome(tmp_path: Path) -> No
     assert again["result"]["counts"] == {"matched": 1}
 
 
-async def test_two_people_never_get_the_same_id(tmp_path: Path) -> None:
+async def test_two_users_never_get_the_same_id(tmp_path: Path) -> None:
     """An override that names somebody else's address makes both ambiguous."""
     tables = make_tables(2)
     tables["systemusers"][1] |= {"internalemailaddress": None, "new_enreachemail": "user0@contoso.example"}
-    async with open_people(tmp_path, tables=tables, enreach_users=make_enreach_users(1)) as people:
-        job = await people.run("/admin/users/enreach-ids", {})
+    async with open_organisation(tmp_path, tables=tables, enreach_users=make_enreach_users(1)) as organisation:
+        job = await organisation.run("/admin/users/enreach-ids", {})
 
     assert job["result"]["counts"] == {"ambiguous": 2}
 
 
-async def test_a_dry_run_of_the_id_update_writes_nothing(six: People) -> None:
+async def test_a_dry_run_of_the_id_update_writes_nothing(six: Organisation) -> None:
     """It reports what would match."""
     job = await six.run("/admin/users/enreach-ids", {"users": [make_user_id(1)], "dry_run": True})
 
@@ -120,30 +122,30 @@ async def test_a_dry_run_of_the_id_update_writes_nothing(six: People) -> None:
 async def test_two_thousand_users_are_listed_and_updated_in_time(tmp_path: Path, place: Place) -> None:
     """Under 20 s of work, with one Enreach list a page and no question to Dynamics about a single user."""
     tables, users = make_tables(MANY), make_enreach_users(MANY)
-    async with open_people(tmp_path, place=place, tables=tables, enreach_users=users) as people:
+    async with open_organisation(tmp_path, place=place, tables=tables, enreach_users=users) as organisation:
         started, worked = time.monotonic(), time.process_time()
-        seen, pages = await list_everybody(people)
-        reads = [request for request in people.dataverse.requests if request.method == "GET"]
+        seen, pages = await list_everybody(organisation)
+        reads = [request for request in organisation.dataverse.requests if request.method == "GET"]
         listed = time.monotonic()
-        answer = await people.send("POST", "/admin/users/enreach-ids", {})
-        job = await wait_for_long_job(people, answer.json()["id"])
+        answer = await organisation.send("POST", "/admin/users/enreach-ids", {})
+        job = await wait_for_long_job(organisation, answer.json()["id"])
         done = time.monotonic()
         print(f"{place}: listed in {listed - started:.1f} s, {len(reads)} reads; updated in {done - listed:.1f} s")  # noqa: T201
 
         assert (len(seen), pages, len(reads) <= 20 * pages) == (MANY + 1, 11, True)
         assert not any("(" in request.path for request in reads)
         assert job["result"]["counts"] == {"matched": MANY}
-        assert [request.path for request in people.enreach.requests] == ["/users"] * (pages + 1)
+        assert [request.path for request in organisation.enreach.requests] == ["/users"] * (pages + 1)
         # Not by the clock on the wall, which runs on while other tests have the processor.
         assert time.process_time() - worked < 20
 
 
-async def list_everybody(people: People) -> tuple[set[str], int]:
+async def list_everybody(organisation: Organisation) -> tuple[set[str], int]:
     """Page through all users; return their ids and the number of pages."""
     seen: set[str] = set()
     query: dict[str, Any] = {"limit": 200}
     for pages in range(1, 100):
-        page = (await people.get("/admin/users", **query)).json()
+        page = (await organisation.get("/admin/users", **query)).json()
         seen |= {item["id"] for item in page["items"]}
         if page["next"] is None:
             return seen, pages
@@ -151,16 +153,16 @@ async def list_everybody(people: People) -> tuple[set[str], int]:
     raise AssertionError("the list has no end")
 
 
-async def wait_for_long_job(people: People, job_id: str) -> dict[str, Any]:
+async def wait_for_long_job(organisation: Organisation, job_id: str) -> dict[str, Any]:
     """Wait until a job has ended, as often as it takes."""
     while True:
         try:
-            return await people.wait_for_job(job_id)
+            return await organisation.wait_for_job(job_id)
         except TimeoutError:
             continue
 
 
-async def test_a_list_is_enabled_and_disabled_and_repeating_changes_nothing(six: People) -> None:
+async def test_a_list_is_enabled_and_disabled_and_repeating_changes_nothing(six: Organisation) -> None:
     """Every row is reported; the second run finds everything as it should be."""
     results = [
         await six.run(f"/admin/users/bulk-{verb}", {"users": list_rows(client=client)})
@@ -176,7 +178,7 @@ async def test_a_list_is_enabled_and_disabled_and_repeating_changes_nothing(six:
     assert [row["row"] for row in results[0]["result"]["rows"]] == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_half_failed_run_is_repeated_to_completion(six: People) -> None:
+async def test_a_half_failed_run_is_repeated_to_completion(six: Organisation) -> None:
     """What failed is told row by row; the repeated run does the rest, and nobody is assigned anything twice."""
     six.dataverse.faults.replace(
         [
@@ -198,7 +200,7 @@ async def test_a_half_failed_run_is_repeated_to_completion(six: People) -> None:
     ]
 
 
-async def test_a_list_may_be_a_csv_file(six: People) -> None:
+async def test_a_list_may_be_a_csv_file(six: Organisation) -> None:
     """Comma or semicolon, with a byte order mark; unknown, repeated and unreadable rows are told."""
     text = f"\ufeffuser;enreach_email\n{make_user_id(0)};\nuser0@contoso.example;\nnobody@contoso.example;\n"
     answer = await send_csv(six, text, dry_run=True)
@@ -208,17 +210,17 @@ async def test_a_list_may_be_a_csv_file(six: People) -> None:
     assert (await six.show(make_user_id(0)))["roles"] == []
 
 
-async def send_csv(people: People, text: str, **query: Any) -> dict[str, Any]:
+async def send_csv(organisation: Organisation, text: str, **query: Any) -> dict[str, Any]:
     """Post a CSV file."""
     headers = {"Authorization": "Bearer admin-key-for-tests", "Content-Type": "text/csv"}
-    answer = await people.service.client.post(
+    answer = await organisation.service.client.post(
         "/admin/users/bulk-csv", content=text.encode(), params={"action": "enable", **query}, headers=headers
     )
     sent: dict[str, Any] = answer.json()
     return sent
 
 
-async def test_an_unreadable_csv_file_is_refused_as_a_whole(six: People) -> None:
+async def test_an_unreadable_csv_file_is_refused_as_a_whole(six: Organisation) -> None:
     """Every bad line is named, and nothing is done."""
     problem = await send_csv(six, "user,client,enreach_email\nann,cif9\n,\nbob,cif1,,more\ncid,,c@d@e\n")
     unnamed = await send_csv(six, "name\nann\n")
@@ -238,11 +240,11 @@ async def test_an_unreadable_csv_file_is_refused_as_a_whole(six: People) -> None
 async def test_a_running_job_can_be_stopped(tmp_path: Path) -> None:
     """It ends after the item it is at, and keeps what it did."""
     tables, users = make_tables(300), make_enreach_users(300)
-    async with open_people(tmp_path, tables=tables, enreach_users=users) as people:
-        people.dataverse.faults.add(Fault(kind=FaultKind.DELAY, seconds=0.02, mentions="systemusers("))
-        job_id = (await people.send("POST", "/admin/users/enreach-ids", {})).json()["id"]
-        await people.send("DELETE", f"/admin/jobs/{job_id}")
-        job = await people.wait_for_job(job_id)
+    async with open_organisation(tmp_path, tables=tables, enreach_users=users) as organisation:
+        organisation.dataverse.faults.add(Fault(kind=FaultKind.DELAY, seconds=0.02, mentions="systemusers("))
+        job_id = (await organisation.send("POST", "/admin/users/enreach-ids", {})).json()["id"]
+        await organisation.send("DELETE", f"/admin/jobs/{job_id}")
+        job = await organisation.wait_for_job(job_id)
 
     assert job["state"] == "cancelled"
     assert len(job["result"]["users"]) < 300
@@ -253,18 +255,18 @@ async def test_a_job_leaves_calls_their_requests(tmp_path: Path) -> None:
     tables, users = make_tables(60, holders=0), make_enreach_users(60)
     rows = [{"user": make_user_id(number)} for number in range(60)]
     settings = {"requests_per_5_minutes": 100}
-    async with open_people(tmp_path, tables=tables, enreach_users=users, dataverse=settings) as people:
-        answer = await people.send("POST", "/admin/users/bulk-enable", {"users": rows})
+    async with open_organisation(tmp_path, tables=tables, enreach_users=users, dataverse=settings) as organisation:
+        answer = await organisation.send("POST", "/admin/users/bulk-enable", {"users": rows})
 
         async def read() -> int | None:
-            made = len(people.dataverse.requests)
+            made = len(organisation.dataverse.requests)
             return made if made >= 60 else None
 
         await wait_for(read)
-        facts = (await people.service.simulate(call={"anum": "+358501234567"})).json()["facts"]
-        job = (await people.get("/admin/jobs/newest")).json()
-        await people.send("DELETE", f"/admin/jobs/{job['id']}")
-        stopped = await people.wait_for_job(job["id"])
+        facts = (await organisation.service.simulate(call={"anum": "+358501234567"})).json()["facts"]
+        job = (await organisation.get("/admin/jobs/newest")).json()
+        await organisation.send("DELETE", f"/admin/jobs/{job['id']}")
+        stopped = await organisation.wait_for_job(job["id"])
 
     assert (answer.headers["Location"], job["state"]) == (f"/admin/jobs/{job['id']}", "running")
     assert facts["caller.status"] == "unknown"
@@ -273,7 +275,7 @@ async def test_a_job_leaves_calls_their_requests(tmp_path: Path) -> None:
     assert set(stopped["result"]["counts"]) == {"changed"}
 
 
-async def test_jobs_are_listed_without_their_results(six: People) -> None:
+async def test_jobs_are_listed_without_their_results(six: Organisation) -> None:
     """The newest first; what came of one is shown with it, and `newest` is one."""
     first = await six.run("/admin/users/enreach-ids", {"users": [make_user_id(1)], "dry_run": True})
     second = await six.run("/admin/users/bulk-enable", {"users": list_rows(), "dry_run": True})
@@ -288,18 +290,18 @@ async def test_jobs_are_listed_without_their_results(six: People) -> None:
 
 async def test_a_throttled_id_update_waits_and_completes(tmp_path: Path) -> None:
     """Dataverse asking to slow down costs time, not users."""
-    async with open_people(tmp_path, tables=make_tables(3), enreach_users=make_enreach_users(3)) as people:
-        people.dataverse.faults.add(
+    async with open_organisation(tmp_path, tables=make_tables(3), enreach_users=make_enreach_users(3)) as organisation:
+        organisation.dataverse.faults.add(
             Fault(
                 kind=FaultKind.STATUS, status=429, retry_after_s=1, mentions=f"systemusers({make_user_id(1)})", times=1
             )
         )
-        job = await people.run("/admin/users/enreach-ids", {})
+        job = await organisation.run("/admin/users/enreach-ids", {})
 
     assert job["result"]["counts"] == {"matched": 3}
 
 
-async def test_a_job_nobody_knows_is_not_found(six: People) -> None:
+async def test_a_job_nobody_knows_is_not_found(six: Organisation) -> None:
     """It is a problem, not an empty answer."""
     assert (await six.get("/admin/jobs/none")).status_code == 404
     assert (await six.get("/admin/jobs/newest")).json()["detail"] == "No job was started yet."
@@ -310,12 +312,14 @@ async def test_calls_know_the_agent_as_soon_as_the_id_is_kept_here(tmp_path: Pat
     owner = "50000000-0000-4000-8000-000000000001"
     known = "f8dfb4da-5fc4-5f05-8df8-08d4c583f537"
     call = {"anum": "+358501234567"}
-    async with open_people(tmp_path, place="store", cache={"fresh_seconds": 0, "negative_seconds": 0}) as people:
-        before = (await people.service.simulate(call=call)).json()["facts"]["caller.owner_agent"]
-        await people.run("/admin/users/enreach-ids", {"users": [owner, NOORA]})
+    async with open_organisation(
+        tmp_path, place="store", cache={"fresh_seconds": 0, "negative_seconds": 0}
+    ) as organisation:
+        before = (await organisation.service.simulate(call=call)).json()["facts"]["caller.owner_agent"]
+        await organisation.run("/admin/users/enreach-ids", {"users": [owner, NOORA]})
 
         async def read() -> object | None:
-            facts = (await people.service.simulate(call=call)).json()["facts"]
+            facts = (await organisation.service.simulate(call=call)).json()["facts"]
             return known if facts["caller.owner_agent"] == known else None
 
         after = await wait_for(read)

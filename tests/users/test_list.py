@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.people import NOORA, People, open_people
+from tests.support.organisation import NOORA, Organisation, open_organisation
 from tests.support.service import PROGRAM_KEY, USER_KEY
 
 
 @pytest.fixture
-async def sample(tmp_path: Path) -> AsyncIterator[People]:
+async def sample(tmp_path: Path) -> AsyncIterator[Organisation]:
     """The sample organisation with ids in columns."""
-    async with open_people(tmp_path) as people:
-        yield people
+    async with open_organisation(tmp_path) as organisation:
+        yield organisation
 
 
-async def test_every_user_is_listed_once_over_all_pages(sample: People) -> None:
+async def test_every_user_is_listed_once_over_all_pages(sample: Organisation) -> None:
     """Pages follow each other by an opaque cursor, and a page asks Enreach once."""
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 5}
@@ -34,7 +34,7 @@ async def test_every_user_is_listed_once_over_all_pages(sample: People) -> None:
     assert [request.path for request in sample.enreach.requests] == ["/users"] * 3
 
 
-async def test_a_made_up_cursor_is_refused(sample: People) -> None:
+async def test_a_made_up_cursor_is_refused(sample: Organisation) -> None:
     """A cursor cannot smuggle another question into Dataverse."""
     cursors = ["x", "ä", "JiRmaWx0ZXI9MQ==", "IA==", "Ly4uL2NvbnRhY3Rz"]
 
@@ -44,7 +44,7 @@ async def test_a_made_up_cursor_is_refused(sample: People) -> None:
     assert not any("contacts" in request.path for request in sample.dataverse.requests)
 
 
-async def test_search_finds_part_of_a_name_or_address(sample: People) -> None:
+async def test_search_finds_part_of_a_name_or_address(sample: Organisation) -> None:
     """Wildcards of the database stand for themselves."""
     expected = {"laakso": ["Noora Laakso"], "LOTTA@": ["Lotta Jansson"], "100%": [], "o'brien": [], "_____": []}
 
@@ -58,19 +58,19 @@ async def test_search_finds_part_of_a_name_or_address(sample: People) -> None:
 
 async def test_looking_at_users_leaves_calls_their_requests(tmp_path: Path) -> None:
     """Whoever asks too often is told when to come again, while calls are still answered from Dynamics."""
-    async with open_people(tmp_path, dataverse={"requests_per_5_minutes": 50}) as people:
+    async with open_organisation(tmp_path, dataverse={"requests_per_5_minutes": 50}) as organisation:
         for _ in range(50):
-            answer = await people.get("/admin/users", limit=1)
+            answer = await organisation.get("/admin/users", limit=1)
             if answer.status_code != 200:
                 break
-        facts = (await people.service.simulate(call={"anum": "+358501234567"})).json()["facts"]
+        facts = (await organisation.service.simulate(call={"anum": "+358501234567"})).json()["facts"]
 
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:smartrouting:problem:dataverse-throttled")
-    assert len(people.dataverse.requests) > 40
+    assert len(organisation.dataverse.requests) > 40
     assert facts["caller.status"] == "identified"
 
 
-async def test_each_role_sees_what_it_may(sample: People) -> None:
+async def test_each_role_sees_what_it_may(sample: Organisation) -> None:
     """A program reads, an end user sees only themselves, a stranger nothing."""
     expected = {
         (PROGRAM_KEY, "/admin/users"): 200,
@@ -91,7 +91,7 @@ async def test_each_role_sees_what_it_may(sample: People) -> None:
     assert found == expected
 
 
-async def test_only_administrators_change_anything(sample: People) -> None:
+async def test_only_administrators_change_anything(sample: Organisation) -> None:
     """Neither programs nor end users do, whatever else is wrong with their request."""
     changes = [
         ("POST", f"/admin/users/{NOORA}/enable"),

@@ -6,13 +6,13 @@ import pytest
 
 from app.enreach.errors import EnreachTimeoutError
 from app.settings import Role
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
-from app.users.readiness import ASSIGNEE, WEB_PHONE, ItemGroup, ItemState, Surroundings, judge
+from app.users.readiness import ASSIGNEE, WEB_PHONE, ItemGroup, ItemState, ReadinessSources, judge
 from app.users.user import EnreachIdRecord, HeldRole, Team, User, VoiceUser
 
 INDEX = EnreachIndex(ids=frozenset({"e-1"}), by_address={"ann@x.example": ("e-1",)})
-SURROUNDINGS = Surroundings(
+SOURCES = ReadinessSources(
     enreach=INDEX,
     web_phone={EVERYBODY: Confirmation(subject=EVERYBODY, item=WEB_PHONE, who="anna", at=0.0)},
     assignee=Confirmation(subject=EVERYBODY, item=ASSIGNEE, who="anna", at=0.0),
@@ -21,14 +21,14 @@ ANN = User(id="u-1", email="ann@x.example", mobile="+358501230001", record=Enrea
 READY = VoiceUser(user=ANN, roles=(HeldRole(name=Role.VOICE_USER.value, role_id="r-1"),))
 
 
-def find(voice: VoiceUser, item: str, surroundings: Surroundings = SURROUNDINGS) -> ItemState:
+def find(voice: VoiceUser, item: str, sources: ReadinessSources = SOURCES) -> ItemState:
     """Return the state of one item."""
-    return next(each.state for each in judge(voice, surroundings).items if each.id == item)
+    return next(each.state for each in judge(voice, sources).items if each.id == item)
 
 
 def test_a_user_with_everything_is_ready() -> None:
     """Nothing is left to do, and every item names its chapter."""
-    readiness = judge(READY, SURROUNDINGS)
+    readiness = judge(READY, SOURCES)
 
     assert readiness.is_ready(ItemGroup.ENTERPRISE_CALLS)
     assert all(item.chapter and not item.what_to_do for item in readiness.items)
@@ -53,15 +53,15 @@ def test_the_mobile_number_must_be_e164_exactly(mobile: str | None, state: ItemS
     voice = replace(READY, user=replace(ANN, mobile=mobile))
 
     assert find(voice, "mobile") is state
-    assert judge(voice, SURROUNDINGS).is_ready(ItemGroup.VOICE)
+    assert judge(voice, SOURCES).is_ready(ItemGroup.VOICE)
 
 
 def test_a_confirmation_is_told_with_its_note() -> None:
     """The checklist says who confirmed what no interface tells, for whom, and in which words."""
     noted = Confirmation(subject=ANN.id, item=WEB_PHONE, who="eero", at=0.0, note="seen in Voice Center")
     one, everybody = (
-        {item.id: item.reason for item in judge(READY, surroundings).items}
-        for surroundings in (replace(SURROUNDINGS, web_phone={ANN.id: noted}), SURROUNDINGS)
+        {item.id: item.reason for item in judge(READY, sources).items}
+        for sources in (replace(SOURCES, web_phone={ANN.id: noted}), SOURCES)
     )
 
     assert one[WEB_PHONE] == 'Confirmed by eero: "seen in Voice Center".'
@@ -81,7 +81,7 @@ def test_the_role_counts_through_a_team() -> None:
 def test_what_enreach_does_not_tell_is_unknown() -> None:
     """Silence is neither good nor bad, and says why."""
     silence = EnreachSilence(error=EnreachTimeoutError("GET /users: no complete answer in time"))
-    dark = replace(SURROUNDINGS, enreach=silence, web_phone={})
+    dark = replace(SOURCES, enreach=silence, web_phone={})
 
     assert find(READY, "enreach_active", dark) is ItemState.UNKNOWN
     assert find(READY, "web_phone_role", dark) is ItemState.UNKNOWN
@@ -100,6 +100,6 @@ def test_an_application_needs_its_own_role_only() -> None:
     """Nothing else of the checklist is about it."""
     application = VoiceUser(user=replace(ANN, is_application=True))
 
-    assert [(item.id, item.state) for item in judge(application, SURROUNDINGS).items] == [
+    assert [(item.id, item.state) for item in judge(application, SOURCES).items] == [
         ("voice_api_user_role", ItemState.MISSING)
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.emulators.faults import Fault, FaultKind
-from tests.support.people import NOORA, People, open_people
+from tests.support.organisation import NOORA, Organisation, open_organisation
 
 HARRI = "50000000-0000-4000-8000-000000000011"
 """Disabled in Dynamics, with role and id."""
@@ -16,20 +16,20 @@ NOORA_IN_ENREACH = "c2b7d0d4-6a43-5b0e-9e0b-3f6f5a1d7713"
 
 
 @pytest.fixture
-async def people(where: dict[str, Any], tmp_path: Path) -> AsyncIterator[People]:
+async def organisation(where: dict[str, Any], tmp_path: Path) -> AsyncIterator[Organisation]:
     """The sample organisation, once for each place where ids may be kept."""
-    async with open_people(tmp_path, **where) as people:
-        yield people
+    async with open_organisation(tmp_path, **where) as organisation:
+        yield organisation
 
 
 @pytest.fixture
-async def sample(tmp_path: Path) -> AsyncIterator[People]:
+async def sample(tmp_path: Path) -> AsyncIterator[Organisation]:
     """The sample organisation with ids in columns."""
-    async with open_people(tmp_path) as people:
-        yield people
+    async with open_organisation(tmp_path) as organisation:
+        yield organisation
 
 
-async def test_roles_that_are_not_of_voice_are_refused(sample: People) -> None:
+async def test_roles_that_are_not_of_voice_are_refused(sample: Organisation) -> None:
     """No other role can be assigned or removed, and nothing is sent."""
     statuses = {
         (await sample.send(method, f"/admin/users/{NOORA}/roles/{role}")).status_code
@@ -40,8 +40,8 @@ async def test_roles_that_are_not_of_voice_are_refused(sample: People) -> None:
     assert (statuses, sample.count_writes()) == ({422}, 0)
 
 
-async def test_each_role_is_for_its_kind_of_user(sample: People) -> None:
-    """Voice ApiUser is for application users only, the others for people whose account is active."""
+async def test_each_role_is_for_its_kind_of_user(sample: Organisation) -> None:
+    """Voice ApiUser is for application users only, the others for humans whose account is active."""
     expected = {
         (NOORA, "Voice ApiUser"): 409,
         (APPLICATION, "Voice User"): 409,
@@ -59,23 +59,23 @@ async def test_each_role_is_for_its_kind_of_user(sample: People) -> None:
     assert found == expected
 
 
-async def test_assigning_voice_user_updates_the_id_and_says_how(people: People) -> None:
+async def test_assigning_voice_user_updates_the_id_and_says_how(organisation: Organisation) -> None:
     """A silent Enreach does not undo the role, and the answer tells that the id is still to be done."""
-    people.enreach.faults.add(Fault(kind=FaultKind.STATUS, status=401, times=1))
+    organisation.enreach.faults.add(Fault(kind=FaultKind.STATUS, status=401, times=1))
     role = f"/admin/users/{NOORA}/roles/Voice User"
 
-    silent = (await people.send("PUT", role)).json()
-    other = (await people.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")).json()
-    again = (await people.send("PUT", role)).json()
+    silent = (await organisation.send("PUT", role)).json()
+    other = (await organisation.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")).json()
+    again = (await organisation.send("PUT", role)).json()
 
     assert (silent["changed"], silent["id_update"]["outcome"]) == (True, "failed")
     assert "Enreach" in silent["id_update"]["reason"]
     assert (other["changed"], other["id_update"]) == (True, None)
     assert (again["changed"], again["id_update"]["outcome"]) == (False, "matched")
-    assert (await people.show(NOORA))["enreach_user_id"] == NOORA_IN_ENREACH
+    assert (await organisation.show(NOORA))["enreach_user_id"] == NOORA_IN_ENREACH
 
 
-async def test_role_changes_are_audited_with_before_and_after(sample: People) -> None:
+async def test_role_changes_are_audited_with_before_and_after(sample: Organisation) -> None:
     """Who, what, whom, before and after; a change that changed nothing leaves no record."""
     await sample.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")
     await sample.send("PUT", f"/admin/users/{NOORA}/roles/Voice Admin User")

@@ -29,9 +29,9 @@ async def test_id_is_taken_away_without_the_override(store: EnreachIdStore) -> N
     await store.put_email("u-1", "ann@example.com", now=2.0)
     await store.put_enreach_ids({"u-1": None}, now=3.0)
 
-    assert await store.get("u-1") == StoredEnreachId(
-        user_id="u-1", enreach_id=None, email="ann@example.com", updated_at=3.0
-    )
+    assert await store.load() == {
+        "u-1": StoredEnreachId(user_id="u-1", enreach_id=None, email="ann@example.com", updated_at=3.0)
+    }
 
 
 async def test_two_thousand_ids_are_set_at_once(store: EnreachIdStore) -> None:

@@ -7,14 +7,13 @@ from typing import Final
 import structlog
 from cachetools import TTLCache
 
-from app.dataverse.client import DataverseClient
+from app.dataverse.client import DataverseClient, read_rows
 from app.dataverse.errors import DataverseError, RecordNotFoundError
 from app.dataverse.queries import build_case_query
 from app.dataverse.records import count_cases
 from app.directory.breaker import CircuitBreaker
 from app.directory.lookup import Outage
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Match
+from app.routing.callers import Caller, CallerStatus, Cause, Match
 
 __all__ = ["OpenCases"]
 
@@ -63,7 +62,7 @@ class OpenCases:
 
     async def _ask(self, customers: set[str]) -> Mapping[str, int]:
         try:
-            return count_cases(await self._client.get_json(build_case_query(customers)))
+            return count_cases(read_rows(await self._client.get_json(build_case_query(customers))))
         except RecordNotFoundError:
             self._absent["incidents"] = True
             return {}

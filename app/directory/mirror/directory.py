@@ -19,8 +19,7 @@ from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.reads import Found, IndexReads
 from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import LookUp, Match, Selection
+from app.routing.callers import Caller, CallerStatus, Cause, LookUp, Match, Selection
 from app.store.errors import StoreError
 
 __all__ = ["MirrorCounts", "MirroredDirectory"]

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from app.directory.mirror.reads import Found
 from app.directory.mirror.store import FoundRecord
-from app.routing.callers import CallerKind
+from app.routing.callers import AccountRecord, CallerKind, Match
 from app.routing.calls import Scalar
-from app.routing.matches import AccountRecord, Match
 
 __all__ = ["MatchReader"]
 
@@ -66,6 +65,7 @@ class MatchReader:
             columns=_pick(record, self.account_columns),
             owner_id=record.owner,
             owner_agent=record.agent,
+            active=record.active,
             parent=self._follow(record.parent, found, depth - 1) if depth > 0 else None,
         )
 

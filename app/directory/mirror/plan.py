@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from app.dataverse.queries import SearchPlan, build_path
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 
 __all__ = ["ACCOUNT", "CONTACT", "USER", "MirrorPlan", "MirrorTable"]
 

@@ -1,20 +1,14 @@
 """How far the mirror is, as this process knows it."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import structlog
-
 from app.directory.mirror.store import Generation, GenerationState, MirrorStore
-from app.errors import AppError
 
-__all__ = ["MirrorReading", "MirrorState", "MirrorStatus"]
+__all__ = ["WATCH_SECONDS", "MirrorReading", "MirrorState", "MirrorStatus"]
 
-log = structlog.get_logger()
-
-_WATCH_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 """How often another process's writing is looked for; what is remembered of a changed record lives this long at most."""
 _LONG_LOAD_SECONDS = 1800.0
 
@@ -94,19 +88,6 @@ class MirrorStatus:
         if _tell_version(before) != _tell_version(self._live):
             for on_change in self._on_change:
                 on_change()
-
-    async def watch(self) -> None:
-        """Refresh for ever; trouble with the store is logged once until it is over."""
-        troubled = False
-        while True:
-            try:
-                await self.refresh()
-                troubled = False
-            except AppError as error:
-                if not troubled:
-                    log.warning("mirror.status_not_read", error=error.code)
-                troubled = True
-            await asyncio.sleep(_WATCH_SECONDS)
 
 
 def _find(generations: list[Generation], state: GenerationState) -> Generation | None:

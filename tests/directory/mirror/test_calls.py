@@ -58,7 +58,7 @@ async def wait_until_loaded(service: Service) -> None:
 
 
 async def read_health(service: Service) -> dict[str, str] | None:
-    dependencies = (await service.client.get("/health/dependencies")).json()["dependencies"]
+    dependencies = (await service.ask("/health/dependencies")).json()["dependencies"]
     return next((found for found in dependencies if found["name"] == "mirror"), None)
 
 

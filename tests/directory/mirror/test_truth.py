@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.store.database import open_database
 from tests.directory.mirror.world import CONTACT_COLUMN, TOKEN, MirrorWorld
 

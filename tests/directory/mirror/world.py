@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Self
@@ -9,9 +10,10 @@ from typing import Any, Self
 import httpx
 from sqlalchemy import event
 
+from app.dataverse.budget import RequestBudget
 from app.dataverse.client import DataverseClient
+from app.dataverse.connection import Substitute
 from app.dataverse.queries import SearchPlan
-from app.dataverse.substitute import Substitute
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
 from app.directory.mirror.matching import MatchReader
 from app.directory.mirror.plan import MirrorPlan
@@ -19,10 +21,9 @@ from app.directory.mirror.reads import Found
 from app.directory.mirror.status import MirrorStatus
 from app.directory.mirror.store import MirrorStore
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator, read_tables
-from app.routing.callers import Caller, CallerKind
+from app.routing.callers import AccountRecord, Caller, CallerKind, LookUp, Match, Selection
 from app.routing.calls import Scalar
 from app.routing.identification import identify
-from app.routing.matches import AccountRecord, LookUp, Match, Selection
 from app.routing.number_regions import region_of_country
 from app.routing.stored_numbers import read_stored_numbers
 from app.routing.vip import VipCriterion, VipRules
@@ -76,6 +77,7 @@ class MirrorWorld:
             tokens=_Tokens(),
             url="https://org.example",
             max_connections=5,
+            budget=RequestBudget(requests=1_000_000, seconds=300, monotonic=time.monotonic),
         )
         self.start()
 
@@ -191,6 +193,7 @@ def _climb(emulator: DataverseEmulator, plan: MirrorPlan, account_id: str | None
         columns=columns,
         owner_id=row.get("_ownerid_value"),
         owner_agent=_find_agent(emulator, row),
+        active=row["statecode"] == 0,
         parent=_climb(emulator, plan, row.get("_parentaccountid_value"), depth - 1) if depth else None,
     )
 

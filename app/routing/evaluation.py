@@ -1,0 +1,179 @@
+"""Conditions compiled into tests, in Kleene's logic of three values: true, unknown, false.
+
+`all` is the least of its parts, `any` the greatest, `not` the opposite. Tests read values from places in a list, ready
+for comparison by `fold`: texts trimmed and without regard to case (Dataverse compares alike), truth values apart from
+the numbers 0 and 1, facts nobody told as one mark.
+"""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
+from app.routing.facts import FactValue, Unknown
+from app.routing.registry import FactType
+from app.routing.rule import TEXTUAL, Leaf, Operator
+
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "UNKNOWN",
+    "UNTOLD",
+    "Test",
+    "all_of",
+    "any_of",
+    "compile_leaf",
+    "compile_predicate",
+    "fold",
+    "list_members",
+    "not_of",
+]
+
+TRUE, UNKNOWN, FALSE = 1, 0, -1
+UNTOLD = object()
+"""Stands in a list of values for a fact that is unknown."""
+
+Test = Callable[[Sequence[object]], int]
+"""Tells the verdict for a list of values (or of verdicts, where parts were judged before)."""
+Predicate = Callable[[object], bool]
+
+_COMPARISONS: Mapping[Operator, Callable[..., bool]] = {
+    Operator.LT: operator.lt,
+    Operator.LTE: operator.le,
+    Operator.GT: operator.gt,
+    Operator.GTE: operator.ge,
+    Operator.STARTS_WITH: str.startswith,
+    Operator.ENDS_WITH: str.endswith,
+    Operator.CONTAINS: operator.contains,
+}
+
+
+def fold(value: FactValue) -> object:
+    """Bring a fact or an expected value into the form in which values are compared."""
+    kind = value.__class__
+    if kind is str:
+        return value.strip().casefold()  # type: ignore[union-attr] # told by the class, faster than isinstance
+    if kind is bool:
+        return (value,)
+    return UNTOLD if kind is Unknown else value
+
+
+def all_of(tests: Sequence[Test]) -> Test:
+    """Join tests: the least verdict, true for none."""
+    if len(tests) == 1:
+        return tests[0]
+
+    def judge(values: Sequence[object]) -> int:
+        least = TRUE
+        for test in tests:
+            verdict = test(values)
+            if verdict < least:
+                if verdict == FALSE:
+                    return FALSE
+                least = verdict
+        return least
+
+    return judge
+
+
+def any_of(tests: Sequence[Test]) -> Test:
+    """Join tests: the greatest verdict, false for none."""
+    if len(tests) == 1:
+        return tests[0]
+
+    def judge(values: Sequence[object]) -> int:
+        greatest = FALSE
+        for test in tests:
+            verdict = test(values)
+            if verdict > greatest:
+                if verdict == TRUE:
+                    return TRUE
+                greatest = verdict
+        return greatest
+
+    return judge
+
+
+def not_of(test: Test) -> Test:
+    """Turn a test round: unknown stays unknown."""
+    return lambda values: -test(values)
+
+
+def compile_leaf(leaf: Leaf, place: int) -> Test:
+    """Compile a comparison that reads its fact at a place in the list of values."""
+    if leaf.op is Operator.IS_UNKNOWN:
+        return lambda values: TRUE if values[place] is UNTOLD else FALSE
+    if leaf.op in {Operator.IS, Operator.IN}:
+        return _compile_membership(frozenset(list_members(leaf)), place)
+    predicate = compile_predicate(leaf)
+
+    def judge(values: Sequence[object]) -> int:
+        value = values[place]
+        if value is UNTOLD:
+            return UNKNOWN
+        return TRUE if predicate(value) else FALSE
+
+    return judge
+
+
+def compile_predicate(leaf: Leaf) -> Predicate:
+    """Compile what a leaf (of any operator but `is_unknown`) asks of a folded value that is known.
+
+    A value of another type than the one compared with never fits; nothing raises.
+    """
+    match leaf.op:
+        case Operator.IS | Operator.IN:
+            members = frozenset(list_members(leaf))
+            return lambda value: value in members
+        case Operator.IS_NOT | Operator.NOT_IN:
+            members = frozenset(list_members(leaf))
+            return lambda value: value not in members
+        case Operator.EXISTS:
+            return lambda value: value is not None and value != ""
+        case Operator.BETWEEN:
+            return _compile_between(leaf)
+        case _:
+            return _compile_comparison(leaf)
+
+
+def list_members(leaf: Leaf) -> tuple[object, ...]:
+    """Return the folded values a leaf compares with, one or several."""
+    values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    return tuple(fold(value) for value in values)
+
+
+def _compile_membership(members: frozenset[object], place: int) -> Test:
+    def judge(values: Sequence[object]) -> int:
+        value = values[place]
+        if value in members:
+            return TRUE
+        return UNKNOWN if value is UNTOLD else FALSE
+
+    return judge
+
+
+def _compile_comparison(leaf: Leaf) -> Predicate:
+    compare = _COMPARISONS[leaf.op]
+    [bound] = list_members(leaf)
+    kinds = (str,) if leaf.op in TEXTUAL else _comparable(bound)
+    if not isinstance(bound, kinds):
+        return _never
+    return lambda value: isinstance(value, kinds) and compare(value, bound)
+
+
+def _compile_between(leaf: Leaf) -> Predicate:
+    low, high = list_members(leaf)
+    kinds = _comparable(low)
+    if not isinstance(low, kinds) or not isinstance(high, kinds):
+        return _never
+    ordered: Callable[..., bool] = operator.le
+    if leaf.spec.type is FactType.TIME and not ordered(low, high):
+        return lambda value: isinstance(value, kinds) and (ordered(low, value) or ordered(value, high))
+    return lambda value: isinstance(value, kinds) and ordered(low, value) and ordered(value, high)
+
+
+def _comparable(bound: object) -> tuple[type, ...]:
+    """Return the types that have an order with this value; numbers among themselves, texts among themselves."""
+    return {str: (str,), int: (int, float), float: (int, float)}.get(bound.__class__, ())
+
+
+def _never(_: object) -> bool:
+    return False
