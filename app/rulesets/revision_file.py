@@ -31,7 +31,7 @@ class RevisionFile:
         """Take over what was published, and save it when it is new; raises StoreError and OSError."""
         await self._live_ruleset.refresh()
         current = self._live_ruleset.current()
-        if current is self._saved or current.revision is None:
+        if current.revision is None or (current is self._saved and self._path.exists()):
             return
         document = (await self._store.revision(current.revision)).document
         await asyncio.to_thread(self._write, current.revision, document)

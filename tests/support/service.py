@@ -54,7 +54,7 @@ VIP_RULES = {
 """VIP callers go to the VIP queue; nobody else is redirected."""
 VIP_ANSWER = {"InitialTarget": "queue-of-vips", "FailTarget": "+358401234567"}
 _TOKEN = "token-of-the-emulator"
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
