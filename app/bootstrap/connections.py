@@ -18,6 +18,8 @@ __all__ = ["Organisation", "connect_enreach", "connect_organisation"]
 
 _ADMINISTRATORS_SHARE = 0.8
 """Of the request budget; the rest only calls may touch."""
+_SEARCH_SHARE = 0.5
+"""Of the request budget, for searches of callers whom no notation finds."""
 _JOBS_SHARE = 0.6
 """From here on jobs pause: what they are at can still be finished."""
 
@@ -42,6 +44,7 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
     stack.push_async_callback(client.aclose)
     callers = CallerLookUp(
         client=client,
+        search_client=client.leave_rest(_SEARCH_SHARE),
         plan=plan_search(settings.dataverse, settings.vip),
         region=settings.phone.default_region,
         patterns=settings.phone.patterns,

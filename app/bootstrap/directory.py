@@ -1,19 +1,22 @@
 """Puts the directory of callers together."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
 from app.bootstrap.translation import make_vip_rules
 from app.bootstrap.upstreams import Upstreams
+from app.dataverse.client import count_call_places
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
 from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
+from app.directory.tolerant_search import TolerantSearch
 from app.observability.metrics import Metrics
-from app.routing.callers import Caller, Selection
+from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import AgentOf, identify
 from app.settings import DirectoryKind, Settings, SettingsError
 
@@ -41,16 +44,24 @@ def make_directory(
     vip = make_vip_rules(settings.vip)
     our_agents = agent_of if settings.dataverse.agent_id_column is None else None
 
-    async def look_up(e164: str, selection: Selection) -> Caller:
-        found = await organisation.callers.look_up(e164, selection)
+    def judge(found: LookUp) -> Caller:
         return identify(found, vip=vip, agent_of=our_agents, now=upstreams.clock())
+
+    async def look_up(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        found = await organisation.callers.look_up(e164s, selection)
+        return {e164: judge(each) for e164, each in found.items()}
+
+    async def search_one(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        found = {e164: await organisation.callers.search(e164, selection) for e164 in e164s}
+        return {e164: judge(each) for e164, each in found.items()}
 
     limits = DirectoryLimits(
         fresh_seconds=settings.cache.fresh_seconds,
         stale_seconds=settings.cache.stale_seconds,
         negative_seconds=settings.cache.negative_seconds,
         size=settings.cache.size,
-        look_ups_at_once=max(1, settings.dataverse.max_connections // _REQUESTS_PER_LOOK_UP),
+        look_ups_at_once=max(1, count_call_places(settings.dataverse.max_connections) // _REQUESTS_PER_LOOK_UP),
+        numbers_per_look_up=organisation.callers.max_numbers,
     )
     breaker = CircuitBreaker(limits=limits.breaker, monotonic=time.monotonic)
     live = LiveDirectory(
@@ -60,11 +71,24 @@ def make_directory(
         monotonic=time.monotonic,
         on_look_up=metrics.observe_look_up,
     )
+    searches = settings.dataverse.tolerant_searches_per_5_minutes
+    search = (
+        None
+        if searches == 0
+        else TolerantSearch(
+            look_up=search_one,
+            searches_per_window=searches,
+            size=settings.cache.size,
+            monotonic=time.monotonic,
+            on_look_up=lambda result, seconds: metrics.observe_look_up(f"search_{result}", seconds),
+        )
+    )
     return CachedDirectory(
         directory=live,
         breaker=breaker,
         snapshots=Snapshots(store=stores.callers, limits=limits, monotonic=time.monotonic),
         shedding=shedding,
+        search=search,
         limits=limits,
         monotonic=time.monotonic,
     )

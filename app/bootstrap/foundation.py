@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
@@ -28,6 +29,7 @@ from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 
@@ -50,12 +52,14 @@ class Foundation:
     enreach_id_cache: EnreachIdCache
     directory: CachedDirectory
     load_shedding: LoadShedding
+    heavy_work: HeavyWork
     live_ruleset: LiveRuleset
     revision_file: RevisionFile
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
+    guess_brake: GuessBrake
 
 
 async def open_foundation(
@@ -85,7 +89,10 @@ async def open_foundation(
         agent_of=enreach_id_cache.agent_of,
     )
     stack.push_async_callback(directory.aclose)
-    live_ruleset = LiveRuleset(store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection))
+    heavy_work = HeavyWork()
+    live_ruleset = LiveRuleset(
+        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
+    )
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
@@ -117,12 +124,13 @@ async def open_foundation(
         enreach_id_cache=enreach_id_cache,
         directory=directory,
         load_shedding=load_shedding,
+        heavy_work=heavy_work,
         live_ruleset=live_ruleset,
         revision_file=revision_file,
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets),
+            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             profile=profile,
             counter=metrics,
@@ -131,6 +139,7 @@ async def open_foundation(
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         key_use=key_use,
+        guess_brake=GuessBrake(monotonic=time.monotonic),
     )
 
 

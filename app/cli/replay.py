@@ -24,6 +24,7 @@ from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
 from app.store.upgrade import upgrade
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["replay"]
 
@@ -54,7 +55,7 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
     async with AsyncExitStack() as stack:
         stores = open_stores(settings, stack)
         await upgrade(stores.database)
-        live = await RulesetRepository(rulesets=stores.rulesets).read(CURRENT)
+        live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
         replayer = Replayer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)

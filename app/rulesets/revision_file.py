@@ -41,7 +41,7 @@ class RevisionFile:
         """Make the saved revision the live one, if there is one that can be read."""
         try:
             number, document = await asyncio.to_thread(self._read)
-            self._saved = await load_rules(document, revision=number)
+            self._saved = await asyncio.to_thread(load_rules, document, revision=number)
         except FileNotFoundError:
             log.warning("live_ruleset.no_revision_on_disk")
         except (AppError, OSError, ValueError, KeyError, TypeError) as error:

@@ -13,6 +13,7 @@ from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade
+from app.web.heavy_work import HeavyWork
 from tests.support.service import VIP_RULES, open_service, wait_for
 
 ANNA = "+358501234567"
@@ -38,15 +39,15 @@ async def publish(database: Database, document: dict[str, Any], expected: int | 
     await store.publish_document(document, expected=expected, comment="", author="somebody", now=0.0)
 
 
-def make_rulebook(database: Database, changes: list[CompiledRuleset]) -> LiveRuleset:
-    """Make a rulebook that notes every change."""
-    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append)
+def make_live_ruleset(database: Database, changes: list[CompiledRuleset]) -> LiveRuleset:
+    """Make a live ruleset that notes every change."""
+    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append, heavy_work=HeavyWork())
 
 
 async def test_empty_before_the_first_publishing(database: Database) -> None:
     """Before anything is published there is a ruleset without rules and without a revision."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
 
     assert await live_ruleset.refresh() is False
     assert (live_ruleset.current().revision, live_ruleset.current().ruleset.rules, changes) == (None, (), [])
@@ -55,7 +56,7 @@ async def test_empty_before_the_first_publishing(database: Database) -> None:
 async def test_new_revision_is_taken_over_once(database: Database) -> None:
     """A refresh takes over what was published, and tells whoever must know what rules need."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
     await publish(database, VIP_RULES, None)
 
     taken = [await live_ruleset.refresh(), await live_ruleset.refresh()]
@@ -82,7 +83,7 @@ async def test_service_notices_what_another_process_publishes(tmp_path: Path) ->
 
 async def test_unreadable_revision_is_refused_once(database: Database) -> None:
     """A revision that cannot be read leaves the present one live, and is told once and not every second."""
-    live_ruleset = make_rulebook(database, [])
+    live_ruleset = make_live_ruleset(database, [])
     await publish(database, VIP_RULES, None)
     await live_ruleset.refresh()
     await publish(database, OPEN_CASES, 1)
