@@ -34,7 +34,7 @@ from app.routing.numbers import make_number_reader
 from app.rulesets.erasure import RulesetErasure
 from app.store.database import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit
+from app.store.tables import audit, confirmations
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -105,8 +105,16 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_lines(e164: str) -> int:
         return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
+    async def erase_in_revisions(e164: str) -> int:
+        erased = await rulesets.erase_in_revisions(e164)
+        await foundation.revision_file.follow()
+        return erased
+
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
+
+    async def erase_in_confirmations(e164: str) -> int:
+        return await numbers.erase(confirmations, e164, replace_in("note"))
 
     numbers = NumberErasure(database=stores.database)
     rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
@@ -115,14 +123,16 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         drain=foundation.mover.drain,
         places={
             "drafts": rulesets.erase_in_drafts,
-            "revisions": rulesets.erase_in_revisions,
+            "revisions": erase_in_revisions,
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
+            "confirmations": erase_in_confirmations,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
         },
         forget=foundation.directory.purge,
+        forget_old_pages=stores.database.forget_old_pages,
         audit=stores.audit,
         clock=foundation.upstreams.clock,
     )

@@ -39,17 +39,20 @@ class Erasure:
         drain: Callable[[], Awaitable[bool]],
         places: Mapping[str, Erase],
         forget: Callable[[str | None], Awaitable[int]],
+        forget_old_pages: Callable[[], Awaitable[None]],
         audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
         """`drain` moves what the journal holds to the database; `places` are erased by name, in order, after it.
 
-        `forget` drops the remembered caller of one number, or all callers, and returns how many.
+        `forget` drops the remembered caller of one number, or all callers, and returns how many; `forget_old_pages`
+        removes what the database keeps of rows as they were.
         """
         self._read_number = read_number
         self._drain = drain
         self._places = dict(places)
         self._forget = forget
+        self._forget_old_pages = forget_old_pages
         self._audit = audit
         self._clock = clock
 
@@ -61,9 +64,13 @@ class Erasure:
         """
         e164 = self._require_number(number)
         if not await self._drain():
-            raise JournalStuckError("decisions could not be moved to the database; try again when it is back")
+            raise JournalStuckError(
+                "decisions could not be moved to the database; try again when it is back, and when every file of the "
+                "journal can be read (the log names those that cannot)"
+            )
         erased = {name: await erase(e164) for name, erase in self._places.items()}
         erased["callers"] = await self._forget(e164)
+        await self._forget_old_pages()
         await self._note("caller.erased", who, f"caller/{redact_number(e164)}", erased)
         return redact_number(e164), erased
 

@@ -113,12 +113,18 @@ class Journal:
         self.appended.set()
         return True
 
+    @property
+    def has_unadoptable(self) -> bool:
+        """Whether there are files that some process left and that could not be taken over the last time."""
+        return bool(self._not_adopted)
+
     def adopt_abandoned(self) -> int:
         """Take over the files of processes that are gone, and return how many; raises OSError.
 
         One that cannot be taken over stays where it is, and does not keep the others.
         """
         mine = {segment.path for segment in self._list_segments()}
+        told, self._not_adopted = self._not_adopted, set()
         adopted = 0
         for path in sorted(self._folder.glob("*.log")):
             if path in mine:
@@ -126,7 +132,7 @@ class Journal:
             try:
                 segment = Segment.adopt(path)
             except OSError as error:
-                if path not in self._not_adopted:
+                if path not in told:
                     log.warning("journal.segment_not_adopted", segment=path.name, error=type(error).__name__)
                 self._not_adopted.add(path)
                 continue
