@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -34,13 +34,12 @@ from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
-from app.web.admission import Admission
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
+from app.web.limits import Admission
 from app.web.openapi import DESCRIPTION, TAGS
-from app.web.state import read_state
 
 __all__ = ["create_app"]
 
@@ -86,7 +85,7 @@ class Application(FastAPI):
         """Serve one connection."""
         if scope["type"] == "http":
             if scope["path"] == PATH and scope["method"] == "POST":
-                await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
+                await cast(CallsState, scope["state"])["calls"].webhook(scope, receive, send)
                 return
             if scope["path"] not in _PROBES:
                 await self._admission.enter()

@@ -29,7 +29,7 @@ from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 

@@ -24,7 +24,7 @@ from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
 from app.store.upgrade import upgrade
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["replay"]
 

@@ -22,7 +22,7 @@ from app.rulesets.store import RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["RulesetComponents", "RulesetsState", "open_rulesets"]
 

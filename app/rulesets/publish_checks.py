@@ -22,7 +22,7 @@ from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
 
