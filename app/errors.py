@@ -10,9 +10,10 @@ An error knows its machine word (`code`), its HTTP status and its title as class
 wrong, where, and what to do. One handler (`app.web.errors`) renders all of them as problem details (RFC 9457).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 __all__ = [
     "AppError",
@@ -25,12 +26,16 @@ __all__ = [
     "PreconditionFailedError",
     "PreconditionRequiredError",
     "UnauthorizedError",
+    "format_message",
 ]
+
+_BEGINS_WITH_A_WORD: Final = re.compile(r"[a-z]+(?=[ ,:;]|$)")
+_ENDS: Final = (".", "!", "?", "…")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong in what somebody sent, with its place and a way out."""
+    """One thing that is wrong in what was sent, with its place and what to do about it."""
 
     code: str
     """Machine word in kebab case, e.g. `unknown-fact`."""
@@ -86,7 +91,7 @@ class ConflictError(AppError):
 
 
 class PreconditionFailedError(AppError):
-    """Somebody else changed it since it was read (RFC 9110, section 15.5.13)."""
+    """It was changed since it was read (RFC 9110, section 15.5.13)."""
 
     status = 412
     code = "precondition-failed"
@@ -110,16 +115,25 @@ class BodyTooLargeError(AppError):
 
 
 class UnauthorizedError(AppError):
-    """Nobody we know: the credential is missing or wrong."""
+    """The credential is missing or wrong."""
 
     status = 401
     code = "unauthorized"
     title = "Unauthorized"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting"'}
 
 
 class ForbiddenError(AppError):
-    """Known, but not allowed to do this."""
+    """The credential is good, but does not allow this."""
 
     status = 403
     code = "forbidden"
     title = "Forbidden"
+
+
+def format_message(text: str) -> str:
+    """Begin with a capital, unless a name such as `caller.vip` comes first, and end with a full stop."""
+    if not text:
+        return text
+    begun = text[0].upper() + text[1:] if _BEGINS_WITH_A_WORD.match(text) else text
+    return begun if begun.endswith(_ENDS) else f"{begun}."

@@ -45,8 +45,8 @@ from app.users.api import router as users_router
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
-from app.web.health_api import router as health_router
-from app.web.introduction import DESCRIPTION, TAGS
+from app.web.health import router as health_router
+from app.web.openapi import DESCRIPTION, TAGS
 from app.web.state import read_state
 
 __all__ = ["create_app"]

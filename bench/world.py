@@ -26,7 +26,7 @@ from app.emulators.dataverse import (
     read_tables,
 )
 from app.main import create_app
-from app.server.slow_clients import SlowClientProtocol
+from app.server.connections import BoundedHttpProtocol
 from app.settings import Settings
 
 __all__ = ["ANNA", "KEY", "World", "open_world", "serve_app"]
@@ -73,7 +73,7 @@ def serve_app(app: Any, **options: Any) -> Iterator[tuple[str, Server]]:
     config = uvicorn.Config(
         app,
         port=0,
-        http=SlowClientProtocol,
+        http=BoundedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,

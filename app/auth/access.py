@@ -1,6 +1,6 @@
-"""What a route asks of whoever calls it, visible in its signature and in the OpenAPI document."""
+"""What a route asks of its caller, visible in its signature and in the OpenAPI document."""
 
-from typing import ClassVar, TypedDict, cast
+from typing import Annotated, ClassVar, TypedDict, cast
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
@@ -8,11 +8,30 @@ from fastapi.params import Security as SecurityParameter
 from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth.principals import Authenticator, Principal
-from app.auth.roles import Permission, weakest_role
+from app.auth.principals import Authenticator, Permission, Principal, weakest_role
 from app.errors import ForbiddenError, UnauthorizedError
 
-__all__ = ["AuthState", "IdentifyFirst", "InvalidTokenError", "MissingTokenError", "Require", "requires"]
+__all__ = [
+    "AuditReaderDep",
+    "AuthState",
+    "DecisionReaderDep",
+    "EraserDep",
+    "IdentifyFirst",
+    "InvalidTokenError",
+    "MissingTokenError",
+    "OperatorDep",
+    "OwnReadinessDep",
+    "Require",
+    "RulesEditorDep",
+    "RulesPublisherDep",
+    "RulesReaderDep",
+    "SettingsManagerDep",
+    "SimulatorDep",
+    "StatusReaderDep",
+    "UserManagerDep",
+    "UserReaderDep",
+    "requires",
+]
 
 _PRINCIPAL = "smartrouting.principal"
 """The key under which a request's scope holds who sent it; the lifespan state may be one for all requests."""
@@ -28,11 +47,10 @@ class MissingTokenError(UnauthorizedError):
     """The request brought no bearer token."""
 
     code = "missing-token"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting"'}
 
 
 class InvalidTokenError(UnauthorizedError):
-    """The bearer token is nobody's, or no longer valid."""
+    """The bearer token is unknown, or no longer valid."""
 
     code = "invalid-token"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting", error="invalid_token"'}
@@ -68,19 +86,34 @@ def requires(permission: Permission) -> SecurityParameter:
     return required
 
 
+AuditReaderDep = Annotated[Principal, requires(Permission.READ_AUDIT)]
+DecisionReaderDep = Annotated[Principal, requires(Permission.READ_DECISIONS)]
+EraserDep = Annotated[Principal, requires(Permission.ERASE_NUMBERS)]
+OperatorDep = Annotated[Principal, requires(Permission.OPERATE)]
+OwnReadinessDep = Annotated[Principal, requires(Permission.READ_OWN_READINESS)]
+RulesEditorDep = Annotated[Principal, requires(Permission.EDIT_RULES)]
+RulesPublisherDep = Annotated[Principal, requires(Permission.PUBLISH_RULES)]
+RulesReaderDep = Annotated[Principal, requires(Permission.READ_RULES)]
+SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
+SimulatorDep = Annotated[Principal, requires(Permission.SIMULATE)]
+StatusReaderDep = Annotated[Principal, requires(Permission.READ_STATUS)]
+UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
+UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
+
+
 class IdentifyFirst:
-    """Pure ASGI middleware that lets nobody unknown have a body read below a path.
+    """Pure ASGI middleware: below a path, no body is read for a sender who is not known.
 
     The framework reads a whole body and parses it before it asks a route what it requires.
     """
 
     def __init__(self, app: ASGIApp, *, prefix: str) -> None:
-        """Wrap `app`; the path `prefix` and all below it are only for those who are known."""
+        """Wrap `app`; the path `prefix` and all below it need a valid token."""
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection; whoever reads its body gets MissingTokenError and InvalidTokenError."""
+        """Handle one connection; reading its body raises MissingTokenError and InvalidTokenError."""
         if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
             await self._app(scope, receive, send)
             return

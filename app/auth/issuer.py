@@ -28,15 +28,16 @@ __all__ = [
     "is_same_issuer",
 ]
 
-_OF_KIND: Final = {
+_ALGORITHMS_OF_KIND: Final = {
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
     "EC": frozenset({"ES256", "ES384", "ES512"}),
     "OKP": frozenset({"EdDSA"}),
 }
-ALGORITHMS: Final = frozenset().union(*_OF_KIND.values())
+ALGORITHMS: Final = frozenset().union(*_ALGORITHMS_OF_KIND.values())
 """What tokens may be signed with: asymmetric algorithms only (RFC 8725, section 3.1)."""
-_SECONDS: Final = 8.0
-_LARGEST: Final = 512 * 1024
+_TIMEOUT: Final = 8.0
+"""Seconds for one answer of the issuer."""
+_MAX_BYTES: Final = 512 * 1024
 _OK: Final = 200
 
 
@@ -112,15 +113,15 @@ async def fetch_signing_keys(http: httpx.AsyncClient, jwks_uri: str) -> dict[str
 
 
 def is_same_issuer(found: object, wanted: str) -> bool:
-    """Compare two issuers letter by letter, but for a trailing slash, which people forget."""
+    """Compare two issuers letter by letter, but for a trailing slash, which is often forgotten."""
     return isinstance(found, str) and found.rstrip("/") == wanted.rstrip("/")
 
 
 def _read_key(row: dict[str, Any]) -> SigningKey | None:
     key_id, kind = row.get("kid"), row.get("kty")
-    if not isinstance(key_id, str) or kind not in _OF_KIND or row.get("use", "sig") != "sig":
+    if not isinstance(key_id, str) or kind not in _ALGORITHMS_OF_KIND or row.get("use", "sig") != "sig":
         return None
-    fitting = _OF_KIND[kind]
+    fitting = _ALGORITHMS_OF_KIND[kind]
     algorithms = fitting & {row["alg"]} if "alg" in row else fitting
     try:
         key = jwt.PyJWK(row).key if algorithms else None
@@ -131,7 +132,7 @@ def _read_key(row: dict[str, Any]) -> SigningKey | None:
 
 async def _fetch(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(_TIMEOUT):
             response = await http.get(url, headers={"Accept": "application/json"}, follow_redirects=False)
     except (httpx.HTTPError, TimeoutError) as exc:
         raise IssuerUnreachableError(f"the issuer does not answer ({type(exc).__name__})") from exc
@@ -139,7 +140,7 @@ async def _fetch(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
         raise IssuerUnusableError("an address of the issuer is no URL") from exc
     if response.status_code != _OK:
         raise IssuerUnreachableError(f"the issuer answers with status {response.status_code}")
-    if len(response.content) > _LARGEST:
+    if len(response.content) > _MAX_BYTES:
         raise IssuerUnusableError("the issuer's answer is too large")
     try:
         document = orjson.loads(response.content)
@@ -158,7 +159,7 @@ def _read_url(document: dict[str, Any], name: str) -> str:
 
 
 def _read_optional_url(document: dict[str, Any], name: str) -> str | None:
-    """Return an endpoint; a discovery document must not send anybody off encrypted ground."""
+    """Return an endpoint; it must be https: a discovery document must not lead to an unencrypted one."""
     value = document.get(name)
     if not isinstance(value, str):
         return None

@@ -30,7 +30,7 @@ class KeyRing(Generic[T]):
         return bool(self._entries)
 
     def find(self, presented: bytes) -> T | None:
-        """Return what the secret stands for, `None` for a stranger; never raises, whatever the bytes."""
+        """Return what the secret stands for, `None` for an unknown one; never raises, whatever the bytes."""
         digest = self._digest(presented)
         found = None
         for known, value in self._entries:

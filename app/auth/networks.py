@@ -27,7 +27,7 @@ class NetworkList:
 
 
 class SourceCheck:
-    """Decides whether a request comes from an allowed network, seeing through the proxies we trust and no others."""
+    """Decides whether a request comes from an allowed network, believing the proxies we trust and no others."""
 
     def __init__(self, *, allowed: Iterable[Network], trusted: Iterable[Network]) -> None:
         self._allowed = NetworkList(allowed)
@@ -57,10 +57,10 @@ class SourceCheck:
         return known
 
     def _check(self, peer: str, forwarded: bytes) -> bool:
-        hops = [hop for hop in forwarded.decode("latin-1").split(",") if hop.strip()]
+        senders = [sender for sender in forwarded.decode("latin-1").split(",") if sender.strip()]
         address = _read_address(peer)
-        while address is not None and hops and address in self._trusted:
-            address = _read_address(hops.pop())
+        while address is not None and senders and address in self._trusted:
+            address = _read_address(senders.pop())
         return address is not None and address in self._allowed
 
 

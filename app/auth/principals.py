@@ -1,12 +1,77 @@
-"""Who is using the administrators' endpoints."""
+"""Who may use the administrators' endpoints, and what each role of Voice for Dynamics 365 may do there."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from app.auth.roles import Permission, Role, permits
+from app.settings import Role
 
-__all__ = ["Authenticator", "Identity", "Principal", "PrincipalKind"]
+__all__ = [
+    "PERMISSIONS",
+    "Authenticator",
+    "Identity",
+    "Permission",
+    "Principal",
+    "PrincipalKind",
+    "Role",
+    "permits",
+    "weakest_role",
+]
+
+
+class Permission(StrEnum):
+    """One thing a principal may be allowed to do at the administrators' endpoints."""
+
+    READ_OWN_READINESS = "read-own-readiness"
+    """See whether one's own user is set up for calls."""
+    READ_DECISIONS = "read-decisions"
+    """See what calls were answered and why, with numbers redacted."""
+    READ_RULES = "read-rules"
+    READ_STATUS = "read-status"
+    """See alerts, the state of the CRM connection and its cache."""
+    SIMULATE = "simulate"
+    """Ask what would be decided for a made-up call."""
+    READ_USERS = "read-users"
+    REVEAL_NUMBERS = "reveal-numbers"
+    """See full phone numbers; every use leaves an audit record."""
+    ERASE_NUMBERS = "erase-numbers"
+    """Remove everything known about a number."""
+    EDIT_RULES = "edit-rules"
+    PUBLISH_RULES = "publish-rules"
+    OPERATE = "operate"
+    """Purge the cache, run fire drills, acknowledge alerts."""
+    MANAGE_USERS = "manage-users"
+    MANAGE_SETTINGS = "manage-settings"
+    READ_AUDIT = "read-audit"
+
+
+_OWN = frozenset({Permission.READ_OWN_READINESS})
+_PROGRAM = frozenset(
+    {
+        Permission.READ_DECISIONS,
+        Permission.READ_RULES,
+        Permission.READ_STATUS,
+        Permission.READ_USERS,
+        Permission.SIMULATE,
+    }
+)
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.VOICE_USER: _OWN,
+    Role.VOICE_API_USER: _PROGRAM,
+    Role.VOICE_ADMIN_USER: frozenset(Permission),
+}
+"""Administrator guide, "Required User Roles & Privileges". A program is no user, so it has no readiness."""
+
+
+def permits(role: Role, permission: Permission) -> bool:
+    """Tell whether the role includes the permission."""
+    return permission in PERMISSIONS[role]
+
+
+def weakest_role(permission: Permission) -> Role:
+    """Name the role with the fewest permissions that includes this one: what to ask an administrator for."""
+    return min((role for role in PERMISSIONS if permits(role, permission)), key=lambda role: len(PERMISSIONS[role]))
 
 
 class PrincipalKind(StrEnum):
@@ -20,7 +85,7 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What an access token says about the person who brought it; nothing of it is shown again."""
+    """What an access token says about its holder; nothing of it is shown again."""
 
     object_ids: tuple[str, ...] = ()
     """GUIDs that may be the object id in Entra ID."""
@@ -31,14 +96,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody, or some program, we know."""
+    """A user or a program that proved who it is."""
 
     name: str
     """The label of the key or the subject of the token: what an audit record says, never a secret."""
     role: Role
     kind: PrincipalKind
     identity: Identity | None = field(default=None, compare=False)
-    """What a token says about the person, to find their user in Dynamics; `None` for keys, which are nobody's."""
+    """What a token says about its holder, to find their user in Dynamics; `None` for keys."""
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the principal's role includes the permission."""
@@ -49,4 +114,4 @@ class Authenticator(Protocol):
     """Turns a bearer token into the principal it belongs to."""
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Return whose token it is; `None` when it is nobody's, so that the next authenticator may try."""
+        """Return whose token it is; `None` for an unknown one, so that the next authenticator may try."""

@@ -27,19 +27,19 @@ class KeySetOptions:
 
 
 @dataclass(slots=True)
-class _Call:
-    """One request for the keys, which everybody who needs them waits for."""
+class _Fetch:
+    """One fetch of the keys, which all who need them wait for."""
 
     task: "asyncio.Task[None]"
     began: float
-    """When the issuer is asked; a token signed after that may need another flight."""
+    """When the issuer is asked; a token signed after that may need another one."""
 
 
 class SigningKeys:
     """Finds a key by its id.
 
-    An unknown id asks the issuer again, one request for all who wait, at most one every few seconds: whoever comes
-    too early waits for the next, so that a rotation costs nobody a request. A failure is remembered as long.
+    An unknown id asks the issuer again, once for all who wait, at most every few seconds: what comes too early waits
+    for the next time, so that a rotation costs no request its answer. A failure is remembered as long.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SigningKeys:
         self._fetched_at = float("-inf")
         self._asked_at = float("-inf")
         self._failure: IssuerError | None = None
-        self._flight: _Call | None = None
+        self._under_way: _Fetch | None = None
 
     @property
     def metadata(self) -> IssuerMetadata | None:
@@ -79,10 +79,10 @@ class SigningKeys:
             return self._keys[key_id]
         self._raise_recent_failure(arrived)
         for _ in range(2):
-            flight = self._start()
-            await asyncio.shield(flight.task)
+            fetch = self._start()
+            await asyncio.shield(fetch.task)
             self._raise_failure()
-            if key_id in self._keys or flight.began >= arrived:
+            if key_id in self._keys or fetch.began >= arrived:
                 break
         return self._keys.get(key_id)
 
@@ -101,16 +101,16 @@ class SigningKeys:
 
     async def aclose(self) -> None:
         """Stop asking."""
-        if self._flight is not None:
-            self._flight.task.cancel()
-            await asyncio.gather(self._flight.task, return_exceptions=True)
+        if self._under_way is not None:
+            self._under_way.task.cancel()
+            await asyncio.gather(self._under_way.task, return_exceptions=True)
 
-    def _start(self) -> _Call:
-        """Return the flight under way, or begin one once the minimum pause allows."""
-        if self._flight is None or self._flight.task.done():
+    def _start(self) -> _Fetch:
+        """Return the fetch under way, or begin one once the minimum pause allows."""
+        if self._under_way is None or self._under_way.task.done():
             began = max(self._monotonic(), self._asked_at + self._options.between)
-            self._flight = _Call(asyncio.create_task(self._fetch(began), name="signing keys"), began)
-        return self._flight
+            self._under_way = _Fetch(asyncio.create_task(self._fetch(began), name="signing keys"), began)
+        return self._under_way
 
     async def _fetch(self, began: float) -> None:
         await asyncio.sleep(max(0.0, began - self._monotonic()))

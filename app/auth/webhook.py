@@ -1,8 +1,8 @@
-"""Who may call the webhook, decided from the head of the request alone: the body is still unread."""
+"""Who may call the webhook, decided from the head of the request alone, and when each credential was used last."""
 
 import binascii
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from app.auth.keyring import KeyRing
 from app.auth.networks import SourceCheck
 from app.settings import WebhookSettings
 
-__all__ = ["Admitted", "CredentialKind", "Refused", "WebhookAccess"]
+__all__ = ["Admitted", "CredentialKind", "KeyUse", "Refused", "WebhookAccess"]
 
 
 class CredentialKind(StrEnum):
@@ -47,9 +47,9 @@ class Refused:
 class WebhookAccess:
     """Admits or refuses a webhook request by network and credential, in a few microseconds and without I/O.
 
-    The network is judged first, so that a stranger learns nothing about credentials. Of several credentials in one
-    request one valid one is enough: whoever holds it is entitled, and a proxy that adds its own `Authorization`
-    must not cost a call its answer. The first valid one gives the label.
+    The network is judged first, so that a sender from elsewhere learns nothing about credentials. Of several
+    credentials in one request one valid one is enough: its holder is entitled, and a proxy that adds its own
+    `Authorization` must not cost a call its answer. The first valid one gives the label.
     """
 
     def __init__(self, settings: WebhookSettings) -> None:
@@ -96,3 +96,30 @@ class WebhookAccess:
             return self._users.find(b64decode(token.strip(), validate=True))
         except binascii.Error:
             return None
+
+
+class KeyUse:
+    """Remembers last uses in memory, at the cost of one dictionary write a call; a store persists them in batches.
+
+    Times are seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, last_used: Mapping[str, float]) -> None:
+        """Start from what was persisted before."""
+        self._persisted = dict(last_used)
+        self._changed: dict[str, float] = {}
+
+    def touch(self, label: str, now: float) -> None:
+        """Note that the credential of this label was used."""
+        self._changed[label] = now
+
+    def take_changes(self) -> dict[str, float]:
+        """Return the uses noted since the last time this was asked, for a store to persist."""
+        changed, self._changed = self._changed, {}
+        self._persisted.update(changed)
+        return changed
+
+    @property
+    def last_used(self) -> dict[str, float]:
+        """The last use of every label ever seen, persisted or not."""
+        return self._persisted | self._changed

@@ -5,15 +5,13 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from app.auth.admin import AuthenticatorSequence, SettingsKeys
-from app.auth.oidc import OidcTokens
+from app.auth.api_keys import AuthenticatorSequence, SettingsKeys, StoredKeys
+from app.auth.oidc import OidcTokens, TokenJudge
 from app.auth.principals import Authenticator
 from app.auth.signing_keys import SigningKeys
-from app.auth.stored_keys import StoredKeys
-from app.auth.tokens import TokenJudge
 from app.bootstrap.foundation import Foundation
 from app.settings import AdminSettings
-from app.web.sign_in import SignIn
+from app.web.documentation import SignIn
 
 __all__ = ["make_authenticator", "make_sign_in", "open_signing_keys"]
 

@@ -32,7 +32,7 @@ from app.store.errors import StoreError
 from app.store.leader import Leadership
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health_api import WebState
+from app.web.health import WebState
 
 __all__ = ["State", "open_components"]
 

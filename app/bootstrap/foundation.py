@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from app.auth.key_use import KeyUse
+from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
 from app.bootstrap.stores import Stores, open_stores

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from app.bootstrap.foundation import Foundation
-from app.observability.readings import Readings
+from app.observability.metrics import Readings
 from app.web.health import Dependency, Health, judge
 
 __all__ = ["make_health", "read_metrics"]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import anyio.to_thread
 
-from app.auth.stored_keys import KeyAdministration
+from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
 from app.calls.rejected_lines import erase_rejected, purge_rejected
 from app.operations.alert_list import AlertList

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from app.auth.api_key_store import ApiKeyStore
-from app.auth.key_use_store import KeyUseStore
+from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.call_times import CallTimes
 from app.calls.store import DecisionStore
 from app.directory.store import CallerSnapshotStore

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
-from app.auth.key_use import KeyUse
-from app.auth.webhook import WebhookAccess
+from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import DrillCallers, DrillLog, FireDrill
 from app.calls.loop_guard import LoopGuard

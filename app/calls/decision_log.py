@@ -8,14 +8,15 @@ from typing import Any, Protocol
 import msgspec
 
 from app.calls.decision_filter import DecisionFilter
-from app.calls.redaction import redact_facts, redact_identifier, redact_number, redact_trace
+from app.calls.redaction import redact_facts, redact_number, redact_trace
 from app.calls.store import DecisionStore
 from app.errors import AppError, NotFoundError
+from app.observability.redaction import redact_identifier
+from app.observability.redaction import redact_number as hide_number
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Decision, Outcome
 from app.routing.facts import decode_facts
-from app.routing.numbers import mask
 from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore
 from app.store.pages import Page
@@ -132,7 +133,7 @@ def _redact(record: DecisionRecord) -> DecisionRecord:
     return msgspec.structs.replace(
         record,
         caller_raw=None if record.caller_raw is None else redact_number(record.caller_raw),
-        caller_e164=mask(record.caller_e164) or None,
+        caller_e164=hide_number(record.caller_e164) or None,
         call_id=record.call_id and redact_identifier(record.call_id),
         target_id=record.target_id and redact_identifier(record.target_id),
         queue_id=record.queue_id and redact_identifier(record.queue_id),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from app.auth.requirements import DecisionReaderDep
+from app.auth.access import DecisionReaderDep
 from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import ShownDecision
 from app.calls.deps import CallsDep, RevealDep
@@ -14,9 +14,8 @@ from app.routing.callers import CallerStatus, Cause
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Outcome
 from app.store.pages import Page
-from app.web.paths import DecisionId
+from app.web.parameters import DecisionId, show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

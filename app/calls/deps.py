@@ -4,9 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from app.auth.principals import Principal
-from app.auth.requirements import DecisionReaderDep
-from app.auth.roles import Permission, Role
+from app.auth.access import DecisionReaderDep
+from app.auth.principals import Permission, Principal, Role
 from app.calls.components import CallComponents, CallsState
 from app.errors import ForbiddenError
 from app.web.state import read_state

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.auth.requirements import OperatorDep
+from app.auth.access import OperatorDep
 from app.calls.deps import CallsDep
 from app.calls.drills import Drill, DrillScenario
 from app.routing.callers import CallerStatus, Cause

@@ -1,32 +1,26 @@
 """Hides who called from whoever may see what was decided."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from app.calls.decision_erasure import ERASED
-from app.routing.numbers import mask
+from app.observability.redaction import redact_identifier
+from app.observability.redaction import redact_number as hide_number
 
-__all__ = ["HIDDEN", "redact_facts", "redact_identifier", "redact_number", "redact_trace"]
+__all__ = ["HIDDEN", "redact_facts", "redact_number", "redact_trace"]
 
 HIDDEN = "(hidden)"
 
 _NAMES = frozenset({"caller.name"})
 _NUMBERS = frozenset({"call.caller"})
 _IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
-_LIKE_A_NUMBER = re.compile(
-    r"(?P<guid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
-    r"|(?<![0-9a-z])\+?[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9a-z])"
-    r"|(?<![0-9a-f])[0-9]{10,15}(?![0-9a-f])",
-    re.IGNORECASE,
-)
 _PARAMETERS = "call.parameters."
 _FAMILIES = ("caller.columns.", _PARAMETERS)
 """Values of unknown content, which may be anything about a person."""
 
 
 def redact_facts(facts: Mapping[str, object]) -> dict[str, object]:
-    """Mask the caller's number and hide the name and the columns of the caller's record; causes stay."""
+    """Redact the caller's number and hide the name and the columns of the caller's record; causes stay."""
     return {_redact_name(name): _redact(name, value) for name, value in facts.items()}
 
 
@@ -37,17 +31,12 @@ def redact_trace(trace: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def redact_number(text: str) -> str:
-    """Mask a number; the word that stands for an erased one stays readable."""
-    return text if text == ERASED else mask(text)
-
-
-def redact_identifier(text: str) -> str:
-    """Mask what looks like a phone number in an identifier, because some queues send one in its place."""
-    return _LIKE_A_NUMBER.sub(lambda found: found[0] if found["guid"] else mask(found[0]), text)
+    """Redact a number; the word that stands for an erased one stays readable."""
+    return text if text == ERASED else hide_number(text)
 
 
 def _redact_name(fact: str) -> str:
-    """Mask the name of a parameter too: whoever calls chose it."""
+    """Redact the name of a parameter too: whoever calls chose it."""
     return redact_identifier(fact) if fact.startswith(_PARAMETERS) else fact
 
 
@@ -69,6 +58,6 @@ def _redact(fact: str, value: object) -> object:
     if value is None or isinstance(value, bool | Mapping):
         return value
     if fact in _NUMBERS or fact in _IDENTIFIERS:
-        conceal = redact_number if fact in _NUMBERS else redact_identifier
-        return [conceal(str(item)) for item in value] if isinstance(value, list) else conceal(str(value))
+        redact = redact_number if fact in _NUMBERS else redact_identifier
+        return [redact(str(item)) for item in value] if isinstance(value, list) else redact(str(value))
     return HIDDEN if fact in _NAMES or fact.startswith(_FAMILIES) else value

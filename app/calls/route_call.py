@@ -13,13 +13,14 @@ import structlog
 
 from app.directory.lookup import LookupResult, Source
 from app.observability.call_lines import CallLine
+from app.observability.redaction import redact_number
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call
 from app.routing.compiled import CompiledRuleset
 from app.routing.decision_record import DecisionRecord
 from app.routing.decisions import Decision, Outcome
 from app.routing.facts import FactValue
-from app.routing.numbers import NumberKind, mask
+from app.routing.numbers import NumberKind
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision
 
 __all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionSink", "LiveRuleset", "LoopGuard", "RouteCall"]
@@ -253,7 +254,7 @@ def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int |
         request_id=arrival.request_id,
         trace_id=arrival.trace_id,
         call_id=call.call_id,
-        caller=mask(call.caller.e164),
+        caller=redact_number(call.caller.e164),
         caller_status=result.caller.status,
         caller_cause=result.cause,
         source=result.source,

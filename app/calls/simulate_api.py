@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-from app.auth.requirements import SimulatorDep
+from app.auth.access import SimulatorDep
 from app.calls.deps import CallsDep
 from app.calls.simulation import Question
 from app.errors import InvalidInputError

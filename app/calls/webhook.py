@@ -14,8 +14,7 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from app.auth.key_use import KeyUse
-from app.auth.webhook import Admitted, Refused, WebhookAccess
+from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
@@ -24,14 +23,12 @@ from app.routing.calls import read_call
 from app.routing.numbers import PhoneNumber
 from app.web.problems import make_problem_response
 
-__all__ = ["WHOLE_BODY", "Webhook"]
+__all__ = ["Webhook"]
 
 log = structlog.get_logger()
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-WHOLE_BODY: Final = "smartrouting.whole_body"
-"""Extension of the ASGI scope by which a server says that the whole body has arrived."""
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_DIGITS: Final = 18
 """Of a size that is worth reading as a number."""
@@ -121,10 +118,8 @@ class Webhook:
         )
 
     async def _receive_body(self, scope: Scope, receive: Receive, until: float) -> bytes:
-        """Receive the body within limits of size and time; one that is here already needs no timer."""
+        """Receive the body within limits of size and time."""
         _refuse_announced_size(scope["headers"], self._max_body_bytes)
-        if WHOLE_BODY in scope.get("extensions", ()):
-            return await _read_body(receive, self._max_body_bytes)
         try:
             async with asyncio.timeout_at(until):
                 return await _read_body(receive, self._max_body_bytes)

@@ -29,7 +29,7 @@ from app.emulators.enreach import create_enreach_emulator
 from app.errors import InvalidInputError
 from app.observability.logging import configure_logging
 from app.server.serve import bind, run
-from app.settings.group import PREFIX
+from app.settings.base import PREFIX
 
 __all__ = ["emulate"]
 

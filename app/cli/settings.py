@@ -2,7 +2,7 @@
 
 import sys
 
-from app.settings.description import list_settings
+from app.settings.tree import list_settings
 
 __all__ = ["settings", "write_settings_table"]
 

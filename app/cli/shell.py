@@ -1,13 +1,15 @@
 """What commands share with the shell that runs them: errors of one line, and files that are private."""
 
 import os
+import re
+from typing import Final
 
 from app.errors import AppError, Finding
-from app.settings.sentences import format_fragment
 
-__all__ = ["describe_error", "keep_files_private"]
+__all__ = ["describe_error", "format_fragment", "keep_files_private"]
 
 _MAX_FINDINGS = 5
+_BEGINS_A_SENTENCE: Final = re.compile(r"\A(?:The|This|There|A|No|Some|Several)(?= )")
 
 
 def describe_error(error: AppError) -> str:
@@ -16,6 +18,11 @@ def describe_error(error: AppError) -> str:
     more = len(error.findings) - len(told)
     findings = "; ".join([*told, *([f"and {more} more"] if more else [])])
     return ": ".join(filter(None, [format_fragment(error.detail), findings]))
+
+
+def format_fragment(text: str) -> str:
+    """Make a sentence fit for the middle of a line: begin small, unless with a name, and end without full stop."""
+    return _BEGINS_A_SENTENCE.sub(lambda found: found[0].lower(), text, count=1).removesuffix(".")
 
 
 def _describe_finding(finding: Finding) -> str:

@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.auth.requirements import SettingsManagerDep, StatusReaderDep
+from app.auth.access import SettingsManagerDep, StatusReaderDep
 from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState, ModeState
 from app.configurator.schemas import AuthenticationBody, CheckBody, CheckReport, DecisionBody, StepBody
-from app.web.paths import StepId
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, StepId, tag
 from app.web.problems import problems
 from app.web.state import read_state
 

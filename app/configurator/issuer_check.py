@@ -8,8 +8,8 @@ from enum import StrEnum
 import httpx
 
 from app.auth.issuer import IssuerError, IssuerMetadata, fetch_metadata, fetch_signing_keys
+from app.auth.oidc import Rejected, TokenJudge
 from app.auth.signing_keys import KeySetOptions, SigningKeys
-from app.auth.tokens import Rejected, TokenJudge
 from app.settings import require_https
 
 __all__ = ["CheckState", "IssuerCheck", "ModernSettings", "PrerequisiteCheck"]

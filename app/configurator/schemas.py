@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.configurator.authentication_mode import STEPS, AuthenticationMode, ModeState
 from app.configurator.issuer_check import CheckState, ModernSettings, PrerequisiteCheck
 from app.settings import Role
-from app.web.times import show_time
+from app.web.parameters import show_time
 
 __all__ = ["AuthenticationBody", "CheckBody", "CheckReport", "DecisionBody", "StepBody"]
 

@@ -8,8 +8,8 @@ from app.dataverse.errors import DataverseError, RecordNotFoundError
 from app.dataverse.queries import build_path, quote_text
 from app.routing.matches import Selection
 from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, VoiceSettings
+from app.settings.base import PREFIX
 from app.settings.check_results import CheckResult
-from app.settings.group import PREFIX
 
 __all__ = ["check_organisation"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from app.observability.lines import LineWriter
+from app.observability.logging import LineWriter
 from app.observability.redaction import redact_text
 
 __all__ = ["CallLine", "open_call_log"]

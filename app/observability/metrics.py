@@ -1,42 +1,113 @@
 """Prometheus metrics, in a registry of their own: several applications in one process do not mix.
 
-Labels are words from closed lists, never numbers, names or other values without bound.
+Labels are words from closed lists, never numbers, names or other values without bound. What other parts count for
+themselves is read at the moment Prometheus asks: it costs the calls nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
+from typing import TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, Info, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from app.observability.readings import Readings
-
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "Readings"]
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Fine below a second, where answers should be; the last is what Enreach waits (Enreach contract, section 1.2)."""
+M = TypeVar("M", Counter, Histogram)
+_BREAKER_VALUES = {"closed": 0, "half_open": 1, "open": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """The state of the service at one moment."""
+
+    cache_requests: Mapping[str, int] = field(default_factory=dict)
+    """Questions to the cache of callers since the start, by state: `fresh`, `stale`, `miss`, `negative`."""
+    coalesced_look_ups: int = 0
+    """Look-ups that joined one already under way, since the start."""
+    breaker: str = "closed"
+    """`closed`, `half_open` or `open`."""
+    journal_backlog: int = 0
+    """Decisions not yet in the database."""
+    journal_writable: bool = True
+    """Whether decisions can be written down."""
+    calls_waiting: int = 0
+    """Calls that wait for a look-up."""
+    event_loop_lag: float = 0.0
+    """How late the event loop comes to what is due, in seconds; the worst of the last second or so."""
+    key_use: Mapping[str, float] = field(default_factory=dict)
+    """Label of a webhook credential -> its last use, in seconds since 1970."""
+    secret_expiry: Mapping[str, float] = field(default_factory=dict)
+    """Secret with a last day -> the beginning of that day, in seconds since 1970."""
+    revision: int | None = None
+    """The published ruleset, if any."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the readings as metric families, the way a Prometheus registry does."""
+        requests = CounterMetricFamily(
+            "smartrouting_cache_requests", "Questions to the cache of callers.", labels=["state"]
+        )
+        for state, count in self.cache_requests.items():
+            requests.add_metric([state], count)
+        yield requests
+        yield CounterMetricFamily(
+            "smartrouting_lookups_coalesced", "Look-ups that joined one already under way.", self.coalesced_look_ups
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_breaker_state",
+            "Circuit to Dataverse: 0 closed, 1 half-open, 2 open.",
+            _BREAKER_VALUES[self.breaker],
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_journal_backlog", "Decisions not yet in the database.", self.journal_backlog
+        )
+        yield GaugeMetricFamily(
+            "smartrouting_journal_writable",
+            "1 while decisions can be written down, else 0.",
+            int(self.journal_writable),
+        )
+        yield GaugeMetricFamily("smartrouting_calls_waiting", "Calls that wait for a look-up.", self.calls_waiting)
+        yield GaugeMetricFamily(
+            "smartrouting_event_loop_lag_seconds", "How late the event loop runs.", self.event_loop_lag
+        )
+        yield _time_each(
+            "smartrouting_webhook_key_last_used_timestamp_seconds",
+            "When each webhook credential was last used.",
+            label="label",
+            times=self.key_use,
+        )
+        yield _time_each(
+            "smartrouting_secret_expiry_timestamp_seconds",
+            "When each secret whose last day is known is to be gone.",
+            label="secret",
+            times=self.secret_expiry,
+        )
+        if self.revision is not None:
+            yield InfoMetricFamily(
+                "smartrouting_ruleset", "The ruleset that decides.", {"revision": str(self.revision)}
+            )
 
 
 class Metrics:
-    """Counts and measures what happens to calls; one method for each thing that happens.
-
-    The children of labelled metrics are looked up once and kept, since `labels()` costs more than counting.
-    """
+    """Counts and measures what happens to calls; one method for each thing that happens."""
 
     def __init__(self, *, version: str, deadline_ms: int) -> None:
         """Make the metrics; one bucket of the histograms ends exactly at the deadline."""
         self.answers = 0
-        """Calls answered since the start, for whoever compares."""
+        """Calls answered since the start, for alert rules."""
         self.late_answers = 0
         """Those of them that were answered after the deadline."""
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("smartrouting_build", "The running version.", registry=registry).info({"version": version})
         buckets = tuple(sorted({*_SECONDS, deadline_ms / 1000}))
-        self._durations = _Histograms(
+        self._durations = _Children(
             Histogram(
                 "smartrouting_decision_duration_seconds",
                 "Time from the arrival of a call to its answer.",
@@ -45,7 +116,7 @@ class Metrics:
                 registry=registry,
             )
         )
-        self._look_ups = _Histograms(
+        self._look_ups = _Children(
             Histogram(
                 "smartrouting_crm_lookup_duration_seconds",
                 "Time of one look-up of a caller in Dataverse.",
@@ -54,15 +125,15 @@ class Metrics:
                 registry=registry,
             )
         )
-        self._decisions = _Counters(
+        self._decisions = _Children(
             Counter(
                 "smartrouting_decisions",
-                "Calls answered, by what was decided, who the caller was, and why nobody knows if nobody does.",
+                "Calls answered, by what was decided, who the caller was, and why the caller is not known.",
                 ["outcome", "caller_status", "cause"],
                 registry=registry,
             )
         )
-        self._refusals = _Counters(
+        self._refusals = _Children(
             Counter("smartrouting_webhook_refusals", "Webhook requests turned away.", ["code"], registry=registry)
         )
         self._misses = Counter("smartrouting_deadline_misses", "Answers sent after the deadline.", registry=registry)
@@ -75,14 +146,14 @@ class Metrics:
         )
 
     def record_decision(self, *, outcome: str, caller_status: str, cause: str | None, seconds: float) -> None:
-        """Count one answered call and its time; `cause` says why nobody knows the caller."""
-        self._durations[outcome].observe(seconds)
+        """Count one answered call and its time; `cause` says why the caller is not known."""
+        self._durations[(outcome,)].observe(seconds)
         self._decisions[outcome, caller_status, cause or "none"].inc()
         self.answers += 1
 
     def observe_look_up(self, result: str, seconds: float) -> None:
         """Take one look-up that reached Dataverse, and how it ended."""
-        self._look_ups[result].observe(seconds)
+        self._look_ups[(result,)].observe(seconds)
 
     def count_refusal(self, code: str) -> None:
         """Count a webhook request turned away, by the code of its problem."""
@@ -107,9 +178,7 @@ class Metrics:
 
     def render(self, readings: Readings) -> tuple[bytes, str]:
         """Return everything, with what other parts count, in Prometheus' text format, and its content type."""
-        both = CollectorRegistry()
-        both.register(_Joined(self._registry, readings))
-        return generate_latest(both), CONTENT_TYPE_LATEST
+        return generate_latest(_Joined(self._registry, readings)), CONTENT_TYPE_LATEST
 
 
 class _Joined(Collector):
@@ -124,25 +193,21 @@ class _Joined(Collector):
         return chain(self._registry.collect(), self._readings.collect())
 
 
-class _Counters(dict[tuple[str, ...], Counter]):
-    """The children of one counter, made when first counted."""
+class _Children(dict[tuple[str, ...], M]):
+    """The children of one labelled metric, made when first used: `labels()` costs more than counting."""
 
-    def __init__(self, parent: Counter) -> None:
+    def __init__(self, parent: M) -> None:
         super().__init__()
-        self._parent = parent
+        self._parent: M = parent
 
-    def __missing__(self, labels: tuple[str, ...]) -> Counter:
-        child = self[labels] = self._parent.labels(*labels)
+    def __missing__(self, labels: tuple[str, ...]) -> M:
+        child: M = self._parent.labels(*labels)
+        self[labels] = child
         return child
 
 
-class _Histograms(dict[str, Histogram]):
-    """The children of one histogram with a single label, made when first observed."""
-
-    def __init__(self, parent: Histogram) -> None:
-        super().__init__()
-        self._parent = parent
-
-    def __missing__(self, label: str) -> Histogram:
-        child = self[label] = self._parent.labels(label)
-        return child
+def _time_each(name: str, meaning: str, *, label: str, times: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=[label])
+    for value, when in times.items():
+        family.add_metric([value], when)
+    return family

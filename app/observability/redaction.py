@@ -1,18 +1,21 @@
-"""The last line of defence: hides what looks like a phone number or a secret in anything about to be logged.
+"""Hides phone numbers and secrets: in what is logged, in errors, and in what a role may not see.
 
-Code that logs masks what it knows to be personal; this catches what slipped through, above all the text of other
-libraries. It errs on the side of hiding.
+Code that knows a value to be a number calls `redact_number`, to an identifier `redact_identifier`. Everything that is
+logged goes through `redact_entry` besides, which catches what slipped through, above all the text of other libraries.
+It errs on the side of hiding.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["redact_entry", "redact_text", "redact_value"]
+__all__ = ["redact_entry", "redact_identifier", "redact_number", "redact_text", "redact_value"]
 
-MASKED = "[masked]"
+REDACTED = "[masked]"
 
-_SHORTEST_SUSPECT = 7
+_MIN_NUMBER = 7
+"""Digits, and characters; what is shorter is no phone number."""
+_MAX_HIDDEN_WHOLE = 8
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SUSPECT = re.compile(r"\d(?:[ ().\-/]{0,2}\d){6}|bearer |basic |eyJ|whsec_|://[^/\s]*@", re.IGNORECASE)
 """What harmless text seldom contains: most text is done after this one search."""
@@ -32,7 +35,7 @@ _FINDINGS = re.compile(
       | (?<=://)[^/\s@]+(?=@)
     )
     | (?P<number>
-        (?<![0-9A-Za-z])(?:\+|%2B)?\ ?\(?\d(?:[ ().\-/]{0,2}\d){6,}(?![0-9A-Za-z])
+        (?<![0-9A-Za-z])(?:(?:\+|%2B)\ ?)?\(?\d(?:[ ().\-/]{0,2}\d){6,}(?![0-9A-Za-z])
       | (?<![0-9a-f])\d{10,15}(?![0-9a-f])                     # between letters that are no hexadecimal digits
     )
     """.replace("OCTET", r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"),
@@ -55,25 +58,50 @@ _SECRET_KEYS = frozenset(
     }
 )
 _MIN_SUSPECT_INTEGER = 10**8
-_DEEPEST = 6
+_MAX_DEPTH = 6
+
+
+def redact_number(number: str | None) -> str:
+    """Hide the middle of a number, or all of a short one: `+35850*****67`."""
+    if not number:
+        return ""
+    if len(number) <= _MAX_HIDDEN_WHOLE:
+        return "*" * len(number)
+    kept = max(0, min(6, len(number) - 6))
+    return number[:kept] + "*" * (len(number) - kept - 2) + number[-2:]
+
+
+def redact_identifier(text: str) -> str:
+    """Hide the middle of phone numbers in an identifier, because some queues send one in its place."""
+    return _redact(text, redact_number)
 
 
 def redact_text(text: str) -> str:
     """Replace phone numbers, tokens and credentials in a text; identifiers, times and IP addresses stay."""
-    if len(text) < _SHORTEST_SUSPECT or text.isalpha() or _UUID.fullmatch(text) or not _SUSPECT.search(text):
+    return _redact(text, lambda _: REDACTED)
+
+
+def _redact(text: str, hide_number: Callable[[str], str]) -> str:
+    if len(text) < _MIN_NUMBER or text.isalpha() or _UUID.fullmatch(text) or not _SUSPECT.search(text):
         return text
-    return _FINDINGS.sub(lambda found: found.group() if found.lastgroup == "harmless" else MASKED, text)
+
+    def hide(found: re.Match[str]) -> str:
+        if found.lastgroup == "harmless":
+            return found[0]
+        return hide_number(found[0]) if found.lastgroup == "number" else REDACTED
+
+    return _FINDINGS.sub(hide, text)
 
 
 def redact_value(value: Any, depth: int = 0) -> Any:
-    """Mask a value of a log event and everything inside it, to a limited depth; never changes its argument."""
+    """Redact a value of a log event and everything inside it, to a limited depth; never changes its argument."""
     if isinstance(value, str):
         return redact_text(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return value if abs(value) < _MIN_SUSPECT_INTEGER else MASKED
-    return _redact_inside(value, depth + 1) if depth < _DEEPEST else MASKED
+        return value if abs(value) < _MIN_SUSPECT_INTEGER else REDACTED
+    return _redact_inside(value, depth + 1) if depth < _MAX_DEPTH else REDACTED
 
 
 def _redact_inside(value: object, depth: int) -> Any:
@@ -85,5 +113,5 @@ def _redact_inside(value: object, depth: int) -> Any:
 
 
 def redact_entry(key: str, value: Any, depth: int = 0) -> Any:
-    """Mask a named value: all of it when the name says secret."""
-    return MASKED if key.casefold() in _SECRET_KEYS and value is not None else redact_value(value, depth)
+    """Redact a named value: all of it when the name says secret."""
+    return REDACTED if key.casefold() in _SECRET_KEYS and value is not None else redact_value(value, depth)

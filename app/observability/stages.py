@@ -1,4 +1,4 @@
-"""How the time of one look-up is spent, noted by whoever spends it, for the waterfall of the calls that wait for it."""
+"""How the time of one look-up is spent, noted where it is spent, for the waterfall of the calls that wait for it."""
 
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
@@ -48,7 +48,7 @@ _current: ContextVar[Stages | None] = ContextVar("smartrouting_stages", default=
 
 
 class Stage:
-    """The block it surrounds is a stage of the work under way, if anybody listens."""
+    """The block it surrounds is a stage of the look-up under way, if there is one."""
 
     __slots__ = ("_name", "_stages")
 

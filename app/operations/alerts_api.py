@@ -6,10 +6,10 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.auth.requirements import OperatorDep, StatusReaderDep
+from app.auth.access import OperatorDep, StatusReaderDep
 from app.operations.alert_store import Alert, AlertState
 from app.operations.deps import OperationsDep
-from app.web.paths import AlertId
+from app.web.parameters import AlertId
 from app.web.problems import problems
 
 __all__ = ["router"]

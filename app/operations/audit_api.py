@@ -6,12 +6,12 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.auth.requirements import AuditReaderDep
+from app.auth.access import AuditReaderDep
 from app.operations.deps import OperationsDep
 from app.store.audit import AuditEntry
 from app.store.pages import Page
+from app.web.parameters import show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

@@ -5,7 +5,7 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.auth.requirements import OperatorDep
+from app.auth.access import OperatorDep
 from app.operations.deps import OperationsDep
 from app.web.problems import problems
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from app.auth.stored_keys import KeyAdministration
+from app.auth.api_keys import KeyAdministration
 from app.operations.alert_list import AlertList
 from app.operations.credentials import Credentials
 from app.operations.erasure import Erasure

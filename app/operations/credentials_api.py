@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.auth.requirements import StatusReaderDep
+from app.auth.access import StatusReaderDep
 from app.operations.credentials import CredentialKind
 from app.operations.deps import OperationsDep
 from app.web.problems import problems

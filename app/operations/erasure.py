@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from app.errors import AppError, InvalidInputError
-from app.routing.numbers import PhoneNumber, mask
+from app.observability.redaction import redact_number
+from app.routing.numbers import PhoneNumber
 from app.store.audit import AuditStore
 
 __all__ = ["Erase", "Erasure"]
@@ -60,8 +61,8 @@ class Erasure:
             raise JournalStuckError("decisions could not be moved to the database; try again when it is back")
         erased = {name: await erase(e164) for name, erase in self._places.items()}
         erased["callers"] = await self._memory.purge(e164)
-        await self._note("caller.erased", who, f"caller/{mask(e164)}", erased)
-        return mask(e164), erased
+        await self._note("caller.erased", who, f"caller/{redact_number(e164)}", erased)
+        return redact_number(e164), erased
 
     async def purge(self, number: str | None, *, who: str) -> int:
         """Let a caller, or all of them (`None`), be looked up anew; returns how many entries are gone.
@@ -70,7 +71,7 @@ class Erasure:
         """
         e164 = None if number is None else self._require_number(number)
         purged = await self._memory.purge(e164)
-        target = "caller/*" if e164 is None else f"caller/{mask(e164)}"
+        target = "caller/*" if e164 is None else f"caller/{redact_number(e164)}"
         await self._note("caller.purged", who, target, {"callers": purged})
         return purged
 

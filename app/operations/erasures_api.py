@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import EraserDep
+from app.auth.access import EraserDep
 from app.operations.deps import OperationsDep
 from app.web.problems import problems
 

@@ -6,12 +6,11 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, JsonValue
 
-from app.auth.requirements import UserManagerDep
+from app.auth.access import UserManagerDep
 from app.operations.deps import OperationsDep
 from app.operations.job_store import Job, JobState
-from app.web.paths import JobId
+from app.web.parameters import JobId, show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["JobBody", "answer_started", "router"]
 

@@ -6,14 +6,13 @@ from typing import Self
 from fastapi import APIRouter, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.auth.api_key_store import StoredKey
-from app.auth.requirements import SettingsManagerDep
-from app.auth.stored_keys import NewKey
+from app.auth.access import SettingsManagerDep
+from app.auth.api_keys import NewKey
+from app.auth.store import StoredKey
 from app.operations.deps import OperationsDep
 from app.settings import Role
-from app.web.paths import KeyId
+from app.web.parameters import KeyId, show_time
 from app.web.problems import problems
-from app.web.times import show_time
 
 __all__ = ["router"]
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Protocol
 
-from app.calls.redaction import redact_identifier
+from app.observability.redaction import redact_identifier
 from app.operations.alert_rule import FiringAlert
 
 __all__ = ["QueueTimes", "SilenceWatch"]

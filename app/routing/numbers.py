@@ -20,7 +20,6 @@ __all__ = [
     "PhoneNumber",
     "list_spellings",
     "make_number_reader",
-    "mask",
     "read_number",
     "spell_number",
     "tidy",
@@ -117,16 +116,6 @@ def spell_number(e164: str, patterns: Sequence[str] = (), limit: int = MAX_NOTAT
 def list_spellings(e164: str, patterns: Sequence[str] = (), limit: int = MAX_NOTATIONS) -> dict[str, str]:
     """List the same in the same order, each with where such writing is asked for or seen."""
     return spell(_parse_number(e164, None), patterns, limit)
-
-
-def mask(number: str | None) -> str:
-    """Hide the middle of a number, or all of a short one, so that it may be logged: `+35850*****67`."""
-    if not number:
-        return ""
-    if len(number) <= _MAX_SHORT_NUMBER + 2:
-        return "*" * len(number)
-    kept = max(0, min(6, len(number) - 6))
-    return number[:kept] + "*" * (len(number) - kept - 2) + number[-2:]
 
 
 def tidy(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.auth.requirements import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
+from app.auth.access import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
 from app.routing.ruleset import read_ruleset
 from app.rulesets.calendar_preview import choose_calendar
 from app.rulesets.components import RulesetComponents, RulesetsState
@@ -24,11 +24,9 @@ from app.rulesets.schemas import (
     RevisionPage,
     RulesetBody,
 )
-from app.web.paths import RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, show_time, tag
 from app.web.problems import problems
 from app.web.state import read_state
-from app.web.times import AnyMoment, show_time
 
 __all__ = ["RulesetsDep", "calendars_router", "router"]
 

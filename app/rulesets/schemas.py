@@ -5,16 +5,15 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.errors import Finding
+from app.errors import Finding, format_message
 from app.routing.calendars import Calendar
 from app.rulesets.calendar_preview import preview
 from app.rulesets.coverage import CoverageReport
 from app.rulesets.publish import Published
 from app.rulesets.publish_checks import PublishReport
 from app.rulesets.repository import FoundRuleset
-from app.settings.sentences import format_message
+from app.web.parameters import AnyMoment, ShownTime
 from app.web.problems import ProblemItem
-from app.web.times import AnyMoment, ShownTime
 
 __all__ = [
     "ChangeBody",

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.errors import AppError
-from app.server.slow_clients import SlowClientProtocol
+from app.server.connections import BoundedHttpProtocol
 
 __all__ = ["PortBusyError", "bind", "run"]
 
@@ -57,11 +57,11 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
     opened = _OpeningWatch(app)
     config = uvicorn.Config(
         opened,
-        http=SlowClientProtocol,
+        http=BoundedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,
-        # X-Forwarded-For is judged by the gate, against the proxies that the settings trust.
+        # `app.auth.networks` judges X-Forwarded-For, against the proxies that the settings trust.
         proxy_headers=False,
         server_header=False,
         date_header=False,

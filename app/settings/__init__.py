@@ -4,17 +4,22 @@ Every variable starts with `SMARTROUTING_` and nests with `__`. Unknown names an
 one line that names the variable.
 """
 
-from app.settings.addresses import require_https
-from app.settings.admin import AdminKey, AdminSettings, Role
-from app.settings.alerts import AlertsSettings
-from app.settings.callers import AmbiguityPolicy, CacheSettings, PhoneSettings, VipCriterion, VipSettings
-from app.settings.dataverse import DataverseAuth, DataverseSettings, DirectoryKind
-from app.settings.deployment import LogSettings, RulesSettings, StoreSettings
+from app.settings.access import AdminKey, AdminSettings, Role, WebhookSettings
+from app.settings.base import require_https
+from app.settings.dataverse import (
+    AmbiguityPolicy,
+    CacheSettings,
+    DataverseAuth,
+    DataverseSettings,
+    DirectoryKind,
+    PhoneSettings,
+    VipCriterion,
+    VipSettings,
+)
+from app.settings.deployment import AlertsSettings, LogSettings, RulesSettings, StoreSettings
+from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings, WireField
 from app.settings.reading import SettingsError, read_settings
-from app.settings.response import ResponseSettings, WireField
 from app.settings.tree import Settings
-from app.settings.voice import EnreachSettings, VoiceSettings
-from app.settings.webhook import WebhookSettings
 
 __all__ = [
     "AdminKey",

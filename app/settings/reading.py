@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from app.errors import AppError
-from app.settings.group import PREFIX
+from app.settings.base import PREFIX
 from app.settings.tree import Settings
 
 __all__ = ["SettingsError", "read_settings"]
@@ -35,7 +35,7 @@ class SettingsError(AppError):
 def read_settings(environ: Mapping[str, str] = os.environ, *, env_file: Path = _ENV_FILE, **overrides: Any) -> Settings:
     """Read and check the settings: `environ` wins over `env_file`, and `overrides` over both.
 
-    An empty variable counts as absent; names without our prefix are nobody's business. Raises SettingsError with one
+    An empty variable counts as absent; names without our prefix are ignored. Raises SettingsError with one
     line per problem, naming the variable.
     """
     variables = _collect(_read_file(env_file)) | _collect(environ)

@@ -1,22 +1,22 @@
-"""The settings tree as a whole, and what its parts must agree on."""
+"""The settings tree as a whole, what its parts must agree on, and its description."""
 
-from typing import Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, to_json
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from app.settings.admin import AdminSettings
-from app.settings.alerts import AlertsSettings
-from app.settings.callers import CacheSettings, PhoneSettings, VipSettings
-from app.settings.dataverse import DataverseSettings
-from app.settings.deployment import LogSettings, RulesSettings, StoreSettings
-from app.settings.group import PREFIX
-from app.settings.response import ResponseSettings
-from app.settings.voice import EnreachSettings, VoiceSettings
-from app.settings.webhook import WebhookSettings
+from app.settings.access import AdminSettings, WebhookSettings
+from app.settings.base import PREFIX
+from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
+from app.settings.deployment import AlertsSettings, LogSettings, RulesSettings, StoreSettings
+from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 
-__all__ = ["Settings"]
+__all__ = ["SettingDescription", "Settings", "list_settings"]
 
 
 class Settings(BaseSettings):
@@ -70,3 +70,35 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take nothing but what is passed: `read_settings` is the one reader of the environment."""
         return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDescription:
+    """One variable."""
+
+    variable: str
+    default: str
+    """As it would be written in the environment; empty for none."""
+    meaning: str
+
+
+def list_settings() -> Iterator[SettingDescription]:
+    """List every variable in the order of the tree."""
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            for inner, inner_field in group.model_fields.items():
+                yield _describe(f"{PREFIX}{name}__{inner}".upper(), inner_field)
+        else:
+            yield _describe(f"{PREFIX}{name}".upper(), field)
+
+
+def _describe(variable: str, field: FieldInfo) -> SettingDescription:
+    return SettingDescription(variable, _spell(field.default), (field.description or "").strip())
+
+
+def _spell(default: Any) -> str:
+    if default is None or default is PydanticUndefined or default in ({}, ()):
+        return ""
+    text = to_json(default, exclude_none=True).decode()
+    return text.strip('"')

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response, status
 
-from app.auth.principals import Identity
-from app.auth.requirements import OwnReadinessDep, UserManagerDep, UserReaderDep
-from app.auth.roles import PERMISSIONS
+from app.auth.access import OwnReadinessDep, UserManagerDep, UserReaderDep
+from app.auth.principals import PERMISSIONS, Identity
 from app.errors import NotFoundError
 from app.operations.deps import OperationsDep
 from app.operations.job_store import Job

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field, model_validator
 
-from app.auth.principals import PrincipalKind
-from app.auth.roles import Permission
-from app.routing.numbers import mask
+from app.auth.principals import Permission, PrincipalKind
+from app.observability.redaction import redact_number
 from app.settings import Role
 from app.users.bulk import MAX_ROWS, BulkOutcome
 from app.users.enabling import ChangedUser, DisableOptions, EnableOptions, PhoneClient
@@ -237,7 +236,7 @@ class UserBody(_Shown):
             "name": user.name,
             "email": user.email,
             "login": user.login,
-            "mobile": mask(user.mobile) or None,
+            "mobile": redact_number(user.mobile) or None,
             "active": user.active,
             "is_application": user.is_application,
             "enreach_user_id": user.record.enreach_id,

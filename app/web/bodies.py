@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLargeError, Finding, InvalidInputError
-from app.web.problems import make_problem_response
+from app.web.problems import make_error_response
 
 __all__ = ["BodyLimit", "JsonBodyDep", "describe_body"]
 
@@ -21,6 +21,7 @@ class BodyLimit:
         self._app = app
         self._prefix = prefix
         self._most = most
+        self._refusal = BodyTooLargeError(f"The body has more than {most:,} bytes.")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; other paths pass through."""
@@ -38,21 +39,14 @@ class BodyLimit:
             size += len(message.get("body", b""))
             if size > self._most:
                 # The framework lets nothing else through while it reads a body.
-                raise HTTPException(BodyTooLargeError.status, f"The body has more than {self._most:,} bytes.")
+                raise HTTPException(self._refusal.status) from self._refusal
             return message
 
         await self._app(scope, count, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = make_problem_response(
-            scope,
-            status=BodyTooLargeError.status,
-            code=BodyTooLargeError.code,
-            title=BodyTooLargeError.title,
-            detail=f"The body has more than {self._most:,} bytes.",
-            # What is left of an unread body must not be taken for the next request.
-            headers=(("Connection", "close"),),
-        )
+        # What is left of an unread body must not be taken for the next request.
+        response = make_error_response(scope, self._refusal, headers=(("Connection", "close"),))
         await response(scope, receive, send)
 
 

@@ -11,20 +11,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, InvalidInputError
-from app.web.problems import make_problem_response
-from app.web.validation_findings import list_findings
+from app.web.problems import make_error_response, make_problem_response
+from app.web.validation import list_findings
 
 __all__ = ["FailureBoundary", "add_error_handlers"]
 
 log = structlog.get_logger()
 
-_SERVER_ERROR = 500
-_UNAUTHORIZED = 401
 _MIN_BODY_STATUS = 200
 _BODYLESS = frozenset({204, 205, 304})
 _UNREADABLE = (UnicodeDecodeError, RecursionError)
 """Why the framework could not read a body as JSON, besides finding that it is none."""
-_BEARER = 'Bearer realm="smartrouting"'
+_UNEXPECTED = "Something went wrong here; the log of the service tells more under the instance's identifier."
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -36,7 +34,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class FailureBoundary:
-    """Pure ASGI middleware that turns what nobody expected into a 500 without internals, logged once.
+    """Pure ASGI middleware that turns an unexpected exception into a 500 without internals, logged once.
 
     It sits inside the request middleware, so that log line and answer carry the request's identifier. When the answer
     has begun it cannot be changed: the connection ends unfinished, which the client notices.
@@ -65,35 +63,14 @@ class FailureBoundary:
             # The outermost boundary: beyond it the server would log values and answer in plain text.
             log.error("http.failed", exc_info=error, answer_started=started)  # noqa: TRY400 - given explicitly
             if not started:
-                await _make_server_error(scope)(scope, receive, send)
-
-
-def _make_server_error(scope: Scope) -> Response:
-    return make_problem_response(
-        scope,
-        status=_SERVER_ERROR,
-        code=AppError.code,
-        title=AppError.title,
-        detail="Something went wrong here; the log of the service tells more under the instance's identifier.",
-    )
+                await make_error_response(scope, AppError(_UNEXPECTED))(scope, receive, send)
 
 
 async def _answer_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - registered for it; Starlette's type is wider
-    if error.status >= _SERVER_ERROR:
+    if error.status >= AppError.status:
         log.error("http.failed", code=error.code, exc_info=error)
-    headers = dict(error.headers)
-    if error.status == _UNAUTHORIZED:
-        headers.setdefault("WWW-Authenticate", _BEARER)
-    return make_problem_response(
-        request.scope,
-        status=error.status,
-        code=error.code,
-        title=error.title,
-        detail=error.detail,
-        findings=error.findings,
-        headers=headers.items(),
-    )
+    return make_error_response(request.scope, error)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
@@ -103,7 +80,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         # Raised while the framework read the body, which lets nothing else through.
         return await _answer_app_error(request, error.__cause__)
     if isinstance(error.__cause__, _UNREADABLE):
-        return _answer_unreadable_body(request)
+        refusal = InvalidInputError("The body is not JSON in UTF-8, or nested too deep.")
+        return make_error_response(request.scope, refusal)
     if error.status_code < _MIN_BODY_STATUS or error.status_code in _BODYLESS:
         return Response(status_code=error.status_code, headers=dict(headers))
     phrase = HTTPStatus(error.status_code).phrase
@@ -118,24 +96,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     )
 
 
-def _answer_unreadable_body(request: Request) -> Response:
-    """Answer a body that is no JSON in a way the framework does not count as such, like one that is."""
-    return make_problem_response(
-        request.scope,
-        status=InvalidInputError.status,
-        code=InvalidInputError.code,
-        title=InvalidInputError.title,
-        detail="The body is not JSON in UTF-8, or nested too deep.",
-    )
-
-
 async def _answer_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it; Starlette's type is wider
-    return make_problem_response(
-        request.scope,
-        status=InvalidInputError.status,
-        code=InvalidInputError.code,
-        title=InvalidInputError.title,
-        detail="The request does not have the form this endpoint accepts.",
-        findings=list_findings(error, request.scope.get("route")),
-    )
+    findings = list_findings(error, request.scope.get("route"))
+    refusal = InvalidInputError("The request does not have the form this endpoint accepts.", findings=findings)
+    return make_error_response(request.scope, refusal)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.dataverse.errors import DataverseError, TimedOutError
 from app.errors import (
+    AppError,
     BodyTooLargeError,
     ConflictError,
     Finding,
@@ -18,13 +19,21 @@ from app.errors import (
     PreconditionFailedError,
     PreconditionRequiredError,
     UnauthorizedError,
+    format_message,
 )
 from app.observability.redaction import redact_text
 from app.observability.requests import find_request
-from app.settings.sentences import format_message
 from app.store.errors import StoreUnavailableError
 
-__all__ = ["MEDIA_TYPE", "Problem", "ProblemItem", "describe_problem", "make_problem_response", "problems"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Problem",
+    "ProblemItem",
+    "describe_problem",
+    "make_error_response",
+    "make_problem_response",
+    "problems",
+]
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:smartrouting"
@@ -88,7 +97,7 @@ def make_problem_response(
     findings: Iterable[Finding] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Answer the request of this ASGI scope with a problem; texts are masked as the log is."""
+    """Answer the request of this ASGI scope with a problem; texts are redacted as the log is."""
     request = find_request(dict(scope))
     problem = Problem(
         type=f"{URN}:problem:{code}",
@@ -100,6 +109,19 @@ def make_problem_response(
     )
     body = problem.model_dump_json(exclude_none=True, exclude=None if problem.errors else {"errors"})
     return Response(body, status_code=status, headers=dict(headers), media_type=MEDIA_TYPE)
+
+
+def make_error_response(scope: Mapping[str, Any], error: AppError, headers: Iterable[tuple[str, str]] = ()) -> Response:
+    """Answer the request of this ASGI scope with an error as a problem, and with its own headers and these."""
+    return make_problem_response(
+        scope,
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        findings=error.findings,
+        headers=(*error.headers.items(), *headers),
+    )
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,9 +10,8 @@ from asgi_lifespan import LifespanManager
 from fastapi import Body, FastAPI
 
 from app.auth.access import IdentifyFirst, requires
-from app.auth.admin import SettingsKeys
-from app.auth.principals import Authenticator, Principal
-from app.auth.roles import Permission, Role
+from app.auth.api_keys import SettingsKeys
+from app.auth.principals import Authenticator, Permission, Principal, Role
 from app.settings import AdminKey
 from app.web.errors import add_error_handlers
 

@@ -1,4 +1,4 @@
-"""The gate of the webhook: networks, API keys and HTTP Basic, judged from the head of a request."""
+"""Access to the webhook: networks, API keys and HTTP Basic, judged from the head of a request; when keys are used."""
 
 from base64 import b64encode
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.auth.webhook import Admitted, CredentialKind, Refused, WebhookAccess
+from app.auth.webhook import Admitted, CredentialKind, KeyUse, Refused, WebhookAccess
 from app.settings import WebhookSettings
 
 KEY_HEADER = b"x-benemen-apikey"
@@ -15,8 +15,8 @@ USERS = {"enreach": "fake-password", "käyttäjä": "salasana-ä"}
 VENDOR_NETWORKS = ["80.88.186.0/24", "80.88.187.0/24"]
 
 
-def make_gate(**settings: object) -> WebhookAccess:
-    """Make a gate with two keys and two users."""
+def make_access(**settings: object) -> WebhookAccess:
+    """Make one with two keys and two users."""
     return WebhookAccess(WebhookSettings.model_validate({"api_keys": KEYS, "basic_users": USERS, **settings}))
 
 
@@ -28,7 +28,7 @@ def basic(user: str, password: str, encoding: str = "utf-8") -> tuple[bytes, byt
 @pytest.mark.parametrize("label", ["old", "new"])
 def test_every_key_admits_under_its_label(label: str) -> None:
     """Two keys work at once, so that one can replace the other without a lost call."""
-    admitted = make_gate().admit([(b"host", b"here"), (KEY_HEADER, KEYS[label].encode())], "192.0.2.1")
+    admitted = make_access().admit([(b"host", b"here"), (KEY_HEADER, KEYS[label].encode())], "192.0.2.1")
 
     assert admitted == Admitted(label, CredentialKind.API_KEY)
 
@@ -42,13 +42,13 @@ def test_every_key_admits_under_its_label(label: str) -> None:
 )
 def test_basic_admits_under_the_users_name(header: tuple[bytes, bytes]) -> None:
     """HTTP Basic is accepted with any case of the scheme."""
-    assert make_gate().admit([header], None) == Admitted("enreach", CredentialKind.BASIC)
+    assert make_access().admit([header], None) == Admitted("enreach", CredentialKind.BASIC)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_basic_users_beyond_ascii_match_in_both_encodings(encoding: str) -> None:
     """Clients disagree on the encoding of Basic, so both usual ones are accepted."""
-    admitted = make_gate().admit([basic("käyttäjä", "salasana-ä", encoding)], None)
+    admitted = make_access().admit([basic("käyttäjä", "salasana-ä", encoding)], None)
 
     assert admitted == Admitted("käyttäjä", CredentialKind.BASIC)
 
@@ -72,7 +72,7 @@ def test_basic_users_beyond_ascii_match_in_both_encodings(encoding: str) -> None
 )
 def test_wrong_credentials_are_refused_with_a_challenge(headers: list[tuple[bytes, bytes]]) -> None:
     """Whatever is not a known credential is a 401 that names the scheme to use."""
-    assert make_gate().admit(headers, None) == Refused(
+    assert make_access().admit(headers, None) == Refused(
         401,
         "wrong-credential",
         "The credential is not one this service knows.",
@@ -82,7 +82,7 @@ def test_wrong_credentials_are_refused_with_a_challenge(headers: list[tuple[byte
 
 def test_no_credential_is_told_from_a_wrong_one() -> None:
     """A request without any credential is told which ones there are."""
-    refused = make_gate(basic_users={}).admit([(b"host", b"here")], None)
+    refused = make_access(basic_users={}).admit([(b"host", b"here")], None)
 
     assert refused == Refused(
         401,
@@ -103,10 +103,10 @@ def test_no_credential_is_told_from_a_wrong_one() -> None:
 )
 def test_one_valid_credential_of_several_is_enough(headers: list[tuple[bytes, bytes]]) -> None:
     """A contradictory header does not cost a call its answer; the first valid credential gives the label."""
-    assert make_gate().admit(headers, None) == Admitted("new", CredentialKind.API_KEY)
+    assert make_access().admit(headers, None) == Admitted("new", CredentialKind.API_KEY)
 
 
-def test_a_gate_without_credentials_admits_nobody() -> None:
+def test_access_without_credentials_admits_nobody() -> None:
     """No configured credential means nobody, not anybody."""
     refused = WebhookAccess(WebhookSettings()).admit([(KEY_HEADER, b"")], None)
 
@@ -129,10 +129,10 @@ def test_a_gate_without_credentials_admits_nobody() -> None:
 )
 def test_allowed_networks_are_recognised_through_trusted_proxies(peer: str, forwarded: list[bytes]) -> None:
     """The client's address is the first one, from the right, that no trusted proxy stands at."""
-    gate = make_gate(allowed_networks=VENDOR_NETWORKS, trusted_proxies=["10.0.0.0/8", "fd00::/8"])
+    access = make_access(allowed_networks=VENDOR_NETWORKS, trusted_proxies=["10.0.0.0/8", "fd00::/8"])
     headers = [*((b"x-forwarded-for", value) for value in forwarded), (KEY_HEADER, KEYS["new"].encode())]
 
-    assert gate.admit(headers, peer) == Admitted("new", CredentialKind.API_KEY)
+    assert access.admit(headers, peer) == Admitted("new", CredentialKind.API_KEY)
 
 
 @pytest.mark.parametrize(
@@ -152,37 +152,58 @@ def test_allowed_networks_are_recognised_through_trusted_proxies(peer: str, forw
 )
 def test_other_networks_are_refused_whatever_they_know(peer: str | None, forwarded: list[bytes]) -> None:
     """The network comes first: a valid key from elsewhere is 403, as a wrong one is; asking again does not help."""
-    gate = make_gate(allowed_networks=VENDOR_NETWORKS, trusted_proxies=["10.0.0.0/8"])
+    access = make_access(allowed_networks=VENDOR_NETWORKS, trusted_proxies=["10.0.0.0/8"])
     headers = [*((b"x-forwarded-for", value) for value in forwarded), (KEY_HEADER, KEYS["new"].encode())]
 
-    refusals = [gate.admit(headers, peer), gate.admit(headers[:-1], peer)]
+    refusals = [access.admit(headers, peer), access.admit(headers[:-1], peer)]
 
     assert refusals == [Refused(403, "wrong-network", "Requests from this network are not accepted.")] * 2
 
 
 def test_networks_may_be_written_as_mapped_ipv6() -> None:
     """A list that spells IPv4 networks as IPv6 means the same networks."""
-    gate = make_gate(allowed_networks=["::ffff:80.88.186.0/120"])
+    access = make_access(allowed_networks=["::ffff:80.88.186.0/120"])
 
-    admitted = gate.admit([(KEY_HEADER, KEYS["new"].encode())], "80.88.186.200")
+    admitted = access.admit([(KEY_HEADER, KEYS["new"].encode())], "80.88.186.200")
 
     assert admitted == Admitted("new", CredentialKind.API_KEY)
 
 
-def test_many_sources_do_not_grow_the_gate() -> None:
+def test_many_sources_do_not_grow_memory() -> None:
     """The memory of judged sources is bounded."""
-    gate = make_gate(allowed_networks=VENDOR_NETWORKS)
+    access = make_access(allowed_networks=VENDOR_NETWORKS)
 
     for number in range(3000):
-        gate.admit([], f"6.6.{number // 250}.{number % 250}")
+        access.admit([], f"6.6.{number // 250}.{number % 250}")
 
-    assert len(gate._source._remembered) <= 1024
+    assert len(access._source._remembered) <= 1024
 
 
 @given(st.lists(st.tuples(st.sampled_from([KEY_HEADER, b"authorization", b"x-forwarded-for"]), st.binary())), st.text())
-def test_no_header_makes_the_gate_raise(headers: list[tuple[bytes, bytes]], peer: str) -> None:
+def test_no_header_makes_it_raise(headers: list[tuple[bytes, bytes]], peer: str) -> None:
     """Any bytes in any of the headers end in a refusal."""
-    gate = make_gate(allowed_networks=VENDOR_NETWORKS, trusted_proxies=["0.0.0.0/0"])
+    access = make_access(allowed_networks=VENDOR_NETWORKS, trusted_proxies=["0.0.0.0/0"])
 
-    assert isinstance(gate.admit(headers, peer), Refused)
-    assert isinstance(make_gate().admit(headers, peer), Refused)
+    assert isinstance(access.admit(headers, peer), Refused)
+    assert isinstance(make_access().admit(headers, peer), Refused)
+
+
+def test_changes_are_handed_out_once() -> None:
+    """A store persists each change once, and only the latest use of a label."""
+    use = KeyUse({"old": 10.0})
+    use.touch("new", 20.0)
+    use.touch("new", 21.0)
+
+    taken = [use.take_changes(), use.take_changes()]
+
+    assert taken == [{"new": 21.0}, {}]
+
+
+def test_last_used_covers_what_was_persisted_and_what_was_not() -> None:
+    """The view for metrics and endpoints is complete at any moment."""
+    use = KeyUse({"old": 10.0, "new": 11.0})
+    use.touch("new", 20.0)
+    before = use.last_used
+    use.take_changes()
+
+    assert before == use.last_used == {"old": 10.0, "new": 20.0}

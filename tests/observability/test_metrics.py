@@ -2,8 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.observability.metrics import Metrics
-from app.observability.readings import Readings
+from app.observability.metrics import Metrics, Readings
 
 
 def read(metrics: Metrics, readings: Readings) -> dict[str, float]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.observability.redaction import redact_entry, redact_text, redact_value
+from app.observability.redaction import redact_entry, redact_identifier, redact_number, redact_text, redact_value
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_example_numbers_of_many_countries_are_hidden(region: str, style: int) -
     assert redact_text(f"caller {number}, queue 7") == "caller [masked], queue 7"
 
 
-def test_values_are_masked_to_the_bottom() -> None:
+def test_values_are_redacted_to_the_bottom() -> None:
     """Lists, mappings, odd objects and integers are looked into; names of secrets hide their value."""
     value = {
         "rows": [{"phone": "+358501234567", "count": 3}],
@@ -97,9 +97,38 @@ def test_a_secret_by_name_is_hidden_whatever_it_is() -> None:
     assert redact_entry("Client_Secret", ["a"]) == "[masked]"
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(None, ""), ("", ""), ("12345678", "********"), ("123456789", "123****89"), ("+358501234567", "+35850*****67")],
+)
+def test_numbers_are_hidden_but_for_their_ends(number: str | None, shown: str) -> None:
+    """The middle of a number is hidden, and all of a short one."""
+    assert redact_number(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("identifier", "shown"),
+    [
+        ("0501234567", "0501****67"),
+        ("+358501234567-call", "+35850*****67-call"),
+        ("from 050 123 4567", "from 050 12****67"),
+        ("sip:+358501234567@pbx", "sip:+35850*****67@pbx"),
+        ("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-555555555555"),
+        ("SALES_QUEUE", "SALES_QUEUE"),
+        ("queue 123456", "queue 123456"),
+        ("d1234567890", "d1234567890"),
+        ("66299cde606b3db6d413cd208f7e5cab@45.66.192.196_br1", "66299cde606b3db6d413cd208f7e5cab@45.66.192.196_br1"),
+        ("key Bearer abc123def", "key [masked]"),
+    ],
+)
+def test_only_numbers_are_hidden_in_identifiers(identifier: str, shown: str) -> None:
+    """What looks like a phone number is hidden but for its ends; GUIDs, addresses, names and short numbers stay."""
+    assert redact_identifier(identifier) == shown
+
+
 @given(st.text())
-def test_no_text_makes_masking_fail_or_differ_when_repeated(text: str) -> None:
-    """Masking accepts any text, and masking what is masked changes nothing."""
+def test_no_text_makes_redaction_fail_or_differ_when_repeated(text: str) -> None:
+    """Redaction accepts any text, and redacting what is redacted changes nothing."""
     once = redact_text(text)
 
     assert redact_text(once) == once

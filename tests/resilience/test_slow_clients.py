@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.server.slow_clients import SlowClientProtocol
+from app.server.connections import BoundedHttpProtocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Hasty(SlowClientProtocol):
+class Hasty(BoundedHttpProtocol):
     """Loses its patience soon."""
 
     receive_seconds = 0.3
@@ -37,7 +37,7 @@ async def echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serve(protocol: type[SlowClientProtocol] = Hasty) -> AsyncIterator[tuple[int, uvicorn.Server]]:
+async def serve(protocol: type[BoundedHttpProtocol] = Hasty) -> AsyncIterator[tuple[int, uvicorn.Server]]:
     """Serve on a free port."""
     config = uvicorn.Config(
         echo, port=0, http=protocol, ws="none", lifespan="off", log_config=None, date_header=False, server_header=False
@@ -129,7 +129,7 @@ async def test_what_follows_a_chunked_body_is_no_header(pause: float) -> None:
 async def test_endless_end_of_a_chunked_body_is_refused(line: bytes) -> None:
     """What follows the last chunk is bounded as the head is, and does not pile up."""
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: "
-    async with serve(SlowClientProtocol) as (port, server):
+    async with serve(BoundedHttpProtocol) as (port, server):
         assert await exchange(port, head, *[line % (b"y" * 4000)] * 40) == b""
         await wait_until_idle(server)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.numbers import NumberKind, PhoneNumber, mask, read_number
+from app.routing.numbers import NumberKind, PhoneNumber, read_number
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,3 @@ def test_reading_never_fails(raw: object) -> None:
     number = read_number(raw, "FI")
 
     assert (number.e164 is not None) == (number.kind is NumberKind.E164)
-
-
-@pytest.mark.parametrize(
-    ("number", "masked"),
-    [(None, ""), ("", ""), ("12345678", "********"), ("123456789", "123****89"), ("+358501234567", "+35850*****67")],
-)
-def test_mask(number: str | None, masked: str) -> None:
-    """The middle of a number is hidden, and all of a short one."""
-    assert mask(number) == masked

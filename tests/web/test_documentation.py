@@ -11,8 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.auth.access import requires
-from app.auth.principals import Principal
-from app.auth.roles import Permission
+from app.auth.principals import Permission, Principal
 from app.web.documentation import add_documentation
 from app.web.problems import problems
 

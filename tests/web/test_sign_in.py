@@ -4,8 +4,7 @@ import httpx
 from fastapi import FastAPI
 
 from app.auth.issuer import IssuerMetadata
-from app.web.documentation import add_documentation
-from app.web.sign_in import SignIn
+from app.web.documentation import SignIn, add_documentation
 
 ISSUER = "https://sts.example/tenant/"
 METADATA = IssuerMetadata(

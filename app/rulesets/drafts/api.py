@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import RulesEditorDep
+from app.auth.access import RulesEditorDep
 from app.calls.deps import RevealDep
 from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
@@ -18,8 +18,7 @@ from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.store import Draft
 from app.web.bodies import JsonBodyDep, describe_body
-from app.web.paths import DecisionId, RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import DecisionId, IfMatchDep, RulesetRef, tag
 from app.web.problems import problems
 
 __all__ = ["decision_tests_router", "parts_router", "router"]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth.requirements import DecisionReaderDep, RulesPublisherDep, RulesReaderDep, SimulatorDep
+from app.auth.access import DecisionReaderDep, RulesPublisherDep, RulesReaderDep, SimulatorDep
 from app.calls.redaction import redact_trace
 from app.operations.job_store import Job, JobState
 from app.rulesets.api import RulesetsDep
@@ -17,10 +17,8 @@ from app.rulesets.replay.result import summarise
 from app.rulesets.replay.run import ReplayPlan
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
-from app.web.paths import DecisionId, JobId, RulesetRef
-from app.web.preconditions import IfMatchDep, tag
+from app.web.parameters import AnyMoment, DecisionId, IfMatchDep, JobId, RulesetRef, show_time, tag
 from app.web.problems import problems
-from app.web.times import AnyMoment, show_time
 
 __all__ = ["router", "shadow_router"]
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.times import show_time
+from app.web.parameters import show_time
 
 
 @given(st.floats(0, 4_000_000_000))

@@ -1,17 +1,18 @@
-"""uvicorn's HTTP protocol with an end to its patience: nobody holds a connection by sending or reading too slowly.
+"""uvicorn's HTTP protocol with limits on slow clients, and with answers for clients that offer another protocol.
 
-uvicorn itself limits only the pause between two requests of one connection; a client that never completes the first
-one, or never reads its answer, would be kept for ever.
+uvicorn itself limits only the pause between two requests of one connection: a client that never completes a request, or
+never reads its answer, would be kept for ever. It also loses the body of a request that offers another protocol, such
+as `Upgrade: h2c`, which Java's HTTP client sends by itself: it takes what follows the head for that other protocol. A
+server may ignore the offer (RFC 9110, section 7.8), so such a request is read once more, without it.
 """
 
 import asyncio
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.calls.webhook import WHOLE_BODY
-from app.server.whole_answers import WholeAnswerProtocol
-
-__all__ = ["SlowClientProtocol"]
+__all__ = ["BoundedHttpProtocol"]
 
 _RECEIVE_SECONDS = 10.0
 """For one whole request, from the connection or the first byte on; calls have their own, shorter deadline."""
@@ -20,17 +21,15 @@ _SEND_SECONDS = 20.0
 _LEAVE_SECONDS = 0.5
 """For a request that is on its way, or waits to be read, when the service stops."""
 _MAX_HEAD_BYTES = 65_536
-_WHOLE: dict[str, dict[object, object]] = {WHOLE_BODY: {}}
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-class SlowClientProtocol(WholeAnswerProtocol):
+class BoundedHttpProtocol(HttpToolsProtocol):
     """Ends connections that are too slow, and heads that are too large; a request that comes at once arms no timer."""
 
     receive_seconds = _RECEIVE_SECONDS
     send_seconds = _SEND_SECONDS
-
     leave_seconds = _LEAVE_SECONDS
 
     _leaving = False
@@ -38,6 +37,7 @@ class SlowClientProtocol(WholeAnswerProtocol):
     _sending: asyncio.TimerHandle | None = None
     _in_request = False
     _in_head = False
+    _has_offer = False
     _saw_body = False
     _head_bytes = 0
 
@@ -54,19 +54,26 @@ class SlowClientProtocol(WholeAnswerProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._rest_keep_alive()
         self._saw_body = False
-        super().data_received(data)
-        if self._in_request:
-            if self._receiving is None:
-                self._receiving = self.loop.call_later(self.receive_seconds, self._stop_receiving)
-            if not self._saw_body:
-                self._count_head(len(data))
-        elif self._receiving is not None:
+        received = len(data)
+        try:
+            while data:
+                data = self._parse(data)
+        except HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        if not self._in_request:
             self._rest_receiving()
+            return
+        if self._receiving is None:
+            self._receiving = self.loop.call_later(self.receive_seconds, self._stop_receiving)
+        if not self._saw_body:
+            self._count_head(received)
 
     @override
     def on_message_begin(self) -> None:
         self._in_request = self._in_head = True
+        self._has_offer = False
         self._head_bytes = 0
         super().on_message_begin()
 
@@ -78,6 +85,9 @@ class SlowClientProtocol(WholeAnswerProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        self._has_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._has_offer:
+            return
         self._in_head = False
         super().on_headers_complete()
         if self._leaving and self.cycle is not None:
@@ -91,15 +101,14 @@ class SlowClientProtocol(WholeAnswerProtocol):
 
     @override
     def on_message_complete(self) -> None:
-        self._in_request = False
-        # Its task begins after all that came with the head was read.
-        self.scope["extensions"] = _WHOLE
-        super().on_message_complete()
+        if not self._has_offer:
+            self._in_request = False
+            super().on_message_complete()
 
     @override
     def shutdown(self) -> None:
         """Answer what is under way or about to arrive, and say with it that the connection ends."""
-        if self._leaving or (self.cycle is not None and not self.cycle.response_complete):  # type: ignore[redundant-expr] # None before the first
+        if self._leaving or self._is_answering():
             super().shutdown()
         else:
             self.loop.call_later(self.leave_seconds, super().shutdown)
@@ -116,15 +125,24 @@ class SlowClientProtocol(WholeAnswerProtocol):
         super().resume_writing()
         self._rest_sending()
 
-    def _rest_receiving(self) -> None:
-        if self._receiving is not None:
-            self._receiving.cancel()
-            self._receiving = None
+    def _parse(self, data: bytes) -> bytes:
+        """Parse, and return what is to be parsed next: a request with an offer again, without it."""
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as offer:
+            if self._has_offer:
+                head = self._write_head()
+                self.parser = HttpRequestParser(self)
+                # As uvicorn has it: a request may follow one that asks to close.
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                return head + data[offer.args[0] :]
+        return b""
 
-    def _rest_sending(self) -> None:
-        if self._sending is not None:
-            self._sending.cancel()
-            self._sending = None
+    def _write_head(self) -> bytes:
+        """Write the head that was just read as it came, but for the offer."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (self.parser.get_method(), self.url, version, b"".join(lines))
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
@@ -137,9 +155,27 @@ class SlowClientProtocol(WholeAnswerProtocol):
 
     def _end(self, answer: bytes) -> None:
         """Say why when nothing else is being said on this connection, and close it."""
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr] # None before the first
-            self._unset_keepalive_if_required()
-            self.transport.write(answer)
-            self.transport.close()
-        else:
+        if self._is_answering():
             self.transport.abort()
+            return
+        self._rest_keep_alive()
+        self.transport.write(answer)
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr] # None at first
+
+    def _rest_keep_alive(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def _rest_receiving(self) -> None:
+        if self._receiving is not None:
+            self._receiving.cancel()
+            self._receiving = None
+
+    def _rest_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None

@@ -1,4 +1,4 @@
-"""Keys for scripts, of which only a salted digest is kept."""
+"""What is kept about keys: salted digests of those for scripts, and when each webhook key was used last."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from sqlalchemy import insert, select, update
 from app.errors import ConflictError
 from app.settings import Role
 from app.store.database import Database
-from app.store.tables import api_keys
+from app.store.tables import api_keys, key_uses
 
-__all__ = ["ApiKeyStore", "StoredKey"]
+__all__ = ["ApiKeyStore", "KeyUseStore", "StoredKey"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +92,31 @@ class ApiKeyStore:
         """Note that a key was used."""
         async with self._database.write() as connection:
             await connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used=now))
+
+
+class KeyUseStore:
+    """Keeps last-used times by label; the keys themselves are not here."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def save(self, uses: Mapping[str, float]) -> None:
+        """Note uses by label, in seconds since the epoch; an older time than the known one changes nothing."""
+        if not uses:
+            return
+        insert = self._database.insert(key_uses)
+        newer = insert.excluded.last_used
+        statement = insert.on_conflict_do_update(
+            index_elements=["label"], set_={"last_used": newer}, where=newer > key_uses.c.last_used
+        )
+        rows = [{"label": label, "last_used": used} for label, used in sorted(uses.items())]
+        async with self._database.write() as connection:
+            await connection.execute(statement, rows)
+
+    async def load(self) -> dict[str, float]:
+        """Read all of them."""
+        async with self._database.read() as connection:
+            return {row.label: row.last_used for row in await connection.execute(select(key_uses))}
 
 
 def _read(row: Mapping[Any, Any]) -> StoredKey:

@@ -1,7 +1,6 @@
 """The table of roles and permissions."""
 
-from app.auth.principals import Principal, PrincipalKind
-from app.auth.roles import PERMISSIONS, Permission, Role, weakest_role
+from app.auth.principals import PERMISSIONS, Permission, Principal, PrincipalKind, Role, weakest_role
 
 
 def test_the_administrator_may_do_everything_others_may() -> None:

@@ -1,15 +1,16 @@
 """Tells what does not fit in a request, and repeats nothing of it that is not part of the interface."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.errors import Finding
 from app.observability.redaction import redact_text
 from app.routing.documents import join_pointer
 from app.routing.registry import suggest
-from app.web.body_keys import list_body_keys
 
 __all__ = ["list_findings"]
 
@@ -21,7 +22,7 @@ _MIN_TELLING = 3
 
 def list_findings(error: RequestValidationError, route: object) -> list[Finding]:
     """List what is wrong in a request for `route`, without the values, or the unknown keys, that caused it."""
-    known = list_body_keys(route)
+    known = _list_body_keys(route)
     return [_find(problem, error.body, known) for problem in error.errors()]
 
 
@@ -74,3 +75,22 @@ def _descend(node: object, part: str | int) -> tuple[object] | None:
     if isinstance(node, list) and isinstance(part, int) and part < len(node):
         return (node[part],)
     return None
+
+
+def _list_body_keys(route: object) -> frozenset[str]:
+    """List every key that the models of a route's body know, at whatever depth; whatever else is sent is not ours."""
+    if not isinstance(route, APIRoute) or route.body_field is None:
+        return frozenset()
+    return frozenset(_list_keys(route.body_field.field_info.annotation, set()))
+
+
+def _list_keys(annotation: Any, seen: set[type]) -> Iterator[str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation in seen:
+            return
+        seen.add(annotation)
+        for name, field in annotation.model_fields.items():
+            yield field.alias or name
+            yield from _list_keys(field.annotation, seen)
+    for part in get_args(annotation):
+        yield from _list_keys(part, seen)

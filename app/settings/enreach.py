@@ -1,12 +1,37 @@
-"""How a decision is spelled for this installation of Enreach."""
+"""The Enreach API, what this customer calls the parts of Voice, and how a decision is spelled for Enreach."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from app.settings.group import Group
+from app.settings.base import PREFIX, Group, ServiceUrl
 
-__all__ = ["ResponseSettings", "WireField"]
+__all__ = ["EnreachSettings", "ResponseSettings", "VoiceSettings", "WireField"]
+
+
+class EnreachSettings(Group):
+    """The Enreach API; absent means not configured."""
+
+    url: ServiceUrl | None = Field(default=None, description="The API endpoint of the customer's silo.")
+    user: str | None = Field(default=None, description="The e-mail address of the API user.")
+    secret: SecretStr | None = Field(default=None, description="Its secret key.")
+
+    @model_validator(mode="after")
+    def _require_all(self) -> Self:
+        if self.url and not (self.user and self.secret):
+            raise ValueError(f"a URL needs {PREFIX}ENREACH__USER and {PREFIX}ENREACH__SECRET")
+        return self
+
+
+class VoiceSettings(Group):
+    """What this customer calls the roles and profiles that carry Voice."""
+
+    equivalent_roles: tuple[str, ...] = Field(
+        default=(), max_length=20, description="Further Dynamics roles that carry the privileges of Voice User."
+    )
+    agent_profiles: tuple[str, ...] = Field(
+        default=(), max_length=20, description="Agent experience profiles with the Voice channel; empty = all of them."
+    )
 
 
 class WireField(Group):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.observability.tracing import TraceContext, continue_trace
+from app.observability.requests import TraceContext, continue_trace
 
 OURS = "f" * 32
 THEIRS = "0af7651916cd43dd8448eb211c80319c"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.settings.sentences import format_fragment, format_message
+from app.cli.shell import format_fragment
+from app.errors import format_message
 
 
 @pytest.mark.parametrize(

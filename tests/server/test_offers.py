@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.server.slow_clients import SlowClientProtocol
+from app.server.connections import BoundedHttpProtocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -37,7 +37,7 @@ async def tell(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 async def port() -> AsyncIterator[int]:
     """Serve on a free port."""
     options: dict[str, Any] = {"ws": "none", "lifespan": "off", "log_config": None}
-    server = uvicorn.Server(uvicorn.Config(tell, port=0, http=SlowClientProtocol, date_header=False, **options))
+    server = uvicorn.Server(uvicorn.Config(tell, port=0, http=BoundedHttpProtocol, date_header=False, **options))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - has no event
         await asyncio.sleep(0.01)

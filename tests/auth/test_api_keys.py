@@ -1,8 +1,7 @@
 """Authenticators of the administrators' endpoints."""
 
-from app.auth.admin import AuthenticatorSequence, SettingsKeys
-from app.auth.principals import Principal, PrincipalKind
-from app.auth.roles import Role
+from app.auth.api_keys import AuthenticatorSequence, SettingsKeys
+from app.auth.principals import Principal, PrincipalKind, Role
 from app.settings import AdminKey
 
 

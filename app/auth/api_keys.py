@@ -1,32 +1,53 @@
-"""Keys that administrators make, pass on once, rotate and revoke; only salted digests are kept."""
+"""Keys for scripts and first set-up: those of the settings, and those that administrators make, rotate and revoke."""
 
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 
-from app.auth.api_key_store import ApiKeyStore, StoredKey
-from app.auth.principals import Principal, PrincipalKind
-from app.auth.roles import Role
+from app.auth.keyring import KeyRing
+from app.auth.principals import Authenticator, Principal, PrincipalKind, Role
+from app.auth.store import ApiKeyStore, StoredKey
 from app.errors import ConflictError, NotFoundError
+from app.settings import AdminKey
 from app.store.audit import AuditStore
 
-__all__ = ["KeyAdministration", "NewKey", "StoredKeys"]
+__all__ = ["AuthenticatorSequence", "KeyAdministration", "NewKey", "SettingsKeys", "StoredKeys"]
 
 _FORM: Final = re.compile(r"srk_([0-9a-f]{12})_[\w-]{43}", re.ASCII)
 _NOTED_EVERY: Final = 60.0
 """Seconds; the last use is known to the minute, at the cost of one write a minute."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewKey:
-    """A key at the only moment it can be seen."""
+class SettingsKeys:
+    """Knows the keys an integrator put into the settings, for scripts and first set-up."""
 
-    kept: StoredKey
-    text: str = field(repr=False)
+    def __init__(self, keys: Mapping[str, AdminKey]) -> None:
+        self._keys = KeyRing(
+            (entry.key.get_secret_value(), Principal(label, entry.role, PrincipalKind.API_KEY))
+            for label, entry in keys.items()
+        )
+
+    async def authenticate(self, token: str) -> Principal | None:
+        """Return the principal of the key, in constant time over all keys; header text is Latin-1 (RFC 9110, 5.5)."""
+        return self._keys.find(token.encode("latin-1", "replace"))
+
+
+class AuthenticatorSequence:
+    """Asks several authenticators in turn; the first that knows the token answers."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = tuple(authenticators)
+
+    async def authenticate(self, token: str) -> Principal | None:
+        """Return the principal the first authenticator names, `None` when none knows the token."""
+        for authenticator in self._authenticators:
+            if principal := await authenticator.authenticate(token):
+                return principal
+        return None
 
 
 class StoredKeys:
@@ -47,6 +68,14 @@ class StoredKeys:
         if kept.last_used is None or now - kept.last_used >= _NOTED_EVERY:
             await self._store.touch(kept.id, now=now)
         return Principal(kept.label, kept.role, PrincipalKind.API_KEY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key at the only moment it can be seen."""
+
+    kept: StoredKey
+    text: str = field(repr=False)
 
 
 class KeyAdministration:

@@ -1,10 +1,10 @@
-"""Keys for scripts."""
+"""What is kept about keys."""
 
 from dataclasses import replace
 
 import pytest
 
-from app.auth.api_key_store import ApiKeyStore, StoredKey
+from app.auth.store import ApiKeyStore, KeyUseStore, StoredKey
 from app.errors import ConflictError
 from app.settings import Role
 from app.store.database import Database
@@ -127,3 +127,14 @@ def test_key_is_valid_until_it_ends(key: StoredKey, now: float, *, valid: bool) 
 def test_secrets_stay_out_of_representations() -> None:
     """What a log or a traceback would show of a key tells neither its salt nor its digest."""
     assert (KEY.salt in repr(KEY), KEY.digest in repr(KEY)) == (False, False)
+
+
+async def test_newest_use_of_each_key_is_kept(database: Database) -> None:
+    """A later time replaces an earlier one, never the other way round, whichever process saves last."""
+    store = KeyUseStore(database=database)
+
+    await store.save({})
+    await store.save({"main": 5.0, "old": 1.0})
+    await store.save({"main": 3.0, "old": 2.0, "new": 4.0})
+
+    assert await store.load() == {"main": 5.0, "old": 2.0, "new": 4.0}

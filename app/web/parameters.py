@@ -1,0 +1,86 @@
+"""What many routes take and show in the same way: names in paths, versions in headers, times."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, overload
+
+from fastapi import Depends, Header, Path, Response
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+from app.errors import PreconditionRequiredError
+
+__all__ = [
+    "AlertId",
+    "AnyMoment",
+    "DecisionId",
+    "IfMatchDep",
+    "JobId",
+    "KeyId",
+    "RulesetRef",
+    "ShownTime",
+    "StepId",
+    "show_time",
+    "tag",
+]
+
+AlertId = Annotated[str, Path(description="The `id` of an alert in `/admin/alerts`.")]
+DecisionId = Annotated[str, Path(description="The `id` of a decision in `/admin/decisions`.")]
+JobId = Annotated[str, Path(description="The `id` of a job, as its start and the lists tell it.")]
+KeyId = Annotated[str, Path(description="The `id` of a key in `/admin/keys`.")]
+RulesetRef = Annotated[
+    str,
+    Path(
+        description="`current`, a revision's number, or a draft's id; what changes something takes a draft's id only.",
+        openapi_examples={"live": {"value": "current"}},
+    ),
+]
+StepId = Annotated[
+    str,
+    Path(
+        description="The `id` of a step in `/admin/authentication`.", openapi_examples={"first": {"value": "support"}}
+    ),
+]
+
+AnyMoment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
+"""A time from outside (1970 to 2999): near either end of what a machine can count, zones lead beyond it."""
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def tag(response: Response, version: str) -> None:
+    """Send the version as the ETag of what is answered (RFC 9110, section 8.8.3)."""
+    response.headers["ETag"] = f'"{version}"'
+
+
+def _read_if_match(
+    if_match: Annotated[
+        str | None,
+        Header(description="The `ETag` header of what you read, in its quotes; without it 428, another one 412."),
+    ] = None,
+) -> str:
+    """Return the version the change is made from (RFC 9110, section 13.1.1; RFC 6585, section 3)."""
+    text = (if_match or "").strip()
+    if text in {"", "*"}:
+        raise PreconditionRequiredError("Send If-Match with the ETag of what you read, so that no change gets lost.")
+    return text.removeprefix('"').removesuffix('"') if text.startswith('"') else text
+
+
+IfMatchDep = Annotated[str, Depends(_read_if_match)]
+
+
+@overload
+def show_time(seconds: float) -> datetime: ...
+@overload
+def show_time(seconds: float | None) -> datetime | None: ...
+def show_time(seconds: float | None) -> datetime | None:
+    """Turn seconds since the epoch into a time in UTC, rounded down to the microsecond; nothing stays nothing.
+
+    Down, so that a list asked for `since` a shown time begins with what was shown, and one `until` it ends before.
+    """
+    if seconds is None:
+        return None
+    nearest = datetime.fromtimestamp(seconds, UTC)
+    return nearest - _MICROSECOND if nearest.timestamp() > seconds else nearest
+
+
+ShownTime = Annotated[datetime, BeforeValidator(show_time)]
+"""A time of an answer that is read from seconds since the epoch."""
