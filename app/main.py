@@ -16,11 +16,9 @@ from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
 from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
+from app.calls.api import PATH, make_webhook_router
+from app.calls.api import router as calls_router
 from app.calls.components import CallsState
-from app.calls.decisions_api import router as decisions_router
-from app.calls.drills_api import router as drills_router
-from app.calls.simulate_api import router as simulate_router
-from app.calls.webhook_route import PATH, make_webhook_router
 from app.configurator.api import router as authentication_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
@@ -59,10 +57,8 @@ _MAX_ADMIN_BYTES = 5 * 1024 * 1024
 """Of a body; thousands of rules fit."""
 _ROUTERS = (
     health_router,
-    decisions_router,
-    simulate_router,
+    calls_router,
     alerts_router,
-    drills_router,
     callers_router,
     erasures_router,
     credentials_router,

@@ -13,8 +13,7 @@ from typing import Any
 
 from app.calls.store import DecisionStore
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import open_database
 from app.store.upgrade import upgrade
 from bench.load import CALL, KEY

@@ -10,10 +10,8 @@ import httpx
 import pytest
 
 from app.cli.settings import write_settings_table
-from app.routing.action import Action
-from app.routing.condition import Operator
 from app.routing.registry import FACTS, FAMILIES
-from app.routing.ruleset import Rule
+from app.routing.rule import Action, Operator, Rule
 from app.settings import read_settings
 from tests.support.console import Console
 

@@ -16,7 +16,7 @@ from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
-from app.calls.spans import TracedLog, open_spans
+from app.calls.spans import open_spans
 from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
 from app.configurator.issuer_check import IssuerCheck
 from app.operations.background import Background
@@ -64,7 +64,6 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, profile, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    decision_log = ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow)
     export = open_spans(stack)
     background = await _open_background(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
@@ -101,12 +100,13 @@ async def open_components(
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
-            decision_log=decision_log if export is None else TracedLog(decision_log=decision_log, export=export),
+            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
             metrics=foundation.metrics,
+            export=export,
             clock=clock,
         ),
         operations=make_operations(foundation, jobs),

@@ -13,9 +13,8 @@ from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
 from app.observability.metrics import Metrics
-from app.routing.callers import Caller
+from app.routing.callers import Caller, Selection
 from app.routing.identification import AgentOf, identify
-from app.routing.matches import Selection
 from app.settings import DirectoryKind, Settings, SettingsError
 
 __all__ = ["make_directory", "make_load_shedding"]

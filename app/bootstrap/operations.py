@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
-from app.calls.rejected_lines import erase_rejected, purge_rejected
+from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
 from app.operations.alert_list import AlertList
 from app.operations.alert_monitor import AlertMonitor
 from app.operations.alert_rule import Check
@@ -28,7 +28,7 @@ from app.operations.jobs import JobRunner
 from app.operations.retention import Purge, Retention
 from app.operations.signed_hooks import HookMessage
 from app.operations.silence import SilenceWatch
-from app.routing.hours import OpeningHours
+from app.routing.calendars import OpeningHours
 from app.routing.numbers import make_number_reader
 from app.store.leader import Leadership
 
@@ -55,7 +55,7 @@ def make_retention(foundation: Foundation, leadership: Leadership) -> Retention:
     settings, stores = foundation.settings, foundation.stores
 
     async def purge_lines(before: float) -> int:
-        return await anyio.to_thread.run_sync(purge_rejected, settings.store.journal, before)
+        return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
     purges: dict[str, Purge] = {
         "decisions": stores.decisions.purge_before,
@@ -99,7 +99,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     settings, stores = foundation.settings, foundation.stores
 
     async def erase_lines(e164: str) -> int:
-        return await anyio.to_thread.run_sync(erase_rejected, settings.store.journal, e164)
+        return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
     return Erasure(
         read_number=make_number_reader(settings.phone.default_region),

@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.auth.store import ApiKeyStore, KeyUseStore
-from app.calls.call_times import CallTimes
-from app.calls.store import DecisionStore
+from app.calls.store import CallTimes, DecisionStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.alert_store import AlertStore
 from app.operations.job_store import JobStore

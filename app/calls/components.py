@@ -7,17 +7,14 @@ from typing import TypedDict
 
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.decision_log import DecisionLog, Revisions
-from app.calls.drills import DrillCallers, DrillLog, FireDrill
-from app.calls.loop_guard import LoopGuard
-from app.calls.route_call import Arrival, DecisionSink, LiveRuleset, RouteCall
+from app.calls.drills import FireDrill
+from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.calls.simulation import Simulation
 from app.calls.store import DecisionStore
-from app.calls.webhook import Webhook
+from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
 from app.observability.call_lines import open_call_log
-from app.observability.identifiers import new_id
 from app.observability.metrics import Metrics
-from app.routing.calls import Call
 from app.routing.numbers import make_number_reader
 from app.routing.wire import ResponseProfile
 from app.settings import Settings
@@ -27,8 +24,6 @@ __all__ = ["CallComponents", "CallsState", "open_calls"]
 
 _MAX_REDIRECTS = 5
 """How often one call may come back from another place before it stays where it is."""
-_DRILL_RESERVE = 0.05
-"""Seconds of a drill's deadline kept back, as for a real call that is alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,36 +55,16 @@ def open_calls(
     audit: AuditStore,
     key_use: KeyUse,
     metrics: Metrics,
+    export: ExportCall | None,
     clock: Callable[[], float],
 ) -> CallComponents:
-    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills."""
+    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
+
+    `export` exports the spans of calls (`app.calls.spans`).
+    """
     read_number = make_number_reader(settings.phone.default_region)
     call_log = open_call_log(settings.log.level, settings.log.format)
     deadline = settings.webhook.deadline_ms / 1000
-    drill_guard = LoopGuard(most=1, monotonic=time.monotonic)
-
-    async def drill(call: Call, callers: DrillCallers, log: DrillLog, who: str) -> object:
-        route_call = RouteCall(
-            directory=callers,
-            live_ruleset=live_ruleset,
-            profile=profile,
-            decision_log=log,
-            loop_guard=drill_guard,
-            call_log=call_log,
-            monotonic=time.monotonic,
-        )
-        started, drill_id = time.monotonic(), new_id()
-        arrival = Arrival(
-            id=drill_id,
-            request_id=drill_id,
-            trace_id=drill_id.replace("-", ""),
-            credential=who,
-            at=clock(),
-            started=started,
-            until=started + deadline - min(_DRILL_RESERVE, deadline / 5),
-        )
-        return await route_call(call, arrival)
-
     return CallComponents(
         webhook=Webhook(
             access=WebhookAccess(settings.webhook),
@@ -99,7 +74,7 @@ def open_calls(
                 live_ruleset=live_ruleset,
                 profile=profile,
                 decision_log=decision_log,
-                loop_guard=LoopGuard(most=_MAX_REDIRECTS, monotonic=time.monotonic),
+                loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
             ),
@@ -108,6 +83,7 @@ def open_calls(
             no_change_status=profile.no_change_status,
             deadline=deadline,
             max_body_bytes=settings.webhook.max_body_bytes,
+            export=export,
             clock=clock,
             monotonic=time.monotonic,
         ),
@@ -120,5 +96,14 @@ def open_calls(
             clock=clock,
             monotonic=time.monotonic,
         ),
-        fire_drill=FireDrill(decide=drill, decision_log=drill_log, live_ruleset=live_ruleset, read_number=read_number),
+        fire_drill=FireDrill(
+            decision_log=drill_log,
+            live_ruleset=live_ruleset,
+            profile=profile,
+            call_log=call_log,
+            read_number=read_number,
+            deadline=deadline,
+            clock=clock,
+            monotonic=time.monotonic,
+        ),
     )

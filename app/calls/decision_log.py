@@ -7,15 +7,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.calls.decision_filter import DecisionFilter
 from app.calls.redaction import redact_facts, redact_number, redact_trace
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.errors import AppError, NotFoundError
 from app.observability.redaction import redact_identifier
 from app.observability.redaction import redact_number as hide_number
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import decode_facts
 from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore

@@ -1,7 +1,7 @@
 """Fire drills: one marked test call on the live configuration, with a CRM that pretends to be in trouble."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,17 +9,23 @@ from typing import Any
 import msgspec
 
 from app.calls.redaction import redact_facts, redact_trace
-from app.calls.route_call import DecisionSink, LiveRuleset
+from app.calls.route_call import Arrival, DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
+from app.observability.call_lines import CallLine
+from app.observability.identifiers import new_id
 from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.calls import Call, read_call
-from app.routing.decision_record import DecisionRecord
+from app.routing.calls import read_call
+from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.numbers import PhoneNumber
+from app.routing.wire import ResponseProfile
 from app.store.record_line import read_line, write_line
 
-__all__ = ["Decide", "Drill", "DrillCallers", "DrillLog", "DrillScenario", "FireDrill"]
+__all__ = ["Drill", "DrillScenario", "FireDrill"]
+
+_RESERVE_SECONDS = 0.05
+"""Of the deadline, kept back as for a real call that is alone."""
 
 
 class DrillScenario(StrEnum):
@@ -87,10 +93,6 @@ class DrillLog:
         return self._decision_log.append(marked)
 
 
-Decide = Callable[[Call, DrillCallers, DrillLog, str], Awaitable[object]]
-"""Decides a call the way real ones are, but with this directory and this log, for the principal of that name."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
     """What came of it."""
@@ -106,15 +108,24 @@ class FireDrill:
     def __init__(
         self,
         *,
-        decide: Decide,
         decision_log: DecisionSink,
         live_ruleset: LiveRuleset,
+        profile: ResponseProfile,
+        call_log: Callable[[CallLine], None],
         read_number: Callable[[object], PhoneNumber],
+        deadline: float,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
-        self._decide = decide
+        """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop."""
         self._decision_log = decision_log
         self._live_ruleset = live_ruleset
+        self._profile = profile
+        self._call_log = call_log
         self._read_number = read_number
+        self._seconds = deadline - min(_RESERVE_SECONDS, deadline / 5)
+        self._clock = clock
+        self._monotonic = monotonic
 
     async def run(self, payload: Mapping[str, object], scenario: DrillScenario, *, who: str) -> Drill:
         """Decide a call as the queue posts it, and record it as a drill; other calls notice nothing.
@@ -125,8 +136,29 @@ class FireDrill:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._live_ruleset.current()
         log = DrillLog(self._decision_log, scenario)
-        await self._decide(read_call(payload, self._read_number), DrillCallers(scenario), log, who)
+        route_call = RouteCall(
+            directory=DrillCallers(scenario),
+            live_ruleset=self._live_ruleset,
+            profile=self._profile,
+            decision_log=log,
+            loop_guard=LoopGuard(max_redirects=1, monotonic=self._monotonic),
+            call_log=self._call_log,
+            monotonic=self._monotonic,
+        )
+        await route_call(read_call(payload, self._read_number), self._make_arrival(who))
         if log.record is None:
             raise RuntimeError("the drill's decision was not recorded")
         trace = rules.trace(decode_facts(log.record.facts), log.record.at)
         return Drill(record=log.record, facts=redact_facts(log.record.facts), trace=redact_trace(trace.document()))
+
+    def _make_arrival(self, who: str) -> Arrival:
+        drill_id, started = new_id(), self._monotonic()
+        return Arrival(
+            id=drill_id,
+            request_id=drill_id,
+            trace_id=drill_id.replace("-", ""),
+            credential=who,
+            at=self._clock(),
+            started=started,
+            until=started + self._seconds,
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.calls.decision_erasure import ERASED
+from app.calls.erasure import ERASED
 from app.observability.redaction import redact_identifier
 from app.observability.redaction import redact_number as hide_number
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from cachetools import TTLCache
 
 from app.directory.lookup import LookupResult, Source
 from app.observability.call_lines import CallLine
@@ -17,8 +18,7 @@ from app.observability.redaction import redact_number
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision
@@ -71,13 +71,6 @@ class DecisionSink(Protocol):
         """Keep one record; False when that failed, which must not keep the answer back."""
 
 
-class LoopGuard(Protocol):
-    """Counts how often one call was redirected, to end loops between queues."""
-
-    def limit(self, call: Call, decision: Decision) -> tuple[Decision, int]:
-        """Return the decision, or `no_change` when the call went round too often; and its hops so far."""
-
-
 class Answered(msgspec.Struct, frozen=True):
     """A decision and its wire form, for whoever sends and counts."""
 
@@ -90,14 +83,45 @@ class Answered(msgspec.Struct, frozen=True):
     """What it took to record it."""
     recorded: bool
     """Whether the decision log took it."""
+    record: DecisionRecord
 
 
 _SPELLINGS_KEPT = 1024
+_CALLS_KEPT = 100_000
+_CALL_SECONDS = 3600.0
+"""After its last redirect a call id is remembered so long."""
 _WITHHELD = LookupResult(Caller(status=CallerStatus.WITHHELD), Source.NONE)
 _NOBODY = LookupResult(Caller(status=CallerStatus.UNKNOWN), Source.NONE)
 _BROKEN = LookupResult(
     Caller(status=CallerStatus.UNAVAILABLE, cause=Cause.ERROR, detail="the look-up is broken"), Source.NONE
 )
+
+
+class LoopGuard:
+    """Ends loops: a call that one queue sends to another, whose own webhook sends it back.
+
+    It counts, for the calls of this process, how often each one was redirected and came back from another place. The
+    same queue asking again is a repetition and no hop. A call without an id cannot be followed and is never held back.
+    """
+
+    def __init__(self, *, max_redirects: int, monotonic: Callable[[], float]) -> None:
+        """`max_redirects` is how often one call may come back from another place, at least once."""
+        self._max_redirects = max_redirects
+        self._last: TTLCache[str, tuple[str | None, int]] = TTLCache(_CALLS_KEPT, _CALL_SECONDS, timer=monotonic)
+
+    def limit(self, call: Call, decision: Decision) -> tuple[Decision, int]:
+        """Return the decision, or `no_change` when the call went round too often; and its hops so far."""
+        if call.call_id is None or decision.outcome is not Outcome.REDIRECT:
+            return decision, 0
+        place = call.queue_id or call.target_id or call.called.e164
+        before = self._last.get(call.call_id)
+        hops = 0 if before is None else before[1] + (before[0] != place)
+        if before is None or before[0] != place:
+            self._last[call.call_id] = (place, hops)
+        if hops <= self._max_redirects:
+            return decision, hops
+        reason = f"redirect loop: this call was redirected {hops} times already"
+        return Decision(outcome=Outcome.NO_CHANGE, rule=decision.rule, reason=reason), hops
 
 
 class RouteCall:
@@ -138,20 +162,19 @@ class RouteCall:
             "rules": _milliseconds(found, decided),
             "total": _milliseconds(arrival.started, decided),
         }
-        recorded = self._decision_log.append(
-            _make_record(
-                call=call,
-                arrival=arrival,
-                result=result,
-                revision=rules.revision,
-                facts=facts,
-                decision=decision,
-                document=document,
-                answer=answer,
-                waterfall=waterfall,
-                hops=hops,
-            )
+        record = _make_record(
+            call=call,
+            arrival=arrival,
+            result=result,
+            revision=rules.revision,
+            facts=facts,
+            decision=decision,
+            document=document,
+            answer=answer,
+            waterfall=waterfall,
+            hops=hops,
         )
+        recorded = self._decision_log.append(record)
         answered = Answered(
             decision=decision,
             answer=answer,
@@ -159,6 +182,7 @@ class RouteCall:
             seconds=decided - arrival.started,
             record_seconds=self._monotonic() - decided,
             recorded=recorded,
+            record=record,
         )
         self._call_log(_make_line(call, arrival, answered, rules.revision))
         return answered

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,18 +10,16 @@ import orjson
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
 from app.errors import InvalidInputError
-from app.routing.callers import Caller, CallerStatus
+from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.expectations import CallerStub
 from app.routing.facts import encode_facts
-from app.routing.matches import Selection
 from app.routing.numbers import NumberKind, PhoneNumber
 from app.routing.rule_tests import make_caller
-from app.routing.ruleset import read_ruleset
+from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 
-__all__ = ["Question", "Simulation"]
+__all__ = ["Simulation"]
 
 _TIMEOUT_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
@@ -40,20 +37,6 @@ class CallerDirectory(Protocol):
 
     async def find_for(self, selection: Selection, e164: str, *, until: float) -> LookupResult:
         """Answer by `until` (monotonic seconds), with the columns of the selection."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A made-up call, and what to pretend."""
-
-    call: Mapping[str, object]
-    """As the queue posts it."""
-    caller: CallerStub | None
-    """What the CRM is to say; without it the caller is looked up."""
-    at: datetime | None
-    """When it happens, aware; without it now."""
-    ruleset: Mapping[str, object] | None
-    """A ruleset file; without it the published one decides."""
 
 
 class Simulation:
@@ -76,23 +59,31 @@ class Simulation:
         self._clock = clock
         self._monotonic = monotonic
 
-    async def ask(self, question: Question) -> dict[str, Any]:
-        """Return caller, decision, wire answer, facts and trace as JSON values.
+    async def simulate(
+        self,
+        payload: Mapping[str, object],
+        *,
+        caller: CallerStub | None = None,
+        at: datetime | None = None,
+        ruleset: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
+        """Return caller, decision, wire answer, facts and trace as JSON values, for a call as the queue posts it.
 
-        Raises InvalidInputError for a call without `anum` and for an unusable ruleset.
+        Without `caller` the number is looked up, without `at` it is now, without `ruleset` (a ruleset file) the
+        published one decides. Raises InvalidInputError for a call without `anum` and for an unusable ruleset.
         """
-        if "anum" not in question.call:
+        if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._live_ruleset.current()
-        if question.ruleset is not None:
-            rules = await asyncio.to_thread(_compile, question.ruleset)
-        call = read_call(question.call, self._read_number)
-        now = self._clock() if question.at is None else question.at.timestamp()
-        caller, source = await self._find_caller(call, question.caller, rules, now)
-        facts = rules.gather(call, caller, now)
+        if ruleset is not None:
+            rules = await asyncio.to_thread(_compile, ruleset)
+        call = read_call(payload, self._read_number)
+        now = self._clock() if at is None else at.timestamp()
+        found, source = await self._find_caller(call, caller, rules, now)
+        facts = rules.gather(call, found, now)
         trace = rules.trace(facts, now)
         return {
-            "caller": _describe_caller(caller),
+            "caller": _describe_caller(found),
             "source": source,
             "decision": decision_document(trace.decision),
             "summary": describe_decision(trace.decision),

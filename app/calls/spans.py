@@ -2,23 +2,20 @@
 
 import asyncio
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from importlib import metadata
 
 import structlog
 
-from app.calls.route_call import DecisionSink
-from app.observability.requests import TraceContext, find_request
-from app.routing.decision_record import DecisionRecord
+from app.calls.webhook import ExportCall
+from app.observability.requests import TraceContext
+from app.routing.decisions import DecisionRecord
 
-__all__ = ["ExportCall", "TracedLog", "open_spans"]
+__all__ = ["open_spans"]
 
 log = structlog.get_logger()
 
-ExportCall = Callable[[DecisionRecord, TraceContext, float], None]
-"""Exports the spans of a call, whose record took so many milliseconds."""
 _NAME = "POST /smartrouting"
 _NANOSECONDS = 1_000_000
 """In a millisecond."""
@@ -59,23 +56,6 @@ def _find_collector(environment: Mapping[str, str]) -> bool:
     if environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
         return False
     return any(environment.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("TRACES_ENDPOINT", "ENDPOINT"))
-
-
-class TracedLog:
-    """A decision log that has spans exported of what it kept, as soon as the answer has left."""
-
-    def __init__(self, *, decision_log: DecisionSink, export: ExportCall) -> None:
-        self._decision_log = decision_log
-        self._export = export
-
-    def append(self, record: DecisionRecord) -> bool:
-        """Keep one record, and leave the spans to the next turn of the event loop."""
-        started = time.monotonic()
-        kept = self._decision_log.append(record)
-        if request := find_request():
-            record_ms = (time.monotonic() - started) * 1000
-            asyncio.get_running_loop().call_soon(self._export, record, request.trace, record_ms)
-        return kept
 
 
 def _describe(call: DecisionRecord) -> dict[str, str | int]:

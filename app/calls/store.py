@@ -1,20 +1,19 @@
-"""The decision log: what was answered to every call, and why."""
+"""The decision log in the database: what was answered to every call, and why."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
 
-from app.calls.decision_erasure import erase_called, erase_caller
-from app.calls.decision_filter import DecisionFilter
+from app.calls.erasure import erase_called, erase_caller
 from app.routing.callers import CallerStatus, Cause
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database
 from app.store.pages import Page, cut_page
 from app.store.tables import decisions
 
-__all__ = ["DecisionStore"]
+__all__ = ["CallTimes", "DecisionFilter", "DecisionStore"]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
@@ -25,6 +24,72 @@ _RANDOM_PART = func.substr(decisions.c.id, 25)
 _ABOVE_ALL = "g"
 _PURGED_AT_ONCE = 2000
 """Rows deleted in one transaction, so that the newest decisions need not wait for the oldest."""
+_NAMELESS = decisions.c.queue_id.is_(None)
+_EXACT = (
+    "queue_id",
+    "target_id",
+    "outcome",
+    "rule",
+    "caller_status",
+    "caller_cause",
+    "revision",
+    "call_id",
+    "caller_e164",
+)
+_LEEWAY = 60.0
+"""Seconds between the time of a record and the time in its id, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFilter:
+    """Conditions that all hold; `None` leaves one out."""
+
+    since: float | None = None
+    """Seconds since the epoch, inclusive."""
+    until: float | None = None
+    """Seconds since the epoch, exclusive."""
+    queue_id: str | None = None
+    target_id: str | None = None
+    outcome: Outcome | None = None
+    rule: str | None = None
+    caller_status: CallerStatus | None = None
+    caller_cause: Cause | None = None
+    revision: int | None = None
+    call_id: str | None = None
+    caller_e164: str | None = None
+    """The exact number; there is no search by part of a number."""
+    drill: bool | None = None
+    """True for fire drills only, False for real calls only."""
+    erased: bool | None = None
+    """False leaves out the decisions whose caller was erased, whose facts are incomplete."""
+
+    def list_conditions(self, *, above: str = "", below: str = "") -> list[ColumnElement[bool]]:
+        """Spell the conditions in SQL, for ids strictly between two, where given.
+
+        Ids are sorted by time, so the times become bounds of the ids too, and a search goes along the primary key. Each
+        side has one bound only, because SQLite would follow just one of several.
+        """
+        columns = decisions.c
+        if self.since is not None:
+            above = max(above, _bound_ids(self.since - _LEEWAY))
+        if self.until is not None:
+            bound = _bound_ids(self.until + _LEEWAY)
+            below = min(below or bound, bound)
+        bounds = [*([columns.id > above] if above else []), *([columns.id < below] if below else [])]
+        return [*bounds, *self._list_members()]
+
+    def _list_members(self) -> list[ColumnElement[bool]]:
+        columns = decisions.c
+        conditions = [columns[name] == value for name in _EXACT if (value := getattr(self, name)) is not None]
+        if self.since is not None:
+            conditions.append(columns.at >= self.since)
+        if self.until is not None:
+            conditions.append(columns.at < self.until)
+        if self.drill is not None:
+            conditions.append(columns.drill.is_not(None) if self.drill else columns.drill.is_(None))
+        if self.erased is not None:
+            conditions.append(columns.erased.is_(self.erased))
+        return conditions
 
 
 class DecisionStore:
@@ -90,7 +155,7 @@ class DecisionStore:
     async def erase_number(self, e164: str) -> int:
         """Forget the number that called or was called, and return in how many decisions.
 
-        See `app.calls.decision_erasure`. Records still in the journal are not seen: drain it first.
+        See `app.calls.erasure`. Records still in the journal are not seen: drain it first.
         """
         erased = 0
         for number, erase in ((decisions.c.caller_e164, erase_caller), (decisions.c.called_e164, erase_called)):
@@ -124,6 +189,42 @@ class DecisionStore:
                 changes = [{"row_id": row["id"], **erase(row)} for row in rows]
                 await connection.execute(_make_erasure(), changes)
         return len(rows)
+
+
+class CallTimes:
+    """Reads the times of real calls from the decision log, along its index by queue; fire drills do not count.
+
+    A queue that does not tell its id, as those with the older payload, goes by its target id.
+    """
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def list_queues(self, since: float) -> list[str]:
+        """List the queues that called from then on, in seconds since the epoch. Raises StoreError."""
+        conditions = DecisionFilter(since=since, drill=False).list_conditions()
+        by_id = select(decisions.c.queue_id).where(decisions.c.queue_id.is_not(None), *conditions)
+        by_target = select(decisions.c.target_id).where(_NAMELESS, decisions.c.target_id.is_not(None), *conditions)
+        async with self._database.read() as connection:
+            return sorted((await connection.execute(by_id.union(by_target))).scalars())
+
+    async def list_latest(self, queue_id: str, *, since: float, limit: int) -> list[float]:
+        """List the times of the latest calls of a queue, newest first. Raises StoreError."""
+        by_id = DecisionFilter(since=since, queue_id=queue_id, drill=False).list_conditions()
+        by_target = DecisionFilter(since=since, target_id=queue_id, drill=False).list_conditions()
+        query = select(decisions.c.at).order_by(decisions.c.id.desc()).limit(limit)
+        async with self._database.read() as connection:
+            if times := list((await connection.execute(query.where(*by_id))).scalars()):
+                return times
+            return list((await connection.execute(query.where(_NAMELESS, *by_target))).scalars())
+
+
+def _bound_ids(time: float) -> str:
+    """Begin an id of UUID version 7 made at that time: 48 bits of milliseconds (RFC 9562, section 5.7)."""
+    # In this order of arguments, what is not a number counts as the beginning.
+    milliseconds = min(max(0.0, time * 1000), float((1 << 48) - 1))
+    digits = f"{int(milliseconds):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def _make_erasure() -> Any:

@@ -1,12 +1,11 @@
 """`POST /smartrouting`: the queue asks where a call should go (Enreach contract, sections 1.2 to 1.5).
 
 This is plain ASGI, because the credential is judged before the body is read, the body is read within the call's
-deadline, and every moment spent here is silence in somebody's ear. `app.calls.webhook_route` describes it in OpenAPI.
+deadline, and every moment spent here is silence in somebody's ear. `app.calls.api` describes it in OpenAPI.
 """
 
 import asyncio
 import json
-import math
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
@@ -18,16 +17,19 @@ from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
-from app.observability.requests import RequestInfo, enter_request, name_answer
+from app.observability.requests import RequestInfo, TraceContext, enter_request, name_answer
 from app.routing.calls import read_call
+from app.routing.decisions import DecisionRecord
 from app.routing.numbers import PhoneNumber
 from app.web.problems import make_problem_response
 
-__all__ = ["Webhook"]
+__all__ = ["ExportCall", "Webhook"]
 
 log = structlog.get_logger()
 
 Headers = Sequence[tuple[bytes, bytes]]
+ExportCall = Callable[[DecisionRecord, TraceContext, float], None]
+"""Exports the spans of a call, whose record took so many milliseconds."""
 
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_DIGITS: Final = 18
@@ -61,10 +63,14 @@ class Webhook:
         no_change_status: int,
         deadline: float,
         max_body_bytes: int,
+        export: ExportCall | None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop."""
+        """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop.
+
+        `export` exports the spans of answered calls; `None` when nobody collects them.
+        """
         self._access = access
         self._key_use = key_use
         self._route_call = route_call
@@ -73,6 +79,7 @@ class Webhook:
         self._no_change_status = no_change_status
         self._deadline = deadline
         self._max_body_bytes = max_body_bytes
+        self._export = export
         self._clock = clock
         self._monotonic = monotonic
 
@@ -103,6 +110,8 @@ class Webhook:
             return
         await _send(send, request, answered.answer.status, answered.answer.body)
         self._count(answered, self._monotonic() - started)
+        if self._export is not None and answered.recorded:
+            self._export(answered.record, request.trace, answered.record_seconds * 1000)
 
     def _note_arrival(self, request: RequestInfo, admitted: Admitted, started: float) -> Arrival:
         now = self._clock()
@@ -118,7 +127,7 @@ class Webhook:
         )
 
     async def _receive_body(self, scope: Scope, receive: Receive, until: float) -> bytes:
-        """Receive the body within limits of size and time."""
+        """Receive the body within limits of size and time; one that is here already needs no timer."""
         _refuse_announced_size(scope["headers"], self._max_body_bytes)
         try:
             async with asyncio.timeout_at(until):
@@ -209,26 +218,10 @@ def _read_odd_json(body: bytes) -> object:
     """Read what the fast reader refuses though it is JSON (RFC 8259); raises InvalidInputError for what is none.
 
     A value that nobody looks at must not cost the call its answer: half an emoji, a number of a hundred digits, the
-    mark of the encoding that some libraries put first.
+    mark of the encoding that some libraries put first. Numbers are read as texts here.
     """
     try:
-        document = json.loads(
-            body, parse_int=_read_integer, parse_float=_read_fraction, parse_constant=_refuse_constant
-        )
-        text = json.dumps(document, ensure_ascii=False)
-        return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        text = json.dumps(json.loads(body, parse_int=str, parse_float=str), ensure_ascii=False)
+        return orjson.loads(text.encode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise InvalidInputError("The body is not JSON; send an object with the keys anum and bnum.") from error
-
-
-def _read_integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MAX_DIGITS else digits
-
-
-def _read_fraction(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, cast
@@ -11,13 +12,12 @@ from typing import Annotated, Any, cast
 import typer
 
 from app.calls.components import CallsState
-from app.calls.simulation import Question
 from app.cli.shell import keep_files_private
 from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
-from app.routing.expectations import CallerStub
+from app.routing.ruleset import CallerStub
 from app.rulesets.publish import read_ruleset_file
 from app.settings import RulesSettings, Settings, read_settings
 
@@ -52,19 +52,19 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
         # What the next start publishes, and what `check` looks at; before the first start nothing else is there.
         document = _read_rules(settings.rules.file)
     moment = None if at is None else at.replace(tzinfo=UTC)
-    question = Question(call=payload, caller=stub, at=moment, ruleset=document)
+    ask = partial(_ask, payload=payload, caller=stub, at=moment, ruleset=document)
     keep_files_private()
     with TemporaryDirectory() as folder:
         if rules:
             settings = _keep_out_of_the_store(settings, Path(folder))
-        result = asyncio.run(_ask(settings.model_copy(update={"rules": RulesSettings()}), question))
+        result = asyncio.run(ask(settings.model_copy(update={"rules": RulesSettings()})))
     sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
 
 
-async def _ask(settings: Settings, question: Question) -> dict[str, Any]:
+async def _ask(settings: Settings, *, payload: dict[str, Any], **pretended: Any) -> dict[str, Any]:
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
-        return await cast(CallsState, state)["calls"].simulation.ask(question)
+        return await cast(CallsState, state)["calls"].simulation.simulate(payload, **pretended)
 
 
 def _read_caller(text: str) -> CallerStub:

@@ -19,7 +19,7 @@ from app.dataverse.queries import (
     write_literals,
 )
 from app.dataverse.records import LOOKUP_TYPES, count_cases, read_accounts, read_contacts
-from app.routing.matches import LookUp, Match, Selection
+from app.routing.callers import LookUp, Match, Selection
 from app.routing.numbers import spell_number
 
 __all__ = ["CallerLookUp"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from app.dataverse.client import DataverseClient, Tokens, read_rows
 from app.dataverse.errors import DataverseError, RecordNotFoundError
 from app.dataverse.queries import build_path, quote_text
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, VoiceSettings
 from app.settings.base import PREFIX
 from app.settings.check_results import CheckResult

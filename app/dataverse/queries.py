@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.settings import DataverseSettings, VipSettings
 
 __all__ = [

@@ -8,9 +8,8 @@ from typing import Any, Final
 from app.dataverse.client import Row, read_rows
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
-from app.routing.callers import CallerKind
+from app.routing.callers import AccountRecord, CallerKind, Match, Selection
 from app.routing.calls import Scalar
-from app.routing.matches import AccountRecord, Match, Selection
 from app.routing.numbers import read_number
 
 __all__ = ["LOOKUP_TYPES", "count_cases", "read_accounts", "read_contacts"]

@@ -15,8 +15,7 @@ from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source
 from app.directory.memory import CallerMemory, Entry
 from app.directory.snapshots import Snapshots
 from app.observability.stages import Stages, read_stages
-from app.routing.callers import Cause
-from app.routing.matches import Selection
+from app.routing.callers import Cause, Selection
 from app.single_flight import SharedTask, SingleFlight
 
 __all__ = ["CachedDirectory", "DirectoryStatistics"]

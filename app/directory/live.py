@@ -10,8 +10,7 @@ from app.directory.breaker import CircuitBreaker, Permit
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import Answer, Outage
 from app.observability.stages import Stage
-from app.routing.callers import Caller, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, Cause, Selection
 
 __all__ = ["LiveDirectory", "LookUp"]
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
 __all__ = ["Answer", "Directory", "LookupResult", "Outage", "Source"]
 

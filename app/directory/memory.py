@@ -9,8 +9,7 @@ from typing_extensions import override
 
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import LookupResult, Source
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
 __all__ = ["CallerMemory", "Entry"]
 

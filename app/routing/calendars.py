@@ -1,7 +1,14 @@
-"""Opening-hours calendars as the ruleset file writes them."""
+"""Opening-hours calendars: as the ruleset file writes them, and when they are open by the clock of their time zone.
+
+A calendar is open exactly when its local clock shows a time within an interval of that day, or within one that began
+the day before and passes midnight. So an hour that daylight saving skips is never open, and one it repeats is open
+twice. An exception for a date replaces the hours that begin on that date; a public holiday has none.
+"""
 
 import re
-from datetime import date
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,14 +18,28 @@ from pydantic import Field, PlainSerializer, PlainValidator, StringConstraints, 
 from app.routing.documents import Part, refuse
 from app.routing.registry import suggest
 
-__all__ = ["Calendar", "CalendarException", "HolidayRegion", "Interval", "Weekday"]
+__all__ = [
+    "WEEKDAYS",
+    "Calendar",
+    "CalendarException",
+    "HolidayRegion",
+    "Interval",
+    "OpeningHours",
+    "Weekday",
+    "is_open",
+    "next_change",
+]
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Interval = tuple[int, int]
 """From minute to minute after midnight, the end excluded; an end above 1440 lies on the next day."""
 
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)", re.ASCII)
 _DAY = 24 * 60
+_HORIZON = 400
+"""Days searched for a change: more than a year, so that whatever comes back every year is found."""
+_YEARS_KEPT = 16
 
 
 def _read_interval(value: object) -> Interval:
@@ -92,3 +113,87 @@ class Calendar(Part):
             hint = suggest(name, available_timezones()) or "an IANA name like Europe/Helsinki"
             raise refuse("unknown-time-zone", f'no time zone is called "{name}"', hint) from error
         return name
+
+
+def is_open(calendar: Calendar, now: datetime) -> bool:
+    """Tell whether the calendar is open at an aware moment."""
+    return OpeningHours(calendar).is_open(now)
+
+
+def next_change(calendar: Calendar, now: datetime) -> datetime | None:
+    """Tell when, after an aware moment, the calendar opens or closes next, in UTC; `None` for not within a year."""
+    return OpeningHours(calendar).next_change(now)
+
+
+class OpeningHours:
+    """A calendar made ready for many questions; the holidays of a year are worked out once."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._zone = ZoneInfo(calendar.time_zone)
+        self._weekly = tuple(calendar.weekly.get(day, ()) for day in WEEKDAYS)
+        self._exceptions = {exception.date: exception.open for exception in calendar.exceptions}
+        self._region = calendar.holidays
+        self._find_holidays = lru_cache(maxsize=_YEARS_KEPT)(_find_holidays)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone whose clock is read."""
+        return self._zone
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether it is open at an aware moment."""
+        local = now.astimezone(self._zone)
+        minute, today = local.hour * 60 + local.minute, local.date()
+        return _holds(self._hours_of(today), minute) or _holds(self._hours_of(_shift(today, -1)), minute + _DAY)
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Tell when it opens or closes next after an aware moment, in UTC; `None` for not within 400 days."""
+        state, today = self.is_open(now), now.astimezone(self._zone).date()
+        moments = (moment for days in range(_HORIZON) for moment in self._list_moments(_shift(today, days)))
+        return next((moment for moment in moments if moment > now and self.is_open(moment) != state), None)
+
+    def _hours_of(self, day: date) -> tuple[Interval, ...]:
+        if (hours := self._exceptions.get(day)) is not None:
+            return hours
+        if self._region is not None and day in self._find_holidays(self._region, day.year):
+            return ()
+        return self._weekly[day.weekday()]
+
+    def _list_moments(self, day: date) -> list[datetime]:
+        """List, in order, every moment of a day at which the answer may change."""
+        minutes = {0, *(minute for interval in self._hours_of(day) for minute in interval if minute < _DAY)}
+        minutes |= {end - _DAY for _, end in self._hours_of(_shift(day, -1)) if end > _DAY}
+        return sorted({*self._place(day, minutes), *self._find_clock_change(day)})
+
+    def _place(self, day: date, minutes: set[int]) -> Iterator[datetime]:
+        """Turn readings of the wall clock into moments; a reading that comes twice gives both."""
+        for minute in minutes:
+            reading = datetime.combine(day, time(minute // 60, minute % 60), self._zone)
+            yield reading.astimezone(UTC)
+            yield reading.replace(fold=1).astimezone(UTC)
+
+    def _find_clock_change(self, day: date) -> Iterator[datetime]:
+        start, end = (
+            datetime.combine(midnight, time(), self._zone).astimezone(UTC) for midnight in (day, _shift(day, 1))
+        )
+        if self._offset_at(start) == self._offset_at(end):
+            return
+        while end - start > timedelta(minutes=1):
+            middle = start + timedelta(minutes=int((end - start) / timedelta(minutes=2)))
+            start, end = (middle, end) if self._offset_at(middle) == self._offset_at(start) else (start, middle)
+        yield end
+
+    def _offset_at(self, moment: datetime) -> timedelta | None:
+        return moment.astimezone(self._zone).utcoffset()
+
+
+def _shift(day: date, days: int) -> date:
+    return day + timedelta(days=days)
+
+
+def _holds(intervals: tuple[Interval, ...], minute: int) -> bool:
+    return any(start <= minute < end for start, end in intervals)
+
+
+def _find_holidays(region: HolidayRegion, year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays(region.country, subdiv=region.subdivision, years=year))

@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from app.errors import InvalidInputError
-from app.routing.callers import Caller
+from app.routing.callers import Caller, Selection
 from app.routing.calls import Call
-from app.routing.checks import Places
-from app.routing.compiled_rule import CompiledRule, compile_rule
-from app.routing.conditions import TRUE, fold
+from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
-from app.routing.facts import FactValue, complete_facts, gather_facts
-from app.routing.matches import Selection
-from app.routing.moments import CalendarFacts
-from app.routing.rule_index import RuleIndex
+from app.routing.evaluation import TRUE, fold
+from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
@@ -32,11 +28,11 @@ class CompiledRuleset:
         self._revision = revision
         self._rules = rules
         self._facts_used = facts_used
-        self._tests = tuple(test for rule in rules for test in rule.tests)
-        ends = list(accumulate(len(rule.tests) for rule in rules))
-        self._spans = tuple((rule, slice(end - len(rule.tests), end)) for rule, end in zip(rules, ends, strict=True))
-        self._index = RuleIndex(rules)
-        self._clockwork = CalendarFacts(ruleset)
+        self._tests = tuple(check.test for rule in rules for check in rule.checks)
+        ends = list(accumulate(len(rule.checks) for rule in rules))
+        self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
+        self._index = _RuleIndex(rules)
+        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar)
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property
@@ -65,7 +61,7 @@ class CompiledRuleset:
 
     def tell_time(self, now: float) -> Mapping[str, FactValue]:
         """Tell the `time.*` facts of a moment, in seconds since the epoch."""
-        return self._clockwork.tell(now).facts
+        return self._clock_facts.tell(now).facts
 
     def gather(
         self, call: Call, caller: Caller, now: float, *, known: Mapping[str, FactValue] | None = None
@@ -74,7 +70,7 @@ class CompiledRuleset:
 
         `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand.
         """
-        facts = gather_facts(call, caller, self._clockwork.tell(now), known=known)
+        facts = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
         return complete_facts(facts, self._facts_used)
 
     def decide(self, facts: Mapping[str, FactValue], now: float) -> Decision:
@@ -84,20 +80,18 @@ class CompiledRuleset:
         decision can be made again from recorded facts and their moment.
         """
         facts = complete_facts(facts, self._facts_used)
-        values = self._read_values(facts, now)
-        rule = self._find_first(values)
-        return self._no_match if rule is None else rule.choose(facts)
+        return self._choose(self._find_first(self._read_values(facts, now)), facts)
 
     def trace(self, facts: Mapping[str, FactValue], now: float) -> Trace:
         """Judge every condition of every rule, and decide as `decide` does."""
         facts = complete_facts(facts, self._facts_used)
         values = self._read_values(facts, now)
         told = tuple([test(values) for test in self._tests])
-        rules = tuple([RuleTrace(rule, rule.combine(verdicts := told[span]), verdicts) for rule, span in self._spans])
+        rules = tuple([RuleTrace(rule, rule.combine(verdicts := told[part]), verdicts) for rule, part in self._slices])
         first = next((trace.rule for trace in rules if trace.verdict == TRUE), None)
         return Trace(
             revision=self._revision,
-            decision=self._no_match if first is None else first.choose(facts),
+            decision=self._choose(first, facts),
             position=None if first is None else first.position,
             rules=rules,
             facts=facts,
@@ -116,6 +110,11 @@ class CompiledRuleset:
                 return rule
         return None
 
+    def _choose(self, rule: CompiledRule | None, facts: Mapping[str, FactValue]) -> Decision:
+        if rule is None:
+            return self._no_match
+        return rule.decision if rule.add_agents is None else rule.add_agents(facts)
+
     def _pick_columns(self, prefix: str) -> frozenset[str]:
         return frozenset(name.removeprefix(prefix) for name in self._facts_used if name.startswith(prefix))
 
@@ -127,3 +126,43 @@ def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRulese
     places = Places()
     rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
     return CompiledRuleset(ruleset=ruleset, revision=revision, rules=rules, facts_used=places.list_facts())
+
+
+class _RuleIndex:
+    """Passes over the rules that insist on another value than the call's: another queue, language, customer class.
+
+    Of the values a rule insists on, the index takes the one of the fact by which most rules differ.
+    """
+
+    def __init__(self, rules: Sequence[CompiledRule]) -> None:
+        self._rules = tuple(rules)
+        self._free: list[int] = []
+        self._bound: dict[int, dict[object, list[int]]] = {}
+        spread = _measure_spread(rules)
+        for rule in rules:
+            demand = max(rule.demands, key=lambda demand: spread[demand.place], default=None)
+            if demand is None or spread[demand.place] == 1:
+                self._free.append(rule.position)
+            else:
+                places = self._bound.setdefault(demand.place, {})
+                for value in demand.values:
+                    places.setdefault(value, []).append(rule.position)
+
+    def select(self, values: Sequence[object]) -> Sequence[CompiledRule]:
+        """Return the rules that may match, in their order; `values` are folded facts at their places."""
+        if not self._bound:
+            return self._rules
+        positions = self._free
+        for place, known in self._bound.items():
+            if found := known.get(values[place]):
+                positions = positions + found
+        return [self._rules[position] for position in sorted(positions)]
+
+
+def _measure_spread(rules: Sequence[CompiledRule]) -> dict[int, int]:
+    """Count, for each fact's place, the different values that rules insist on."""
+    values: dict[int, set[object]] = {}
+    for rule in rules:
+        for demand in rule.demands:
+            values.setdefault(demand.place, set()).update(demand.values)
+    return {place: len(known) for place, known in values.items()}

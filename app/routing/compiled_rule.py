@@ -1,22 +1,75 @@
-"""One rule made ready: its checks as tests, and its action as a decision."""
+"""One rule made ready: what it checks, as tests, and what it decides.
 
+Besides its condition a rule checks whether it is enabled and valid, whether the caller is in its share, and whether
+the agents it needs are known.
+"""
+
+import hashlib
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from operator import itemgetter
 
 from msgspec.structs import replace
 
-from app.routing.action import Action
-from app.routing.checks import Check, Outline, Places, list_checks, outline_condition, read_agent
-from app.routing.condition import AllOf, Leaf, Operator
-from app.routing.conditions import Test, all_of, any_of, list_members, not_of
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
+from app.routing.evaluation import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    UNTOLD,
+    Test,
+    all_of,
+    any_of,
+    compile_leaf,
+    fold,
+    list_members,
+    not_of,
+)
 from app.routing.facts import FactValue
-from app.routing.ruleset import Rule, Ruleset
+from app.routing.rule import Action, AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule
+from app.routing.ruleset import Ruleset
 
-__all__ = ["CompiledRule", "Demand", "compile_rule"]
+__all__ = ["NOW", "Check", "CompiledRule", "Demand", "Outline", "Places", "compile_rule", "locate_caller", "read_agent"]
 
-Choice = Callable[[Mapping[str, FactValue]], Decision]
+NOW = 0
+"""The place of the moment, in seconds since the epoch, in a list of values."""
+_BUCKETS = 10_000
+"""Steps of the scale that shares divide: hundredths of a percent."""
+
+Outline = int | tuple[str, tuple["Outline", ...]]
+"""A condition with its checks replaced by their index: an index, or `all`, `any` or `not` with parts."""
+
+
+class Places:
+    """Hands out one place in the list of values to every fact that is read."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def find(self, fact: str) -> int:
+        """Return the fact's place; the moment has the first."""
+        return self._places.setdefault(fact, len(self._places) + 1)
+
+    def list_facts(self) -> tuple[str, ...]:
+        """Return the facts in the order of their places."""
+        return tuple(self._places)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is judged by itself, as the trace shows it."""
+
+    fact: str
+    op: str
+    expected: object
+    """A JSON value."""
+    pointer: str
+    """Where the ruleset says it (RFC 6901)."""
+    test: Test
+    find_actual: Callable[[Mapping[str, FactValue], float], FactValue]
+    """What the fact was, from complete facts and the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +89,14 @@ class CompiledRule:
     checks: tuple[Check, ...]
     outline: tuple[str, tuple[Outline, ...]]
     """How the checks are joined; the outermost is always `all`."""
-    tests: tuple[Test, ...]
-    """The tests of the checks, in their order."""
     parts: tuple[Test, ...]
     """The parts of the outermost `all`, each over values."""
     combine: Test
     """The rule's verdict from the verdicts of its checks."""
-    choose: Choice
-    """The decision, from complete facts, once the verdict is true."""
+    decision: Decision
+    """What it decides once the verdict is true; without its agents."""
+    add_agents: Callable[[Mapping[str, FactValue]], Decision] | None
+    """Gives the decision with its agents, from complete facts; `None` when it names none."""
     demands: tuple[Demand, ...]
     """What the rule insists on, by which it can be passed over without a look at it."""
 
@@ -51,24 +104,25 @@ class CompiledRule:
 def compile_rule(rule: Rule, position: int, ruleset: Ruleset, places: Places) -> CompiledRule:
     """Compile one rule of a ruleset whose destinations all exist."""
     pointer = f"/rules/{position}"
-    checks = list(list_checks(rule, pointer, places))
+    checks = list(_list_checks(rule, pointer, places))
     implied = tuple(range(len(checks)))
-    shape = outline_condition(rule.when, f"{pointer}/when", places, checks)
+    shape = _outline_condition(rule.when, f"{pointer}/when", places, checks)
     # A conjunction joins the implied checks on one level; anything else is one part beside them.
     parts: tuple[Outline, ...] = shape[1] if not isinstance(shape, int) and shape[0] == "all" else (shape,)
     outline = ("all", (*implied, *parts))
-    tests = tuple(check.test for check in checks)
+    tests = [check.test for check in checks]
     for fact in rule.then.agent_facts:
         places.find(fact)
+    decision = _build_decision(rule, ruleset)
     return CompiledRule(
         position=position,
         rule=rule,
         checks=tuple(checks),
         outline=outline,
-        tests=tests,
         parts=tuple(_join(part, tests) for part in outline[1]),
         combine=_compile_combination(outline, len(checks)),
-        choose=_compile_choice(rule, ruleset),
+        decision=decision,
+        add_agents=_compile_agents(rule.then, decision) if rule.then.agent_facts else None,
         demands=tuple(_list_demands(rule, places)),
     )
 
@@ -100,11 +154,6 @@ def _list_demands(rule: Rule, places: Places) -> Iterator[Demand]:
             yield Demand(places.find(leaf.fact), frozenset(list_members(leaf)))
 
 
-def _compile_choice(rule: Rule, ruleset: Ruleset) -> Choice:
-    base = _build_decision(rule, ruleset)
-    return _compile_agents(rule.then, base) if rule.then.agent_facts else lambda _: base
-
-
 def _build_decision(rule: Rule, ruleset: Ruleset) -> Decision:
     """Build what does not depend on the call; a target that is an agent has its id filled in later."""
     then = rule.then
@@ -124,11 +173,11 @@ def _build_decision(rule: Rule, ruleset: Ruleset) -> Decision:
     )
 
 
-def _compile_agents(then: Action, base: Decision) -> Choice:
+def _compile_agents(then: Action, base: Decision) -> Callable[[Mapping[str, FactValue]], Decision]:
     def read(facts: Mapping[str, FactValue], name: str | None) -> str | None:
         return None if name is None else read_agent(facts[name])
 
-    def choose(facts: Mapping[str, FactValue]) -> Decision:
+    def add_agents(facts: Mapping[str, FactValue]) -> Decision:
         if base.outcome is Outcome.NO_CHANGE:
             return base
         target = read(facts, then.redirect_to_agent)
@@ -140,4 +189,96 @@ def _compile_agents(then: Action, base: Decision) -> Choice:
             preferred_agents=tuple(dict.fromkeys(agent for agent in preferred if agent is not None)),
         )
 
-    return choose
+    return add_agents
+
+
+def _list_checks(rule: Rule, pointer: str, places: Places) -> Iterator[Check]:
+    """List what a rule asks besides its condition: to be enabled, valid, of the caller's share, and its agents."""
+    if not rule.enabled:
+        yield Check("rule.enabled", "is", True, f"{pointer}/enabled", lambda _: FALSE, lambda *_: False)
+    if rule.valid_from is not None:
+        yield _check_moment(rule.valid_from, "gte", f"{pointer}/valid_from")
+    if rule.valid_until is not None:
+        yield _check_moment(rule.valid_until, "lt", f"{pointer}/valid_until")
+    if rule.share is not None:
+        yield _check_share(rule.id, rule.share, f"{pointer}/share", places)
+    for fact in rule.then.needed_agents:
+        word = "redirect_to_agent" if fact == rule.then.redirect_to_agent else "required_agent"
+        test = _compile_agent(places.find(fact))
+        yield Check(fact, "exists", None, f"{pointer}/then/{word}", test, _read_fact(fact))
+
+
+def _outline_condition(condition: Condition, pointer: str, places: Places, checks: list[Check]) -> Outline:
+    """Add the comparisons of a condition to the checks and return its shape."""
+    match condition:
+        case Leaf():
+            checks.append(_check_leaf(condition, pointer, places))
+            return len(checks) - 1
+        case NotOf():
+            return ("not", (_outline_condition(condition.part, f"{pointer}/not", places, checks),))
+        case AllOf() | AnyOf():
+            word = "all" if isinstance(condition, AllOf) else "any"
+            parts = enumerate(condition.parts)
+            return (word, tuple(_outline_condition(p, f"{pointer}/{word}/{i}", places, checks) for i, p in parts))
+
+
+def locate_caller(rule: str, caller: object, call: object) -> float:
+    """Place a caller on the scale of 0 to 100 (excluded) that a rule's share divides.
+
+    By SHA-256 of the rule's id and the caller's number, or else the call's id: always the same for the same caller,
+    and different from rule to rule.
+    """
+    who = next((text for text in (caller, call) if isinstance(text, str)), "")
+    digest = hashlib.sha256(f"{rule}\0{who}".encode(errors="replace")).digest()
+    return int.from_bytes(digest[:8], "big") % _BUCKETS * 100 / _BUCKETS
+
+
+def read_agent(value: FactValue) -> str | None:
+    """Return the Enreach user id a fact holds; `None` when it holds none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
+
+
+def _check_leaf(leaf: Leaf, pointer: str, places: Places) -> Check:
+    expected = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
+    test = compile_leaf(leaf, places.find(leaf.fact))
+    return Check(leaf.fact, leaf.op.value, expected, pointer, test, _read_fact(leaf.fact))
+
+
+def _check_moment(bound: datetime, op: str, pointer: str) -> Check:
+    limit = bound.timestamp()
+    compare: Callable[..., bool] = operator.ge if op == "gte" else operator.lt
+
+    def judge(values: Sequence[object]) -> int:
+        return TRUE if compare(values[NOW], limit) else FALSE
+
+    return Check(
+        "time.now", op, bound.isoformat(), pointer, judge, lambda _, at: datetime.fromtimestamp(at, UTC).isoformat()
+    )
+
+
+def _check_share(rule: str, share: float, pointer: str, places: Places) -> Check:
+    caller, call = places.find("call.caller"), places.find("call.id")
+
+    def judge(values: Sequence[object]) -> int:
+        return TRUE if locate_caller(rule, values[caller], values[call]) < share else FALSE
+
+    def find_actual(facts: Mapping[str, FactValue], _: float) -> float:
+        return locate_caller(rule, *(fold(facts[name]) for name in ("call.caller", "call.id")))
+
+    return Check("rule.share", "lt", share, pointer, judge, find_actual)
+
+
+def _compile_agent(place: int) -> Test:
+    def judge(values: Sequence[object]) -> int:
+        value = values[place]
+        if value is UNTOLD:
+            return UNKNOWN
+        return TRUE if isinstance(value, str | int | float) and value != "" else FALSE
+
+    return judge
+
+
+def _read_fact(fact: str) -> Callable[[Mapping[str, FactValue], float], FactValue]:
+    return lambda facts, _: facts[fact]

@@ -4,14 +4,18 @@ A fact that is known to be absent is `None`; a fact whose source did not answer 
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
+from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
 
 __all__ = [
+    "ClockFacts",
     "FactValue",
     "Moment",
     "Unknown",
@@ -46,6 +50,10 @@ class Moment(msgspec.Struct, frozen=True):
 _NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
 _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
+_NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
+_MINUTE = 60
+_MINUTES_KEPT = 1024
+"""Moments remembered: those of replays lie apart."""
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
@@ -61,6 +69,30 @@ _FROM_CRM = (
     "account.name",
 )
 _OWNER_OF_COLUMN = {"caller.columns.": "caller.id", "account.columns.": "account.id"}
+
+
+class ClockFacts:
+    """Tells the `time.*` facts of a moment; works them out once a minute, since no calendar changes within one."""
+
+    def __init__(self, calendars: Mapping[str, Calendar], main: str | None) -> None:
+        """`main` names the default calendar."""
+        self._hours = {name: OpeningHours(calendar) for name, calendar in calendars.items()}
+        self._main = None if main is None else self._hours.get(main)
+        self._facts_of = lru_cache(maxsize=_MINUTES_KEPT)(self._tell_minute)
+
+    def tell(self, now: float) -> Moment:
+        """Describe a moment, given in seconds since the epoch."""
+        return Moment(now, self._facts_of(int(now // _MINUTE)))
+
+    def _tell_minute(self, minute: int) -> Mapping[str, FactValue]:
+        now = datetime.fromtimestamp(minute * _MINUTE, UTC)
+        local = now if self._main is None else now.astimezone(self._main.zone)
+        facts: dict[str, FactValue] = {
+            "time.local": f"{local:%H:%M}",
+            "time.weekday": WEEKDAYS[local.weekday()],
+            "time.open": _NO_DEFAULT_CALENDAR if self._main is None else self._main.is_open(now),
+        }
+        return facts | {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
 
 
 def gather_facts(

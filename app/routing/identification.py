@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from app.routing.callers import Account, Caller, CallerKind, CallerStatus, Cause
-from app.routing.matches import AccountRecord, LookUp, Match
+from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
 from app.routing.vip import VipPolicy, VipRules, explain_vip, list_ancestry
 
 __all__ = ["AgentOf", "identify"]

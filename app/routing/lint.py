@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 
 from app.errors import Finding
+from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
-from app.routing.lint_actions import find_action_faults
-from app.routing.lint_destinations import find_destination_faults
-from app.routing.lint_facts import KnownColumns, find_leaf_faults
-from app.routing.lint_limits import find_contradictions, find_limit_faults
-from app.routing.lint_loops import find_loop_faults
+from app.routing.lint_conditions import KnownColumns, fault, find_condition_faults, find_unknown_member
 from app.routing.lint_order import find_shadowed
-from app.routing.lint_tests import find_test_faults
-from app.routing.ruleset import Rule, Ruleset, find_lost_destinations, list_leaves
-from app.routing.wire import ResponseProfile
+from app.routing.numbers import NumberKind, read_number
+from app.routing.redirect_loops import find_loops, report_loop
+from app.routing.registry import FACTS, FAMILIES, find_fact, suggest
+from app.routing.rule import Action, Rule
+from app.routing.rule_tests import run_tests
+from app.routing.ruleset import DestinationSpec, Ruleset, find_lost_destinations
+from app.routing.wire import FIELDS, ResponseProfile, describe_decision
 
 __all__ = ["lint_ruleset"]
+
+_DIALLED = frozenset({NumberKind.E164, NumberKind.SHORT})
 
 
 def lint_ruleset(
@@ -31,34 +34,129 @@ def lint_ruleset(
     (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes numbers.
     """
     lost = list(find_lost_destinations(ruleset))
-    findings = [*lost, *find_destination_faults(ruleset, region=region)]
+    findings = [*lost, *_find_destination_faults(ruleset, region)]
     for index, rule in enumerate(ruleset.rules):
-        findings += _lint_rule(
-            rule,
-            join_pointer("rules", index),
-            ruleset=ruleset,
-            profile=profile,
-            known_columns=known_columns,
-            now=now,
-        )
+        pointer = join_pointer("rules", index)
+        findings += find_condition_faults(rule, f"{pointer}/when", ruleset, known_columns)
+        findings += _find_action_faults(rule, f"{pointer}/then", ruleset, profile, known_columns)
+        findings += _find_limit_faults(rule, pointer, now)
     findings += find_shadowed(ruleset)
-    findings += find_loop_faults(ruleset, now)
-    # Tests can only run when every destination exists.
-    findings += find_test_faults(ruleset, region=region, runnable=not lost)
+    findings += find_loops(ruleset, now)
+    findings += _find_test_name_faults(ruleset)
+    if not lost:
+        # Tests can only run when every destination exists.
+        findings += _find_failing_tests(ruleset, region)
     return tuple(findings)
 
 
-def _lint_rule(
-    rule: Rule,
-    pointer: str,
-    *,
-    ruleset: Ruleset,
-    profile: ResponseProfile,
-    known_columns: KnownColumns | None,
-    now: float | None,
+def _find_destination_faults(ruleset: Ruleset, region: str) -> Iterator[Finding]:
+    """Find destinations no call can go to: numbers that cannot be dialled, ids with characters that nobody can see."""
+    for name, spec in ruleset.destinations.items():
+        if fault := _judge_destination(spec, region):
+            code, message, hint = fault
+            yield Finding(code=code, pointer=join_pointer("destinations", name, "id"), message=message, hint=hint)
+
+
+def _judge_destination(spec: DestinationSpec, region: str) -> tuple[str, str, str] | None:
+    if not spec.id.isprintable():
+        return "unusable-id", "the id holds characters that cannot be seen", "type it anew instead of pasting it"
+    if spec.kind is DestinationKind.NUMBER and read_number(spec.id, region).kind not in _DIALLED:
+        return "unusable-number", "this is not a number that can be dialled", "write it like +358401234567"
+    return None
+
+
+def _find_action_faults(
+    rule: Rule, pointer: str, ruleset: Ruleset, profile: ResponseProfile, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
-    for place, leaf in list_leaves(rule.when, f"{pointer}/when"):
-        yield from find_leaf_faults(leaf, place, rule.id, ruleset, known_columns)
-    yield from find_action_faults(rule, pointer, ruleset, profile, known_columns)
-    yield from find_contradictions(rule, f"{pointer}/when")
-    yield from find_limit_faults(rule, pointer, now)
+    """Find fields the wire has no key for, fields that are not sent, and agents that are none."""
+    for name in FIELDS:
+        if _is_set(rule.then, name) and name not in profile.fields:
+            message = f"{name} has no wire key in the response profile, so it would never be sent"
+            hint = f"ask Enreach for the key and set SMARTROUTING_RESPONSE__FIELDS for {name}, or leave it out"
+            yield fault(rule.id, "no-wire-key", f"{pointer}/{name}", message, hint)
+    lost = (*FIELDS, "on_fail") if rule.then.no_change else ("on_fail",) if rule.then.disconnect else ()
+    for name in lost:
+        if _is_set(rule.then, name):
+            message, hint = (
+                f"{name} is not sent without a redirect",
+                "redirect to the call's own queue to keep it there",
+            )
+            yield fault(rule.id, "lost-field", f"{pointer}/{name}", message, hint, severity="warning")
+    for place, fact in _list_agents(rule.then, pointer):
+        yield from find_unknown_member(fact, place, rule.id, ruleset, known_columns)
+        yield from _find_no_agent(fact, place, rule.id)
+
+
+def _is_set(then: Action, name: str) -> bool:
+    value = getattr(then, name)
+    return value is not None and value != ()
+
+
+def _list_agents(then: Action, pointer: str) -> Iterator[tuple[str, str]]:
+    for name in ("redirect_to_agent", "required_agent"):
+        if fact := getattr(then, name):
+            yield f"{pointer}/{name}", fact
+    for index, fact in enumerate(then.preferred_agents):
+        yield pointer + join_pointer("preferred_agents", index), fact
+
+
+def _find_no_agent(fact: str, pointer: str, rule: str) -> Iterator[Finding]:
+    spec = find_fact(fact)
+    if spec is not None and not spec.agent:
+        agents = [name for name, known in FACTS.items() if known.agent]
+        families = [f"{prefix}<name>" for prefix, known in FAMILIES.items() if known.agent]
+        yield fault(
+            rule,
+            "no-agent-fact",
+            pointer,
+            f"{fact} holds no Enreach user id",
+            f"these can: {', '.join([*agents, *families])}",
+        )
+
+
+def _find_limit_faults(rule: Rule, pointer: str, now: float | None) -> Iterator[Finding]:
+    """Find a validity that is empty or past, and a share of nobody."""
+    start, end = rule.valid_from, rule.valid_until
+    if start is not None and end is not None and start >= end:
+        yield fault(
+            rule.id,
+            "empty-validity",
+            f"{pointer}/valid_until",
+            "the rule is valid until before it is valid from",
+            "swap the two",
+        )
+    elif end is not None and now is not None and end.timestamp() <= now:
+        message, hint = "the rule is no longer valid", "remove it, or move `valid_until`"
+        yield fault(rule.id, "expired", f"{pointer}/valid_until", message, hint, severity="warning")
+    if rule.share == 0:
+        message, hint = "a share of 0 is nobody's", "disable the rule instead"
+        yield fault(rule.id, "no-share", f"{pointer}/share", message, hint, severity="warning")
+
+
+def _find_test_name_faults(ruleset: Ruleset) -> Iterator[Finding]:
+    """Find tests that share a name or expect a rule that does not exist."""
+    rules = {rule.id for rule in ruleset.rules}
+    seen: dict[str, int] = {}
+    for index, test in enumerate(ruleset.tests):
+        first = seen.setdefault(test.name, index)
+        if first != index:
+            pointer, message = join_pointer("tests", index, "name"), f"test {first} has this name too"
+            yield fault(None, "duplicate-test", pointer, message, "use another name", severity="warning")
+        expected = test.expect.rule
+        if expected is not None and expected not in rules:
+            pointer, message = join_pointer("tests", index, "expect", "rule"), f'no rule has the id "{expected}"'
+            yield fault(None, "unknown-rule", pointer, message, suggest(expected, rules))
+
+
+def _find_failing_tests(ruleset: Ruleset, region: str) -> Iterator[Finding]:
+    """Find tests that come out otherwise than expected, and tests whose call goes round between queues."""
+    rules = {None, *(rule.id for rule in ruleset.rules)}
+    for result in run_tests(ruleset, region=region):
+        pointer = join_pointer("tests", result.position)
+        # One that expects a rule that does not exist has its own finding.
+        if not result.passed and ruleset.tests[result.position].expect.rule in rules:
+            outcome = describe_decision(result.decision)
+            message = f'test "{result.name}" came out as {outcome}: {"; ".join(result.mismatches)}'
+            yield fault(result.decision.rule, "failing-test", pointer, message, result.explanation)
+        if result.loop:
+            yield report_loop(result.loop, pointer, f'the call of test "{result.name}"')

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from app.errors import Finding
-from app.routing.condition import AllOf, AnyOf, Condition, Leaf, NotOf, Operator
-from app.routing.conditions import list_members
 from app.routing.documents import join_pointer
-from app.routing.lint_limits import list_conjunction
-from app.routing.ruleset import Rule, Ruleset
+from app.routing.evaluation import list_members
+from app.routing.lint_conditions import list_conjunction
+from app.routing.rule import AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule
+from app.routing.ruleset import Ruleset
 
 __all__ = ["find_shadowed"]
 

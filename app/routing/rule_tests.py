@@ -10,10 +10,10 @@ from app.routing.callers import Account, Caller, CallerStatus, Cause
 from app.routing.calls import Call, Scalar, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import Decision
-from app.routing.expectations import AccountStub, CallerStub, StoredTest
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
-from app.routing.ruleset import Ruleset
+from app.routing.redirect_loops import CallFollower
+from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
 __all__ = ["StoredTestResult", "make_caller", "run_tests"]
@@ -35,6 +35,8 @@ class StoredTestResult:
     """What differs from what was expected, one sentence each."""
     explanation: str
     """Why the expected rule did not decide; empty when it did, or none was named."""
+    loop: tuple[Decision, ...]
+    """The decisions that would send the call round between queues; none when it comes to rest."""
 
     @property
     def passed(self) -> bool:
@@ -48,10 +50,13 @@ def run_tests(ruleset: Ruleset, *, region: str = "FI") -> tuple[StoredTestResult
     Raises InvalidInputError when a rule names a destination that does not exist.
     """
     compiled = compile_ruleset(ruleset, revision=None)
-    return tuple(_run(test, position, compiled, region) for position, test in enumerate(ruleset.tests))
+    follower = CallFollower(compiled)
+    return tuple(_run(test, position, compiled, follower, region) for position, test in enumerate(ruleset.tests))
 
 
-def _run(test: StoredTest, position: int, compiled: CompiledRuleset, region: str) -> StoredTestResult:
+def _run(
+    test: StoredTest, position: int, compiled: CompiledRuleset, follower: CallFollower, region: str
+) -> StoredTestResult:
     now = _USUAL_MOMENT if test.at is None else test.at.timestamp()
     facts = _gather(test, compiled, region, now)
     decision = compiled.decide(facts, now)
@@ -59,7 +64,12 @@ def _run(test: StoredTest, position: int, compiled: CompiledRuleset, region: str
     expected = test.expect.rule
     explanation = compiled.trace(facts, now).explain_rule(expected) if mismatches and expected is not None else ""
     return StoredTestResult(
-        name=test.name, position=position, decision=decision, mismatches=mismatches, explanation=explanation
+        name=test.name,
+        position=position,
+        decision=decision,
+        mismatches=mismatches,
+        explanation=explanation,
+        loop=follower.find_loop(facts, now),
     )
 
 
@@ -79,23 +89,18 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
     if stub.status is CallerStatus.UNAVAILABLE:
         detail = stub.detail or "the CRM did not answer"
         return Caller(status=stub.status, cause=stub.cause or Cause.TIMEOUT, detail=detail)
-    selection = compiled.selection
-    return Caller(
-        status=stub.status,
-        kind=stub.kind,
-        id=stub.id,
-        name=stub.name,
-        vip=stub.vip,
-        vip_reason=stub.vip_reason,
-        owner_agent=stub.owner_agent,
-        owner_agent_cause=stub.owner_agent_cause,
-        matches=int(stub.status in _FOUND) if stub.matches is None else stub.matches,
-        open_cases=0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
-        open_cases_cause=stub.open_cases_cause,
-        columns=_fill(stub.columns, selection.contact_columns),
-        account=_describe_account(stub.account, selection.account_columns),
-        as_of=now - stub.age_seconds,
-    )
+    selection, said = compiled.selection, dict(stub)
+    age = said.pop("age_seconds")
+    changes = {
+        "cause": None,
+        "detail": "",
+        "matches": int(stub.status in _FOUND) if stub.matches is None else stub.matches,
+        "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
+        "columns": _fill(stub.columns, selection.contact_columns),
+        "account": _describe_account(stub.account, selection.account_columns),
+        "as_of": now - age,
+    }
+    return Caller(**said | changes)
 
 
 def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:

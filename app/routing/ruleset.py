@@ -2,25 +2,50 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool
+from pydantic import (
+    AwareDatetime,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    field_validator,
+)
 
 from app.errors import Finding, InvalidInputError
-from app.routing.action import Action, MessageSpec, Name
 from app.routing.calendars import Calendar, CalendarException, HolidayRegion
-from app.routing.condition import AllOf, AnyOf, Condition, Leaf, NotOf
+from app.routing.callers import CallerKind, CallerStatus, Cause
+from app.routing.calls import Scalar
 from app.routing.decisions import Destination, DestinationKind
-from app.routing.documents import Part, join_pointer, read_document
-from app.routing.expectations import AccountStub, CallerStub, Expectation, StoredTest
+from app.routing.documents import Part, join_pointer, read_document, refuse
+from app.routing.facts import FactValue, Unknown, encode_facts
 from app.routing.registry import suggest
+from app.routing.rule import (
+    Action,
+    AllOf,
+    AnyOf,
+    Condition,
+    Leaf,
+    MessageSpec,
+    Name,
+    NotOf,
+    Rule,
+    check_fact,
+    list_leaves,
+)
 
 __all__ = [
+    "AccountStub",
+    "CallerStub",
     "DestinationSpec",
-    "Rule",
+    "Expectation",
     "Ruleset",
+    "StoredTest",
     "find_lost_destinations",
-    "list_leaves",
     "read_ruleset",
     "ruleset_document",
 ]
@@ -29,6 +54,18 @@ MAX_RULES = 5_000
 MAX_CONDITIONS = 10_000
 MAX_CONDITION_DEPTH = 20
 _MAX_NAME = 100
+_MAX_AGE_SECONDS = 100 * 366 * 86_400
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+Text = Annotated[str, Field(max_length=500)]
+
+
+def _read_scalar(value: object) -> Scalar:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise refuse("wrong-value", "must be a text, a number, true, false or null")
+
+
+ScalarValue = Annotated[Scalar, PlainValidator(_read_scalar, json_schema_input_type=Scalar)]
 
 
 class DestinationSpec(Part):
@@ -42,26 +79,98 @@ class DestinationSpec(Part):
     """Whether a queue asks this service in its turn; false says that calls redirected there come back no more."""
 
 
-class Rule(Part):
-    """When the condition is true, this is where the call goes."""
+class UnknownStub(Part):
+    """A fact whose source does not answer."""
 
-    id: Name
-    name: str = Field(default="", max_length=200)
-    enabled: StrictBool = True
-    when: Condition = Field(default_factory=lambda: AllOf.model_validate({"all": ()}))
-    """Without one, every call."""
-    then: Action
-    valid_from: AwareDatetime | None = None
-    """The first moment the rule counts."""
-    valid_until: AwareDatetime | None = None
-    """The first moment it no longer does."""
-    share: Annotated[float, Field(ge=0, le=100, strict=True)] | None = None
-    """Percentage of callers, by stable hash: the same caller always falls on the same side."""
+    unknown: Cause
+    detail: str = Field(default="", max_length=500)
 
-    @property
-    def label(self) -> str:
-        """What people call the rule."""
-        return self.name or self.id
+
+class AccountStub(Part):
+    """The caller's company; what is not said is empty."""
+
+    id: Text = "00000000-0000-0000-0000-00000000000a"
+    name: Text | None = None
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
+class CallerStub(Part):
+    """Who the CRM says is calling; what is not said is empty, so that a test needs to name only what matters."""
+
+    status: CallerStatus = CallerStatus.IDENTIFIED
+    cause: Cause | None = None
+    detail: Text = ""
+    kind: CallerKind = CallerKind.CONTACT
+    id: Text = "00000000-0000-0000-0000-00000000000c"
+    name: Text | None = None
+    vip: StrictBool | None = False
+    vip_reason: Text | None = None
+    owner_agent: Text | None = None
+    owner_agent_cause: Cause | None = None
+    matches: StrictInt | None = Field(default=None, ge=0)
+    """Defaults to one for a caller who was found."""
+    age_seconds: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS)
+    open_cases: StrictInt | None = Field(default=None, ge=0)
+    open_cases_cause: Cause | None = None
+    columns: dict[str, ScalarValue] = Field(default={})
+    account: AccountStub | None = None
+
+
+class Expectation(Part):
+    """What must come out; only what is said is compared, and `"rule": null` says that no rule matches."""
+
+    rule: Text | None = None
+    redirect: Text | None = None
+    redirect_to_agent: Text | None = None
+    """The agent's id, as the fact held it."""
+    disconnect: StrictBool | None = None
+    no_change: StrictBool | None = None
+    on_fail: Text | None = None
+    required_agent: Text | None = None
+    preferred_agents: tuple[Text, ...] = ()
+    priority: StrictInt | None = None
+    extra_priority: StrictInt | None = None
+    messages: tuple[MessageSpec, ...] = ()
+
+
+def _read_fact(value: object) -> FactValue:
+    if isinstance(value, dict):
+        stub = UnknownStub.model_validate(value)
+        return Unknown(stub.unknown, stub.detail)
+    return _read_scalar(value)
+
+
+def _write_fact(value: FactValue) -> object:
+    return encode_facts({"": value})[""]
+
+
+FactStub = Annotated[
+    FactValue,
+    PlainValidator(_read_fact, json_schema_input_type=Scalar | UnknownStub),
+    PlainSerializer(_write_fact),
+]
+
+
+class StoredTest(Part):
+    """One test; without `at` it happens on an ordinary Wednesday at noon in Helsinki."""
+
+    name: str = Field(min_length=1, max_length=200)
+    call: dict[str, JsonValue]
+    """The call as the queue posts it."""
+    caller: CallerStub | None = None
+    """Without one, the CRM knows nobody with the number."""
+    at: AwareDatetime | None = Field(default=None, ge=_EARLIEST, lt=_LATEST)
+    """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
+    facts: dict[str, FactStub] = Field(default={})
+    """Facts that are to be as given, whatever call, caller and clock say."""
+    expect: Expectation
+
+    @field_validator("facts")
+    @classmethod
+    def _check_facts(cls, facts: dict[str, FactValue]) -> dict[str, FactValue]:
+        for name in facts:
+            check_fact(name)
+        return facts
 
 
 class Ruleset(Part):
@@ -133,25 +242,11 @@ def find_lost_destinations(ruleset: Ruleset) -> Iterator[Finding]:
                 )
 
 
-def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
-    """List every comparison of a condition with its pointer, in the order it is written."""
-    match condition:
-        case Leaf():
-            yield pointer, condition
-        case NotOf():
-            yield from list_leaves(condition.part, f"{pointer}/not")
-        case AllOf() | AnyOf():
-            word = "all" if isinstance(condition, AllOf) else "any"
-            for index, part in enumerate(condition.parts):
-                yield from list_leaves(part, f"{pointer}/{word}/{index}")
-
-
 def _name_rule(document: Any, pointer: str) -> str | None:
     """Return the id of the rule a pointer lies in, as far as the document has one."""
     steps = pointer.split("/")
-    if steps[1:2] != ["rules"] or len(steps) == 2:  # noqa: PLR2004 - the list of rules itself
-        return None
-    rule = document["rules"][int(steps[2])]
+    rules = document["rules"] if steps[1:2] == ["rules"] and len(steps) > 2 else None  # noqa: PLR2004 - /rules/3
+    rule = rules[int(steps[2])] if isinstance(rules, list | tuple) else None
     name = rule.get("id") if isinstance(rule, Mapping) else None
     return name[:_MAX_NAME] if isinstance(name, str) and name.isprintable() else None
 

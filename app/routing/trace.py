@@ -1,22 +1,37 @@
 """Why a call was decided as it was: every rule, every condition, expected and actual value, and the verdict."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from app.routing.checks import Outline
-from app.routing.compiled_rule import CompiledRule
-from app.routing.conditions import FALSE, TRUE, UNKNOWN
+from app.routing.compiled_rule import Check, CompiledRule, Outline
 from app.routing.decisions import Decision
-from app.routing.explanations import explain_leaf
+from app.routing.evaluation import FALSE, TRUE, UNKNOWN
 from app.routing.facts import FactValue, Unknown
+from app.routing.registry import find_fact
 from app.routing.wire import decision_document
 
 __all__ = ["NearMiss", "RuleTrace", "Trace"]
 
 _WORDS = {TRUE: "true", UNKNOWN: "unknown", FALSE: "false"}
+_DEMANDS = {
+    "is": "must be",
+    "is_not": "must not be",
+    "in": "must be one of",
+    "not_in": "must be none of",
+    "lt": "must be below",
+    "lte": "must be at most",
+    "gt": "must be above",
+    "gte": "must be at least",
+    "between": "must be between",
+    "starts_with": "must start with",
+    "ends_with": "must end with",
+    "contains": "must contain",
+}
+_MAX_SPELLED = 80
 
 
 class RuleTrace(msgspec.Struct, frozen=True):
@@ -36,7 +51,7 @@ class NearMiss:
     """The condition, in the ruleset."""
     cause: str | None
     """Why its fact was unknown; `None` when it was known."""
-    sentence: str
+    explanation: str
     """For people, free of names and numbers."""
 
 
@@ -74,7 +89,7 @@ class Trace:
             "decision": decision_document(self.decision),
             "rules": [self._write_rule(trace) for trace in self.rules],
             "near_misses": [
-                {"rule": miss.rule, "pointer": miss.pointer, "cause": miss.cause, "sentence": miss.sentence}
+                {"rule": miss.rule, "pointer": miss.pointer, "cause": miss.cause, "sentence": miss.explanation}
                 for miss in self.near_misses
             ],
         }
@@ -89,12 +104,12 @@ class Trace:
             rule=trace.rule.rule.id,
             pointer=check.pointer,
             cause=actual.cause.value if isinstance(actual, Unknown) else None,
-            sentence=f'"{trace.rule.rule.label}" would have matched, but {self._explain(trace, culprits[0])}.',
+            explanation=f'"{trace.rule.rule.label}" would have matched, but {self._explain(trace, culprits[0])}.',
         )
 
     def _explain(self, trace: RuleTrace, index: int) -> str:
         check = trace.rule.checks[index]
-        return explain_leaf(check, check.find_actual(self.facts, self.at), excluded=trace.verdicts[index] == TRUE)
+        return _explain_check(check, check.find_actual(self.facts, self.at), excluded=trace.verdicts[index] == TRUE)
 
     def _write_rule(self, trace: RuleTrace) -> dict[str, Any]:
         rule = trace.rule
@@ -153,3 +168,40 @@ def _would_match(trace: RuleTrace, index: int) -> bool:
 def _find_causes(trace: RuleTrace) -> list[int]:
     """Find the checks to name for a rule that failed: the culprits, or else whatever is not true."""
     return _find_culprits(trace) or [index for index, verdict in enumerate(trace.verdicts) if verdict != TRUE]
+
+
+def _explain_check(check: Check, actual: FactValue, *, excluded: bool) -> str:
+    """Say why a check does not help its rule; `excluded` when it is true inside a `not`.
+
+    Facts that may tell who somebody is are named without their values.
+    """
+    if isinstance(actual, Unknown):
+        return f"{check.fact} is unknown: {actual.detail or actual.cause.value}"
+    match check.fact:
+        case "rule.enabled":
+            return "it is disabled"
+        case "time.now":
+            return f"it is valid {'from' if check.op == 'gte' else 'until'} {check.expected}"
+        case "rule.share":
+            return f"the caller is outside its share of {check.expected:g} %"
+        case _:
+            return _describe_misfit(check, actual, excluded=excluded)
+
+
+def _describe_misfit(check: Check, actual: FactValue, *, excluded: bool) -> str:
+    spec = find_fact(check.fact)
+    if actual is None:
+        return f"{check.fact} has no value"
+    if check.op == "is_unknown":
+        return f"{check.fact} is known"
+    if spec is None or spec.personal:
+        return f"{check.fact} has {'an excluded' if excluded else 'another'} value"
+    said = f"{check.fact} is {_spell(actual)}"
+    if check.op == "exists":
+        return said
+    return f"{said}, which is excluded" if excluded else f"{said} and {_DEMANDS[check.op]} {_spell(check.expected)}"
+
+
+def _spell(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_SPELLED else text[:_MAX_SPELLED] + "…"

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from app.routing.callers import CallerKind
+from app.routing.callers import AccountRecord, CallerKind, Match
 from app.routing.calls import Scalar
-from app.routing.matches import AccountRecord, Match
 
 __all__ = ["VipCriterion", "VipOp", "VipPolicy", "VipRules", "explain_vip", "list_ancestry"]
 

@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from app.errors import NotFoundError
-from app.routing.calendars import Calendar, Interval
-from app.routing.hours import WEEKDAYS, is_open, next_change
+from app.routing.calendars import WEEKDAYS, Calendar, Interval, is_open, next_change
 from app.routing.registry import suggest
 from app.routing.ruleset import Ruleset
 
@@ -52,7 +51,7 @@ def choose_calendar(ruleset: Ruleset, name: str | None) -> tuple[str, Calendar]:
 
 
 def preview(calendar: Calendar, at: datetime) -> CalendarPreview:
-    """Tell what a calendar says about an aware moment; daylight saving counts as `app.routing.hours` describes."""
+    """Tell what a calendar says about an aware moment; daylight saving counts as `app.routing.calendars` describes."""
     local = at.astimezone(ZoneInfo(calendar.time_zone))
     decided_by, label, hours = _find_hours(calendar, local.date())
     state, minute = is_open(calendar, at), local.hour * 60 + local.minute

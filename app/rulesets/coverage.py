@@ -8,7 +8,8 @@ from datetime import timedelta
 from app.calls.store import DecisionStore
 from app.errors import Finding
 from app.routing.documents import join_pointer
-from app.routing.ruleset import Rule, Ruleset, read_ruleset
+from app.routing.rule import Rule
+from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.store import RulesetStore
 
 __all__ = ["Coverage", "CoverageReport", "RuleCoverage"]

@@ -11,14 +11,16 @@ from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.errors import Finding, InvalidInputError
 from app.routing.compiled import compile_ruleset
+from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
+from app.routing.redirect_loops import report_loop
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 
@@ -127,6 +129,8 @@ class PublishChecks:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
+        if any(finding.code == "redirect-loop" for finding in findings):
+            findings += await self._follow_recorded_calls(ruleset, limits, now)
         replay, excess = await self._measure(ruleset, limits, now)
         ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
         return PublishReport(tuple(ordered), replay)
@@ -142,6 +146,20 @@ class PublishChecks:
         )
         return [*found, *silence]
 
+    async def _follow_recorded_calls(self, ruleset: Ruleset, limits: PublishLimits, now: float) -> list[Finding]:
+        """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
+        if any(True for _ in find_lost_destinations(ruleset)):
+            return []
+        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
+        plan, slices = _plan(limits, now), Slices()
+        async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
+            if loop := replayer.find_loop(record):
+                position = next(index for index, rule in enumerate(ruleset.rules) if rule.id == loop[0].rule)
+                pointer = join_pointer("rules", position, "then", "redirect")
+                return [report_loop(loop, pointer, f"the recorded call {record.id}")]
+            await slices.rest()
+        return []
+
     async def _measure(
         self, ruleset: Ruleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
@@ -150,11 +168,14 @@ class PublishChecks:
         names = PlaceNames(ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
         replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
-        plan = ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
-        await run_replay(replayer, plan, result, decisions=self._decisions, report=_go_on)
+        await run_replay(replayer, _plan(limits, now), result, decisions=self._decisions, report=_go_on)
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
+
+
+def _plan(limits: PublishLimits, now: float) -> ReplayPlan:
+    return ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
 
 
 async def _go_on(_: int) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreUnwritableError
 from app.store.journal_segment import Segment
 from app.store.record_line import write_line

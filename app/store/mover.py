@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreError, StoreRejectedError
 from app.store.journal import Journal
 from app.store.journal_segment import Segment

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.store.json_text import dump
 
 __all__ = ["read_line", "write_line"]

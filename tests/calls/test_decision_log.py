@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.calls.decision_filter import DecisionFilter
 from app.calls.decision_log import DecisionLog
-from app.calls.redaction import HIDDEN, redact_facts, redact_trace
-from app.calls.store import DecisionStore
+from app.calls.redaction import HIDDEN, redact_facts, redact_identifier, redact_trace
+from app.calls.store import DecisionFilter, DecisionStore
 from app.errors import NotFoundError
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.facts import FactValue, encode_facts
 from app.rulesets.store import RulesetStore
 from app.store.audit import AuditStore
@@ -119,6 +117,24 @@ async def test_numbers_in_place_of_identifiers_are_masked(database: Database) ->
     assert [getattr(shown.record, name) for name in ("call_id", "target_id", "queue_id")] == ["+35850*****67"] * 3
     assert shown.record.facts == dict.fromkeys(facts, "+35850*****67")
     assert NUMBER not in json.dumps(shown.trace)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "shown"),
+    [
+        ("0501234567", "0501****67"),
+        ("+358501234567-call", "+35850*****67-call"),
+        ("from 050 123 4567", "from 050 12****67"),
+        ("sip:+358501234567@pbx", "sip:+35850*****67@pbx"),
+        ("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-555555555555"),
+        ("SALES_QUEUE", "SALES_QUEUE"),
+        ("queue 123456", "queue 123456"),
+        ("d1234567890", "d1234567890"),
+    ],
+)
+def test_only_numbers_are_masked_in_identifiers(identifier: str, shown: str) -> None:
+    """What looks like a phone number is masked; GUIDs, names and short numbers stay."""
+    assert redact_identifier(identifier) == shown
 
 
 def test_number_in_the_name_of_a_parameter_is_masked() -> None:

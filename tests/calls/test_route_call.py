@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.calls.loop_guard import LoopGuard
-from app.calls.route_call import Answered, Arrival, RouteCall
+from app.calls.route_call import Answered, Arrival, LoopGuard, RouteCall
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.numbers import read_number
 from app.routing.wire import ResponseProfile
 from app.rulesets.store import RulesetStore
@@ -96,7 +95,7 @@ async def route(
         live_ruleset=FixedRules(rules),
         profile=ResponseProfile(),
         decision_log=records,
-        loop_guard=LoopGuard(most=5, monotonic=lambda: 0.0),
+        loop_guard=LoopGuard(max_redirects=5, monotonic=lambda: 0.0),
         call_log=lambda _line: None,
         monotonic=lambda: 50.0,
     )

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from app.calls.simulation import Question, Simulation
+from app.calls.simulation import Simulation
 from app.errors import InvalidInputError
-from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
-from app.routing.expectations import CallerStub
-from app.routing.matches import Selection
 from app.routing.numbers import read_number
+from app.routing.ruleset import CallerStub
 from app.routing.wire import ResponseProfile
 from tests.routing.examples import NOW, make_document, make_rules
 
@@ -69,7 +68,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
         monotonic=lambda: 10.0,
     )
     usual: dict[str, Any] = {"caller": None, "at": None, "ruleset": None}
-    return await simulation.ask(Question(call=call, **(usual | members)))
+    return await simulation.simulate(call, **(usual | members))
 
 
 async def test_look_up_may_take_its_time() -> None:

@@ -4,11 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.routing.callers import CallerStatus, Cause
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database
 from tests.support.records import NOON, make_record
 

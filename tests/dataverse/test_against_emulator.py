@@ -27,8 +27,7 @@ from app.emulators.dataverse import (
     read_tables,
 )
 from app.emulators.faults import Fault
-from app.routing.callers import CallerKind
-from app.routing.matches import LookUp, Selection
+from app.routing.callers import CallerKind, LookUp, Selection
 from app.settings import DataverseSettings, VipSettings, VoiceSettings
 from app.settings.check_results import CheckResult
 from tests.dataverse.loopback import serve, trust

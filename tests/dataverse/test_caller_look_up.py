@@ -12,8 +12,7 @@ from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
 from app.dataverse.errors import BadQueryError, ThrottledError, UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
-from app.routing.callers import CallerKind
-from app.routing.matches import AccountRecord, LookUp, Match, Selection
+from app.routing.callers import AccountRecord, CallerKind, LookUp, Match, Selection
 from tests.dataverse.wire import HandedTokens, Wire, read_organisation
 
 NUMBER = "+358501234567"

@@ -19,7 +19,7 @@ from app.dataverse.queries import (
     quote_text,
     write_literals,
 )
-from app.routing.matches import Selection
+from app.routing.callers import Selection
 from app.routing.numbers import spell_number
 from app.settings import VipSettings
 from tests.dataverse.wire import ORG, read_organisation

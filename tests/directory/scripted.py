@@ -12,8 +12,7 @@ from app.directory.live import LiveDirectory, LookUp
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.lookup import Answer, Outage
 from app.directory.snapshots import CallerSnapshots, Snapshots
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
 __all__ = [
     "ANNA",

@@ -7,8 +7,7 @@ import pytest
 
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import LookupResult, Outage, Source
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.matches import Selection
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from tests.directory.scripted import (
     ANNA,
     FAILED,

@@ -14,9 +14,8 @@ from app.dataverse.queries import SearchPlan
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
 from app.directory.snapshots import CallerSnapshots
-from app.routing.callers import Caller
+from app.routing.callers import Caller, Selection
 from app.routing.identification import identify
-from app.routing.matches import Selection
 from app.routing.vip import VipRules
 from tests.directory.scripted import DurationList, SnapshotTable, build_directory, count_tasks
 

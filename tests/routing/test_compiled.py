@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from app.errors import InvalidInputError
-from app.routing.callers import Caller, CallerStatus, Cause
-from app.routing.checks import locate_caller
+from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import compile_ruleset
+from app.routing.compiled_rule import locate_caller
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
 from app.routing.facts import FactValue, Unknown
-from app.routing.matches import Selection
 from app.routing.ruleset import Ruleset, read_ruleset
 from tests.routing.examples import DESTINATIONS, NOW, leaf, make_call, make_document, make_rules
 

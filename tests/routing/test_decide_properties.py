@@ -4,8 +4,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.conditions import FALSE, TRUE, UNKNOWN, all_of, any_of, not_of
 from app.routing.decisions import Outcome
+from app.routing.evaluation import FALSE, TRUE, UNKNOWN, all_of, any_of, not_of
 from app.routing.facts import FactValue, decode_facts, encode_facts
 from app.routing.wire import FieldSpelling, ResponseProfile, Shape, decision_document, encode_decision
 from tests.routing.examples import NOW, any_facts, any_rule, make_rules
@@ -93,4 +93,4 @@ def test_near_misses_are_one_condition_away(rules: list[dict[str, object]], fact
         assert trace.position is None or place < trace.position
         assert trace.rules[place].verdict != TRUE
         assert miss.pointer.startswith(f"/rules/{place}/")
-        assert miss.sentence.startswith(f'"{miss.rule}" would have matched, but ')
+        assert miss.explanation.startswith(f'"{miss.rule}" would have matched, but ')

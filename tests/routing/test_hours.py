@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.calendars import Calendar
-from app.routing.hours import WEEKDAYS, OpeningHours, is_open, next_change
+from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours, is_open, next_change
 from tests.routing.examples import make_rules
 
 HELSINKI = ZoneInfo("Europe/Helsinki")

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.routing.callers import Account, Caller, CallerKind, CallerStatus, Cause
+from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
 from app.routing.identification import identify
-from app.routing.matches import AccountRecord, LookUp, Match
 from app.routing.vip import VipCriterion, VipPolicy, VipRules
 
 NOW = 1_800_000_000.0

@@ -1,10 +1,11 @@
 """Reading ruleset files: what is good is kept, what is bad is named with its place."""
 
 import json
+from math import inf
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import Finding, InvalidInputError
@@ -99,7 +100,7 @@ def test_value_must_fit_its_operator(op: str, value: object) -> None:
     ("then", "place"),
     [
         ({"redirect_to_agent": "caller.agnt"}, "redirect_to_agent"),
-        ({"redirect": "vip", "preferred_agents": ["caller.agnt"]}, "preferred_agents"),
+        ({"redirect": "vip", "preferred_agents": ["caller.agnt"]}, "preferred_agents/0"),
     ],
 )
 def test_agents_must_be_facts(then: dict[str, object], place: str) -> None:
@@ -225,6 +226,7 @@ def read_or_refuse(document: object) -> Ruleset | tuple[Finding, ...]:
 
 
 @settings(max_examples=150, deadline=None)
+@example({"rules": {"rules": inf}}, [], [])
 @given(JSON, st.lists(any_rule(), max_size=2), st.lists(JSON, max_size=2))
 def test_any_document_is_read_or_refused(anything: object, rules: list[object], others: list[object]) -> None:
     """Whatever comes, the answer is a ruleset or at least one finding."""

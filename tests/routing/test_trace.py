@@ -196,7 +196,7 @@ def test_near_miss_says_what_was_missing(
     """A rule that one condition kept from matching is named with that condition, and nothing personal."""
     [miss] = make_rules({"name": "The rule", **rule}).trace(facts, NOW).near_misses
 
-    assert miss.sentence == f'"The rule" would have matched, but {explanation}.'
+    assert miss.explanation == f'"The rule" would have matched, but {explanation}.'
 
 
 def test_near_miss_has_place_and_cause() -> None:

@@ -228,27 +228,67 @@ async def test_publish_is_live_in_another_process(tmp_path: Path) -> None:
 
 
 async def test_loop_between_queues_is_refused(tmp_path: Path) -> None:
-    """Two rules that send a call to and fro between queues keep a draft back, until one queue is said not to ask."""
+    """Rules that may send a call to and fro between queues warn; a test whose call goes round keeps a draft back."""
     queues = {name: {"kind": "queue", "id": f"id-{name}", "label": name.title()} for name in ("a", "b")}
     rules = [
         make_rule("to-b", {"fact": "call.queue_id", "op": "is", "value": "id-a"}, redirect="b"),
         make_rule("to-a", {"fact": "call.queue_id", "op": "is", "value": "id-b"}, redirect="a"),
     ]
+    test = {
+        "name": "from A",
+        "call": {"anum": "+358501234567", "extradata": {"CurrQueueId": "id-a"}},
+        "expect": {"rule": "to-b"},
+    }
     async with open_service(tmp_path) as service:
         admin = Administrator(service)
         draft = await admin.draft({"destinations": queues, "rules": rules})
-
         rehearsed = (await admin.publish(draft, None, dry_run=True)).json()["gates"]
-        refused = await admin.publish(draft, None)
-        draft = await admin.change("PUT", draft, "/destinations/b", {**queues["b"], "webhook": False})
-        accepted = await admin.publish(draft, None)
+        tested = await admin.draft({"destinations": queues, "rules": rules, "tests": [test]})
+        refused = await admin.publish(tested, None)
+        tested = await admin.change("PUT", tested, "/destinations/b", {**queues["b"], "webhook": False})
+        accepted = await admin.publish(tested, None)
 
-        [finding] = refused.json()["errors"]
-        assert (finding["code"], finding["pointer"]) == ("redirect-loop", "/rules/0/then/redirect")
-        assert finding["detail"] == 'The same call goes in a circle, A -> B -> A, by the rules "to-b", "to-a".'
-        assert (rehearsed["publishable"], rehearsed["findings"]) == (False, [finding])
+        way = 'A -> B -> A, by the rules "to-b", "to-a".'
+        [warning] = rehearsed["findings"]
+        [error] = [found for found in refused.json()["errors"] if found["severity"] == "error"]
+        assert (rehearsed["publishable"], warning["severity"]) == (True, "warning")
+        assert (warning["code"], warning["pointer"]) == ("redirect-loop", "/rules/0/then/redirect")
+        assert warning["detail"] == f"The same call can go in a circle, {way}"
+        assert (error["code"], error["pointer"]) == ("redirect-loop", "/tests/0")
+        assert error["detail"] == f'The call of test "from A" goes in a circle, {way}'
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:smartrouting:problem:publish-refused")
         assert (accepted.status_code, accepted.json()["gates"]["findings"]) == (200, [])
+
+
+async def test_recorded_call_that_goes_round_refuses(tmp_path: Path) -> None:
+    """Where rules could send calls to and fro, a call of the last days that they would send so keeps the draft back."""
+    queues = {name: {"kind": "queue", "id": f"id-{name}", "label": name.title()} for name in ("a", "b")}
+    when = {
+        "all": [
+            {"fact": "call.queue_id", "op": "is", "value": "id-a"},
+            {"fact": "caller.vip", "op": "is", "value": True},
+        ]
+    }
+    rules = [
+        make_rule("to-b", when, redirect="b"),
+        make_rule("to-a", {"fact": "call.queue_id", "op": "is", "value": "id-b"}, redirect="a"),
+    ]
+    async with open_service(tmp_path) as service:
+        admin = Administrator(service)
+        draft = await admin.draft({"destinations": queues, "rules": rules})
+        await service.call("+358401112233", extradata={"CurrQueueId": "id-a"})
+        await service.list_decisions(1)
+        quiet = (await admin.publish(draft, None, dry_run=True)).json()["gates"]
+        await service.call("+358501234567", extradata={"CurrQueueId": "id-a"})
+        newest = (await service.list_decisions(2))[0]["id"]
+        refused = await admin.publish(draft, None)
+
+    assert (quiet["publishable"], [found["severity"] for found in quiet["findings"]]) == (True, ["warning"])
+    [error] = [found for found in refused.json()["errors"] if found["severity"] == "error"]
+    assert (error["code"], error["pointer"], error["rule"]) == ("redirect-loop", "/rules/0/then/redirect", "to-b")
+    assert error["detail"] == (
+        f'The recorded call {newest} goes in a circle, A -> B -> A, by the rules "to-b", "to-a".'
+    )
 
 
 async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:

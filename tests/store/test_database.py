@@ -9,8 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import exc, text
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.store.database import Database, open_database
 from app.store.errors import (
     StoreDamagedError,

@@ -8,8 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.store.database import Database
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions

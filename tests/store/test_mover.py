@@ -10,9 +10,8 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
-from app.routing.decision_record import DecisionRecord
+from app.calls.store import DecisionFilter, DecisionStore
+from app.routing.decisions import DecisionRecord
 from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
 from app.store.journal import Journal

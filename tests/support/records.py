@@ -4,8 +4,7 @@ import uuid
 from typing import Any
 
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 
 __all__ = ["make_id", "make_record"]
 

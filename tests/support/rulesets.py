@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from app.calls.store import DecisionStore
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.store.database import open_database
 from tests.support.service import ADMIN_KEY, Service, wait_for
 

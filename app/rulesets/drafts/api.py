@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import RulesEditorDep
-from app.calls.deps import RevealDep
+from app.calls.api import RevealDep
 from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
-from app.routing.expectations import StoredTest
-from app.routing.ruleset import DestinationSpec, Rule, Ruleset
+from app.routing.rule import Rule
+from app.routing.ruleset import DestinationSpec, Ruleset, StoredTest
 from app.rulesets.api import RulesetsDep
 from app.rulesets.drafts import drafts
 from app.rulesets.drafts.drafts import Edit

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.calls.decision_erasure import ERASED
+from app.calls.erasure import ERASED
 from app.calls.store import DecisionStore
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
-from app.routing.decision_record import DecisionRecord
-from app.routing.expectations import Expectation
+from app.routing.decisions import DecisionRecord
 from app.routing.registry import find_fact
+from app.routing.ruleset import Expectation
 from app.rulesets.drafts.drafts import Drafts, put_test
 from app.rulesets.repository import RulesetRepository, load_rules
 from app.rulesets.store import Draft

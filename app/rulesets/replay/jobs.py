@@ -12,7 +12,7 @@ from app.errors import AppError, ConflictError, NotFoundError
 from app.operations.job_store import Job, JobState
 from app.operations.jobs import JobRunner, Progress
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from app.routing.callers import Cause
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Destination, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Destination, Outcome
 from app.routing.facts import FactValue, Unknown, complete_facts, decode_facts
+from app.routing.redirect_loops import CallFollower
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile, encode_decision
 
@@ -73,6 +73,7 @@ class Replayer:
     def __init__(self, rules: CompiledRuleset, profile: ResponseProfile) -> None:
         self._rules = rules
         self._profile = profile
+        self._follower = CallFollower(rules)
         self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED))
 
     def replay(self, record: DecisionRecord) -> ReplayedCall | None:
@@ -91,6 +92,13 @@ class Replayer:
         if decision.outcome is Outcome.REDIRECT and (_was_stopped(record) or self._has_no_spelling(decision)):
             after = _STAY
         return ReplayedCall(decision, before, after, decision.rule != record.rule, self._find_missing(facts))
+
+    def find_loop(self, record: DecisionRecord) -> tuple[Decision, ...]:
+        """Return the decisions that would send the recorded call round between queues; none when it comes to rest."""
+        try:
+            return self._follower.find_loop(self.recall(record), record.at)
+        except (ValueError, KeyError, OverflowError):  # as in `replay`
+            return ()
 
     def trace(self, record: DecisionRecord) -> Trace:
         """Explain what `replay` decides."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.observability.redaction import redact_text
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import DestinationKind, Outcome
+from app.routing.decisions import DecisionRecord, DestinationKind, Outcome
 from app.routing.ruleset import Ruleset
 from app.rulesets.replay.replayer import Effect, ReplayedCall, Replayer
 

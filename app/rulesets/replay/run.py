@@ -5,8 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from app.calls.decision_filter import DecisionFilter
-from app.calls.store import DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import ReplayResult
 

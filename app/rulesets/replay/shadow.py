@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.calls.route_call import DecisionSink
 from app.errors import AppError, ConflictError, NotFoundError
-from app.routing.decision_record import DecisionRecord
+from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.calls.store import DecisionStore
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Outcome
+from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import open_database
 from tests.support.records import make_id, make_record
 from tests.support.rulesets import Administrator, make_rule, record

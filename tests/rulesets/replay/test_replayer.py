@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from app.routing.callers import CallerStatus
 from app.routing.compiled import CompiledRuleset
-from app.routing.decision_record import DecisionRecord
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue, complete_facts, encode_facts
 from app.routing.wire import ResponseProfile, decision_document, encode_decision
 from app.rulesets.replay.replayer import Replayer

@@ -1,17 +1,51 @@
-"""Conditions as the ruleset file writes them: comparisons of facts, joined by `all`, `any` and `not`."""
+"""One rule as the ruleset file writes it: when it matches, and what it does with the call."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, PlainSerializer, PlainValidator, Tag, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.routing.calls import Scalar
 from app.routing.documents import Part, refuse
 from app.routing.registry import FACTS, FAMILIES, FactSpec, find_fact, suggest
 
-__all__ = ["ORDERED", "TEXTUAL", "AllOf", "AnyOf", "Condition", "Leaf", "NotOf", "Operator", "check_fact"]
+__all__ = [
+    "ORDERED",
+    "TEXTUAL",
+    "Action",
+    "AllOf",
+    "AnyOf",
+    "Condition",
+    "Leaf",
+    "MessageSpec",
+    "Name",
+    "NotOf",
+    "Operator",
+    "Rule",
+    "check_fact",
+    "list_leaves",
+]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[\w+][\w .:+-]{0,99}$")]
+"""What rules, destinations and calendars are called: letters, digits, spaces and `. : + - _`, at most 100."""
+Number = Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000)]
+_CHOICES = ("redirect", "redirect_to_agent", "disconnect", "no_change")
 
 
 class Operator(StrEnum):
@@ -63,6 +97,9 @@ def _look_up(name: str) -> FactSpec:
     return spec
 
 
+FactName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_fact)]
+
+
 def _read_value(value: object) -> Scalar | tuple[Scalar, ...]:
     if value is None or isinstance(value, str | int | float | bool):
         return value
@@ -85,7 +122,7 @@ ConditionValue = Annotated[
 class Leaf(Part):
     """One comparison of one fact."""
 
-    fact: str = Field(min_length=1, max_length=200)
+    fact: FactName
     op: Operator
     value: ConditionValue = Field(default=None, validate_default=True)
 
@@ -93,11 +130,6 @@ class Leaf(Part):
     def spec(self) -> FactSpec:
         """What the fact means."""
         return _look_up(self.fact)
-
-    @field_validator("fact")
-    @classmethod
-    def _check_fact(cls, fact: str) -> str:
-        return check_fact(fact)
 
     @field_validator("value")
     @classmethod
@@ -144,6 +176,86 @@ Condition = Annotated[
 AllOf.model_rebuild()
 AnyOf.model_rebuild()
 NotOf.model_rebuild()
+
+
+class MessageSpec(Part):
+    """A text spoken to the caller in one language."""
+
+    culture: str = Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="Language tag, e.g. fi-FI.")
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class Action(Part):
+    """Exactly one of `redirect`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
+
+    redirect: Name | None = None
+    """The name of a destination."""
+    redirect_to_agent: FactName | None = None
+    """A fact that holds an Enreach user id; the rule matches only when it does."""
+    disconnect: Literal[True] | None = None
+    no_change: Literal[True] | None = None
+    on_fail: Name | None = None
+    """The destination when the target does not take the call."""
+    required_agent: FactName | None = None
+    """A fact that holds an Enreach user id; the rule matches only when it does."""
+    preferred_agents: tuple[FactName, ...] = Field(default=(), max_length=20)
+    """Facts that may hold Enreach user ids, best first; one that does not is skipped."""
+    priority: Number | None = None
+    extra_priority: Number | None = None
+    messages: tuple[MessageSpec, ...] = Field(default=(), max_length=20)
+
+    @model_validator(mode="after")
+    def _require_one_choice(self) -> Self:
+        chosen = [name for name in _CHOICES if getattr(self, name) is not None]
+        if len(chosen) != 1:
+            found = " and ".join(chosen) or "nothing"
+            raise refuse("not-one-action", f"{found} was chosen", f"choose exactly one of {', '.join(_CHOICES)}")
+        return self
+
+    @property
+    def needed_agents(self) -> tuple[str, ...]:
+        """The agent facts without which the rule does not match."""
+        return tuple(dict.fromkeys(fact for fact in (self.redirect_to_agent, self.required_agent) if fact is not None))
+
+    @property
+    def agent_facts(self) -> tuple[str, ...]:
+        """Every agent fact the action reads."""
+        return tuple(dict.fromkeys((*self.needed_agents, *self.preferred_agents)))
+
+
+class Rule(Part):
+    """When the condition is true, this is where the call goes."""
+
+    id: Name
+    name: str = Field(default="", max_length=200)
+    enabled: StrictBool = True
+    when: Condition = Field(default_factory=lambda: AllOf.model_validate({"all": ()}))
+    """Without one, every call."""
+    then: Action
+    valid_from: AwareDatetime | None = None
+    """The first moment the rule counts."""
+    valid_until: AwareDatetime | None = None
+    """The first moment it no longer does."""
+    share: Annotated[float, Field(ge=0, le=100, strict=True)] | None = None
+    """Percentage of callers, by stable hash: the same caller always falls on the same side."""
+
+    @property
+    def label(self) -> str:
+        """What people call the rule."""
+        return self.name or self.id
+
+
+def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
+    """List every comparison of a condition with its pointer, in the order it is written."""
+    match condition:
+        case Leaf():
+            yield pointer, condition
+        case NotOf():
+            yield from list_leaves(condition.part, f"{pointer}/not")
+        case AllOf() | AnyOf():
+            word = "all" if isinstance(condition, AllOf) else "any"
+            for index, part in enumerate(condition.parts):
+                yield from list_leaves(part, f"{pointer}/{word}/{index}")
 
 
 def _find_misfit(operator: Operator, value: Scalar | tuple[Scalar, ...]) -> PydanticCustomError | None:

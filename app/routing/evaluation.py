@@ -8,9 +8,9 @@ the numbers 0 and 1, facts nobody told as one mark.
 import operator
 from collections.abc import Callable, Mapping, Sequence
 
-from app.routing.condition import TEXTUAL, Leaf, Operator
 from app.routing.facts import FactValue, Unknown
 from app.routing.registry import FactType
+from app.routing.rule import TEXTUAL, Leaf, Operator
 
 __all__ = [
     "FALSE",

@@ -1,0 +1,149 @@
+"""The webhook's place among the routes, and `/admin/decisions`, `/admin/simulate` and `/admin/drills`."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader, HTTPBasic
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from app.auth.access import DecisionReaderDep, OperatorDep, SimulatorDep
+from app.auth.principals import Permission, Principal, Role
+from app.calls.components import CallComponents, CallsState
+from app.calls.schemas import (
+    CALL_EXAMPLES,
+    CallBody,
+    DecisionDetail,
+    DecisionPage,
+    DecisionQuery,
+    DrillBody,
+    DrillReport,
+    Instructions,
+    SimulationBody,
+    SimulationResult,
+)
+from app.errors import ForbiddenError, InvalidInputError
+from app.web.parameters import DecisionId
+from app.web.problems import problems
+from app.web.state import read_state
+
+__all__ = ["PATH", "RevealDep", "make_webhook_router", "router"]
+
+PATH = "/smartrouting"
+
+router = APIRouter(prefix="/admin")
+
+_KEY = APIKeyHeader(
+    name="X-Benemen-APIKey",
+    scheme_name="QueueKey",
+    description="For `POST /smartrouting`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints one).",
+    auto_error=False,
+)
+_USER = HTTPBasic(
+    scheme_name="QueueUser",
+    description="For `POST /smartrouting` instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
+    auto_error=False,
+)
+
+
+def _read_components(request: Request) -> CallComponents:
+    return read_state(request.scope, CallsState)["calls"]
+
+
+CallsDep = Annotated[CallComponents, Depends(_read_components)]
+
+
+def _require_reveal(
+    reader: DecisionReaderDep,
+    *,
+    reveal: Annotated[bool, Query(description="Show the full number and the name; leaves an audit record.")] = False,
+) -> Principal | None:
+    """Return who may see the full number, `None` when nobody asked for it; raises ForbiddenError."""
+    if reveal and not reader.may(Permission.REVEAL_NUMBERS):
+        raise ForbiddenError(f"Revealing numbers needs the role {Role.VOICE_ADMIN_USER}; yours is {reader.role}.")
+    return reader if reveal else None
+
+
+RevealDep = Annotated[Principal | None, Depends(_require_reveal)]
+
+
+@router.get("/decisions", summary="List decisions", tags=["Decisions"], responses=problems(422, 503))
+async def list_decisions(
+    _reader: DecisionReaderDep, calls: CallsDep, query: Annotated[DecisionQuery, Query()]
+) -> DecisionPage:
+    """List answered calls, newest first. Numbers are masked."""
+    return DecisionPage.of(await calls.decision_log.page(query.make_filter(), limit=query.limit, after=query.after))
+
+
+@router.get(
+    "/decisions/{decision_id}", summary="Explain a decision", tags=["Decisions"], responses=problems(404, 422, 503)
+)
+async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: RevealDep) -> DecisionDetail:
+    """Show one decision with its trace and waterfall.
+
+    With `reveal=true` the full number and the name are shown; that needs the role Voice Admin User and leaves an
+    audit record.
+    """
+    return DecisionDetail.of(await calls.decision_log.show(decision_id, reveal_to=reveal_to))
+
+
+@router.post("/simulate", summary="Simulate a call", tags=["Rules"], responses=problems(422))
+async def simulate_call(body: SimulationBody, _who: SimulatorDep, calls: CallsDep) -> SimulationResult:
+    """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged."""
+    try:
+        result = await calls.simulation.simulate(body.call, caller=body.caller, at=body.at, ruleset=body.ruleset)
+    except InvalidInputError as error:
+        findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
+        raise InvalidInputError(error.detail, findings=findings) from error
+    return SimulationResult.model_validate(result)
+
+
+@router.post("/drills", summary="Hold a fire drill", tags=["Operations"], responses=problems(422))
+async def hold_drill(body: DrillBody, who: OperatorDep, calls: CallsDep) -> DrillReport:
+    """Decide one marked test call by the live rules while the CRM pretends to be in trouble.
+
+    Other calls notice nothing; the decision is recorded with `drill` set and counts in no report.
+    """
+    return DrillReport.of(await calls.fire_drill.run(body.call, body.pretend, who=who.name))
+
+
+class WebhookRoute(APIRoute):
+    """Hands the request to the webhook as it came, past FastAPI's reading of parameters and bodies."""
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer POST; other methods get 405 the usual way."""
+        if scope["method"] == "POST":
+            await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
+        else:
+            await super().handle(scope, receive, send)
+
+
+def make_webhook_router(no_change_status: int) -> APIRouter:
+    """Describe the webhook; `no_change_status` is the status of the response profile."""
+    router = APIRouter(route_class=WebhookRoute, tags=["Webhook"])
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"model": Instructions, "description": "Instructions that differ from the default routing."},
+        no_change_status: {"description": "Nothing changes: the queue's own routing goes on. The body is empty."},
+        **problems(401, 403, 408, 413, 422),
+    }
+
+    @router.post(
+        PATH,
+        summary="Decide where a call goes",
+        description=(
+            "The queue posts every incoming call here and does what the answer says. A well-formed call with a valid "
+            "credential is always answered with 200 or the status of no change, within the deadline."
+        ),
+        responses=responses,
+        openapi_extra={"requestBody": {"content": {"application/json": {"examples": CALL_EXAMPLES}}}},
+    )
+    async def route_call(
+        call: CallBody,
+        _key: Annotated[str | None, Security(_KEY)],
+        _user: Annotated[Any, Security(_USER)],
+    ) -> None: ...
+
+    return router

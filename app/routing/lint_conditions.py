@@ -1,0 +1,245 @@
+"""Conditions that cannot be meant: facts that do not exist, values of another type than the fact's, contradictions."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from app.errors import Finding
+from app.routing.calls import Scalar
+from app.routing.evaluation import compile_predicate, list_members
+from app.routing.registry import FactSource, FactSpec, FactType, suggest
+from app.routing.rule import ORDERED, TEXTUAL, AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule, list_leaves
+from app.routing.ruleset import Ruleset
+
+__all__ = [
+    "KnownColumns",
+    "can_be_met",
+    "fault",
+    "find_condition_faults",
+    "find_unknown_member",
+    "list_conjunction",
+]
+
+KnownColumns = Mapping[str, Collection[str]]
+"""Logical names of the columns that exist, by table: `contact` and `account`."""
+
+_TABLES = {"caller.columns.": "contact", "account.columns.": "account"}
+_PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
+_ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
+_PHONES = ("call.caller", "call.called")
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_NUMBER = re.compile(r"\+\d{6,15}|\d{1,6}", re.ASCII)
+_START = re.compile(r"\+\d{1,15}|\d{1,6}", re.ASCII)
+_DEMANDS = {
+    FactType.TEXT: (str, "texts"),
+    FactType.TIME: (str, "times of day like 08:30"),
+    FactType.BOOLEAN: (bool, "true or false"),
+    FactType.NUMBER: (int | float, "numbers"),
+}
+
+
+def fault(rule: str | None, code: str, pointer: str, message: str, hint: str, *, severity: str = "error") -> Finding:
+    """Make the finding of something that is wrong with a rule, or with a test (`None`)."""
+    return Finding(code=code, pointer=pointer, message=message, hint=hint, rule=rule, severity=severity)
+
+
+def find_condition_faults(
+    rule: Rule, pointer: str, ruleset: Ruleset, known_columns: KnownColumns | None
+) -> Iterator[Finding]:
+    """Find what is wrong with the condition of a rule, which is at the pointer."""
+    for place, leaf in list_leaves(rule.when, pointer):
+        yield from find_unknown_member(leaf.fact, f"{place}/fact", rule.id, ruleset, known_columns)
+        yield from _find_wrong_types(leaf, leaf.spec, place, rule.id)
+        yield from _find_wrong_range(leaf, leaf.spec, place, rule.id)
+        yield from _find_wrong_number(leaf, place, rule.id)
+        yield from _find_known(leaf, leaf.spec, place, rule.id, ruleset)
+    yield from _find_contradictions(rule, pointer)
+
+
+def find_unknown_member(
+    fact: str, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+) -> Iterator[Finding]:
+    """Find a calendar, parameter or column that does not exist in a fact's name."""
+    for prefix, table in _TABLES.items():
+        if fact.startswith(prefix) and known_columns is not None and table in known_columns:
+            column, columns = fact.removeprefix(prefix), known_columns[table]
+            if column not in columns:
+                yield fault(
+                    rule, "unknown-column", pointer, f'table {table} has no column "{column}"', suggest(column, columns)
+                )
+    if fact.startswith(_PARAMETERS) and not fact.removeprefix(_PARAMETERS).startswith("DYN_"):
+        yield fault(
+            rule,
+            "unknown-parameter",
+            pointer,
+            "call parameters have names that start with DYN_",
+            "write it as the queue sends it",
+        )
+    if fact.startswith(_CALENDARS) and fact.removeprefix(_CALENDARS) not in ruleset.calendars:
+        name = fact.removeprefix(_CALENDARS)
+        yield fault(
+            rule,
+            "unknown-calendar",
+            pointer,
+            f'no calendar is called "{name}"',
+            suggest(name, ruleset.calendars) or "add it to `calendars`",
+        )
+    if fact == "time.open" and ruleset.main_calendar is None:
+        yield fault(
+            rule,
+            "unknown-calendar",
+            pointer,
+            "no calendar is the default, so this is never known",
+            "set `default_calendar`",
+        )
+
+
+def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
+    if leaf.op in {Operator.EXISTS, Operator.IS_UNKNOWN}:
+        return ()
+    return leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+
+
+def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+    values, place = _list_values(leaf), f"{pointer}/value"
+    if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
+        yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` compares texts only", "use another operator")
+        return
+    if leaf.op in ORDERED and (spec.type is FactType.BOOLEAN or any(isinstance(value, bool) for value in values)):
+        yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` needs something that has an order", "use `is`")
+        return
+    if spec.type is FactType.ANY:
+        yield from _find_wrong_parameter(leaf, values, pointer, rule)
+        return
+    kind, words = _DEMANDS[spec.type]
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+            message = f"{leaf.fact} is compared with {words}, not with {value!r}"
+            yield fault(rule, "wrong-type", place, message, _say_otherwise(value, spec))
+        elif spec.type is FactType.TIME and leaf.op not in TEXTUAL and not _TIME_OF_DAY.fullmatch(str(value)):
+            yield fault(rule, "wrong-type", place, f'"{value}" is no time of day', "write it like 08:30")
+        elif spec.values and leaf.op not in TEXTUAL and str(value).strip().casefold() not in spec.values:
+            hint = suggest(str(value), spec.values) or f"it is one of {', '.join(spec.values)}"
+            yield fault(rule, "wrong-type", place, f'{leaf.fact} is never "{value}"', hint)
+
+
+def _are_texts(values: tuple[Scalar, ...]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _say_otherwise(value: Scalar, spec: FactSpec) -> str:
+    if spec.type is FactType.TEXT:
+        return f'write "{value}" in quotes'
+    return "leave the quotes out" if isinstance(value, str) else ""
+
+
+def _find_wrong_parameter(leaf: Leaf, values: tuple[Scalar, ...], pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.fact.startswith(_PARAMETERS) and any(not isinstance(value, str) for value in values):
+        message = "queues send parameters as texts, and a text never equals a number"
+        yield fault(rule, "wrong-type", f"{pointer}/value", message, "write the value in quotes", severity="warning")
+
+
+def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.op is not Operator.BETWEEN or not isinstance(leaf.value, tuple):
+        return
+    low, high = leaf.value
+    numbers = isinstance(low, int | float) and isinstance(high, int | float) and low > high
+    texts = isinstance(low, str) and isinstance(high, str) and low.casefold() > high.casefold()
+    if numbers or (texts and spec.type is not FactType.TIME):
+        yield fault(
+            rule, "empty-range", f"{pointer}/value", "no value lies between these two", "put the lower one first"
+        )
+    if isinstance(low, str) is not isinstance(high, str):
+        yield fault(
+            rule,
+            "wrong-type",
+            f"{pointer}/value",
+            "a text and a number have no order",
+            "write both as texts or both as numbers",
+        )
+
+
+def _find_wrong_number(leaf: Leaf, pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.fact not in _PHONES or leaf.op in {Operator.ENDS_WITH, Operator.CONTAINS}:
+        return
+    pattern = _START if leaf.op is Operator.STARTS_WITH else _NUMBER
+    for value in _list_values(leaf):
+        if isinstance(value, str) and not pattern.fullmatch(value.strip()):
+            message = f'calls never come with a number written like "{value}"'
+            hint = "write it in E.164: +, country code, number, no spaces; short numbers as they are"
+            yield fault(rule, "not-e164", f"{pointer}/value", message, hint, severity="warning")
+
+
+def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
+    if leaf.op is not Operator.IS_UNKNOWN:
+        return
+    told = (
+        spec.source is FactSource.CALENDAR
+        and next(find_unknown_member(leaf.fact, pointer, rule, ruleset, None), None) is None
+    )
+    if spec.source in _ALWAYS_KNOWN or leaf.fact == "caller.status" or told:
+        message, hint = f"{leaf.fact} is never unknown", 'for "has no value" put `exists` into `not`'
+        yield fault(rule, "never-unknown", pointer, message, hint, severity="warning")
+
+
+def _find_contradictions(rule: Rule, pointer: str) -> Iterator[Finding]:
+    """Find, in any conjunction, comparisons of one fact that no value can meet together."""
+    for place, leaves in _list_conjunctions(rule.when, pointer):
+        by_fact: dict[str, list[Leaf]] = {}
+        for leaf in leaves:
+            by_fact.setdefault(leaf.fact, []).append(leaf)
+        for fact, group in by_fact.items():
+            if len(group) > 1 and not can_be_met(group):
+                yield fault(
+                    rule.id,
+                    "contradiction",
+                    place,
+                    f"no value of {fact} meets all its conditions",
+                    "use `any`, or `in`, for alternatives",
+                )
+    for place, part in list_conjunction(rule.when, pointer):
+        if isinstance(part, AnyOf) and not part.parts:
+            yield fault(rule.id, "contradiction", place, "an `any` without parts is never true", "add a condition")
+
+
+def list_conjunction(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Condition]]:
+    """List the parts that must all be true, with their pointers; conjunctions within conjunctions are taken apart."""
+    if isinstance(condition, AllOf):
+        for index, part in enumerate(condition.parts):
+            yield from list_conjunction(part, f"{pointer}/all/{index}")
+    else:
+        yield pointer, condition
+
+
+def _list_conjunctions(condition: Condition, pointer: str) -> Iterator[tuple[str, list[Leaf]]]:
+    parts = list(list_conjunction(condition, pointer))
+    yield pointer, [part for _, part in parts if isinstance(part, Leaf)]
+    for place, part in parts:
+        if isinstance(part, NotOf):
+            yield from _list_conjunctions(part.part, f"{place}/not")
+        elif isinstance(part, AnyOf):
+            for index, alternative in enumerate(part.parts):
+                yield from _list_conjunctions(alternative, f"{place}/any/{index}")
+
+
+def can_be_met(leaves: Sequence[Leaf]) -> bool:
+    """Tell whether some value meets all these comparisons of one fact; true when that cannot be told."""
+    known = [leaf for leaf in leaves if leaf.op is not Operator.IS_UNKNOWN]
+    if len(known) != len(leaves):
+        return not known
+    candidates = _list_candidates(known)
+    predicates = [compile_predicate(leaf) for leaf in known]
+    return candidates is None or any(all(predicate(value) for predicate in predicates) for value in candidates)
+
+
+def _list_candidates(leaves: Sequence[Leaf]) -> Sequence[object] | None:
+    """List values such that, if none of them meets the conditions, none does; `None` when that cannot be told."""
+    for leaf in leaves:
+        if leaf.op in {Operator.IS, Operator.IN}:
+            return list_members(leaf)
+    bounds = [value for leaf in leaves if leaf.op in ORDERED for value in list_members(leaf)]
+    numbers = sorted(value for value in bounds if isinstance(value, int | float))
+    if not numbers or len(numbers) != len(bounds):
+        return None
+    between = [(low + high) / 2 for low, high in pairwise(numbers)]
+    return [numbers[0] - 1, *numbers, *between, numbers[-1] + 1]
