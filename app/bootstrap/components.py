@@ -17,14 +17,13 @@ from app.bootstrap.operations import make_alert_monitor, make_operations, make_r
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
-from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
-from app.configurator.issuer_check import IssuerCheck
+from app.configurator.components import ConfiguratorState, open_configurator
 from app.operations.background import Background
 from app.operations.components import OperationsState
 from app.operations.jobs import JobRunner
 from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
-from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
+from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.confirmations import EVERYBODY, Confirmation
@@ -54,7 +53,6 @@ class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, Use
 async def open_components(
     settings: Settings,
     upstreams: Upstreams,
-    profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> State:
@@ -62,7 +60,7 @@ async def open_components(
 
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
-    foundation = await open_foundation(settings, upstreams, profile, sample, stack)
+    foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     export = open_spans(stack)
     background = await _open_background(foundation, stack)
@@ -85,8 +83,7 @@ async def open_components(
         shadow=foundation.shadow,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
-        profile=profile,
-        region=settings.phone.default_region,
+        live_settings=foundation.live_settings,
         clock=clock,
     )
     return State(
@@ -96,7 +93,7 @@ async def open_components(
         exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
         calls=open_calls(
             settings=settings,
-            profile=profile,
+            live_settings=foundation.live_settings,
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
@@ -121,11 +118,15 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        authentication_modes=AuthenticationModes(
+        configurator=open_configurator(
             documents=stores.documents,
             confirmations=stores.confirmations,
             audit=stores.audit,
-            checker=IssuerCheck(http=issuer_http),
+            live_settings=foundation.live_settings,
+            judge=lambda changed: find_losses(
+                foundation.live_ruleset.current().ruleset, foundation.live_settings.call_settings(), changed
+            ),
+            issuer_http=issuer_http,
             clock=clock,
         ),
     )
@@ -155,6 +156,7 @@ async def _open_background(foundation: Foundation, stack: AsyncExitStack) -> Bac
 
     background = await stack.enter_async_context(Background())
     background.start("token", foundation.organisation.tokens.keep_fresh)
+    background.start("live_settings", foundation.live_settings.follow)
     background.start("live_ruleset", foundation.live_ruleset.follow)
     background.start("journal", foundation.mover.run)
     background.start("shadow", foundation.shadow.run)

@@ -9,14 +9,15 @@ from typing import Any
 
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
-from app.bootstrap.directory import make_directory, make_load_shedding
+from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
+from app.calls.call_settings import CallSettings
+from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
-from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file
 from app.rulesets.replay.shadow import ShadowRun
@@ -28,6 +29,8 @@ from app.users.store import EnreachIdCache
 
 __all__ = ["Foundation", "open_foundation"]
 
+_SETTINGS_SECONDS = 1.0
+"""How often another process's change of settings is looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
 
@@ -38,7 +41,7 @@ class Foundation:
 
     settings: Settings
     upstreams: Upstreams
-    profile: ResponseProfile
+    live_settings: LiveSettings
     metrics: Metrics
     stores: Stores
     organisation: Organisation
@@ -57,7 +60,6 @@ class Foundation:
 async def open_foundation(
     settings: Settings,
     upstreams: Upstreams,
-    profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> Foundation:
@@ -67,20 +69,21 @@ async def open_foundation(
     """
     metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
     stores = await open_stores(settings, stack)
-    await _publish_rules(settings, stores, profile, sample, upstreams.clock())
+    live_settings = LiveSettings(base=settings, store=stores.documents, interval=_SETTINGS_SECONDS)
+    await live_settings.refresh()
+    await _publish_rules(settings, stores, live_settings.call_settings(), sample, upstreams.clock())
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     await enreach_id_cache.refresh()
-    load_shedding = make_load_shedding(settings, metrics)
-    directory = make_directory(
-        settings,
-        organisation,
-        stores,
-        metrics,
-        upstreams,
-        shedding=load_shedding,
+    load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
+    finder = CallerFinder(
+        client=organisation.client,
+        live_settings=live_settings,
         agent_of=enreach_id_cache.agent_of,
+        clock=upstreams.clock,
     )
+    directory = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
+    live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     live_ruleset = LiveRuleset(
         store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
@@ -92,7 +95,7 @@ async def open_foundation(
     return Foundation(
         settings=settings,
         upstreams=upstreams,
-        profile=profile,
+        live_settings=live_settings,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
@@ -106,7 +109,7 @@ async def open_foundation(
             results=stores.shadow_results,
             repository=RulesetRepository(rulesets=stores.rulesets),
             live_ruleset=live_ruleset,
-            profile=profile,
+            find_profile=live_settings.find_profile,
             counter=metrics,
             clock=upstreams.clock,
         ),
@@ -116,8 +119,20 @@ async def open_foundation(
     )
 
 
+def _apply_settings(
+    directory: CachedDirectory, load_shedding: LoadShedding, before: SettingsSnapshot, after: SettingsSnapshot
+) -> None:
+    """Have the next call recognised by the new settings, and shed by the new deadline."""
+    if before.calls is after.calls:
+        return
+    load_shedding.set_deadline(after.calls.deadline)
+    old, new = before.settings, after.settings
+    if (old.phone, old.dataverse, old.vip) != (new.phone, new.dataverse, new.vip):
+        directory.outdate()
+
+
 async def _publish_rules(
-    settings: Settings, stores: Stores, profile: ResponseProfile, sample: Mapping[str, Any] | None, now: float
+    settings: Settings, stores: Stores, calls: CallSettings, sample: Mapping[str, Any] | None, now: float
 ) -> None:
     file = settings.rules.file
     document = sample if file is None else read_ruleset_file(file)
@@ -125,8 +140,8 @@ async def _publish_rules(
         await publish_at_start(
             document,
             store=stores.rulesets,
-            profile=profile,
-            region=settings.phone.default_region,
+            profile=calls.profile,
+            region=calls.region,
             comment="the demo's sample" if file is None else f"from the file {file.name}",
             now=now,
             replace=file is not None,

@@ -29,7 +29,6 @@ from app.operations.retention import Purge, Retention
 from app.operations.signed_hooks import HookMessage
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
-from app.routing.numbers import make_number_reader
 from app.store.leader import Leadership
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
@@ -102,7 +101,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
     return Erasure(
-        read_number=make_number_reader(settings.phone.default_region),
+        read_number=lambda value: foundation.live_settings.call_settings().read_number(value),
         drain=foundation.mover.drain,
         places={
             "shadow": stores.shadow_results.erase_number,

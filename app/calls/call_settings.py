@@ -47,7 +47,7 @@ class CallSettings:
 class LiveCallSettings(Protocol):
     """Knows which settings hold now, and which held before."""
 
-    def current(self) -> CallSettings:
+    def call_settings(self) -> CallSettings:
         """Return the settings of a call that begins now."""
 
     def find_profile(self, version: int | None) -> ResponseProfile:

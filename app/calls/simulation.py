@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.calls.call_settings import LiveCallSettings
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
 from app.errors import InvalidInputError
@@ -14,10 +15,10 @@ from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
-from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.numbers import NumberKind
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
-from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
+from app.routing.wire import WireAnswer, decision_document, describe_decision, encode_decision
 
 __all__ = ["Simulation"]
 
@@ -47,15 +48,13 @@ class Simulation:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
-        read_number: Callable[[object], PhoneNumber],
+        live_settings: LiveCallSettings,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._live_ruleset = live_ruleset
-        self._profile = profile
-        self._read_number = read_number
+        self._live_settings = live_settings
         self._clock = clock
         self._monotonic = monotonic
 
@@ -74,10 +73,10 @@ class Simulation:
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
-        rules = self._live_ruleset.current()
+        rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
             rules = await asyncio.to_thread(_compile, ruleset)
-        call = read_call(payload, self._read_number)
+        call = read_call(payload, settings.read_number)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
         facts = rules.gather(call, found, now)
@@ -87,7 +86,7 @@ class Simulation:
             "source": source,
             "decision": decision_document(trace.decision),
             "summary": describe_decision(trace.decision),
-            "answer": _describe_answer(encode_decision(trace.decision, self._profile)),
+            "answer": _describe_answer(encode_decision(trace.decision, settings.profile)),
             "facts": encode_facts(facts),
             "trace": trace.document(),
         }

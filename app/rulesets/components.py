@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.calls.call_settings import LiveCallSettings
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.enreach.client import EnreachClient
 from app.operations.jobs import JobRunner
-from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.drafts.drafts import Drafts
 from app.rulesets.drafts.recorded_tests import RecordedTests
@@ -60,18 +60,16 @@ def open_rulesets(
     shadow: ShadowRun,
     dataverse: DataverseClient,
     enreach: EnreachClient | None,
-    profile: ResponseProfile,
-    region: str,
+    live_settings: LiveCallSettings,
     clock: Callable[[], float],
 ) -> RulesetComponents:
-    """Make them; `region` is the country of numbers without a country code."""
+    """Make them; `live_ruleset` and `shadow` are those that calls use."""
     repository = RulesetRepository(rulesets=store)
     limits = open_publish_limits(documents)
     coverage = Coverage(decisions=decisions, rulesets=store)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
-        profile=profile,
-        region=region,
+        live_settings=live_settings,
         dataverse=dataverse,
         enreach=targets,
         coverage=coverage,
@@ -96,7 +94,7 @@ def open_rulesets(
             decisions=decisions,
             jobs=jobs,
             repository=repository,
-            profile=profile,
+            find_profile=live_settings.find_profile,
             audit=audit,
             enreach=targets,
             clock=clock,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.errors import Finding, InvalidInputError
@@ -15,7 +16,6 @@ from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
-from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
@@ -24,7 +24,7 @@ from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 
-__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
+__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "find_losses", "open_publish_limits"]
 
 _DAY = 86_400.0
 _MAX_DIFFS = 20
@@ -89,14 +89,24 @@ class PublishReport:
         return all(finding.severity != "error" for finding in self.findings)
 
 
+async def find_losses(ruleset: Ruleset, present: CallSettings, wanted: CallSettings) -> list[Finding]:
+    """Find what would keep a ruleset from being published by other settings, and does not by the present ones."""
+
+    def lint(settings: CallSettings) -> list[Finding]:
+        findings = lint_ruleset(ruleset, settings.profile, region=settings.region)
+        return [finding for finding in findings if finding.severity == "error"]
+
+    known = await asyncio.to_thread(lint, present)
+    return [finding for finding in await asyncio.to_thread(lint, wanted) if finding not in known]
+
+
 class PublishChecks:
     """Asks lint with stored tests and redirect loops, Dataverse, Enreach, coverage and the replay limits."""
 
     def __init__(
         self,
         *,
-        profile: ResponseProfile,
-        region: str,
+        live_settings: LiveCallSettings,
         dataverse: DataverseClient,
         enreach: EnreachTargets | None,
         coverage: Coverage,
@@ -105,9 +115,8 @@ class PublishChecks:
         live_ruleset: LiveRuleset,
         clock: Callable[[], float],
     ) -> None:
-        """`enreach` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
-        self._profile = profile
-        self._region = region
+        """`enreach` is `None` when the Enreach API is not configured."""
+        self._live_settings = live_settings
         self._dataverse = dataverse
         self._enreach = enreach
         self._coverage = coverage
@@ -141,8 +150,9 @@ class PublishChecks:
         if not any(True for _ in find_lost_destinations(ruleset)):
             rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
             known, silence = await read_known_columns(rules, self._dataverse)
+        settings = self._live_settings.call_settings()
         found = await asyncio.to_thread(
-            lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
+            lint_ruleset, ruleset, settings.profile, known_columns=known, now=now, region=settings.region
         )
         return [*found, *silence]
 
@@ -150,7 +160,7 @@ class PublishChecks:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
         if any(True for _ in find_lost_destinations(ruleset)):
             return []
-        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
+        replayer = await self._make_replayer(ruleset)
         plan, slices = _plan(limits, now), Slices()
         async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
             if loop := replayer.find_loop(record):
@@ -160,6 +170,10 @@ class PublishChecks:
             await slices.rest()
         return []
 
+    async def _make_replayer(self, ruleset: Ruleset) -> Replayer:
+        rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
+        return Replayer(rules, self._live_settings.find_profile)
+
     async def _measure(
         self, ruleset: Ruleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
@@ -167,7 +181,7 @@ class PublishChecks:
             return None, []
         names = PlaceNames(ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
+        replayer = await self._make_replayer(ruleset)
         await run_replay(replayer, _plan(limits, now), result, decisions=self._decisions, report=_go_on)
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)

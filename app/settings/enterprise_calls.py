@@ -33,7 +33,7 @@ class PhoneCallSyncSettings(Group):
         default=None,
         min_length=1,
         max_length=100,
-        description="Key of Enreach's calls that tells work from private; ask Enreach. Absent stops the synchronisation.",
+        description="Key of Enreach's calls that tells work from private; absent stops the synchronisation.",
     )
     privacy_work_values: tuple[str, ...] = Field(
         default=("Work",), min_length=1, max_length=20, description="Values of that key that mean a work call."
@@ -49,7 +49,7 @@ class PhoneCallSyncSettings(Group):
         default="Europe/Helsinki", max_length=60, description="Of the office hours."
     )
     office_hours: dict[_Weekday, tuple[_Hours, ...]] = Field(
-        default={day: ("08:00-16:00",) for day in ("mon", "tue", "wed", "thu", "fri")},
+        default=dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), ("08:00-16:00",)),
         description="Weekday -> hours in which numbers that are saved late are still matched.",
     )
     overnight_from: str = Field(default="22:00", pattern=f"^{_TIME}$", description="Begin of the overnight run, UTC.")

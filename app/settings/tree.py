@@ -14,8 +14,8 @@ from app.settings.access import AdminSettings, WebhookSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
 from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
-from app.settings.enterprise_calls import PhoneCallSyncSettings
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
+from app.settings.enterprise_calls import PhoneCallSyncSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]
 

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.configurator.settings.groups import GROUPS, SettingsGroup, find_group
+from app.calls.call_settings import CallSettings, make_call_settings
+from app.configurator.settings.groups import GROUPS, SMART_ROUTING, SettingsGroup, find_group
 from app.configurator.settings.live_settings import LiveSettings
 from app.configurator.settings.values import (
     Saved,
@@ -18,7 +19,7 @@ from app.configurator.settings.values import (
 )
 from app.errors import ConflictError, Finding, InvalidInputError, NotFoundError
 from app.routing.documents import join_pointer
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.store.audit import AuditNote
 from app.store.pages import Page
 from app.store.settings_documents import DocumentChange, SettingsDocument, SettingsDocumentStore
@@ -28,8 +29,8 @@ __all__ = ["EXPORT_SCHEMA", "GroupState", "SettingChange", "SettingsAdministrati
 EXPORT_SCHEMA = 1
 """Of exports; one more whenever a key changes its meaning."""
 
-Judge = Callable[[Settings], Awaitable[Sequence[Finding]]]
-"""Tells what the live ruleset would lose by these settings."""
+Judge = Callable[[CallSettings], Awaitable[Sequence[Finding]]]
+"""Tells what would keep the live ruleset from being published by these settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,9 @@ class SettingsAdministration:
         """List the saved values of a group, newest first; raises NotFoundError."""
         group = find_group(name)
         page = await self._store.page(group.document, limit=limit, after=after)
-        return Page(tuple(replace(item, document=redact_secrets(group, item.document)) for item in page.items), page.next)
+        return Page(
+            tuple(replace(item, document=redact_secrets(group, item.document)) for item in page.items), page.next
+        )
 
     async def change(self, name: str, patch: Mapping[str, object], *, expected: int, who: str) -> GroupState:
         """Apply a JSON merge patch to the values of a group; `null` returns a key to its default.
@@ -86,7 +89,7 @@ class SettingsAdministration:
         the live ruleset needs, and PreconditionFailedError.
         """
         group = find_group(name)
-        version, saved = await self._read(group)
+        _, saved = await self._read(group)
         self._refuse_pinned(group, patch)
         present = dump_saved(group, apply_saved(self._live.base, {name: saved}), [key.name for key in group.keys])
         wanted = {key: value for key, value in saved.items() if key not in patch} | {
@@ -194,14 +197,17 @@ class SettingsAdministration:
 
     async def _refuse_loss(self, wanted: Mapping[str, Saved]) -> None:
         """Refuse settings by which the live ruleset could not be published any more."""
-        findings = await self._judge(await self._foresee(wanted))
+        if SMART_ROUTING.name not in wanted:
+            return
+        try:
+            settings = make_call_settings(apply_saved(self._live.base, wanted), version=0)
+        except SettingsError as error:
+            problem = Finding(code="contradiction", pointer="/fields", message=error.detail)
+            raise InvalidInputError("the response profile contradicts itself", findings=[problem]) from error
+        findings = await self._judge(settings)
         if findings:
             rules = ", ".join(dict.fromkeys(finding.rule or finding.pointer for finding in findings))
             raise ConflictError(f"the live ruleset would break, in {rules}; change the rules first", findings=findings)
-
-    async def _foresee(self, wanted: Mapping[str, Saved]) -> Settings:
-        saved = {group.name: (await self._read(group))[1] for group in GROUPS.values() if group.name not in wanted}
-        return apply_saved(self._live.base, {**saved, **wanted})
 
     async def _compare(self, group: SettingsGroup, after: Settings) -> list[SettingChange]:
         _, saved = await self._read(group)

@@ -48,7 +48,7 @@ class LiveSettings:
         self._profiles: dict[int, ResponseProfile] = {0: calls.profile}
         self._seen: dict[str, int] = {}
         self._saved: dict[str, Saved] = {}
-        self._listeners: list[Callable[[SettingsSnapshot], None]] = []
+        self._listeners: list[Callable[[SettingsSnapshot, SettingsSnapshot], None]] = []
 
     @property
     def base(self) -> Settings:
@@ -59,6 +59,10 @@ class LiveSettings:
         """Return what holds now."""
         return self._current
 
+    def call_settings(self) -> CallSettings:
+        """Return what a call that begins now needs of them."""
+        return self._current.calls
+
     def find_profile(self, version: int | None) -> ResponseProfile:
         """Return the response profile that a decision of this settings version was spelled by.
 
@@ -66,16 +70,14 @@ class LiveSettings:
         """
         return self._profiles.get(-1 if version is None else version, self._current.calls.profile)
 
-    def subscribe(self, listener: Callable[[SettingsSnapshot], None]) -> None:
-        """Have a listener told of every new snapshot, before anything begins with it."""
+    def subscribe(self, listener: Callable[[SettingsSnapshot, SettingsSnapshot], None]) -> None:
+        """Have a listener told of every change, with the snapshots before and after, before anything begins with it."""
         self._listeners.append(listener)
 
     async def refresh(self) -> bool:
         """Take over what is saved now; tell whether something changed. Raises StoreError."""
         newest = await self._store.list_newest()
-        changed = [
-            group for group in GROUPS.values() if newest.get(group.document, 0) > self._seen.get(group.name, 0)
-        ]
+        changed = [group for group in GROUPS.values() if newest.get(group.document, 0) > self._seen.get(group.name, 0)]
         for group in changed:
             for document in await self._store.list_since(group.document, self._seen.get(group.name, 0)):
                 self._take_over(group, document)
@@ -110,7 +112,7 @@ class LiveSettings:
         self._saved = saved
         versions = MappingProxyType({**self._current.versions, group.name: document.version})
         self._profiles[calls.version] = calls.profile
-        self._current = SettingsSnapshot(settings=settings, versions=versions, calls=calls)
+        before, self._current = self._current, SettingsSnapshot(settings=settings, versions=versions, calls=calls)
         for listener in self._listeners:
-            listener(self._current)
+            listener(before, self._current)
         log.info("live_settings.changed", group=group.name, version=document.version)

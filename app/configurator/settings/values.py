@@ -65,7 +65,8 @@ def apply_saved(base: Settings, saved: Mapping[str, Saved]) -> Settings:
 
 def dump_saved(group: SettingsGroup, settings: Settings, names: Iterable[str]) -> dict[str, object]:
     """Write the values of these keys as JSON, to be saved."""
-    return {key.name: _dump(key, settings) for key in group.keys if key.name in set(names)}
+    wanted = frozenset(names)
+    return {key.name: _dump(key, settings) for key in group.keys if key.name in wanted}
 
 
 def list_pinned(base: Settings, group: SettingsGroup, names: Iterable[str]) -> list[SettingKey]:
