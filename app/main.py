@@ -23,13 +23,7 @@ from app.configurator.api import router as authentication_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
-from app.operations.alerts_api import router as alerts_router
-from app.operations.audit_api import router as audit_router
-from app.operations.callers_api import router as callers_router
-from app.operations.credentials_api import router as credentials_router
-from app.operations.erasures_api import router as erasures_router
-from app.operations.jobs_api import router as jobs_router
-from app.operations.keys_api import router as keys_router
+from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
@@ -59,10 +53,7 @@ _MAX_ADMIN_BYTES = 5 * 1024 * 1024
 _ROUTERS = (
     health_router,
     calls_router,
-    alerts_router,
-    callers_router,
-    erasures_router,
-    credentials_router,
+    operations_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,
@@ -72,11 +63,8 @@ _ROUTERS = (
     decision_tests_router,
     users_router,
     me_router,
-    jobs_router,
-    keys_router,
     authentication_router,
     settings_router,
-    audit_router,
 )
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.auth.access import AuthState
 from app.auth.issuer import IssuerMetadata
@@ -18,17 +17,17 @@ from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
-from app.operations.background import Background
 from app.operations.components import OperationsState
-from app.operations.jobs import JobRunner
+from app.operations.jobs import BEAT_SECONDS, JobRunner
+from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.database import Leadership
 from app.store.errors import StoreError
-from app.store.leader import Leadership
+from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.web.health import WebState
@@ -40,8 +39,8 @@ log = structlog.get_logger()
 _ALERT_SECONDS = 5.0
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
-_RETENTION_HOUR = 3
-"""UTC; nobody calls, and the database is not busy."""
+_RETENTION_TIME = "0 3 * * *"
+"""Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
 class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
@@ -63,14 +62,16 @@ async def open_components(
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     export = open_spans(stack)
-    background = await _open_background(foundation, stack)
+    schedule = await _open_schedule(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
-        background.start("signing_keys", keys.warm_up)
+        schedule.keep("signing_keys", keys.warm_up)
     jobs = await stack.enter_async_context(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
+    schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
+    jobs.unlist("replay")
     if settings.demo:
         await _confirm_samples(foundation)
     rulesets = open_rulesets(
@@ -132,43 +133,40 @@ async def open_components(
     )
 
 
-async def _open_background(foundation: Foundation, stack: AsyncExitStack) -> Background:
+async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> Schedule:
     """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
 
     async def save_key_use() -> None:
         await _save_key_use(foundation)
 
-    stack.push_async_callback(save_key_use)
+    async def save_last_key_use() -> None:
+        try:
+            await save_key_use()
+        except StoreError as error:
+            log.warning("key_use.not_saved", error=error.code)
+
+    stack.push_async_callback(save_last_key_use)
     stack.push_async_callback(foundation.mover.drain)
     stack.push_async_callback(foundation.shadow.aclose)
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
     monitor = make_alert_monitor(foundation, leadership, _drop if hooks is None else hooks.send)
-    retention = make_retention(foundation, leadership)
-    scheduler = AsyncIOScheduler(timezone="UTC")
-    scheduler.add_job(retention.run, "cron", hour=_RETENTION_HOUR, coalesce=True, misfire_grace_time=3600)
-    scheduler.start()
-    stack.callback(scheduler.shutdown, wait=False)
-
-    async def run_retention() -> None:
-        await retention.run()
-
-    background = await stack.enter_async_context(Background())
-    background.start("token", foundation.organisation.tokens.keep_fresh)
-    background.start("live_settings", foundation.live_settings.follow)
-    background.start("live_ruleset", foundation.live_ruleset.follow)
-    background.start("journal", foundation.mover.run)
-    background.start("shadow", foundation.shadow.run)
-    background.start("lag", foundation.load_shedding.watch_lag)
-    background.start("retention", run_retention)
-    background.start("alerts", lambda: monitor.run(_ALERT_SECONDS))
+    schedule = await stack.enter_async_context(Schedule(lead=leadership.lead, clock=foundation.upstreams.clock))
+    schedule.keep("token", foundation.organisation.tokens.keep_fresh)
+    schedule.keep("live_settings", foundation.live_settings.follow)
+    schedule.keep("live_ruleset", foundation.live_ruleset.follow)
+    schedule.keep("journal", foundation.mover.run)
+    schedule.keep("shadow", foundation.shadow.run)
+    schedule.keep("lag", foundation.load_shedding.watch_lag)
     if hooks is not None:
-        background.start("hooks", hooks.run)
-    background.repeat("key_use", save_key_use, every=_KEY_USE_SECONDS)
+        schedule.keep("hooks", hooks.run)
+    schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:
-        background.repeat("enreach_ids", foundation.enreach_id_cache.refresh, every=_ENREACH_ID_SECONDS)
-    return background
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
+    return schedule
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:
@@ -190,15 +188,15 @@ def _drop(_message: HookMessage) -> None:
 
 
 async def _save_key_use(foundation: Foundation) -> None:
-    """Save the uses noted since the last time; what the database does not take is noted again, for the next time."""
+    """Save the uses noted since the last time; what the database does not take is noted again. Raises StoreError."""
     uses = foundation.key_use.take_changes()
     try:
         await foundation.stores.key_uses.save(uses)
-    except StoreError as error:
-        log.warning("key_use.not_saved", error=error.code)
+    except StoreError:
         latest = foundation.key_use.last_used
         for label in uses:
             foundation.key_use.touch(label, latest[label])
+        raise
 
 
 async def _confirm_samples(foundation: Foundation) -> None:

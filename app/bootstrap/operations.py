@@ -11,25 +11,23 @@ import anyio.to_thread
 from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
 from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
-from app.operations.alert_list import AlertList
-from app.operations.alert_monitor import AlertMonitor
-from app.operations.alert_rule import Check
 from app.operations.alert_rules import (
+    AlertRule,
     LateAnswers,
     find_backlog,
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
 )
+from app.operations.alerts import AlertList, AlertMonitor
 from app.operations.components import OperationComponents
 from app.operations.credentials import CredentialKind, Credentials
-from app.operations.erasure import Erasure
+from app.operations.erasure import Erasure, Purge, Retention
 from app.operations.jobs import JobRunner
-from app.operations.retention import Purge, Retention
 from app.operations.signed_hooks import HookMessage
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
-from app.store.leader import Leadership
+from app.store.database import Leadership
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -49,8 +47,8 @@ def make_operations(foundation: Foundation, jobs: JobRunner) -> OperationCompone
     )
 
 
-def make_retention(foundation: Foundation, leadership: Leadership) -> Retention:
-    """Make what deletes old records, in one of all processes."""
+def make_retention(foundation: Foundation) -> Retention:
+    """Make what deletes old records."""
     settings, stores = foundation.settings, foundation.stores
 
     async def purge_lines(before: float) -> int:
@@ -64,9 +62,7 @@ def make_retention(foundation: Foundation, leadership: Leadership) -> Retention:
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
-    return Retention(
-        purges=purges, days=settings.store.retention_days, lead=leadership.lead, clock=foundation.upstreams.clock
-    )
+    return Retention(purges=purges, days=settings.store.retention_days, clock=foundation.upstreams.clock)
 
 
 def make_alert_monitor(
@@ -77,14 +73,14 @@ def make_alert_monitor(
     late = LateAnswers(count=lambda: (metrics.answers, metrics.late_answers), monotonic=time.monotonic)
     silence = SilenceWatch(times=stores.call_times, read_hours=lambda: _read_hours(foundation), clock=clock)
     return AlertMonitor(
-        checks=(
-            Check("silence", silence.find, shared=True),
-            Check("credential_retiring", _make_credentials(foundation).find_retiring_in_use, shared=True),
-            Check("late_answers", late.find),
-            Check("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
-            Check("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
-            Check("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
-            Check("store_away", find_store_away(stores.database.ping)),
+        rules=(
+            AlertRule("silence", silence.find, shared=True),
+            AlertRule("credential_retiring", _make_credentials(foundation).find_retiring_in_use, shared=True),
+            AlertRule("late_answers", late.find),
+            AlertRule("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
+            AlertRule("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
+            AlertRule("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
+            AlertRule("store_away", find_store_away(stores.database.ping)),
         ),
         alerts=stores.alerts,
         lead=leadership.lead,
@@ -108,7 +104,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
         },
-        memory=foundation.directory,
+        forget=foundation.directory.purge,
         audit=stores.audit,
         clock=foundation.upstreams.clock,
     )

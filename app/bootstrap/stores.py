@@ -9,15 +9,13 @@ from sqlalchemy import event
 from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore
 from app.directory.store import CallerSnapshotStore
-from app.operations.alert_store import AlertStore
-from app.operations.job_store import JobStore
+from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore
-from app.store.confirmations import ConfirmationStore
 from app.store.database import Database, open_database
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 from app.store.upgrade import upgrade
 from app.users.store import EnreachIdStore
 

@@ -19,7 +19,7 @@ from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
-from app.store.record_line import read_line, write_line
+from app.store.journal_segment import read_line, write_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
 

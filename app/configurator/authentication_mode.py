@@ -9,8 +9,13 @@ from pydantic import BaseModel
 from app.configurator.issuer_check import CheckState, IssuerCheck, ModernSettings, PrerequisiteCheck
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
-from app.store.confirmations import Confirmation, ConfirmationStore
-from app.store.settings_documents import UNSET, SettingsDocumentStore, VersionedDocument
+from app.store.settings_documents import (
+    UNSET,
+    Confirmation,
+    ConfirmationStore,
+    SettingsDocumentStore,
+    VersionedDocument,
+)
 
 __all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ModeState"]
 

@@ -11,8 +11,7 @@ from app.configurator.issuer_check import IssuerCheck
 from app.configurator.settings.administration import Judge, SettingsAdministration
 from app.configurator.settings.live_settings import LiveSettings
 from app.store.audit import AuditStore
-from app.store.confirmations import ConfirmationStore
-from app.store.settings_documents import SettingsDocumentStore
+from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 
 __all__ = ["ConfiguratorComponents", "ConfiguratorState", "open_configurator"]
 

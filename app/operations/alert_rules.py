@@ -1,24 +1,60 @@
-"""Troubles of this process: late answers, an open circuit breaker, a journal that piles up."""
+"""Alert rules, and those about this process: late answers, an open circuit breaker, a journal that piles up."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from app.errors import AppError
-from app.operations.alert_rule import FiringAlert
 
-__all__ = ["LateAnswers", "find_backlog", "find_open_breaker", "find_store_away", "find_unwritable_journal"]
+__all__ = [
+    "AlertRule",
+    "Find",
+    "FiringAlert",
+    "LateAnswers",
+    "find_backlog",
+    "find_open_breaker",
+    "find_store_away",
+    "find_unwritable_journal",
+]
 
-_MAX_WAITING = 1000
-"""Records in the journal that are no trouble: a busy minute, or a short restart of the database."""
+_MAX_BACKLOG = 1000
+"""Records in the journal that are nothing unusual: a busy minute, or a short restart of the database."""
 _WINDOW_SECONDS = 300.0
 _MAX_LATE = 0.01
 """Share of the answers of one window that may be late."""
 _MIN_LATE = 3
-"""Fewer late answers are no trouble, so that one hiccup of a quiet night wakes nobody."""
+"""Fewer late answers do not fire, so that one hiccup of a quiet night wakes nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringAlert:
+    """One thing that is wrong now."""
+
+    subject: str
+    """What it is about, e.g. a queue; empty when the kind says it all. Holds nothing personal."""
+    message: str
+    """One sentence for an administrator, who may be asleep: what is wrong, and since when or how much."""
+    facts: Mapping[str, object]
+    """The numbers behind the sentence, as JSON values."""
+
+
+Find = Callable[[], Awaitable[Sequence[FiringAlert]]]
+"""Finds what is wrong of one kind; raises AppError when it cannot be told now."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """One kind of alert and how to find out whether it fires."""
+
+    kind: str
+    """A word in snake case, e.g. `breaker_open`."""
+    find: Find
+    shared: bool = False
+    """True when it is the same for all processes on one database, so that the leader evaluates it for all."""
 
 
 class LateAnswers:
-    """Watches the share of answers that left after their deadline."""
+    """Fires on the share of answers that left after their deadline."""
 
     def __init__(self, *, count: Callable[[], tuple[int, int]], monotonic: Callable[[], float]) -> None:
         """`count` tells answers and late answers since the start; `monotonic` gives seconds."""
@@ -41,8 +77,8 @@ class LateAnswers:
         return (FiringAlert(subject="", message=message, facts={"late": late, "answers": answers}),)
 
 
-def find_open_breaker(state: Callable[[], str]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
-    """Make a check that finds trouble while Dataverse is not asked because it fails."""
+def find_open_breaker(state: Callable[[], str]) -> Find:
+    """Fire while Dataverse is not asked because it fails."""
 
     async def find() -> Sequence[FiringAlert]:
         if state() == "closed":
@@ -53,21 +89,21 @@ def find_open_breaker(state: Callable[[], str]) -> Callable[[], Awaitable[Sequen
     return find
 
 
-def find_backlog(backlog: Callable[[], int]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
-    """Make a check that finds trouble while many decisions are on disk and not in the database."""
+def find_backlog(backlog: Callable[[], int]) -> Find:
+    """Fire while many decisions are on disk and not in the database."""
 
     async def find() -> Sequence[FiringAlert]:
-        waiting = backlog()
-        if waiting <= _MAX_WAITING:
+        count = backlog()
+        if count <= _MAX_BACKLOG:
             return ()
-        message = f"{waiting} decisions wait in the journal for the database; none is lost while the disk has room."
-        return (FiringAlert(subject="", message=message, facts={"backlog": waiting}),)
+        message = f"{count} decisions wait in the journal for the database; none is lost while the disk has room."
+        return (FiringAlert(subject="", message=message, facts={"backlog": count}),)
 
     return find
 
 
-def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
-    """Make a check that finds trouble while decisions cannot be written down; `read_detail` says why, or nothing."""
+def find_unwritable_journal(read_detail: Callable[[], str]) -> Find:
+    """Fire while decisions cannot be written down; `read_detail` says why, or nothing."""
 
     async def find() -> Sequence[FiringAlert]:
         detail = read_detail()
@@ -79,8 +115,8 @@ def find_unwritable_journal(read_detail: Callable[[], str]) -> Callable[[], Awai
     return find
 
 
-def find_store_away(ping: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[Sequence[FiringAlert]]]:
-    """Make a check that finds trouble while the database does not answer."""
+def find_store_away(ping: Callable[[], Awaitable[object]]) -> Find:
+    """Fire while the database does not answer."""
 
     async def find() -> Sequence[FiringAlert]:
         try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from app.auth.api_keys import KeyAdministration
-from app.operations.alert_list import AlertList
+from app.operations.alerts import AlertList
 from app.operations.credentials import Credentials
 from app.operations.erasure import Erasure
 from app.operations.jobs import JobRunner

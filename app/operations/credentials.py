@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from app.operations.alert_rule import FiringAlert
+from app.operations.alert_rules import FiringAlert
 
 __all__ = ["Credential", "CredentialKind", "Credentials"]
 
-_NOTICE = timedelta(days=14)
-"""How long before its last day the use of a credential becomes trouble."""
+_WARNED_BEFORE = timedelta(days=14)
+"""How long before its last day the use of a credential fires an alert."""
 _STILL_USED = timedelta(days=3)
 """A credential used within this time is in use; queues that call less often than weekly are not met."""
 
@@ -74,7 +74,7 @@ class Credentials:
             for credential in await self.list_all()
             if credential.retiring is not None
             and credential.last_used is not None
-            and now.date() >= credential.retiring - _NOTICE
+            and now.date() >= credential.retiring - _WARNED_BEFORE
             and credential.last_used >= (now - _STILL_USED).timestamp()
         ]
 

@@ -1,17 +1,24 @@
-"""Forgetting one caller, or letting callers be looked up anew."""
+"""Forgetting: one caller who asks for it, and everybody after so many days."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+
+import structlog
 
 from app.errors import AppError, InvalidInputError
 from app.observability.redaction import redact_number
 from app.routing.numbers import PhoneNumber
 from app.store.audit import AuditStore
 
-__all__ = ["Erase", "Erasure"]
+__all__ = ["Erase", "Erasure", "Purge", "Retention"]
+
+log = structlog.get_logger()
+
+_DAY = 86_400.0
 
 Erase = Callable[[str], Awaitable[int]]
 """Removes what is known about an E.164 number and returns how many entries; raises StoreError or OSError."""
+Purge = Callable[[float], Awaitable[int]]
+"""Deletes what is from before that time (seconds since the epoch) and returns how many; may raise AppError."""
 
 
 class JournalStuckError(AppError):
@@ -20,13 +27,6 @@ class JournalStuckError(AppError):
     status = 503
     code = "journal-stuck"
     title = "Journal not movable"
-
-
-class Memory(Protocol):
-    """What is remembered about callers."""
-
-    async def purge(self, e164: str | None) -> int:
-        """Forget one number or all; returns how many entries are gone."""
 
 
 class Erasure:
@@ -38,15 +38,18 @@ class Erasure:
         read_number: Callable[[object], PhoneNumber],
         drain: Callable[[], Awaitable[bool]],
         places: Mapping[str, Erase],
-        memory: Memory,
+        forget: Callable[[str | None], Awaitable[int]],
         audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
-        """`drain` moves what the journal holds to the database; `places` are erased by name, in order, after it."""
+        """`drain` moves what the journal holds to the database; `places` are erased by name, in order, after it.
+
+        `forget` drops the remembered caller of one number, or all callers, and returns how many.
+        """
         self._read_number = read_number
         self._drain = drain
         self._places = dict(places)
-        self._memory = memory
+        self._forget = forget
         self._audit = audit
         self._clock = clock
 
@@ -60,7 +63,7 @@ class Erasure:
         if not await self._drain():
             raise JournalStuckError("decisions could not be moved to the database; try again when it is back")
         erased = {name: await erase(e164) for name, erase in self._places.items()}
-        erased["callers"] = await self._memory.purge(e164)
+        erased["callers"] = await self._forget(e164)
         await self._note("caller.erased", who, f"caller/{redact_number(e164)}", erased)
         return redact_number(e164), erased
 
@@ -70,7 +73,7 @@ class Erasure:
         Raises InvalidInputError and StoreError.
         """
         e164 = None if number is None else self._require_number(number)
-        purged = await self._memory.purge(e164)
+        purged = await self._forget(e164)
         target = "caller/*" if e164 is None else f"caller/{redact_number(e164)}"
         await self._note("caller.purged", who, target, {"callers": purged})
         return purged
@@ -83,3 +86,31 @@ class Erasure:
 
     async def _note(self, what: str, who: str, target: str, counts: Mapping[str, int]) -> None:
         await self._audit.add(at=self._clock(), who=who, what=what, target=target, after=dict(counts))
+
+
+class Retention:
+    """Deletes decisions, callers, alerts and the like that are older than the settings allow."""
+
+    def __init__(self, *, purges: Mapping[str, Purge], days: int, clock: Callable[[], float]) -> None:
+        """`purges` by what they delete; `days` is how long it is kept (1 to 3650)."""
+        self._purges = dict(purges)
+        self._days = days
+        self._clock = clock
+
+    async def run(self) -> dict[str, int]:
+        """Delete, and return how much of what.
+
+        One kind that fails does not keep the others; the last failure (AppError or OSError) is raised after them.
+        """
+        before = self._clock() - self._days * _DAY
+        purged: dict[str, int] = {}
+        failure: Exception | None = None
+        for name, purge in self._purges.items():
+            try:
+                purged[name] = await purge(before)
+            except (AppError, OSError) as error:
+                failure = error
+        log.info("retention.done", days=self._days, **purged)
+        if failure is not None:
+            raise failure
+        return purged

@@ -1,4 +1,4 @@
-"""Runs long work in the background, and lets people watch and stop it."""
+"""Runs long work in the background, and lets administrators watch and stop it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,17 +8,18 @@ from typing import Self
 import structlog
 
 from app.errors import AppError, NotFoundError
-from app.operations.job_store import Job, JobStore
+from app.operations.store import Job, JobStore
 
-__all__ = ["KINDS", "JobRunner", "Progress", "Work"]
+__all__ = ["BEAT_SECONDS", "JobRunner", "Progress", "Work"]
 
 log = structlog.get_logger()
 
-KINDS = frozenset({"enreach-ids", "bulk-enable", "bulk-disable"})
-"""What runs here; jobs of other kinds in the same store are shown by whoever knows what is in them."""
-_SILENT_SECONDS = 300.0
+BEAT_SECONDS = 10.0
+"""How often `beat` is to be called."""
+_SILENT_SECONDS = 45.0
+"""Four beats missed, and still given up within a minute after the process died."""
 _MAX_PAUSE = 2.0
-"""Seconds between two signs of life of a job that waits."""
+"""Seconds between two questions of a paused job whether to go on."""
 
 
 class Progress:
@@ -33,6 +34,11 @@ class Progress:
         self._foresee_pause = foresee_pause
         self.stopped = False
         """Whether somebody asked to stop."""
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job."""
+        return self._job.id
 
     async def note(self, done: int) -> bool:
         """Tell how many items are done; returns whether to go on. Raises StoreError.
@@ -58,57 +64,74 @@ Work = Callable[[Progress], Awaitable[object]]
 
 
 class JobRunner:
-    """Starts jobs of this process; they end with it, and say so."""
+    """Starts jobs of this process, of any kind; they end with it, and say so.
+
+    A process that is killed says nothing: its jobs are given up by whichever process beats next after three quarters
+    of a minute. The clocks of processes on one database must agree within seconds.
+    """
 
     def __init__(self, *, store: JobStore, clock: Callable[[], float], foresee_pause: Callable[[], float]) -> None:
         """`foresee_pause` tells for how many seconds jobs should wait before their next items."""
         self._store = store
         self._clock = clock
         self._foresee_pause = foresee_pause
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unlisted: set[str] = set()
 
     async def __aenter__(self) -> Self:
-        """Give up jobs whose process has ended without a word; raises StoreError."""
-        now = self._clock()
-        await self._store.fail_silent(before=now - _SILENT_SECONDS, now=now, kinds=KINDS)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop what still runs; each job notes that it did not end."""
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def unlist(self, kind: str) -> None:
+        """Keep jobs of a kind out of the list of all jobs: the capability they belong to shows them itself."""
+        self._unlisted.add(kind)
+
+    async def beat(self) -> None:
+        """Tell that the jobs of this process live, and give up those of processes that do not. Raises StoreError.
+
+        To be called at the start and every `BEAT_SECONDS`.
+        """
+        now = self._clock()
+        await self._store.note_alive(self._tasks.keys(), now=now)
+        if given_up := await self._store.fail_silent(before=now - _SILENT_SECONDS, now=now):
+            log.warning("jobs.given_up", count=given_up)
 
     async def start(self, kind: str, work: Work, *, author: str, total: int | None = None) -> Job:
         """Begin a job and return it at once; raises StoreError."""
         job = await self._store.start(kind, author=author, total=total, now=self._clock())
         task = asyncio.create_task(self._run(job, work), name=f"job {job.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
         return job
 
     async def show(self, job_id: str, *, kind: str | None = None) -> Job:
         """Find a job of one kind, or of any that is listed; raises NotFoundError and StoreError."""
         job = await self._store.get(job_id)
-        if job is None or job.kind not in (KINDS if kind is None else {kind}):
+        if job is None or (job.kind in self._unlisted if kind is None else job.kind != kind):
             raise NotFoundError(f"there is no {kind or 'job'} {job_id}")
         return job
 
     async def show_newest(self) -> Job:
-        """Show the job that was started last; raises NotFoundError."""
-        if found := await self.list_recent(limit=1, kind=None):
+        """Show the listed job that was started last; raises NotFoundError and StoreError."""
+        if found := await self.list_listed(limit=1):
             return found[0]
         raise NotFoundError("no job was started yet")
 
-    async def list_recent(self, *, limit: int, kind: str | None) -> list[Job]:
-        """List jobs, the newest first."""
-        return await self._store.list_recent(limit=limit, kinds=KINDS if kind is None else KINDS & {kind})
+    async def list_listed(self, *, limit: int, kind: str | None = None) -> list[Job]:
+        """List the jobs of all kinds or one that are not kept out of the list, the newest first; raises StoreError."""
+        return await self._store.list_recent(limit=limit, kind=kind, without=self._unlisted)
 
     async def list_kind(self, kind: str, *, limit: int) -> list[Job]:
         """List the jobs of one kind, listed or not, the newest first; raises StoreError."""
-        return await self._store.list_recent(limit=limit, kinds={kind})
+        return await self._store.list_recent(limit=limit, kind=kind)
 
     async def stop(self, job_id: str, *, kind: str | None = None) -> Job:
         """Ask a job to stop after the item it is at; raises NotFoundError and StoreError."""
@@ -123,10 +146,18 @@ class JobRunner:
             end = self._store.cancel if progress.stopped else self._store.finish
             await end(job.id, result, now=self._clock())
         except asyncio.CancelledError:
-            await self._store.fail(job.id, "the service was stopped", now=self._clock())
+            await self._fail(job, "the service was stopped")
             raise
         except AppError as error:
-            await self._store.fail(job.id, f"{error.title}: {error.detail}", now=self._clock())
+            log.warning("job.failed", job=job.id, kind=job.kind, error=error.code)
+            await self._fail(job, f"{error.title}: {error.detail}")
         except Exception:  # the boundary of a task: nobody above it would hear
             log.exception("job.failed", job=job.id, kind=job.kind)
-            await self._store.fail(job.id, "something went wrong here; the log tells more", now=self._clock())
+            await self._fail(job, "something went wrong here; the log tells more")
+
+    async def _fail(self, job: Job, error: str) -> None:
+        try:
+            await self._store.fail(job.id, error, now=self._clock())
+        except AppError as failure:
+            # Without further signs of life it is given up like the job of a killed process.
+            log.warning("job.end_not_noted", job=job.id, kind=job.kind, error=failure.code)

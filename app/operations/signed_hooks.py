@@ -17,14 +17,14 @@ __all__ = ["HookMessage", "HookOptions", "SignedHooks"]
 
 log = structlog.get_logger()
 
-_MAX_WAITING = 500
+_MAX_QUEUED = 500
 _WORTH_REPEATING = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
 _OK = range(200, 300)
 
 
 class UndeliveredError(AppError):
-    """The receiver did not take a notice; it may do so later."""
+    """The receiver did not take a message; it may do so later."""
 
     status = 502
     code = "hook-undelivered"
@@ -58,9 +58,9 @@ class HookOptions:
 
 
 class SignedHooks:
-    """Sends notices one after the other from a bounded queue, far from any call.
+    """Sends messages one after the other from a bounded queue, far from any call.
 
-    Repeating a POST is safe here: the specification has receivers recognise a notice by its id.
+    Repeating a POST is safe here: the specification has receivers recognise a message by its id.
     """
 
     def __init__(
@@ -72,28 +72,28 @@ class SignedHooks:
         self._signature = Webhook(secret)
         self._clock = clock
         self._options = options
-        self._waiting: asyncio.Queue[HookMessage] = asyncio.Queue(_MAX_WAITING)
+        self._queue: asyncio.Queue[HookMessage] = asyncio.Queue(_MAX_QUEUED)
 
-    def send(self, notice: HookMessage) -> None:
-        """Have a notice sent soon; when too many wait already it is dropped and logged."""
+    def send(self, message: HookMessage) -> None:
+        """Have a message sent soon; when too many are queued already it is dropped and logged."""
         try:
-            self._waiting.put_nowait(notice)
+            self._queue.put_nowait(message)
         except asyncio.QueueFull:
-            log.error("hook.dropped", notice=notice.id, type=notice.type)  # noqa: TRY400 - expected
+            log.error("hook.dropped", message=message.id, type=message.type)  # noqa: TRY400 - expected
 
     async def run(self) -> None:
-        """Deliver for ever; a notice that cannot be delivered is given up after a while, and logged."""
+        """Deliver for ever; a message that cannot be delivered is given up after a while, and logged."""
         while True:
-            notice = await self._waiting.get()
+            message = await self._queue.get()
             try:
-                await self.deliver(notice)
+                await self.deliver(message)
             except UndeliveredError as error:
-                log.error("hook.given_up", notice=notice.id, detail=error.detail)  # noqa: TRY400 - expected
+                log.error("hook.given_up", message=message.id, detail=error.detail)  # noqa: TRY400 - expected
 
-    async def deliver(self, notice: HookMessage) -> None:
-        """Send one notice, again and again if need be; raises UndeliveredError when that was in vain."""
+    async def deliver(self, message: HookMessage) -> None:
+        """Send one message, again and again if need be; raises UndeliveredError in the end."""
         body = orjson.dumps(
-            {"type": notice.type, "timestamp": datetime.fromtimestamp(notice.at, UTC), "data": notice.data}
+            {"type": message.type, "timestamp": datetime.fromtimestamp(message.at, UTC), "data": message.data}
         ).decode()
         async for attempt in stamina.retry_context(
             on=UndeliveredError,
@@ -103,20 +103,20 @@ class SignedHooks:
             wait_max=self._options.longest_pause,
         ):
             with attempt:
-                refused = await self._post(notice.id, body)
+                refused = await self._post(message.id, body)
         if refused is None:
-            log.info("hook.delivered", notice=notice.id, type=notice.type)
+            log.info("hook.delivered", message=message.id, type=message.type)
         else:
-            log.error("hook.refused", notice=notice.id, status=refused)
+            log.error("hook.refused", message=message.id, status=refused)
 
-    async def _post(self, notice_id: str, body: str) -> int | None:
+    async def _post(self, message_id: str, body: str) -> int | None:
         """Send once; returns the status of a refusal that repeating would not change."""
         now = datetime.fromtimestamp(int(self._clock()), UTC)
         headers = {
             "Content-Type": "application/json",
-            "webhook-id": notice_id,
+            "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signature.sign(notice_id, now, body),
+            "webhook-signature": self._signature.sign(message_id, now, body),
         }
         try:
             async with asyncio.timeout(self._options.timeout):

@@ -1,23 +1,23 @@
-"""The silence alarm: a queue that stopped asking.
+"""The silence alert: a queue that stopped asking.
 
 Everybody is warned of errors; that no call comes at all looks like success, and may mean that the queue was
 reconfigured, a key was revoked, or a name no longer resolves.
 
 A queue's usual gap is one that 19 of 20 of its gaps of the last two weeks do not exceed, counting only the time in
 which the service is open. A queue is silent after three times that gap, and never before five minutes. (Three times the
-mean gap would be an alarm in every twentieth gap of calls that come at random.)
+mean gap would fire in every twentieth gap of calls that come at random.)
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Protocol
 
+from app.calls.store import CallTimes
 from app.observability.redaction import redact_identifier
-from app.operations.alert_rule import FiringAlert
+from app.operations.alert_rules import FiringAlert
 
-__all__ = ["QueueTimes", "SilenceWatch"]
+__all__ = ["SilenceWatch"]
 
 _HISTORY_SECONDS = 14 * 86_400.0
 _LEARN_EVERY = 3600.0
@@ -30,16 +30,6 @@ _STEP = 300.0
 """Seconds between the moments at which opening hours are looked up."""
 
 IsOpen = Callable[[datetime], bool]
-
-
-class QueueTimes(Protocol):
-    """When queues called. Raises StoreError."""
-
-    async def list_queues(self, since: float) -> list[str]:
-        """List the queues that called from then on, in seconds since the epoch."""
-
-    async def list_latest(self, queue_id: str, *, since: float, limit: int) -> list[float]:
-        """List the times of the latest calls of a queue, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class SilenceWatch:
     """Learns every hour how often each queue calls, and finds those that are silent for too long."""
 
     def __init__(
-        self, *, times: QueueTimes, read_hours: Callable[[], Sequence[IsOpen]], clock: Callable[[], float]
+        self, *, times: CallTimes, read_hours: Callable[[], Sequence[IsOpen]], clock: Callable[[], float]
     ) -> None:
         """`read_hours` gives the calendars of the live rules: the service is open while one of them is.
 
@@ -73,7 +63,7 @@ class SilenceWatch:
         now = self._clock()
         if now - self._learned_at >= _LEARN_EVERY:
             await self._learn(now)
-        return [trouble for queue, habit in self._habits.items() if (trouble := await self._judge(queue, habit, now))]
+        return [alert for queue, habit in self._habits.items() if (alert := await self._judge(queue, habit, now))]
 
     async def _learn(self, now: float) -> None:
         since = now - _HISTORY_SECONDS

@@ -1,10 +1,11 @@
-"""One database, SQLite or PostgreSQL, opened from its URL."""
+"""One database, SQLite or PostgreSQL, opened from its URL, and which of several processes on it leads."""
 
 import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.store.errors import StoreError, StoreUnwritableError, translate_errors
 from app.store.json_text import dump_text, load
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "Leadership", "open_database"]
 
 _IMMEDIATE = "immediate"
 _JOIN_SECONDS = 3.0
@@ -81,6 +82,62 @@ class Database:
 def _join(threads: Iterable[Thread], until: float) -> None:
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
+
+
+class Leadership:
+    """One role that at most one process holds, by an advisory lock of PostgreSQL on a connection of its own.
+
+    The lock ends with the connection, so a leader that dies is replaced at the next question. SQLite serves one
+    process, which always leads.
+    """
+
+    def __init__(self, *, database: Database, role: str) -> None:
+        self._database = database
+        self._lock = int.from_bytes(sha256(role.encode()).digest()[:8], signed=True)
+        self._connection: AsyncConnection | None = None
+
+    async def lead(self) -> bool:
+        """Tell whether this process leads now, and take the lead when nobody does; ask before every piece of work.
+
+        Raises StoreError when the database is away.
+        """
+        if self._database.is_sqlite:
+            return True
+        if self._connection is not None and await self._is_alive(self._connection):
+            return True
+        with translate_errors():
+            return await self._try_lock()
+
+    async def resign(self) -> None:
+        """Give the role up, at the end."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with translate_errors():
+                await connection.invalidate()
+                await connection.close()
+
+    async def _try_lock(self) -> bool:
+        connection = await self._database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        try:
+            question = text("SELECT pg_try_advisory_lock(:lock)")
+            won = (await connection.execute(question, {"lock": self._lock})).scalar_one()
+        except BaseException:
+            await connection.close()
+            raise
+        if won:
+            self._connection = connection
+        else:
+            await connection.close()
+        return bool(won)
+
+    async def _is_alive(self, connection: AsyncConnection) -> bool:
+        try:
+            with translate_errors():
+                await connection.execute(text("SELECT 1"))
+        except StoreError:
+            await self.resign()
+            return False
+        return True
 
 
 def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:

@@ -8,7 +8,7 @@
     ├── StoreRejectedError       the database refused a value; others would do
     └── StoreStatementError      the database could not run a statement, whatever the values
 
-Messages name the kind of trouble and the driver's code, never a statement or a value: those may hold numbers and names.
+Messages name the kind of failure and the driver's code, never a statement or a value: those may hold numbers and names.
 """
 
 import sqlite3

@@ -16,8 +16,7 @@ import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreUnwritableError
-from app.store.journal_segment import Segment
-from app.store.record_line import write_line
+from app.store.journal_segment import Segment, write_line
 
 __all__ = ["Journal", "JournalHealth"]
 
@@ -29,7 +28,7 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalHealth:
-    """Whether decisions can be written down, for the health page, the metrics and the alarms."""
+    """Whether decisions can be written down, for health, metrics and alerts."""
 
     writable: bool
     detail: str

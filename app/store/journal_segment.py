@@ -1,4 +1,4 @@
-"""One file of the journal.
+"""One file of the journal, and the lines in it.
 
 A segment is written by one process, which holds a lock on it (flock) as long as it lives; the lock ends with the
 process, however that dies, and tells its successor that the file may be taken over. Next to `name.log` lie
@@ -14,10 +14,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["Segment"]
+import msgspec
+
+from app.routing.decisions import DecisionRecord
+from app.store.json_text import dump
+
+__all__ = ["Segment", "read_line", "write_line"]
 
 _CHUNK = 262_144
 _OFFSET_DIGITS = 20
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(DecisionRecord)
 
 
 class Segment:
@@ -154,3 +161,33 @@ def _read_offset(path: Path) -> int:
         return int(path.with_suffix(".offset").read_bytes())
     except (OSError, ValueError):
         return 0
+
+
+def write_line(record: DecisionRecord) -> bytes:
+    """Write a record as JSON with the end of the line; odd characters and numbers are tamed as `json_text.dump` does.
+
+    Raises TypeError or RecursionError for what is no JSON at all.
+    """
+    try:
+        return _ENCODER.encode(record) + b"\n"
+    except (UnicodeEncodeError, OverflowError):
+        return dump(msgspec.structs.asdict(record)) + b"\n"
+
+
+def read_line(line: bytes, spent: float | None = None) -> DecisionRecord | None:
+    """Read a line back, with the seconds spent on writing it, if they are known, as one more stage of its waterfall.
+
+    `None` for a line that is no record.
+    """
+    try:
+        record = _DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return record if spent is None or "total" not in record.waterfall else _add_stage(record, round(spent * 1000, 3))
+
+
+def _add_stage(record: DecisionRecord, milliseconds: float) -> DecisionRecord:
+    stages = dict(record.waterfall)
+    total = stages.pop("total")
+    waterfall = {**stages, "record": milliseconds, "total": round(total + milliseconds, 3)}
+    return msgspec.structs.replace(record, waterfall=waterfall)

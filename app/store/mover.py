@@ -11,8 +11,7 @@ import structlog
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreError, StoreRejectedError
 from app.store.journal import Journal
-from app.store.journal_segment import Segment
-from app.store.record_line import read_line
+from app.store.journal_segment import Segment, read_line
 
 __all__ = ["DecisionSink", "JournalMover", "MoverOptions"]
 

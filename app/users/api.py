@@ -9,10 +9,10 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response, st
 from app.auth.access import OwnReadinessDep, UserManagerDep, UserReaderDep
 from app.auth.principals import PERMISSIONS, Identity
 from app.errors import NotFoundError
-from app.operations.deps import OperationsDep
-from app.operations.job_store import Job
+from app.operations.api import OperationsDep, answer_started
 from app.operations.jobs import JobRunner, Progress
-from app.operations.jobs_api import JobBody, answer_started
+from app.operations.schemas import JobBody
+from app.operations.store import Job
 from app.settings import Role
 from app.users.bulk import BulkAction, BulkRow, BulkUsers, read_csv
 from app.users.components import UserComponents, UsersState

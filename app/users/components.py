@@ -8,7 +8,7 @@ from app.dataverse.client import DataverseClient
 from app.enreach.client import EnreachClient
 from app.settings import Settings
 from app.store.audit import AuditStore
-from app.store.confirmations import ConfirmationStore
+from app.store.settings_documents import ConfirmationStore
 from app.users.bulk import BulkUsers
 from app.users.enabling import Enabling
 from app.users.enreach_id_records import ColumnIdRecords, EnreachIdRecords, StoreIdRecords

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.settings import Role
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.user import VoiceUser
 

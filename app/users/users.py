@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from app.auth.principals import Identity
 from app.errors import InvalidInputError
 from app.store.audit import AuditStore
-from app.store.confirmations import EVERYBODY, Confirmation, ConfirmationStore
 from app.store.pages import Page
+from app.store.settings_documents import EVERYBODY, Confirmation, ConfirmationStore
 from app.users.enreach_users import EnreachUsers
 from app.users.readiness import ASSIGNEE, WEB_PHONE, Readiness, ReadinessSources, judge
 from app.users.repository import UserRepository

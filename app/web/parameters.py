@@ -82,5 +82,9 @@ def show_time(seconds: float | None) -> datetime | None:
     return nearest - _MICROSECOND if nearest.timestamp() > seconds else nearest
 
 
-ShownTime = Annotated[datetime, BeforeValidator(show_time)]
-"""A time of an answer that is read from seconds since the epoch."""
+def _read_seconds(value: object) -> object:
+    return show_time(value) if isinstance(value, int | float) else value
+
+
+ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
+"""A time of an answer that may be given as seconds since the epoch."""

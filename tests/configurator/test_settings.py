@@ -32,7 +32,6 @@ async def test_a_value_is_changed_shown_and_returned_to_its_default(organisation
     before = await organisation.get(f"{PATH}/smart-routing")
     changed = await patch(organisation, "smart-routing", {"account_depth": 4}, 0)
     returned = await patch(organisation, "smart-routing", {"account_depth": None}, 1)
-    print(before.json())
     assert changed.status_code == 200, changed.text
     assert changed.json()["values"]["account_depth"]["value"] == 4
     assert returned.json()["values"]["account_depth"]["source"] == "default"

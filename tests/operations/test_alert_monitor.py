@@ -1,4 +1,4 @@
-"""Alarms: every trouble told once, and once more when it is over."""
+"""Alerts: everything that is wrong is told once, and once more when it is over."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 from app.errors import AppError
-from app.operations.alert_monitor import AlertMonitor
-from app.operations.alert_rule import Check, FiringAlert
-from app.operations.alert_store import AlertStore
+from app.operations.alert_rules import AlertRule, FiringAlert
+from app.operations.alerts import AlertMonitor
 from app.operations.signed_hooks import HookMessage
+from app.operations.store import AlertStore
 from app.store.database import Database, open_database
 from app.store.errors import StoreUnavailableError
 from app.store.upgrade import upgrade
 
-TROUBLE = FiringAlert(subject="", message="Dataverse fails.", facts={"breaker": "open"})
+FIRING = FiringAlert(subject="", message="Dataverse fails.", facts={"breaker": "open"})
 
 
 class World:
-    """One check whose troubles a test decides, and everything that was told."""
+    """One alert rule whose outcome a test decides, and everything that was told."""
 
     def __init__(self, store: AlertStore, *, shared: bool = False, instance: str = "one") -> None:
         self.store = store
@@ -28,7 +28,7 @@ class World:
         self.leads = True
         self.told: list[HookMessage] = []
         self.alert_monitor = AlertMonitor(
-            checks=[Check("breaker_open", self._find, shared=shared)],
+            rules=[AlertRule("breaker_open", self._find, shared=shared)],
             alerts=store,
             lead=self._lead,
             instance=instance,
@@ -50,7 +50,7 @@ class World:
         self.alerts = alerts
         before = len(self.told)
         await self.alert_monitor.evaluate()
-        return [notice.type for notice in self.told[before:]]
+        return [message.type for message in self.told[before:]]
 
 
 @pytest.fixture
@@ -68,14 +68,14 @@ def store(database: Database) -> AlertStore:
     return AlertStore(database=database)
 
 
-async def test_trouble_is_told_once_and_again_when_it_is_over(store: AlertStore) -> None:
-    """As long as a trouble lasts nothing is repeated; after a minute without it the end is told."""
+async def test_alert_is_told_once_and_again_when_it_is_over(store: AlertStore) -> None:
+    """As long as it fires nothing is repeated; after a minute without it the end is told."""
     world = World(store)
-    assert await world.pass_time(0, TROUBLE) == ["alert.opened"]
-    assert await world.pass_time(5, TROUBLE) == []
+    assert await world.pass_time(0, FIRING) == ["alert.opened"]
+    assert await world.pass_time(5, FIRING) == []
     assert await world.pass_time(5) == []
     assert await world.pass_time(56) == ["alert.cleared"]
-    assert await world.pass_time(5, TROUBLE) == ["alert.opened"]
+    assert await world.pass_time(5, FIRING) == ["alert.opened"]
     opened, cleared, _ = world.told
     assert opened.data == {
         "id": opened.data["id"],
@@ -88,42 +88,42 @@ async def test_trouble_is_told_once_and_again_when_it_is_over(store: AlertStore)
     assert (opened.id, cleared.id) == (f"msg_{opened.data['id']}_opened", f"msg_{opened.data['id']}_cleared")
 
 
-async def test_trouble_that_comes_and_goes_is_one_alert(store: AlertStore) -> None:
-    """A trouble that returns within the minute never ended."""
+async def test_what_comes_and_goes_is_one_alert(store: AlertStore) -> None:
+    """What returns within the minute never ended."""
     world = World(store)
-    await world.pass_time(0, TROUBLE)
+    await world.pass_time(0, FIRING)
     for _ in range(5):
         assert await world.pass_time(40) == []
-        assert await world.pass_time(10, TROUBLE) == []
+        assert await world.pass_time(10, FIRING) == []
 
 
-async def test_trouble_nobody_can_judge_stays(store: AlertStore) -> None:
-    """While a check cannot tell, its alert is neither repeated nor cleared."""
+async def test_alert_nobody_can_evaluate_stays(store: AlertStore) -> None:
+    """While a rule cannot be evaluated, its alert is neither repeated nor cleared."""
     world = World(store)
-    await world.pass_time(0, TROUBLE)
+    await world.pass_time(0, FIRING)
     world.blind = True
     assert await world.pass_time(500) == []
-    assert len(await store.list_open()) == 1
+    assert len(await store.list_recent(open_only=True)) == 1
 
 
 async def test_successor_ends_what_its_predecessor_opened(store: AlertStore) -> None:
     """After a restart an alert that is over is cleared, and one that lasts is not told again."""
-    await World(store).pass_time(0, TROUBLE)
+    await World(store).pass_time(0, FIRING)
     successor = World(store)
-    assert await successor.pass_time(100, TROUBLE) == []
+    assert await successor.pass_time(100, FIRING) == []
     assert await successor.pass_time(10) == []
     assert await successor.pass_time(60) == ["alert.cleared"]
 
 
 async def test_processes_do_not_clear_each_others_alerts(store: AlertStore) -> None:
     """What is wrong with one process is not over because another one is fine."""
-    await World(store, instance="one").pass_time(0, TROUBLE)
+    await World(store, instance="one").pass_time(0, FIRING)
     other = World(store, instance="one-more")
     assert [await other.pass_time(100) for _ in range(3)] == [[], [], []]
-    assert [alert.key for alert in await store.list_open()] == ["breaker_open:one"]
+    assert [alert.key for alert in await store.list_recent(open_only=True)] == ["breaker_open:one"]
 
 
-async def test_shared_troubles_are_the_leaders(store: AlertStore) -> None:
+async def test_shared_alerts_are_the_leaders(store: AlertStore) -> None:
     """What concerns all processes is told by the leader alone."""
     silent = FiringAlert(subject="SALES", message="Silence.", facts={})
     follower = World(store, shared=True)
@@ -131,7 +131,7 @@ async def test_shared_troubles_are_the_leaders(store: AlertStore) -> None:
     assert await follower.pass_time(0, silent) == []
     leader = World(store, shared=True)
     assert await leader.pass_time(0, silent) == ["alert.opened"]
-    assert [alert.key for alert in await store.list_open()] == ["breaker_open:SALES"]
+    assert [alert.key for alert in await store.list_recent(open_only=True)] == ["breaker_open:SALES"]
 
 
 async def test_store_that_is_away_is_told_from_memory(store: AlertStore, database: Database) -> None:
@@ -139,21 +139,21 @@ async def test_store_that_is_away_is_told_from_memory(store: AlertStore, databas
     world = World(store)
     real = world.alert_monitor._alerts
     world.alert_monitor._alerts = AwayStore(database=database)
-    assert await world.pass_time(0, TROUBLE) == ["alert.opened"]
-    assert await world.pass_time(5, TROUBLE) == []
+    assert await world.pass_time(0, FIRING) == ["alert.opened"]
+    assert await world.pass_time(5, FIRING) == []
     world.alert_monitor._alerts = real
-    assert await world.pass_time(5, TROUBLE) == []
-    assert [alert.key for alert in await store.list_open()] == ["breaker_open:one"]
+    assert await world.pass_time(5, FIRING) == []
+    assert [alert.key for alert in await store.list_recent(open_only=True)] == ["breaker_open:one"]
     await world.pass_time(5)
     assert await world.pass_time(60) == ["alert.cleared"]
 
 
-async def test_store_trouble_that_ends_with_the_store_is_told_over(store: AlertStore, database: Database) -> None:
+async def test_store_alert_that_ends_with_the_store_is_told_over(store: AlertStore, database: Database) -> None:
     """An alert that could never be kept is still told to be over."""
     world = World(store)
     real = world.alert_monitor._alerts
     world.alert_monitor._alerts = AwayStore(database=database)
-    await world.pass_time(0, TROUBLE)
+    await world.pass_time(0, FIRING)
     world.alert_monitor._alerts = real
     await world.pass_time(5)
     assert await world.pass_time(60) == ["alert.cleared"]
@@ -163,6 +163,6 @@ async def test_store_trouble_that_ends_with_the_store_is_told_over(store: AlertS
 class AwayStore(AlertStore):
     """A store that is away."""
 
-    async def list_open(self) -> list[object]:  # type: ignore[override]
+    async def list_recent(self, **_: object) -> list[object]:  # type: ignore[override]
         """Fail."""
         raise StoreUnavailableError("away")

@@ -1,4 +1,4 @@
-"""Troubles of one process."""
+"""Alert rules about one process."""
 
 from app.operations.alert_rules import LateAnswers, find_backlog, find_open_breaker, find_unwritable_journal
 
@@ -11,15 +11,15 @@ class Counts:
         self.watch = LateAnswers(count=lambda: (self.answers, self.late), monotonic=lambda: self.now)
 
     async def add(self, answers: int, late: int, *, seconds: float = 60) -> int | None:
-        """Count some more and look; how many late ones make trouble."""
+        """Count some more and look; how many late ones fire."""
         self.now += seconds
         self.answers += answers
         self.late += late
-        found = [trouble.facts["late"] for trouble in await self.watch.find()]
+        found = [alert.facts["late"] for alert in await self.watch.find()]
         return found[0] if found else None  # type: ignore[return-value]
 
 
-async def test_share_of_late_answers_is_trouble() -> None:
+async def test_share_of_late_answers_fires() -> None:
     """More than one in a hundred within five minutes is told, and forgotten when they have passed."""
     counts = Counts()
     assert await counts.add(1000, 0) is None
@@ -37,13 +37,13 @@ async def test_a_single_late_answer_is_none() -> None:
 
 
 async def test_states_are_told_with_their_facts() -> None:
-    """An open breaker, a backlog and a journal that cannot be written are troubles; their opposites are not."""
+    """An open breaker, a backlog and a journal that cannot be written fire; their opposites do not."""
     assert await find_open_breaker(lambda: "closed")() == ()
-    assert [trouble.facts for trouble in await find_open_breaker(lambda: "half_open")()] == [{"breaker": "half_open"}]
+    assert [alert.facts for alert in await find_open_breaker(lambda: "half_open")()] == [{"breaker": "half_open"}]
     assert await find_backlog(lambda: 1000)() == ()
-    assert [trouble.facts for trouble in await find_backlog(lambda: 1001)()] == [{"backlog": 1001}]
+    assert [alert.facts for alert in await find_backlog(lambda: 1001)()] == [{"backlog": 1001}]
     assert await find_unwritable_journal(lambda: "")() == ()
     found = await find_unwritable_journal(lambda: "No space left on device")()
-    assert [trouble.message for trouble in found] == [
+    assert [alert.message for alert in found] == [
         "Calls are answered, but decisions cannot be written to the journal: No space left on device."
     ]

@@ -7,7 +7,7 @@ import pytest
 from dirty_equals import IsPartialDict, IsPositive, IsStr
 
 from app.directory.store import CallerSnapshotStore
-from app.operations.alert_store import AlertStore
+from app.operations.store import AlertStore
 from app.store.database import open_database
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, VIP_RULES, Service, open_service, wait_for
 

@@ -4,8 +4,12 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import pytest
+
 from app.directory.store import CallerSnapshotStore
+from app.operations.erasure import Purge, Retention
 from app.store.database import open_database
+from app.store.errors import StoreUnavailableError
 from tests.support.service import VIP_RULES, open_service, wait_for
 
 ANNA = "+358501234567"
@@ -24,17 +28,54 @@ async def test_start_deletes_what_is_older_than_the_settings_allow(tmp_path: Pat
     for caller, days in ((ANNA, 0), (BEN, 31)):
         async with open_service(tmp_path, rules=VIP_RULES, clock=lambda days=days: then + days * DAY) as service:
             await service.call(caller)
+    database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
+    callers = CallerSnapshotStore(database=database)
     async with open_service(tmp_path, store={"retention_days": 90}, clock=lambda: then + 100 * DAY) as service:
 
-        async def read() -> list[dict[str, Any]] | None:
-            items: list[dict[str, Any]] = (await service.ask("/admin/decisions", limit=10)).json()["items"]
-            return items if len(items) < 2 else None
+        async def read() -> tuple[list[Any], set[str]] | None:
+            items = (await service.ask("/admin/decisions", limit=10)).json()["items"]
+            known = set(await callers.get_many([ANNA, BEN]))
+            return (items, known) if len(items) + len(known) < 3 else None
 
-        (kept,) = await wait_for(read)
-    database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
-    callers = await CallerSnapshotStore(database=database).get_many([ANNA, BEN])
+        [kept], known = await wait_for(read)
     await database.close()
 
     assert kept["rule"] is None
-    assert set(callers) == {BEN}
+    assert known == {BEN}
     assert find_files_with(tmp_path, b"501234567") == []
+
+
+def note(seen: list[float], count: int) -> Purge:
+    """Make a purge that notes its limit."""
+
+    async def purge(before: float) -> int:
+        seen.append(before)
+        return count
+
+    return purge
+
+
+async def away(_before: float) -> int:
+    """Fail."""
+    raise StoreUnavailableError("away")
+
+
+async def test_everything_older_than_the_days_is_deleted() -> None:
+    """Each kind is purged with the same limit."""
+    seen: list[float] = []
+    purges = {"decisions": note(seen, 7), "callers": note(seen, 2)}
+
+    assert await Retention(purges=purges, days=90, clock=lambda: 100 * DAY).run() == {"decisions": 7, "callers": 2}
+
+    assert seen == [10 * DAY, 10 * DAY]
+
+
+async def test_failure_of_one_kind_keeps_no_other() -> None:
+    """What cannot be purged now is told after the others, so that it is tried again."""
+    seen: list[float] = []
+    retention = Retention(purges={"broken": away, "callers": note(seen, 2)}, days=90, clock=lambda: 100 * DAY)
+
+    with pytest.raises(StoreUnavailableError):
+        await retention.run()
+
+    assert seen == [10 * DAY]

@@ -1,9 +1,9 @@
-"""The silence alarm."""
+"""The silence alert."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from app.operations.alert_rule import FiringAlert
+from app.operations.alert_rules import FiringAlert
 from app.operations.silence import SilenceWatch
 
 MONDAY = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ async def test_queue_is_silent_after_three_times_its_usual_gap() -> None:
     times = Times(*every(10, since=MONDAY - timedelta(hours=4), until=MONDAY))
     assert await find(times, MONDAY + timedelta(minutes=29), office) == []
     found = await find(times, MONDAY + timedelta(minutes=31), office)
-    assert [(trouble.subject, trouble.facts) for trouble in found] == [
+    assert [(alert.subject, alert.facts) for alert in found] == [
         ("SALES", {"queue_id": "SALES", "silent_seconds": 1860, "usual_gap_seconds": 600})
     ]
     assert found[0].message == (
@@ -62,10 +62,10 @@ async def test_number_in_the_place_of_a_queue_is_masked() -> None:
     """An alert is listed, and sent to others, without what may be somebody's number."""
     times = Times(*every(10, since=MONDAY - timedelta(hours=4), until=MONDAY), queue="+358501234567")
 
-    [trouble] = await find(times, MONDAY + timedelta(minutes=31), office)
+    [alert] = await find(times, MONDAY + timedelta(minutes=31), office)
 
-    assert (trouble.subject, trouble.facts["queue_id"]) == ("+35850*****67", "+35850*****67")
-    assert "501234567" not in trouble.message
+    assert (alert.subject, alert.facts["queue_id"]) == ("+35850*****67", "+35850*****67")
+    assert "501234567" not in alert.message
 
 
 async def test_nights_and_weekends_are_no_silence() -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.store.confirmations import EVERYBODY, Confirmation, ConfirmationStore
 from app.store.database import Database
+from app.store.settings_documents import EVERYBODY, Confirmation, ConfirmationStore
 
 ANN = Confirmation(subject="u-1", item="web_phone", who="admin", at=1.0, note="seen in Voice Center")
 ALL = Confirmation(subject=EVERYBODY, item="web_phone", who="admin", at=2.0)

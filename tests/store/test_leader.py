@@ -2,8 +2,7 @@
 
 from sqlalchemy import text
 
-from app.store.database import open_database
-from app.store.leader import Leadership
+from app.store.database import Leadership, open_database
 
 
 async def test_one_of_two_processes_leads(postgres_url: str) -> None:

@@ -15,9 +15,8 @@ from app.routing.decisions import DecisionRecord
 from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
 from app.store.journal import Journal
-from app.store.journal_segment import Segment
+from app.store.journal_segment import Segment, write_line
 from app.store.mover import DecisionSink, JournalMover, MoverOptions
-from app.store.record_line import write_line
 from tests.support.records import NOON, make_record
 
 QUICK = MoverOptions(linger=0.0, idle=60.0, pause=0.001, longest_pause=0.001, batch=10)

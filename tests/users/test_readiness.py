@@ -6,7 +6,7 @@ import pytest
 
 from app.enreach.errors import EnreachTimeoutError
 from app.settings import Role
-from app.store.confirmations import EVERYBODY, Confirmation
+from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.readiness import ASSIGNEE, WEB_PHONE, ItemGroup, ItemState, ReadinessSources, judge
 from app.users.user import EnreachIdRecord, HeldRole, Team, User, VoiceUser

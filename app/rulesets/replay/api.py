@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import DecisionReaderDep, RulesPublisherDep, RulesReaderDep, SimulatorDep
 from app.calls.redaction import redact_trace
-from app.operations.job_store import Job, JobState
+from app.operations.store import Job, JobState
 from app.rulesets.api import RulesetsDep
 from app.rulesets.replay.jobs import ExplainedCall, list_diffs
 from app.rulesets.replay.result import summarise

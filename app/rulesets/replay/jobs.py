@@ -9,8 +9,8 @@ import structlog
 
 from app.calls.store import DecisionStore
 from app.errors import AppError, ConflictError, NotFoundError
-from app.operations.job_store import Job, JobState
 from app.operations.jobs import JobRunner, Progress
+from app.operations.store import Job, JobState
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset

@@ -46,7 +46,7 @@ def test_replaying_a_ruleset_on_its_own_decisions_changes_nothing(
 ) -> None:
     """A ruleset decides the calls it decided the same way again, by the same rules."""
     compiled = make_rules(*rules)
-    replayer, result = Replayer(compiled, PROFILE), ReplayResult(PlaceNames(compiled.ruleset))
+    replayer, result = Replayer(compiled, lambda _version: PROFILE), ReplayResult(PlaceNames(compiled.ruleset))
 
     for facts in calls:
         record = _record(compiled, facts)
@@ -65,7 +65,7 @@ def test_a_change_is_what_the_decisions_say(
 ) -> None:
     """Calls count as changed exactly when two decisions differ in more than the rule, and the groups add up."""
     before, after = make_rules(*old), make_rules(*new)
-    replayer, result = Replayer(after, PROFILE), ReplayResult(PlaceNames(after.ruleset))
+    replayer, result = Replayer(after, lambda _version: PROFILE), ReplayResult(PlaceNames(after.ruleset))
     expected = 0
 
     for facts in calls:
