@@ -111,6 +111,7 @@ async def open_components(
         rulesets=rulesets,
         users=open_users(
             settings=settings,
+            read_settings=lambda: foundation.live_settings.current().settings,
             dataverse=foundation.organisation.people,
             enreach=foundation.enreach,
             enreach_ids=stores.enreach_ids,

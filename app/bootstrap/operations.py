@@ -62,7 +62,13 @@ def make_retention(foundation: Foundation) -> Retention:
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
-    return Retention(purges=purges, days=settings.store.retention_days, clock=foundation.upstreams.clock)
+
+    def read_days(name: str) -> int:
+        present = foundation.live_settings.current().settings
+        days: int | None = getattr(present.retention, f"{name}_days")
+        return present.store.retention_days if days is None else days
+
+    return Retention(purges=purges, read_days=read_days, clock=foundation.upstreams.clock)
 
 
 def make_alert_monitor(

@@ -59,9 +59,6 @@ class AlertsSettings(Group):
 
     url: ServiceUrl | None = Field(default=None, description="Gets a POST when an alert opens and when it clears.")
     secret: SecretStr | None = Field(default=None, description="Signs them: whsec_ and 24 to 64 bytes in base64.")
-    kinds: tuple[str, ...] = Field(
-        default=(), max_length=50, description="Kinds of alerts that are sent; empty = all. The others are only listed."
-    )
 
     @field_validator("secret")
     @classmethod

@@ -76,4 +76,6 @@ class ResponseSettings(Group):
         for kind, template in targets.items():
             if template.count("{id}") != 1:
                 raise ValueError(f"the template of {kind} must contain {{id}} once")
+            if set("{}") & set(template.replace("{id}", "")):
+                raise ValueError(f"the template of {kind} has another place than {{id}}, which nothing fills")
         return targets

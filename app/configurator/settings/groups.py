@@ -124,11 +124,6 @@ _GROUPS: Final = (
         ),
     ),
     SettingsGroup(
-        "alerts",
-        "Where alerts are sent.",
-        (SettingKey("alerts", "url"), SettingKey("alerts", "secret"), SettingKey("alerts", "kinds")),
-    ),
-    SettingsGroup(
         "retention",
         "How long records are kept; used by the next daily purge.",
         (

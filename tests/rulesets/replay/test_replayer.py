@@ -3,12 +3,13 @@
 import json
 import uuid
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.routing.callers import CallerStatus
 from app.routing.compiled import CompiledRuleset
-from app.routing.decisions import Decision, DecisionRecord, Outcome
+from app.routing.decisions import Decision, DecisionRecord, DestinationKind, Outcome
 from app.routing.facts import FactValue, complete_facts, encode_facts
 from app.routing.wire import ResponseProfile, decision_document, encode_decision
 from app.rulesets.replay.replayer import Replayer
@@ -81,3 +82,16 @@ def test_a_change_is_what_the_decisions_say(
 
 def _strip(record: DecisionRecord) -> dict[str, object]:
     return {name: value for name, value in record.decision.items() if name not in {"rule", "reason"}}
+
+
+def test_a_redirect_is_spelled_by_the_settings_of_the_recorded_call() -> None:
+    """What the profile of those settings could spell is no change, although the present one cannot."""
+    rules = make_rules({"when": {"fact": "caller.vip", "op": "is", "value": True}})
+    record = _record(rules, {"caller.vip": True})
+    unspeakable = ResponseProfile(targets=dict.fromkeys(DestinationKind, "DISCONNECT:"))
+    replayer = Replayer(rules, {1: PROFILE, 2: unspeakable}.__getitem__)
+
+    replayed = [replayer.replay(msgspec.structs.replace(record, settings_version=version)) for version in (1, 2)]
+
+    assert record.outcome is Outcome.REDIRECT
+    assert [call is not None and call.changed for call in replayed] == [False, True]
