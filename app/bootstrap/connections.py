@@ -16,6 +16,8 @@ __all__ = ["Organisation", "connect_enreach", "connect_organisation"]
 
 _ADMINISTRATORS_SHARE = 0.8
 """Of the request budget; the rest only calls may touch."""
+_SEARCH_SHARE = 0.5
+"""Of the request budget, for searches of callers whom no notation finds."""
 _JOBS_SHARE = 0.6
 """From here on jobs pause: what they are at can still be finished."""
 
@@ -28,6 +30,8 @@ class Organisation:
     people: DataverseClient
     """The same connections, for administrators' work, which leaves calls their part of the request budget."""
     tokens: TokenSource
+    search: DataverseClient
+    """The same connections, for searches, which leave calls most of the request budget."""
     foresee_pause: Callable[[], float]
     """Tells for how many seconds a job should wait, so that calls have requests left."""
 
@@ -41,6 +45,7 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
         client=client,
         people=client.leave_rest(_ADMINISTRATORS_SHARE),
         tokens=tokens,
+        search=client.leave_rest(_SEARCH_SHARE),
         foresee_pause=client.leave_rest(_JOBS_SHARE).foresee_pause,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
@@ -14,25 +15,28 @@ from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
+from app.configurator.settings.settings_file import SettingsFile
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publish import publish_at_start, read_ruleset_file
+from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
+from app.rulesets.revision_file import RevisionFile
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
+from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 
-_SETTINGS_SECONDS = 1.0
-"""How often another process's change of settings is looked for; two seconds are promised."""
-_RULESET_SECONDS = 1.0
-"""How often another process's publishing is looked for; two seconds are promised."""
+_START_SECONDS = 10.0
+"""How long a start waits for a database that does not answer, or that another process upgrades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class Foundation:
     settings: Settings
     upstreams: Upstreams
     live_settings: LiveSettings
+    settings_file: SettingsFile
     metrics: Metrics
     stores: Stores
     organisation: Organisation
@@ -50,11 +55,14 @@ class Foundation:
     enreach_id_cache: EnreachIdCache
     directory: CachedDirectory
     load_shedding: LoadShedding
+    heavy_work: HeavyWork
     live_ruleset: LiveRuleset
+    revision_file: RevisionFile
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
+    guess_brake: GuessBrake
 
 
 async def open_foundation(
@@ -68,16 +76,14 @@ async def open_foundation(
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
     metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
-    stores = await open_stores(settings, stack)
-    live_settings = LiveSettings(base=settings, store=stores.documents, interval=_SETTINGS_SECONDS)
-    await live_settings.refresh()
-    await _publish_rules(settings, stores, live_settings.call_settings(), sample, upstreams.clock())
+    stores = open_stores(settings, stack)
+    live_settings = LiveSettings(base=settings, store=stores.documents)
+    rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
-    await enreach_id_cache.refresh()
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     finder = CallerFinder(
-        client=organisation.client,
+        organisation=organisation,
         live_settings=live_settings,
         agent_of=enreach_id_cache.agent_of,
         clock=upstreams.clock,
@@ -85,17 +91,38 @@ async def open_foundation(
     directory = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
+    heavy_work = HeavyWork()
     live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
+        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
     )
-    await live_ruleset.refresh()
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
+    revision_file = RevisionFile(
+        settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
+    )
+    settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
+    key_use = KeyUse()
+
+    async def prepare() -> None:
+        await live_settings.refresh()
+        if rules is not None:
+            await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
+        if settings.demo:
+            await _confirm_samples(stores, upstreams.clock())
+        await enreach_id_cache.refresh()
+        key_use.remember(await stores.key_uses.load())
+        await live_ruleset.refresh()
+
+    await stores.health.open(prepare, within=_START_SECONDS)
+    if stores.health.error is not None:
+        await settings_file.load()
+        await revision_file.load()
     return Foundation(
         settings=settings,
         upstreams=upstreams,
         live_settings=live_settings,
+        settings_file=settings_file,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
@@ -103,11 +130,13 @@ async def open_foundation(
         enreach_id_cache=enreach_id_cache,
         directory=directory,
         load_shedding=load_shedding,
+        heavy_work=heavy_work,
         live_ruleset=live_ruleset,
+        revision_file=revision_file,
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets),
+            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
             counter=metrics,
@@ -115,7 +144,8 @@ async def open_foundation(
         ),
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
-        key_use=KeyUse(await stores.key_uses.load()),
+        key_use=key_use,
+        guess_brake=GuessBrake(monotonic=time.monotonic),
     )
 
 
@@ -131,18 +161,31 @@ def _apply_settings(
         directory.outdate()
 
 
-async def _publish_rules(
-    settings: Settings, stores: Stores, calls: CallSettings, sample: Mapping[str, Any] | None, now: float
-) -> None:
+def _read_rules(settings: Settings, calls: CallSettings, sample: Mapping[str, Any] | None) -> object | None:
+    """Read the ruleset that is published at the start, if any; raises InvalidInputError for one that cannot be."""
     file = settings.rules.file
     document = sample if file is None else read_ruleset_file(file)
     if document is not None:
-        await publish_at_start(
-            document,
-            store=stores.rulesets,
-            profile=calls.profile,
-            region=calls.region,
-            comment="the demo's sample" if file is None else f"from the file {file.name}",
-            now=now,
-            replace=file is not None,
-        )
+        require_sound(document, calls.profile, region=calls.region)
+    return document
+
+
+async def _publish_rules(document: object, settings: Settings, stores: Stores, calls: CallSettings, now: float) -> None:
+    file = settings.rules.file
+    await publish_at_start(
+        document,
+        store=stores.rulesets,
+        profile=calls.profile,
+        region=calls.region,
+        comment="the demo's sample" if file is None else f"from the file {file.name}",
+        now=now,
+        replace=file is not None,
+    )
+
+
+async def _confirm_samples(stores: Stores, now: float) -> None:
+    """Confirm for the sample organisation what no system can tell, unless somebody did."""
+    for item in (WEB_PHONE, ASSIGNEE):
+        if not await stores.confirmations.list_of(item):
+            sample = Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data")
+            await stores.confirmations.put(sample)

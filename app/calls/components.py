@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import DecisionLog, Revisions
@@ -53,18 +54,21 @@ def open_calls(
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
+    guess_brake: GuessBrake,
     metrics: Metrics,
     export: ExportCall | None,
+    find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
-    `export` exports the spans of calls (`app.calls.spans`).
+    `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
+    the event loop's clock may have waited.
     """
     call_log = open_call_log(settings.log.level, settings.log.format)
     return CallComponents(
         webhook=Webhook(
-            access=WebhookAccess(settings.webhook),
+            access=WebhookAccess(settings.webhook, brake=guess_brake),
             key_use=key_use,
             route_call=RouteCall(
                 directory=directory,
@@ -78,6 +82,7 @@ def open_calls(
             metrics=metrics,
             max_body_bytes=settings.webhook.max_body_bytes,
             export=export,
+            find_arrival=find_arrival,
             clock=clock,
             monotonic=time.monotonic,
         ),
@@ -86,6 +91,7 @@ def open_calls(
             directory=directory,
             live_ruleset=live_ruleset,
             live_settings=live_settings,
+            audit=audit,
             clock=clock,
             monotonic=time.monotonic,
         ),

@@ -154,7 +154,7 @@ class FireDrill:
             trace_id=drill_id.replace("-", ""),
             credential=who,
             at=self._clock(),
-            started=started,
+            arrived=started,
             until=started + settings.deadline - min(_RESERVE_SECONDS, settings.deadline / 5),
             settings=settings,
         )

@@ -3,13 +3,12 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from starlette.types import ASGIApp
 
 from app.emulators.dataverse import (
     AGENT_EMAIL_COLUMN,
@@ -77,7 +76,9 @@ def enreach(port: Port, data: Data = None) -> None:
     _serve(emulator, port, "Enreach API", "ENREACH__URL", {"ENREACH__USER": user, "ENREACH__SECRET": secret})
 
 
-def _serve(app: ASGIApp, port: int, name: str, url: str, variables: Mapping[str, str], *remarks: str) -> None:
+def _serve(
+    app: Callable[..., Awaitable[None]], port: int, name: str, url: str, variables: Mapping[str, str], *remarks: str
+) -> None:
     """Serve, and print what to paste where the service or its check is to be started."""
     configure_logging("warning", "console")
     listener = bind(_HOST, port)

@@ -23,6 +23,8 @@ from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
+from app.store.upgrade import upgrade
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["replay"]
 
@@ -51,8 +53,9 @@ def replay(
 
 async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
-        stores = await open_stores(settings, stack)
-        live = await RulesetRepository(rulesets=stores.rulesets).read(CURRENT)
+        stores = open_stores(settings, stack)
+        await upgrade(stores.database)
+        live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
         profile = make_profile(settings.response)
         replayer = Replayer(compile_ruleset(ruleset, revision=None), lambda _version: profile)
         result = ReplayResult(PlaceNames(ruleset, live))

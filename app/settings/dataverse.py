@@ -71,14 +71,22 @@ class DataverseSettings(Group):
         default=None, description="Column of systemuser that holds the e-mail address in Enreach where it differs."
     )
     max_connections: int = Field(
-        default=20,
+        default=50,
         ge=1,
         le=200,
-        description="Concurrent requests. Dataverse publishes a limit of 52 per user and web server: go beyond it only "
-        "where the organisation is known to have several, or requests will be throttled.",
+        description="Concurrent requests, of which a tenth is kept for what is no call. Dataverse publishes a limit of "
+        "52 per user and web server: go beyond it only where the organisation is known to have several, or requests "
+        "will be throttled.",
     )
     requests_per_5_minutes: int = Field(
         default=5400, ge=10, le=60000, description="Most requests sent in any 5 minutes; the published limit is 6,000."
+    )
+    tolerant_searches_per_5_minutes: int = Field(
+        default=60,
+        ge=0,
+        le=1000,
+        description="How many callers whom no notation finds are searched once more in any 5 minutes, whatever stands "
+        "between the digits; each is a scan for Dataverse. 0 switches it off.",
     )
     emulator_data: Path | None = Field(default=None, description="Tables of the embedded emulator, demo only.")
 

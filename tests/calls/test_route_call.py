@@ -104,7 +104,7 @@ async def route(
         trace_id="trace",
         credential="queue",
         at=100.0,
-        started=49.0,
+        arrived=49.0,
         until=51.0,
         settings=make_call_settings(make_settings(Path()), version=3),
     )

@@ -58,6 +58,24 @@ class FixedRules:
         return self.rules
 
 
+@dataclass
+class Audit:
+    """Keeps what was added."""
+
+    entries: list[dict[str, object]] = field(default_factory=list)
+
+    async def add(self, **entry: object) -> None:
+        """Keep it."""
+        self.entries.append(entry)
+
+
+@dataclass(frozen=True)
+class Anna:
+    """May see everything."""
+
+    name: str = "anna"
+
+
 class FixedSettings:
     """The settings of a small deployment."""
 
@@ -76,10 +94,11 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
         directory=directory,
         live_ruleset=FixedRules(make_rules(VIP_RULE)),
         live_settings=FixedSettings(),
+        audit=Audit(),
         clock=lambda: NOW,
         monotonic=lambda: 10.0,
     )
-    usual: dict[str, Any] = {"caller": None, "at": None, "ruleset": None}
+    usual: dict[str, Any] = {"caller": None, "at": None, "ruleset": None, "reveal_to": Anna()}
     return await simulation.simulate(call, **(usual | members))
 
 

@@ -1,7 +1,6 @@
 """Knows which settings hold in this process, and notices within a second when somebody changes them elsewhere."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -9,7 +8,7 @@ import structlog
 
 from app.calls.call_settings import CallSettings, make_call_settings
 from app.configurator.settings.groups import GROUPS, SMART_ROUTING, SettingsGroup
-from app.configurator.settings.values import Saved, apply_saved
+from app.configurator.settings.values import apply_saved
 from app.errors import AppError
 from app.routing.wire import ResponseProfile
 from app.settings import Settings
@@ -38,16 +37,15 @@ class LiveSettings:
     Saved values that this version of the program cannot use are logged and left out: the present ones stay.
     """
 
-    def __init__(self, *, base: Settings, store: SettingsDocumentStore, interval: float) -> None:
-        """`base` is what the environment says; `interval` how often, in seconds, the store is asked (0.1 to 2)."""
+    def __init__(self, *, base: Settings, store: SettingsDocumentStore) -> None:
+        """`base` is what the environment says; raises SettingsError when it contradicts itself."""
         self._base = base
         self._store = store
-        self._interval = interval
         calls = make_call_settings(base, version=0)
         self._current = SettingsSnapshot(settings=base, versions=MappingProxyType({}), calls=calls)
         self._profiles: dict[int, ResponseProfile] = {0: calls.profile}
         self._seen: dict[str, int] = {}
-        self._saved: dict[str, Saved] = {}
+        self._documents: dict[str, SettingsDocument] = {}
         self._listeners: list[Callable[[SettingsSnapshot, SettingsSnapshot], None]] = []
 
     @property
@@ -83,24 +81,23 @@ class LiveSettings:
                 self._take_over(group, document)
         return bool(changed)
 
-    async def follow(self) -> None:
-        """Refresh for ever; a store that fails is logged once until it works again."""
-        failing = False
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                await self.refresh()
-                failing = False
-            except AppError as error:
-                if not failing:
-                    log.warning("live_settings.refresh_failed", error=error.code)
-                failing = True
+    def start_with(self, documents: Iterable[SettingsDocument]) -> None:
+        """Begin with what was saved before, while the store is away."""
+        for document in documents:
+            group = next((each for each in GROUPS.values() if each.document == document.name), None)
+            if group is not None:
+                self._take_over(group, document)
+
+    def list_taken_over(self) -> list[SettingsDocument]:
+        """List the documents that hold now."""
+        return list(self._documents.values())
 
     def _take_over(self, group: SettingsGroup, document: SettingsDocument) -> None:
         """Make the snapshot with one more version; the versions of a group come in their order."""
         self._seen[group.name] = document.version
-        saved = {**self._saved, group.name: group.select(document.document)}
+        documents = {**self._documents, group.name: document}
         try:
+            saved = {name: GROUPS[name].select(each.document) for name, each in documents.items()}
             settings = apply_saved(self._base, saved)
             calls = self._current.calls
             if group is SMART_ROUTING:
@@ -109,7 +106,7 @@ class LiveSettings:
             facts = {"group": group.name, "version": document.version, "error": error.code}
             log.error("live_settings.unusable", **facts)  # noqa: TRY400 - expected
             return
-        self._saved = saved
+        self._documents = documents
         versions = MappingProxyType({**self._current.versions, group.name: document.version})
         self._profiles[calls.version] = calls.profile
         before, self._current = self._current, SettingsSnapshot(settings=settings, versions=versions, calls=calls)
