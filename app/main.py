@@ -14,12 +14,13 @@ from typing_extensions import override
 from app.auth.access import IdentifyFirst
 from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
-from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
 from app.calls.api import PATH, make_webhook_router
 from app.calls.api import router as calls_router
+from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
+from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
@@ -65,6 +66,7 @@ _ROUTERS = (
     users_router,
     me_router,
     authentication_router,
+    settings_router,
 )
 
 
@@ -109,7 +111,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            state = await open_components(settings, world, profile, sample, stack)
+            state = await open_components(settings, world, sample, stack)
             if sign_in is not None:
                 sign_in.learn_from(state["find_issuer"])
             yield state

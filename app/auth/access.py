@@ -11,8 +11,8 @@ from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth.guessing import GuessBrake
+from app.auth.networks import Address, ClientAddresses
 from app.auth.principals import Authenticator, InvalidTokenError, Permission, Principal, weakest_role
-from app.auth.webhook import Address, ClientAddresses
 from app.errors import AppError, ForbiddenError, UnauthorizedError
 
 __all__ = [

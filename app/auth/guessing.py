@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
-from app.auth.webhook import Address
+from app.auth.networks import Address
 
 __all__ = ["GuessBrake"]
 

@@ -7,10 +7,10 @@ import httpx
 
 from app.auth.access import AdminAccess
 from app.auth.api_keys import AuthenticatorSequence, SettingsKeys, StoredKeys
+from app.auth.networks import ClientAddresses
 from app.auth.oidc import OidcTokens, TokenJudge
 from app.auth.principals import Authenticator
 from app.auth.signing_keys import SigningKeys
-from app.auth.webhook import ClientAddresses
 from app.bootstrap.foundation import Foundation
 from app.settings import AdminSettings
 from app.web.documentation import SignIn

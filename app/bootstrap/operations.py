@@ -30,7 +30,6 @@ from app.operations.jobs import JobRunner
 from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
-from app.routing.numbers import make_number_reader
 from app.rulesets.erasure import RulesetErasure
 from app.store.database import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
@@ -69,7 +68,13 @@ def make_retention(foundation: Foundation) -> Retention:
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
-    return Retention(purges=purges, days=settings.store.retention_days, clock=foundation.upstreams.clock)
+
+    def read_days(name: str) -> int:
+        present = foundation.live_settings.current().settings
+        days: int | None = getattr(present.retention, f"{name}_days")
+        return present.store.retention_days if days is None else days
+
+    return Retention(purges=purges, read_days=read_days, clock=foundation.upstreams.clock)
 
 
 def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: SignedHooks | None) -> AlertMonitor:
@@ -119,7 +124,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     numbers = NumberErasure(database=stores.database)
     rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
     return Erasure(
-        read_number=make_number_reader(settings.phone.default_region),
+        read_number=lambda value: foundation.live_settings.call_settings().read_number(value),
         drain=foundation.mover.drain,
         places={
             "drafts": rulesets.erase_in_drafts,

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import Actor
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
@@ -16,10 +17,10 @@ from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
-from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.numbers import NumberKind
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
-from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
+from app.routing.wire import WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
 
 __all__ = ["Simulation"]
@@ -50,17 +51,15 @@ class Simulation:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
+        live_settings: LiveCallSettings,
         audit: AuditStore,
-        read_number: Callable[[object], PhoneNumber],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._live_ruleset = live_ruleset
-        self._profile = profile
+        self._live_settings = live_settings
         self._audit = audit
-        self._read_number = read_number
         self._clock = clock
         self._monotonic = monotonic
 
@@ -82,10 +81,10 @@ class Simulation:
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
-        rules = self._live_ruleset.current()
+        rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
             rules = await asyncio.to_thread(_compile, ruleset)
-        call = read_call(payload, self._read_number)
+        call = read_call(payload, settings.read_number)
         real = caller is None and call.caller.e164 is not None
         if real and reveal_to is None and ruleset is not None:
             _refuse_hidden_facts(rules, self._live_ruleset.current())
@@ -102,7 +101,7 @@ class Simulation:
             "source": source,
             "decision": decision_document(trace.decision),
             "summary": describe_decision(trace.decision),
-            "answer": _describe_answer(encode_decision(trace.decision, self._profile)),
+            "answer": _describe_answer(encode_decision(trace.decision, settings.profile)),
             "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
             "trace": redact_trace(trace.document()) if hidden else trace.document(),
         }

@@ -98,10 +98,12 @@ class Erasure:
 class Retention:
     """Deletes decisions, callers, alerts and the like that are older than the settings allow."""
 
-    def __init__(self, *, purges: Mapping[str, Purge], days: int, clock: Callable[[], float]) -> None:
-        """`purges` by what they delete; `days` is how long it is kept (1 to 3650)."""
+    def __init__(
+        self, *, purges: Mapping[str, Purge], read_days: Callable[[str], int], clock: Callable[[], float]
+    ) -> None:
+        """`purges` by what they delete; `read_days` tells how long that is kept now (1 to 3650)."""
         self._purges = dict(purges)
-        self._days = days
+        self._read_days = read_days
         self._clock = clock
 
     async def run(self) -> dict[str, int]:
@@ -109,15 +111,15 @@ class Retention:
 
         One kind that fails does not keep the others; the last failure (AppError or OSError) is raised after them.
         """
-        before = self._clock() - self._days * _DAY
+        now = self._clock()
         purged: dict[str, int] = {}
         failure: Exception | None = None
         for name, purge in self._purges.items():
             try:
-                purged[name] = await purge(before)
+                purged[name] = await purge(now - self._read_days(name) * _DAY)
             except (AppError, OSError) as error:
                 failure = error
-        log.info("retention.done", days=self._days, **purged)
+        log.info("retention.done", **purged)
         if failure is not None:
             raise failure
         return purged

@@ -61,7 +61,7 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
         ws="none",
         log_config=None,
         access_log=False,
-        # `app.auth.webhook` judges X-Forwarded-For, against the proxies that the settings trust.
+        # `app.auth.networks` judges X-Forwarded-For, against the proxies that the settings trust.
         proxy_headers=False,
         server_header=False,
         date_header=False,

@@ -13,8 +13,8 @@ from fastapi import Body, FastAPI
 from app.auth.access import AdminAccess, IdentifyFirst, requires
 from app.auth.api_keys import SettingsKeys
 from app.auth.guessing import GuessBrake
+from app.auth.networks import ClientAddresses
 from app.auth.principals import Authenticator, Permission, Principal, Role
-from app.auth.webhook import ClientAddresses
 from app.settings import AdminKey
 from app.web.errors import add_error_handlers
 
