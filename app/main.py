@@ -34,6 +34,7 @@ from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
+from app.web.admission import Admission
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
@@ -43,12 +44,14 @@ from app.web.state import read_state
 
 __all__ = ["create_app"]
 
-_UNLOGGED = ("/health/live", "/health/ready", "/metrics")
+_PROBES = ("/health/live", "/health/ready")
+"""Paths that do not wait behind other requests: a probe that is late has the service restarted."""
+_UNLOGGED = (*_PROBES, "/metrics")
 """Paths without an access line: probes would drown everything else."""
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own would export paths with phone numbers, and messages of errors (decision record 0011)."""
-_MAX_ADMIN_BYTES = 5 * 1024 * 1024
-"""Of a body; thousands of rules fit."""
+_MAX_ADMIN_BYTES = 1024 * 1024
+"""Of a body; thousands of rules fit, and are parsed in the time a call can spare."""
 _ROUTERS = (
     health_router,
     calls_router,
@@ -67,19 +70,27 @@ _ROUTERS = (
 
 
 class Application(FastAPI):
-    """Hands a POST to the webhook before the framework looks at it.
+    """Hands a POST to the webhook before the framework looks at it, and lets everything else begin one by one.
 
     Its error layers, exit stacks and routers cost a call more than everything the rules do (decision record 0002). The
     route of the same path stays, for other methods and for the OpenAPI document.
     """
 
+    def __init__(self, **options: Any) -> None:
+        """Make an application with the options of the framework's own."""
+        super().__init__(**options)
+        self._admission = Admission()
+
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
-            await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "http":
+            if scope["path"] == PATH and scope["method"] == "POST":
+                await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
+                return
+            if scope["path"] not in _PROBES:
+                await self._admission.enter()
+        await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> FastAPI:
@@ -111,8 +122,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,

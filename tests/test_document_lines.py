@@ -56,7 +56,7 @@ def test_lines_work_as_they_are(document: str, demo: dict[str, str], tmp_path: P
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", **demo},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=200,
         check=False,
     )
 

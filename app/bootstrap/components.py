@@ -1,7 +1,9 @@
 """Opens the components of the process in order, and hands them to requests as one typed state."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -9,7 +11,7 @@ import structlog
 
 from app.auth.access import AuthState
 from app.auth.issuer import IssuerMetadata
-from app.bootstrap.access import make_authenticator, open_signing_keys
+from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
@@ -31,7 +33,8 @@ from app.store.errors import StoreError
 from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
 from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health import WebState
+from app.web.health import Exposition, WebState
+from app.web.limits import LimitsState
 
 __all__ = ["State", "open_components"]
 
@@ -44,7 +47,9 @@ _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
-class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
+class State(
+    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+):
     """The lifespan state: what each room reads of it, together."""
 
     find_issuer: Callable[[], IssuerMetadata | None]
@@ -73,7 +78,6 @@ async def open_components(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
     schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
-    jobs.unlist("replay")
     if settings.demo:
         await _confirm_samples(foundation)
     rulesets = open_rulesets(
@@ -84,6 +88,7 @@ async def open_components(
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
+        heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
         profile=profile,
@@ -91,10 +96,13 @@ async def open_components(
         clock=clock,
     )
     return State(
-        authenticator=make_authenticator(foundation, keys),
+        heavy_work=foundation.heavy_work,
+        admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
-        exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
+        exposition=Exposition(
+            lambda: partial(foundation.metrics.render, read_metrics(foundation)), monotonic=time.monotonic
+        ),
         calls=open_calls(
             settings=settings,
             profile=profile,
@@ -106,8 +114,10 @@ async def open_components(
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
+            guess_brake=foundation.guess_brake,
             metrics=foundation.metrics,
             export=export,
+            find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
         operations=make_operations(foundation, jobs),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import make_directory, make_load_shedding
@@ -25,6 +26,7 @@ from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from app.users.store import EnreachIdCache
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 
@@ -47,11 +49,13 @@ class Foundation:
     enreach_id_cache: EnreachIdCache
     directory: CachedDirectory
     load_shedding: LoadShedding
+    heavy_work: HeavyWork
     live_ruleset: LiveRuleset
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
+    guess_brake: GuessBrake
 
 
 async def open_foundation(
@@ -82,8 +86,12 @@ async def open_foundation(
         agent_of=enreach_id_cache.agent_of,
     )
     stack.push_async_callback(directory.aclose)
+    heavy_work = HeavyWork()
     live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
+        store=stores.rulesets,
+        on_change=lambda rules: directory.select(rules.selection),
+        heavy_work=heavy_work,
+        interval=_RULESET_SECONDS,
     )
     await live_ruleset.refresh()
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
@@ -100,11 +108,12 @@ async def open_foundation(
         enreach_id_cache=enreach_id_cache,
         directory=directory,
         load_shedding=load_shedding,
+        heavy_work=heavy_work,
         live_ruleset=live_ruleset,
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets),
+            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             profile=profile,
             counter=metrics,
@@ -113,6 +122,7 @@ async def open_foundation(
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
         key_use=KeyUse(await stores.key_uses.load()),
+        guess_brake=GuessBrake(monotonic=time.monotonic),
     )
 
 

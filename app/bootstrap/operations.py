@@ -15,6 +15,7 @@ from app.operations.alert_rules import (
     AlertRule,
     LateAnswers,
     find_backlog,
+    find_guessing,
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
@@ -28,7 +29,10 @@ from app.operations.signed_hooks import HookMessage
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
 from app.routing.numbers import make_number_reader
+from app.rulesets.erasure import RulesetErasure
 from app.store.database import Leadership
+from app.store.number_erasure import NumberErasure, replace_in
+from app.store.tables import audit
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -81,6 +85,7 @@ def make_alert_monitor(
             AlertRule("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
             AlertRule("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
             AlertRule("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
+            AlertRule("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
             AlertRule("store_away", find_store_away(stores.database.ping)),
         ),
         alerts=stores.alerts,
@@ -97,10 +102,19 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_lines(e164: str) -> int:
         return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
+    async def erase_in_audit(e164: str) -> int:
+        return await numbers.erase(audit, e164, replace_in("before", "after"))
+
+    numbers = NumberErasure(database=stores.database)
+    rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
     return Erasure(
         read_number=make_number_reader(settings.phone.default_region),
         drain=foundation.mover.drain,
         places={
+            "drafts": rulesets.erase_in_drafts,
+            "revisions": rulesets.erase_in_revisions,
+            "jobs": rulesets.erase_in_replays,
+            "audit": erase_in_audit,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
@@ -54,20 +55,23 @@ def open_calls(
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
+    guess_brake: GuessBrake,
     metrics: Metrics,
     export: ExportCall | None,
+    find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
-    `export` exports the spans of calls (`app.calls.spans`).
+    `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
+    the event loop's clock may have waited.
     """
     read_number = make_number_reader(settings.phone.default_region)
     call_log = open_call_log(settings.log.level, settings.log.format)
     deadline = settings.webhook.deadline_ms / 1000
     return CallComponents(
         webhook=Webhook(
-            access=WebhookAccess(settings.webhook),
+            access=WebhookAccess(settings.webhook, brake=guess_brake),
             key_use=key_use,
             route_call=RouteCall(
                 directory=directory,
@@ -84,6 +88,7 @@ def open_calls(
             deadline=deadline,
             max_body_bytes=settings.webhook.max_body_bytes,
             export=export,
+            find_arrival=find_arrival,
             clock=clock,
             monotonic=time.monotonic,
         ),
@@ -92,6 +97,7 @@ def open_calls(
             directory=directory,
             live_ruleset=live_ruleset,
             profile=profile,
+            audit=audit,
             read_number=read_number,
             clock=clock,
             monotonic=time.monotonic,

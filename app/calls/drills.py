@@ -159,6 +159,6 @@ class FireDrill:
             trace_id=drill_id.replace("-", ""),
             credential=who,
             at=self._clock(),
-            started=started,
+            arrived=started,
             until=started + self._seconds,
         )

@@ -41,8 +41,8 @@ class Arrival(msgspec.Struct, frozen=True):
     """Label of the key or name of the Basic user; never the secret."""
     at: float
     """Wall clock, in seconds since the epoch."""
-    started: float
-    """Monotonic clock, in seconds: the start of the deadline."""
+    arrived: float
+    """Monotonic clock, in seconds: the earliest moment at which it may have come."""
     until: float
     """Monotonic clock, in seconds: the answer must have left by then."""
 
@@ -156,11 +156,11 @@ class RouteCall:
         decision, answer, document = self._spell(decision)
         decided = self._monotonic()
         waterfall = {
-            "receive": _milliseconds(arrival.started, received),
+            "receive": _milliseconds(arrival.arrived, received),
             "look_up": _milliseconds(received, found),
             **{f"look_up.{stage}": _milliseconds(0.0, seconds) for stage, seconds in result.stages.items()},
             "rules": _milliseconds(found, decided),
-            "total": _milliseconds(arrival.started, decided),
+            "total": _milliseconds(arrival.arrived, decided),
         }
         record = _make_record(
             call=call,
@@ -179,7 +179,7 @@ class RouteCall:
             decision=decision,
             answer=answer,
             result=result,
-            seconds=decided - arrival.started,
+            seconds=decided - arrival.arrived,
             record_seconds=self._monotonic() - decided,
             recorded=recorded,
             record=record,

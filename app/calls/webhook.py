@@ -23,7 +23,7 @@ from app.routing.decisions import DecisionRecord
 from app.routing.numbers import PhoneNumber
 from app.web.problems import make_problem_response
 
-__all__ = ["ExportCall", "Webhook"]
+__all__ = ["RECEIVED", "ExportCall", "Webhook"]
 
 log = structlog.get_logger()
 
@@ -31,6 +31,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 ExportCall = Callable[[DecisionRecord, TraceContext, float], None]
 """Exports the spans of a call, whose record took so many milliseconds."""
 
+RECEIVED: Final = "smartrouting.received"
+"""Key of the ASGI scope for when the server saw the first byte of a request, by the clock of the event loop."""
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_DIGITS: Final = 18
 """Of a size that is worth reading as a number."""
@@ -64,11 +66,13 @@ class Webhook:
         deadline: float,
         max_body_bytes: int,
         export: ExportCall | None,
+        find_arrival: Callable[[float], float],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop.
 
+        `find_arrival` tells since when what was received at a moment may have waited for the event loop.
         `export` exports the spans of answered calls; `None` when nobody collects them.
         """
         self._access = access
@@ -80,17 +84,21 @@ class Webhook:
         self._deadline = deadline
         self._max_body_bytes = max_body_bytes
         self._export = export
+        self._find_arrival = find_arrival
         self._clock = clock
         self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one POST. Refusals are problem details; everything else is the queue's dialect."""
         started = self._monotonic()
+        arrived = self._find_arrival(scope.get(RECEIVED, started))
         request = enter_request(scope)
         headers: Headers = scope["headers"]
         client = scope["client"]
-        admitted = self._access.admit(headers, client[0] if client else None)
+        peer = client[0] if client else None
+        admitted = self._access.admit(headers, peer)
         if isinstance(admitted, Refused):
+            await self._access.hold_back(admitted, headers, peer)
             await self._turn_away(admitted, scope, receive, name_answer(request, send))
             return
         try:
@@ -101,7 +109,7 @@ class Webhook:
         except AppError as error:
             await self._refuse(error, scope, receive, name_answer(request, send))
             return
-        arrival = self._note_arrival(request, admitted, started)
+        arrival = self._note_arrival(request, admitted, arrived, started)
         try:
             answered = await self._route_call(read_call(payload, self._read_number), arrival)
         except Exception:  # the outermost boundary: a defect here must not cost the caller the queue's own routing
@@ -109,11 +117,11 @@ class Webhook:
             await _send(send, request, self._no_change_status, None)
             return
         await _send(send, request, answered.answer.status, answered.answer.body)
-        self._count(answered, self._monotonic() - started)
+        self._count(answered, self._monotonic() - arrived)
         if self._export is not None and answered.recorded:
             self._export(answered.record, request.trace, answered.record_seconds * 1000)
 
-    def _note_arrival(self, request: RequestInfo, admitted: Admitted, started: float) -> Arrival:
+    def _note_arrival(self, request: RequestInfo, admitted: Admitted, arrived: float, started: float) -> Arrival:
         now = self._clock()
         self._key_use.touch(admitted.label, now)
         return Arrival(
@@ -122,7 +130,7 @@ class Webhook:
             trace_id=request.trace.trace_id,
             credential=admitted.label,
             at=now,
-            started=started,
+            arrived=arrived,
             until=started + self._deadline,
         )
 

@@ -23,6 +23,7 @@ from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["replay"]
 
@@ -52,7 +53,7 @@ def replay(
 async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         stores = await open_stores(settings, stack)
-        live = await RulesetRepository(rulesets=stores.rulesets).read(CURRENT)
+        live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
         replayer = Replayer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 __all__ = ["LoadShedding", "SheddingLimits"]
 
 _TICK_SECONDS = 0.1
+_BUSY_SECONDS = 0.05
+"""A shorter delay of a tick is the clock's own grain."""
+_TURN_SECONDS = 0.01
+"""What is received so soon after a tick was there before it."""
 _FADING = 0.8
 """What is left of a delay of the event loop after one tick without a new one."""
 
@@ -40,6 +44,7 @@ class LoadShedding:
         self._on_shed = on_shed
         self._waiting = 0
         self._lag = 0.0
+        self._due = self._ticked = 0.0
 
     @property
     def waiting(self) -> int:
@@ -80,5 +85,19 @@ class LoadShedding:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _TICK_SECONDS
+            # By a plain callback, which comes before the tasks of requests that were received in the same turn.
+            loop.call_at(due, self._tick, due, loop.time)
             await asyncio.sleep(_TICK_SECONDS)
-            self._lag = max(loop.time() - due, self._lag * _FADING)
+
+    def find_arrival(self, received: float) -> float:
+        """Tell since when a request may have waited that was received at a moment (seconds of the event loop's clock).
+
+        While the event loop is busy with something else, requests wait where nothing tells since when: from the moment
+        the loop was due to look, at the earliest.
+        """
+        busy = self._ticked - self._due > _BUSY_SECONDS
+        return self._due if busy and self._due <= received <= self._ticked + _TURN_SECONDS else received
+
+    def _tick(self, due: float, monotonic: Callable[[], float]) -> None:
+        self._due, self._ticked = due, monotonic()
+        self._lag = max(self._ticked - due, self._lag * _FADING)

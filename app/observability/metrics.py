@@ -136,6 +136,14 @@ class Metrics:
         self._refusals = _Children(
             Counter("smartrouting_webhook_refusals", "Webhook requests turned away.", ["code"], registry=registry)
         )
+        self._admin_refusals = _Children(
+            Counter(
+                "smartrouting_admin_refusals",
+                "Requests to administrators' endpoints turned away for their credential or role.",
+                ["code"],
+                registry=registry,
+            )
+        )
         self._misses = Counter("smartrouting_deadline_misses", "Answers sent after the deadline.", registry=registry)
         self._journal_failures = Counter(
             "smartrouting_journal_failures", "Decisions the journal could not take.", registry=registry
@@ -158,6 +166,10 @@ class Metrics:
     def count_refusal(self, code: str) -> None:
         """Count a webhook request turned away, by the code of its problem."""
         self._refusals[(code,)].inc()
+
+    def count_admin_refusal(self, code: str) -> None:
+        """Count a request to an administrators' endpoint turned away, by the code of its problem."""
+        self._admin_refusals[(code,)].inc()
 
     def count_deadline_miss(self) -> None:
         """Count an answer that left after the deadline."""

@@ -12,6 +12,7 @@ __all__ = [
     "FiringAlert",
     "LateAnswers",
     "find_backlog",
+    "find_guessing",
     "find_open_breaker",
     "find_store_away",
     "find_unwritable_journal",
@@ -111,6 +112,19 @@ def find_unwritable_journal(read_detail: Callable[[], str]) -> Find:
             return ()
         message = f"Calls are answered, but decisions cannot be written to the journal: {detail}."
         return (FiringAlert(subject="", message=message, facts={"reason": detail}),)
+
+    return find
+
+
+def find_guessing(count_addresses: Callable[[], int]) -> Find:
+    """Fire while an address keeps sending wrong credentials; `count_addresses` counts them."""
+
+    async def find() -> Sequence[FiringAlert]:
+        addresses = count_addresses()
+        if not addresses:
+            return ()
+        message = "Wrong keys or passwords keep coming, and are answered slowly; the log names the addresses."
+        return (FiringAlert(subject="", message=message, facts={"addresses": addresses}),)
 
     return find
 

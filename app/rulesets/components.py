@@ -22,6 +22,7 @@ from app.rulesets.store import RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["RulesetComponents", "RulesetsState", "open_rulesets"]
 
@@ -58,6 +59,7 @@ def open_rulesets(
     audit: AuditStore,
     live_ruleset: LiveRuleset,
     shadow: ShadowRun,
+    heavy_work: HeavyWork,
     dataverse: DataverseClient,
     enreach: EnreachClient | None,
     profile: ResponseProfile,
@@ -65,9 +67,9 @@ def open_rulesets(
     clock: Callable[[], float],
 ) -> RulesetComponents:
     """Make them; `region` is the country of numbers without a country code."""
-    repository = RulesetRepository(rulesets=store)
+    repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
-    coverage = Coverage(decisions=decisions, rulesets=store)
+    coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         profile=profile,
@@ -78,9 +80,10 @@ def open_rulesets(
         limits=limits,
         decisions=decisions,
         live_ruleset=live_ruleset,
+        heavy_work=heavy_work,
         clock=clock,
     )
-    drafts = Drafts(rulesets=store, repository=repository, clock=clock)
+    drafts = Drafts(rulesets=store, repository=repository, heavy_work=heavy_work, clock=clock)
     return RulesetComponents(
         store=store,
         repository=repository,
@@ -88,7 +91,12 @@ def open_rulesets(
         recorded_tests=RecordedTests(decisions=decisions, drafts=drafts, repository=repository, clock=clock),
         publish_checks=publish_checks,
         publish=Publish(
-            rulesets=store, repository=repository, checks=publish_checks, live_ruleset=live_ruleset, clock=clock
+            rulesets=store,
+            repository=repository,
+            checks=publish_checks,
+            live_ruleset=live_ruleset,
+            heavy_work=heavy_work,
+            clock=clock,
         ),
         limits=limits,
         coverage=coverage,

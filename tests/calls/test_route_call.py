@@ -100,7 +100,7 @@ async def route(
         monotonic=lambda: 50.0,
     )
     arrival = Arrival(
-        id="id", request_id="request", trace_id="trace", credential="queue", at=100.0, started=49.0, until=51.0
+        id="id", request_id="request", trace_id="trace", credential="queue", at=100.0, arrived=49.0, until=51.0
     )
     return await route_call(read_call(payload, lambda raw: read_number(raw, "FI")), arrival)
 

@@ -57,17 +57,36 @@ class FixedRules:
         return self.rules
 
 
+@dataclass
+class Audit:
+    """Keeps what was added."""
+
+    entries: list[dict[str, object]] = field(default_factory=list)
+
+    async def add(self, **entry: object) -> None:
+        """Keep it."""
+        self.entries.append(entry)
+
+
+@dataclass(frozen=True)
+class Anna:
+    """May see everything."""
+
+    name: str = "anna"
+
+
 async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict[str, Any]:
     """Ask about a call, at 10 of the monotonic clock."""
     simulation = Simulation(
         directory=directory,
         live_ruleset=FixedRules(make_rules(VIP_RULE)),
         profile=ResponseProfile(),
+        audit=Audit(),
         read_number=partial(read_number, region="FI"),
         clock=lambda: NOW,
         monotonic=lambda: 10.0,
     )
-    usual: dict[str, Any] = {"caller": None, "at": None, "ruleset": None}
+    usual: dict[str, Any] = {"caller": None, "at": None, "ruleset": None, "reveal_to": Anna()}
     return await simulation.simulate(call, **(usual | members))
 
 

@@ -62,7 +62,7 @@ def read_open(service: Service) -> Callable[[], Any]:
 
 async def test_alert_is_sent_signed_and_once(tmp_path: Path, receiver: Receiver) -> None:
     """A retiring key in use is one signed notice, however long it lasts and whoever acknowledges it."""
-    keys = {"queue": WEBHOOK_KEY, "spare": "fake-spare-key"}
+    keys = {"queue": WEBHOOK_KEY, "spare": "fake-spare-webhook-key"}
     alerts = {"url": receiver.url, "secret": SECRET}
     async with open_service(tmp_path, webhook={"api_keys": keys}) as service:
         for key in keys.values():

@@ -14,6 +14,7 @@ from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade
+from app.web.heavy_work import HeavyWork
 from tests.support.service import VIP_RULES, wait_for
 
 OPEN_CASES = {
@@ -38,15 +39,17 @@ async def publish(database: Database, document: dict[str, Any], expected: int | 
     await store.publish_document(document, expected=expected, comment="", author="somebody", now=0.0)
 
 
-def make_rulebook(database: Database, changes: list[CompiledRuleset], interval: float = 0.01) -> LiveRuleset:
-    """Make a rulebook that notes every change."""
-    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append, interval=interval)
+def make_live_ruleset(database: Database, changes: list[CompiledRuleset], interval: float = 0.01) -> LiveRuleset:
+    """Make a live ruleset that notes every change."""
+    return LiveRuleset(
+        store=RulesetStore(database=database), on_change=changes.append, heavy_work=HeavyWork(), interval=interval
+    )
 
 
 async def test_empty_before_the_first_publishing(database: Database) -> None:
     """Before anything is published there is a ruleset without rules and without a revision."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
 
     assert await live_ruleset.refresh() is False
     assert (live_ruleset.current().revision, live_ruleset.current().ruleset.rules, changes) == (None, (), [])
@@ -55,7 +58,7 @@ async def test_empty_before_the_first_publishing(database: Database) -> None:
 async def test_new_revision_is_taken_over_once(database: Database) -> None:
     """A refresh takes over what was published, and tells whoever must know what rules need."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
     await publish(database, VIP_RULES, None)
 
     taken = [await live_ruleset.refresh(), await live_ruleset.refresh()]
@@ -70,7 +73,7 @@ async def test_new_revision_is_taken_over_once(database: Database) -> None:
 async def test_following_notices_other_processes(database: Database) -> None:
     """While it follows, what others publish is live within its interval."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
     task = asyncio.create_task(live_ruleset.follow())
     await publish(database, VIP_RULES, None)
 
@@ -84,7 +87,7 @@ async def test_following_notices_other_processes(database: Database) -> None:
 
 async def test_unreadable_revision_is_refused_once(database: Database) -> None:
     """A revision that cannot be read leaves the present one live, and is told once and not every second."""
-    live_ruleset = make_rulebook(database, [])
+    live_ruleset = make_live_ruleset(database, [])
     await publish(database, VIP_RULES, None)
     await live_ruleset.refresh()
     await publish(database, OPEN_CASES, 1)
@@ -101,7 +104,7 @@ async def test_unreadable_revision_is_refused_once(database: Database) -> None:
 
 async def test_trouble_is_told_once_until_it_is_over(database: Database) -> None:
     """A database that is away is one warning, and following goes on until it is back."""
-    live_ruleset = make_rulebook(database, [])
+    live_ruleset = make_live_ruleset(database, [])
     async with database.write() as connection:
         await connection.execute(text("ALTER TABLE revisions RENAME TO gone"))
     with capture_logs() as lines:
