@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PLUGINS := anyio.pytest_plugin,pytest_socket,xdist.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format openapi bench image lock clean
+.PHONY: help run test lint format openapi bench mutants image lock clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ openapi: $(VENV)/.run ## Write openapi.yaml from the code
 
 bench: $(VENV)/.dev ## Measure the webhook and the rules
 	@$(BIN)/python -m bench
+
+mutants: $(VENV)/.dev ## List small changes of the code that no test notices (COUNT=100, SEED=1; takes an hour)
+	@$(BIN)/python -m bench mutants $${COUNT:-100} $${SEED:-1}
 
 image: ## Build the container image (BASE=... changes the base image)
 	docker build --build-arg BASE=$${BASE:-python:3.13-slim} --tag smartrouting:latest .

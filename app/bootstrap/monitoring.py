@@ -18,6 +18,7 @@ def read_metrics(foundation: Foundation) -> Readings:
         cache_requests=states,
         coalesced_look_ups=directory.coalesced,
         breaker=directory.breaker.value,
+        store_writable=foundation.stores.health.error is None,
         journal_backlog=foundation.journal.backlog,
         journal_writable=foundation.journal.health.writable,
         calls_waiting=foundation.load_shedding.waiting,
@@ -31,6 +32,10 @@ def read_metrics(foundation: Foundation) -> Readings:
 def make_health(foundation: Foundation) -> Health:
     """Make the checks of Dataverse, the database and the journal."""
 
+    async def check_store() -> Dependency:
+        error = foundation.stores.health.error
+        return Dependency("store", "ok") if error is None else Dependency("store", "down", error.detail)
+
     async def check_journal() -> Dependency:
         health = foundation.journal.health
         return Dependency("journal", "ok" if health.writable else "degraded", health.detail)
@@ -38,7 +43,7 @@ def make_health(foundation: Foundation) -> Health:
     return Health(
         (
             judge("dataverse", foundation.organisation.client.ping),
-            judge("store", foundation.stores.database.ping),
+            check_store,
             check_journal,
         )
     )

@@ -61,9 +61,14 @@ def _require_reveal(
     reveal: Annotated[bool, Query(description="Show the full number and the name; leaves an audit record.")] = False,
 ) -> Principal | None:
     """Return who may see the full number, `None` when nobody asked for it; raises ForbiddenError."""
-    if reveal and not reader.may(Permission.REVEAL_NUMBERS):
+    return _admit(reader) if reveal else None
+
+
+def _admit(reader: Principal) -> Principal:
+    """Return somebody who may see full numbers; raises ForbiddenError."""
+    if not reader.may(Permission.REVEAL_NUMBERS):
         raise ForbiddenError(f"Revealing numbers needs the role {Role.VOICE_ADMIN_USER}; yours is {reader.role}.")
-    return reader if reveal else None
+    return reader
 
 
 RevealDep = Annotated[Principal | None, Depends(_require_reveal)]
@@ -71,10 +76,17 @@ RevealDep = Annotated[Principal | None, Depends(_require_reveal)]
 
 @router.get("/decisions", summary="List decisions", tags=["Decisions"], responses=problems(422, 503))
 async def list_decisions(
-    _reader: DecisionReaderDep, calls: CallsDep, query: Annotated[DecisionQuery, Query()]
+    reader: DecisionReaderDep, calls: CallsDep, query: Annotated[DecisionQuery, Query()]
 ) -> DecisionPage:
-    """List answered calls, newest first. Numbers are masked."""
-    return DecisionPage.of(await calls.decision_log.page(query.make_filter(), limit=query.limit, after=query.after))
+    """List answered calls, newest first. Numbers are masked.
+
+    A search for a number (`caller`, or an identifier that looks like one) tells whose it is: it needs the role Voice
+    Admin User and leaves an audit record.
+    """
+    wanted = query.make_filter()
+    searcher = _admit(reader) if wanted.tells_number else None
+    page = await calls.decision_log.page(wanted, limit=query.limit, after=query.after, searcher=searcher)
+    return DecisionPage.of(page)
 
 
 @router.get(
@@ -90,10 +102,17 @@ async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: Rev
 
 
 @router.post("/simulate", summary="Simulate a call", tags=["Rules"], responses=problems(422))
-async def simulate_call(body: SimulationBody, _who: SimulatorDep, calls: CallsDep) -> SimulationResult:
-    """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged."""
+async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep) -> SimulationResult:
+    """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged.
+
+    Who is really looked up is shown in full to the role Voice Admin User, which leaves an audit record. For others the
+    name and the columns are hidden, and an own ruleset may not test them.
+    """
+    reveal_to = who if who.may(Permission.REVEAL_NUMBERS) else None
     try:
-        result = await calls.simulation.simulate(body.call, caller=body.caller, at=body.at, ruleset=body.ruleset)
+        result = await calls.simulation.simulate(
+            body.call, caller=body.caller, at=body.at, ruleset=body.ruleset, reveal_to=reveal_to
+        )
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error

@@ -19,7 +19,7 @@ from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore
 from app.store.pages import Page
 
-__all__ = ["DecisionLog", "Revisions", "ShownDecision"]
+__all__ = ["Actor", "DecisionLog", "Revisions", "ShownDecision"]
 
 _REVISIONS_KEPT = 16
 
@@ -74,8 +74,18 @@ class DecisionLog:
         self._clock = clock
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
 
-    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None) -> Page[DecisionRecord]:
-        """List decisions, newest first, with masked numbers and without names. Raises StoreError."""
+    async def page(
+        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Actor | None
+    ) -> Page[DecisionRecord]:
+        """List decisions, newest first, with masked numbers and without names.
+
+        `searcher` looks for a number, which leaves an audit record first. Raises StoreError.
+        """
+        if searcher is not None:
+            number = redact_number(wanted.caller_e164 or "")
+            await self._audit.add(
+                at=self._clock(), who=searcher.name, what="decisions.searched", target="decisions", after=number or None
+            )
         page = await self._decisions.page(wanted, limit=limit, after=after)
         return Page(tuple(_redact(record) for record in page.items), page.next)
 

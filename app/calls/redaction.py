@@ -7,7 +7,7 @@ from app.calls.erasure import ERASED
 from app.observability.redaction import redact_identifier
 from app.observability.redaction import redact_number as hide_number
 
-__all__ = ["HIDDEN", "redact_facts", "redact_number", "redact_trace"]
+__all__ = ["HIDDEN", "hides", "redact_facts", "redact_number", "redact_trace"]
 
 HIDDEN = "(hidden)"
 
@@ -15,7 +15,8 @@ _NAMES = frozenset({"caller.name"})
 _NUMBERS = frozenset({"call.caller"})
 _IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
 _PARAMETERS = "call.parameters."
-_FAMILIES = ("caller.columns.", _PARAMETERS)
+_COLUMNS = "caller.columns."
+_FAMILIES = (_COLUMNS, _PARAMETERS)
 """Values of unknown content, which may be anything about a person."""
 
 
@@ -33,6 +34,11 @@ def redact_trace(trace: Mapping[str, Any]) -> dict[str, Any]:
 def redact_number(text: str) -> str:
     """Redact a number; the word that stands for an erased one stays readable."""
     return text if text == ERASED else hide_number(text)
+
+
+def hides(fact: str) -> bool:
+    """Tell whether a fact that the CRM tells is hidden from whoever may not see full numbers and names."""
+    return fact in _NAMES or fact.startswith(_COLUMNS)
 
 
 def _redact_name(fact: str) -> str:

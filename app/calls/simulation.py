@@ -7,17 +7,21 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.calls.call_settings import LiveCallSettings
+from app.calls.decision_log import Actor
+from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
-from app.errors import InvalidInputError
+from app.errors import ForbiddenError, InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
-from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.numbers import NumberKind
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
-from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
+from app.routing.wire import WireAnswer, decision_document, describe_decision, encode_decision
+from app.store.audit import AuditStore
 
 __all__ = ["Simulation"]
 
@@ -47,15 +51,15 @@ class Simulation:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
-        read_number: Callable[[object], PhoneNumber],
+        live_settings: LiveCallSettings,
+        audit: AuditStore,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._live_ruleset = live_ruleset
-        self._profile = profile
-        self._read_number = read_number
+        self._live_settings = live_settings
+        self._audit = audit
         self._clock = clock
         self._monotonic = monotonic
 
@@ -66,30 +70,40 @@ class Simulation:
         caller: CallerStub | None = None,
         at: datetime | None = None,
         ruleset: Mapping[str, object] | None = None,
+        reveal_to: Actor | None = None,
     ) -> dict[str, Any]:
         """Return caller, decision, wire answer, facts and trace as JSON values, for a call as the queue posts it.
 
         Without `caller` the number is looked up, without `at` it is now, without `ruleset` (a ruleset file) the
-        published one decides. Raises InvalidInputError for a call without `anum` and for an unusable ruleset.
+        published one decides. A caller who is really looked up is shown in full to `reveal_to`, which leaves an audit
+        record first; without it the name and the columns are hidden, and `ruleset` may not test them. Raises
+        InvalidInputError for a call without `anum` and for an unusable ruleset, ForbiddenError and StoreError.
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
-        rules = self._live_ruleset.current()
+        rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
             rules = await asyncio.to_thread(_compile, ruleset)
-        call = read_call(payload, self._read_number)
+        call = read_call(payload, settings.read_number)
+        real = caller is None and call.caller.e164 is not None
+        if real and reveal_to is None and ruleset is not None:
+            _refuse_hidden_facts(rules, self._live_ruleset.current())
+        if real and reveal_to is not None:
+            target = f"caller/{redact_number(call.caller.e164 or '')}"
+            await self._audit.add(at=self._clock(), who=reveal_to.name, what="caller.simulated", target=target)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
         facts = rules.gather(call, found, now)
         trace = rules.trace(facts, now)
+        hidden = real and reveal_to is None
         return {
             "caller": _describe_caller(found),
             "source": source,
             "decision": decision_document(trace.decision),
             "summary": describe_decision(trace.decision),
-            "answer": _describe_answer(encode_decision(trace.decision, self._profile)),
-            "facts": encode_facts(facts),
-            "trace": trace.document(),
+            "answer": _describe_answer(encode_decision(trace.decision, settings.profile)),
+            "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
+            "trace": redact_trace(trace.document()) if hidden else trace.document(),
         }
 
     async def _find_caller(
@@ -105,6 +119,16 @@ class Simulation:
         until = self._monotonic() + _TIMEOUT_SECONDS
         result = await self._directory.find_for(rules.selection, number.e164, until=until)
         return result.caller, result.source
+
+
+def _refuse_hidden_facts(rules: CompiledRuleset, published: CompiledRuleset) -> None:
+    """Refuse what somebody may not see of a real caller: what decisions hide, and columns that no decision shows."""
+    columns = {fact for fact in rules.facts_used if fact.startswith("account.columns.")} - published.facts_used
+    if hidden := sorted({fact for fact in rules.facts_used if hides(fact)} | columns):
+        raise ForbiddenError(
+            f"Your role may not see {', '.join(hidden)} of a real caller, so your own rules cannot test it; "
+            "pretend a caller with `caller`, or use the published rules."
+        )
 
 
 def _describe_caller(caller: Caller) -> dict[str, Any]:

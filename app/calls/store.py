@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
 
 from app.calls.erasure import erase_called, erase_caller
+from app.observability.redaction import redact_identifier
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database
@@ -62,6 +63,12 @@ class DecisionFilter:
     """True for fire drills only, False for real calls only."""
     erased: bool | None = None
     """False leaves out the decisions whose caller was erased, whose facts are incomplete."""
+
+    @property
+    def tells_number(self) -> bool:
+        """Whether the result tells whose number it is that was asked for."""
+        texts = (text for text in (self.call_id, self.queue_id, self.target_id) if text is not None)
+        return self.caller_e164 is not None or any(redact_identifier(text) != text for text in texts)
 
     def list_conditions(self, *, above: str = "", below: str = "") -> list[ColumnElement[bool]]:
         """Spell the conditions in SQL, for ids strictly between two, where given.

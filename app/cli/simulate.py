@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -52,13 +53,20 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
         # What the next start publishes, and what `check` looks at; before the first start nothing else is there.
         document = _read_rules(settings.rules.file)
     moment = None if at is None else at.replace(tzinfo=UTC)
-    ask = partial(_ask, payload=payload, caller=stub, at=moment, ruleset=document)
+    ask = partial(_ask, payload=payload, caller=stub, at=moment, ruleset=document, reveal_to=_Console())
     keep_files_private()
     with TemporaryDirectory() as folder:
         if rules:
             settings = _keep_out_of_the_store(settings, Path(folder))
         result = asyncio.run(ask(settings.model_copy(update={"rules": RulesSettings()})))
     sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Console:
+    """Whoever can run this command has the keys of every system anyway."""
+
+    name: str = "console"
 
 
 async def _ask(settings: Settings, *, payload: dict[str, Any], **pretended: Any) -> dict[str, Any]:

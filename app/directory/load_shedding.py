@@ -8,6 +8,10 @@ from dataclasses import dataclass
 __all__ = ["LoadShedding", "SheddingLimits"]
 
 _TICK_SECONDS = 0.1
+_BUSY_SECONDS = 0.05
+"""A shorter delay of a tick is the clock's own grain."""
+_TURN_SECONDS = 0.01
+"""What is received so soon after a tick was there before it."""
 _FADING = 0.8
 """What is left of a delay of the event loop after one tick without a new one."""
 
@@ -34,12 +38,18 @@ class LoadShedding:
 
     def __init__(self, *, limits: SheddingLimits, on_shed: Callable[[], None]) -> None:
         """`on_shed` is told of every call that is shed."""
-        self._base = min(limits.base, limits.deadline / 5)
+        self._limits = limits
         self._per_waiting_call = limits.per_waiting_call
-        self._max = limits.deadline * limits.max_share
+        self.set_deadline(limits.deadline)
         self._on_shed = on_shed
         self._waiting = 0
         self._lag = 0.0
+        self._due = self._ticked = 0.0
+
+    def set_deadline(self, seconds: float) -> None:
+        """Set the total time for one answer of the calls that begin from now on."""
+        self._base = min(self._limits.base, seconds / 5)
+        self._max = seconds * self._limits.max_share
 
     @property
     def waiting(self) -> int:
@@ -57,13 +67,18 @@ class LoadShedding:
         return self._base + self._waiting * self._per_waiting_call + self._lag
 
     @contextmanager
-    def admit(self, until: float) -> Iterator[float | None]:
-        """Count a call as waiting; tells when its look-up must end for an answer by `until`, `None` when it is shed."""
+    def admit(self, until: float, *, joins: bool) -> Iterator[float | None]:
+        """Count a call as waiting; tells when its look-up must end for an answer by `until`, `None` when it is shed.
+
+        A call that `joins` a look-up under way asks nothing of Dataverse, and is never shed.
+        """
         reserve = self.reserve
         if reserve > self._max:
-            self._on_shed()
-            yield None
-            return
+            if not joins:
+                self._on_shed()
+                yield None
+                return
+            reserve = self._max
         self._waiting += 1
         try:
             yield until - reserve
@@ -75,5 +90,19 @@ class LoadShedding:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _TICK_SECONDS
+            # By a plain callback, which comes before the tasks of requests that were received in the same turn.
+            loop.call_at(due, self._tick, due, loop.time)
             await asyncio.sleep(_TICK_SECONDS)
-            self._lag = max(loop.time() - due, self._lag * _FADING)
+
+    def find_arrival(self, received: float) -> float:
+        """Tell since when a request may have waited that was received at a moment (seconds of the event loop's clock).
+
+        While the event loop is busy with something else, requests wait where nothing tells since when: from the moment
+        the loop was due to look, at the earliest.
+        """
+        busy = self._ticked - self._due > _BUSY_SECONDS
+        return self._due if busy and self._due <= received <= self._ticked + _TURN_SECONDS else received
+
+    def _tick(self, due: float, monotonic: Callable[[], float]) -> None:
+        self._due, self._ticked = due, monotonic()
+        self._lag = max(self._ticked - due, self._lag * _FADING)

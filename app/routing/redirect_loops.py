@@ -20,12 +20,13 @@ from app.routing.documents import join_pointer
 from app.routing.evaluation import FALSE, TRUE, UNKNOWN, Test, all_of, any_of, compile_leaf, fold, list_members, not_of
 from app.routing.facts import FactValue, Unknown
 from app.routing.lint_conditions import can_be_met, list_conjunction
-from app.routing.rule import AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule
+from app.routing.rule import AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule, list_leaves
 from app.routing.ruleset import Ruleset
 
 __all__ = ["CallFollower", "find_loops", "report_loop"]
 
 _QUEUE, _TARGET_ID = "call.queue_id", "call.target_id"
+_OF_THE_PLACE = frozenset({_QUEUE, _TARGET_ID})
 _OTHER_TARGET_ID = Unknown(Cause.NOT_FETCHED, "which target id the next queue has is not known here")
 _MAX_STEPS = 50_000
 """Of the walk: about a second."""
@@ -72,8 +73,8 @@ def report_loop(loop: Sequence[Decision], pointer: str, whose: str) -> Finding:
 def find_loops(ruleset: Ruleset, now: float | None) -> Iterator[Finding]:
     """Warn of every loop that rules could make, once, at the first of its rules: at most 20, the shortest first.
 
-    Of a call only the queue counts, and that no value of a fact meets conditions that contradict each other. `now`, in
-    seconds since the epoch, leaves out rules that are no longer valid.
+    Of a call only the queue counts, that rules which do not look at it decide in every queue, and that no value of a
+    fact meets conditions that contradict each other. `now`, in seconds since the epoch, leaves out rules that are over.
     """
     labels = {fold(spec.id): spec.label or name for name, spec in ruleset.destinations.items()}
     network = _QueueNetwork(ruleset, now)
@@ -116,6 +117,8 @@ class _Way(NamedTuple):
     """Its verdict where only the queue is known."""
     target: str
     """The queue it redirects to, if that asks this service in its turn; else empty."""
+    by_place: bool
+    """Whether its verdict may change when the call comes to another queue."""
 
 
 class _QueueNetwork:
@@ -125,7 +128,13 @@ class _QueueNetwork:
         self.steps_left = _MAX_STEPS
         silent = _list_silent(ruleset)
         self._ways = [
-            _Way(position, rule, _compile_for_queue(rule.when), _find_target(rule, ruleset, silent))
+            _Way(
+                position=position,
+                rule=rule,
+                judge=_compile_for_queue(rule.when),
+                target=_find_target(rule, ruleset, silent),
+                by_place=any(leaf.fact in _OF_THE_PLACE for _, leaf in list_leaves(rule.when)),
+            )
             for position, rule in enumerate(ruleset.rules)
             if rule.enabled and not (now is not None and rule.valid_until and rule.valid_until.timestamp() <= now)
         ]
@@ -171,10 +180,16 @@ class _QueueNetwork:
         return found
 
     def _fit_together(self, ways: Sequence[_Way]) -> bool:
-        """Tell whether no conditions of these rules contradict each other, but for those that change with the queue."""
+        """Tell whether each of these rules can decide the same call in its queue.
+
+        A rule that does not look at the queue decides in all queues before the rules after it. And no conditions on one
+        fact may contradict each other, but for the facts that change with the queue.
+        """
+        if not all(way.by_place for way in sorted(ways)[:-1]):
+            return False
         by_fact: dict[str, list[Leaf]] = {}
         for _, part in chain.from_iterable(list_conjunction(way.rule.when) for way in ways):
-            if isinstance(part, Leaf) and part.fact not in {_QUEUE, _TARGET_ID}:
+            if isinstance(part, Leaf) and part.fact not in _OF_THE_PLACE:
                 by_fact.setdefault(part.fact, []).append(part)
         self.steps_left -= sum(len(leaves) for leaves in by_fact.values())
         return all(len(leaves) == 1 or can_be_met(leaves) for leaves in by_fact.values())

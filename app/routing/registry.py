@@ -81,12 +81,19 @@ _SPECS = (
         agent=True,
     ),
     FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number."),
+    FactSpec(
+        "caller.explanation",
+        _TEXT,
+        _CALLER,
+        "Explanation",
+        "How several records became one caller, and which inactive account does not count.",
+    ),
     FactSpec("caller.age_seconds", _NUMBER, _CALLER, "Age of the answer", "Seconds since the CRM told it."),
     FactSpec("caller.open_cases", _NUMBER, _CALLER, "Open cases", "How many active cases the caller has."),
     FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),
     FactSpec("account.name", _TEXT, _CALLER, "Account name", "The name of the caller's company.", personal=True),
-    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM where the default calendar is, else UTC."),
-    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "Where the default calendar is.", values=_WEEKDAYS),
+    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM in the ruleset's time zone, else UTC."),
+    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "In the same time zone.", values=_WEEKDAYS),
     FactSpec("time.open", _BOOLEAN, _CALENDAR, "Open", "Whether the default calendar is open."),
 )
 _FAMILY_SPECS = (

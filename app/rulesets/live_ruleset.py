@@ -1,6 +1,5 @@
-"""Knows which ruleset is live in this process, and notices within a second when another one is published."""
+"""Knows which ruleset is live in this process, and takes over another one that is published."""
 
-import asyncio
 import gc
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.ruleset import Ruleset
 from app.rulesets.repository import load_rules
 from app.rulesets.store import RulesetStore
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["LiveRuleset"]
 
@@ -24,18 +23,11 @@ class LiveRuleset:
     """Holds the compiled ruleset. A call keeps the one it started with; the next call gets the new one."""
 
     def __init__(
-        self,
-        *,
-        store: RulesetStore,
-        on_change: Callable[[CompiledRuleset], None],
-        heavy_work: HeavyWork,
-        interval: float,
+        self, *, store: RulesetStore, on_change: Callable[[CompiledRuleset], None], heavy_work: HeavyWork
     ) -> None:
-        """`interval` is how often, in seconds, other processes' publishing is looked for (0.1 to 2)."""
         self._store = store
         self._on_change = on_change
         self._heavy_work = heavy_work
-        self._interval = interval
         self._current = compile_ruleset(Ruleset(), revision=None)
         self._fingerprint: tuple[int, str] | None = None
         self._unreadable: tuple[int, str] | None = None
@@ -70,15 +62,8 @@ class LiveRuleset:
         log.info("live_ruleset.revision_live", revision=number, rules=len(compiled.ruleset.rules))
         return True
 
-    async def follow(self) -> None:
-        """Refresh for ever; a store that fails is logged once until it works again."""
-        failing = False
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                await self.refresh()
-                failing = False
-            except AppError as error:
-                if not failing:
-                    log.warning("live_ruleset.refresh_failed", error=error.code)
-                failing = True
+    def start_with(self, rules: CompiledRuleset) -> None:
+        """Begin with a revision that was live before, while the store is away."""
+        self._current = rules
+        self._on_change(rules)
+        log.warning("live_ruleset.started_from_disk", revision=rules.revision, rules=len(rules.ruleset.rules))

@@ -12,6 +12,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.calls.webhook import RECEIVED
+
 __all__ = ["BoundedHttpProtocol"]
 
 _RECEIVE_SECONDS = 10.0
@@ -76,6 +78,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._has_offer = False
         self._head_bytes = 0
         super().on_message_begin()
+        self.scope[RECEIVED] = self.loop.time()  # type: ignore[typeddict-unknown-key] # beside those of ASGI
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:

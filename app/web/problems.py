@@ -101,7 +101,11 @@ def make_problem_response(
     findings: Iterable[Finding] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Answer the request of this ASGI scope with a problem; texts are redacted as the log is."""
+    """Answer the request of this ASGI scope with a problem; texts are redacted as the log is.
+
+    A sender that waits for leave to send its body (`Expect: 100-continue`) may or may not send it after a refusal, so
+    that the connection ends (RFC 9110, section 10.1.1): what comes next must not be taken for a request.
+    """
     request = find_request(dict(scope))
     problem = Problem(
         type=f"{URN}:problem:{code}",
@@ -112,7 +116,8 @@ def make_problem_response(
         errors=[_present(finding) for finding in islice(findings, MAX_FINDINGS)],
     )
     body = problem.model_dump_json(exclude_none=True, exclude=None if problem.errors else {"errors"})
-    return Response(body, status_code=status, headers=dict(headers), media_type=MEDIA_TYPE)
+    closing = {"Connection": "close"} if any(name == b"expect" for name, _ in scope["headers"]) else {}
+    return Response(body, status_code=status, headers=dict(headers) | closing, media_type=MEDIA_TYPE)
 
 
 def make_error_response(scope: Mapping[str, Any], error: AppError, headers: Iterable[tuple[str, str]] = ()) -> Response:

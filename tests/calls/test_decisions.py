@@ -43,10 +43,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         yield opened
 
 
-async def read_audit(service: Service) -> list[AuditEntry]:
-    """Read the audit from the database."""
+async def read_audit(service: Service, what: str = "decision.revealed") -> list[AuditEntry]:
+    """Read the audit of one kind from the database."""
     database = open_database(service.settings.store.url)
-    page = await AuditStore(database=database).page(limit=50, what="decision.revealed")
+    page = await AuditStore(database=database).page(limit=50, what=what)
     await database.close()
     return list(page.items)
 
@@ -229,6 +229,22 @@ async def test_filters(service: Service) -> None:
     assert await find(since=middle) == ["hidden", "plain"]
     assert await find(until=middle) == ["vip"]
     assert await find(since="9999-12-31T23:59:59-14:00") == []
+
+
+@pytest.mark.parametrize("query", [{"caller": NUMBER}, {"call_id": NUMBER}, {"queue_id": NUMBER[1:]}])
+async def test_search_for_a_number_needs_the_role_and_is_audited(service: Service, query: dict[str, str]) -> None:
+    """Who may not see numbers cannot find one by searching for it; who may leaves an audit record without it."""
+    await service.call(NUMBER, extradata={"CallId": NUMBER, "CurrQueueId": NUMBER[1:]})
+    await service.list_decisions(1)
+
+    refused = await service.ask("/admin/decisions", key=PROGRAM_KEY, **query)
+    found = await service.ask("/admin/decisions", **query)
+
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:smartrouting:problem:forbidden")
+    assert len(found.json()["items"]) == 1
+    entries = await read_audit(service, "decisions.searched")
+    assert [(entry.who, entry.target) for entry in entries] == [("anna", "decisions")]
+    assert NUMBER[1:] not in str(entries)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,52 @@ async def test_roles(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("caller.name", "Helena Aaltonen"),
+        ("caller.columns.emailaddress1", "helena.aaltonen@example.com"),
+        ("account.columns.revenue", 1),
+    ],
+)
+async def test_rules_find_nothing_out_that_the_role_may_not_see(service: Service, fact: str, value: object) -> None:
+    """Own rules over what is hidden are refused for a real caller, and work for a pretended one and with the role."""
+    rules = {
+        "rules": [
+            {"id": "a", "when": {"not": {"fact": fact, "op": "is", "value": value}}, "then": {"disconnect": True}}
+        ]
+    }
+
+    refused = await service.simulate(key=PROGRAM_KEY, call=VIP_CALL, ruleset=rules)
+    agents = {"rules": [{"id": "a", "then": {"redirect_to_agent": "caller.columns.emailaddress1"}}]}
+    refused_too = await service.simulate(key=PROGRAM_KEY, call=VIP_CALL, ruleset=agents)
+    pretended = await service.simulate(key=PROGRAM_KEY, call=VIP_CALL, caller={}, ruleset=rules)
+    allowed = await service.simulate(call=VIP_CALL, ruleset=rules)
+
+    assert [answer.status_code for answer in (refused, refused_too, pretended, allowed)] == [403, 403, 200, 200]
+    assert refused.json()["type"] == "urn:smartrouting:problem:forbidden"
+    assert fact in refused.json()["detail"]
+
+
+async def test_real_caller_is_hidden_from_who_may_not_see_them(tmp_path: Path) -> None:
+    """Name and columns of somebody who was really looked up are for one role only, which leaves an audit record."""
+    reads = {"fact": "caller.columns.emailaddress1", "op": "ends_with", "value": "@example.com"}
+    rules = {"rules": [{"id": "a", "when": reads, "then": {"disconnect": True}}]}
+    async with open_service(tmp_path, rules=rules) as service:
+        hidden = (await service.simulate(key=PROGRAM_KEY, call=VIP_CALL)).json()
+        shown = (await service.simulate(call=VIP_CALL)).json()
+        audit = (await service.ask("/admin/audit", who="anna")).json()["items"]
+
+    assert hidden["decision"] == shown["decision"]
+    assert hidden["facts"] == IsPartialDict({"caller.name": "(hidden)", "caller.columns.emailaddress1": "(hidden)"})
+    assert hidden["trace"]["rules"][0]["when"]["all"][0] == IsPartialDict(expected="(hidden)", actual="(hidden)")
+    assert "elena" not in str(hidden)
+    assert shown["facts"] == IsPartialDict({"caller.name": "Helena Aaltonen"})
+    assert [(item["who"], item["what"], item["target"]) for item in audit] == [
+        ("anna", "caller.simulated", "caller/+35850*****67")
+    ]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {},

@@ -26,6 +26,12 @@ SAME_NUMBER = (
     *("+358501234567", "00358501234567", "0501234567", "050 123 4567", "+358 50 123 4567", "+358 (0)50 123 4567"),
     *("+358.50.123.4567", "050/1234567", "tel:+358501234567", "sip:+358501234567@pbx.example;user=phone"),
     *('"Ann" <sip:+358501234567@pbx.example>', "+358501234567 ext 22", "+358501234567;ext=22", "050-1234567"),
+    *("sip:+358501234567;cpc=ordinary@pbx.example", "sip:0501234567;phone-context=+358@pbx.example;user=phone"),
+    *(
+        "tel:0501234567;phone-context=+358",
+        "tel:+358-50-1234567;cpc=ordinary",
+        "<sip:+358501234567;ext=22;cpc=emergency@x>",
+    ),
     "\uff0b\uff13\uff15\uff18\uff15\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
     " +358501234567 ",
     358501234567,

@@ -192,6 +192,10 @@ def test_circle_of_three() -> None:
         [("b", {"all": [IN_A, VIP]}), ("a", {"all": [IN_B, NOT_VIP]})],
         [("a", IN_A), ("b", IN_B)],
         [("b", leaf("call.queue_id", "is_not", "a")), ("a", {"all": [IN_A, VIP]})],
+        [
+            ("b", {"any": [VIP, leaf("caller.columns.tier", "is", "gold")]}),
+            ("a", leaf("caller.status", "is", "identified")),
+        ],
         [("b", IN_A), ("c", IN_B)],
         [("b", {"all": [IN_A, leaf("caller.open_cases", "gt", 4)]}), ("a", leaf("caller.open_cases", "lt", 4))],
     ],
@@ -201,6 +205,7 @@ def test_circle_of_three() -> None:
         "no caller meets both",
         "each keeps the call where it is",
         "the first does not hold in A",
+        "the first decides in every queue",
         "no way back",
         "no number is above and below",
     ],
