@@ -113,6 +113,7 @@ async def open_components(
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
+            heavy_work=foundation.heavy_work,
             guess_brake=foundation.guess_brake,
             metrics=foundation.metrics,
             export=export,

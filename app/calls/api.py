@@ -25,15 +25,17 @@ from app.calls.schemas import (
     SimulationResult,
 )
 from app.errors import ForbiddenError, InvalidInputError
+from app.web.limits import HeavyRoute
 from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["PATH", "RevealDep", "make_webhook_router", "router"]
+__all__ = ["PATH", "RevealDep", "make_webhook_router", "router", "simulation_router"]
 
 PATH = "/smartrouting"
 
 router = APIRouter(prefix="/admin")
+simulation_router = APIRouter(prefix="/admin", tags=["Rules"], route_class=HeavyRoute)
 
 _KEY = APIKeyHeader(
     name="X-Benemen-APIKey",
@@ -101,7 +103,7 @@ async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: Rev
     return DecisionDetail.of(await calls.decision_log.show(decision_id, reveal_to=reveal_to))
 
 
-@router.post("/simulate", summary="Simulate a call", tags=["Rules"], responses=problems(422))
+@simulation_router.post("/simulate", summary="Simulate a call", responses=problems(422))
 async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep) -> SimulationResult:
     """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged.
 

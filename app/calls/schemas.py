@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import orjson
 from msgspec.structs import asdict
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
@@ -216,7 +216,8 @@ class SimulationBody(BaseModel):
     at: AwareDatetime | None = Field(
         default=None, ge=_EARLIEST, lt=_LATEST, description="Pretend it is then (1970 to 2999); without it: now."
     )
-    ruleset: dict[str, JsonValue] | None = Field(
+    # What is in it is judged by its own reader, beside the event loop.
+    ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(
         default=None, description="Decide by this ruleset file; without it by the published one."
     )
 
