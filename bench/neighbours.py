@@ -32,7 +32,7 @@ _CLIENTS = 40
 _CONNECTIONS = 32
 _DEADLINE_MS = 1500
 _SETTLE_SECONDS = 1.0
-_SIZES = (4_500_000, 2_500_000, 1_000_000, 500_000, 200_000, 50_000)
+_SIZES = (2_500_000, 1_000_000, 900_000, 500_000, 200_000, 50_000)
 """Bytes of rulesets to simulate with; the first one that is accepted counts."""
 
 
@@ -126,8 +126,8 @@ def _find_largest_simulation(url: str, headers: Mapping[str, str]) -> bytes:
         body = _make_simulation(size)
         try:
             _ask(url, "/admin/simulate", body, headers)
-        except urllib.error.HTTPError as error:
-            write(f"simulate with {len(body):,} bytes: refused with {error.code}")
+        except urllib.error.URLError as error:
+            write(f"simulate with {len(body):,} bytes: refused ({error})")
         else:
             write(f"simulate with {len(body):,} bytes")
             return body
