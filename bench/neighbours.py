@@ -32,7 +32,7 @@ _CLIENTS = 40
 _CONNECTIONS = 32
 _DEADLINE_MS = 1500
 _SETTLE_SECONDS = 1.0
-_SIZES = (2_500_000, 1_000_000, 900_000, 500_000, 200_000, 50_000)
+_SIZES = (1_000_000, 500_000, 200_000, 50_000)
 """Bytes of rulesets to simulate with; the first one that is accepted counts."""
 
 

@@ -20,6 +20,7 @@ from app.routing.numbers import make_number_reader
 from app.routing.wire import ResponseProfile
 from app.settings import Settings
 from app.store.audit import AuditStore
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["CallComponents", "CallsState", "open_calls"]
 
@@ -56,6 +57,7 @@ def open_calls(
     audit: AuditStore,
     key_use: KeyUse,
     guess_brake: GuessBrake,
+    heavy_work: HeavyWork,
     metrics: Metrics,
     export: ExportCall | None,
     find_arrival: Callable[[float], float],
@@ -99,6 +101,7 @@ def open_calls(
             profile=profile,
             audit=audit,
             read_number=read_number,
+            heavy_work=heavy_work,
             clock=clock,
             monotonic=time.monotonic,
         ),

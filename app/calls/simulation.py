@@ -1,6 +1,5 @@
 """What would happen to a made-up call, and why."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
+from app.web.heavy_work import HeavyWork
 
 __all__ = ["Simulation"]
 
@@ -53,6 +53,7 @@ class Simulation:
         profile: ResponseProfile,
         audit: AuditStore,
         read_number: Callable[[object], PhoneNumber],
+        heavy_work: HeavyWork,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
@@ -61,6 +62,7 @@ class Simulation:
         self._profile = profile
         self._audit = audit
         self._read_number = read_number
+        self._heavy_work = heavy_work
         self._clock = clock
         self._monotonic = monotonic
 
@@ -84,7 +86,7 @@ class Simulation:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules = self._live_ruleset.current()
         if ruleset is not None:
-            rules = await asyncio.to_thread(_compile, ruleset)
+            rules = await self._heavy_work.run(_compile, ruleset)
         call = read_call(payload, self._read_number)
         real = caller is None and call.caller.e164 is not None
         if real and reveal_to is None and ruleset is not None:
@@ -94,12 +96,17 @@ class Simulation:
             await self._audit.add(at=self._clock(), who=reveal_to.name, what="caller.simulated", target=target)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
-        facts = rules.gather(call, found, now)
-        trace = rules.trace(facts, now)
         hidden = real and reveal_to is None
+        decided = await self._heavy_work.run(self._decide, rules, call, found, now, hidden=hidden)
+        return {"caller": _describe_caller(found), "source": source, **decided}
+
+    def _decide(
+        self, rules: CompiledRuleset, call: Call, caller: Caller, now: float, *, hidden: bool
+    ) -> dict[str, Any]:
+        """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
+        facts = rules.gather(call, caller, now)
+        trace = rules.trace(facts, now)
         return {
-            "caller": _describe_caller(found),
-            "source": source,
             "decision": decision_document(trace.decision),
             "summary": describe_decision(trace.decision),
             "answer": _describe_answer(encode_decision(trace.decision, self._profile)),
@@ -149,5 +156,5 @@ def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
 
 
 def _compile(document: Mapping[str, object]) -> CompiledRuleset:
-    """Read and compile a ruleset; thousands of rules take longer than a call may wait, so it is done in a thread."""
+    """Read and compile a ruleset."""
     return compile_ruleset(read_ruleset(document), revision=None)

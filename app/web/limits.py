@@ -1,9 +1,9 @@
 """Routes whose work may be large: a few at a time for each role, the others wait or are told to come back."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from typing_extensions import override
 
@@ -12,7 +12,7 @@ from app.web.heavy_work import HeavyWork
 from app.web.problems import describe_problem
 from app.web.state import read_state
 
-__all__ = ["HeavyRoute", "LimitsState"]
+__all__ = ["HeavyRoute", "HeavyWorkDep", "LimitsState"]
 
 _BUSY = 429
 
@@ -21,6 +21,13 @@ class LimitsState(TypedDict):
     """What this module reads from the lifespan state."""
 
     heavy_work: HeavyWork
+
+
+def _read_heavy_work(request: Request) -> HeavyWork:
+    return read_state(request.scope, LimitsState)["heavy_work"]
+
+
+HeavyWorkDep = Annotated[HeavyWork, Depends(_read_heavy_work)]
 
 
 class HeavyRoute(APIRoute):
@@ -37,7 +44,7 @@ class HeavyRoute(APIRoute):
 
         async def handle_in_turn(request: Request) -> Response:
             principal = await identify(request)
-            async with read_state(request.scope, LimitsState)["heavy_work"].admit(principal.role):
+            async with _read_heavy_work(request).admit(principal.role):
                 return await handle(request)
 
         return handle_in_turn

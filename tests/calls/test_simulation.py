@@ -14,6 +14,7 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.numbers import read_number
 from app.routing.ruleset import CallerStub
 from app.routing.wire import ResponseProfile
+from app.web.heavy_work import HeavyWork
 from tests.routing.examples import NOW, make_document, make_rules
 
 VIP_RULE = {"when": {"fact": "caller.vip", "op": "is", "value": True}}
@@ -83,6 +84,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
         profile=ResponseProfile(),
         audit=Audit(),
         read_number=partial(read_number, region="FI"),
+        heavy_work=HeavyWork(),
         clock=lambda: NOW,
         monotonic=lambda: 10.0,
     )
