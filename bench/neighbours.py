@@ -183,14 +183,18 @@ def _count_served(process: "subprocess.Popen[str]") -> float:
 def _replay_again_and_again(url: str) -> Iterator[None]:
     """Have recorded calls replayed until the block ends, each time when the last replay is over."""
     script = (
-        "import json, sys, time, urllib.request\n"
+        "import json, sys, time, urllib.error, urllib.request\n"
         "url, key = sys.argv[1:]\n"
         "head = {'Authorization': f'Bearer {key}', 'Content-Type': 'application/json'}\n"
         "def ask(path, data=None):\n"
         "    with urllib.request.urlopen(urllib.request.Request(url + path, data, head), timeout=60) as answer:\n"
         "        return json.load(answer)\n"
         "while True:\n"
-        "    job = ask('/admin/rulesets/current/replay', b'{}')['id']\n"
+        "    try:\n"
+        "        job = ask('/admin/rulesets/current/replay', b'{}')['id']\n"
+        "    except urllib.error.HTTPError:  # enough others are waiting\n"
+        "        time.sleep(0.5)\n"
+        "        continue\n"
         "    while ask(f'/admin/replays/{job}')['state'] in ('queued', 'running'):\n"
         "        time.sleep(0.2)\n"
     )
