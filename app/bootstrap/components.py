@@ -114,6 +114,7 @@ async def open_components(
             audit=stores.audit,
             key_use=foundation.key_use,
             guess_brake=foundation.guess_brake,
+            heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
             export=export,
             find_arrival=foundation.load_shedding.find_arrival,

@@ -19,6 +19,7 @@ from app.observability.call_lines import open_call_log
 from app.observability.metrics import Metrics
 from app.settings import Settings
 from app.store.audit import AuditStore
+from app.web.limits import HeavyWork
 
 __all__ = ["CallComponents", "CallsState", "open_calls"]
 
@@ -55,6 +56,7 @@ def open_calls(
     audit: AuditStore,
     key_use: KeyUse,
     guess_brake: GuessBrake,
+    heavy_work: HeavyWork,
     metrics: Metrics,
     export: ExportCall | None,
     find_arrival: Callable[[float], float],
@@ -92,6 +94,7 @@ def open_calls(
             live_ruleset=live_ruleset,
             live_settings=live_settings,
             audit=audit,
+            heavy_work=heavy_work,
             clock=clock,
             monotonic=time.monotonic,
         ),

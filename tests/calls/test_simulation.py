@@ -14,6 +14,7 @@ from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
 from app.routing.ruleset import CallerStub
 from app.routing.wire import ResponseProfile
+from app.web.limits import HeavyWork
 from tests.routing.examples import NOW, make_document, make_rules
 from tests.support.service import make_settings
 
@@ -95,6 +96,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
         live_ruleset=FixedRules(make_rules(VIP_RULE)),
         live_settings=FixedSettings(),
         audit=Audit(),
+        heavy_work=HeavyWork(),
         clock=lambda: NOW,
         monotonic=lambda: 10.0,
     )
