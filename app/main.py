@@ -15,7 +15,7 @@ from app.auth.access import IdentifyFirst
 from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
 from app.bootstrap.upstreams import Upstreams
-from app.calls.api import PATH, make_webhook_router, simulation_router
+from app.calls.api import PATH, make_webhook_router, simulate_router
 from app.calls.api import router as calls_router
 from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
@@ -55,7 +55,7 @@ _MAX_ADMIN_BYTES = 1024 * 1024
 _ROUTERS = (
     health_router,
     calls_router,
-    simulation_router,
+    simulate_router,
     operations_router,
     rulesets_router,
     ruleset_drafts_router,

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.calls.call_settings import CallSettings, LiveCallSettings
+from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import Actor
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
@@ -15,11 +15,11 @@ from app.errors import ForbiddenError, InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.facts import FactValue, encode_facts
+from app.routing.facts import encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
-from app.routing.wire import WireAnswer, decision_document, describe_decision, encode_decision
+from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork
 
@@ -96,9 +96,7 @@ class Simulation:
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
         hidden = real and reveal_to is None
-        decided = await self._heavy_work.run(
-            _decide, rules, rules.gather(call, found, now), now, settings, hidden=hidden
-        )
+        decided = await self._heavy_work.run(_decide, rules, call, found, now, profile=settings.profile, hidden=hidden)
         return {"caller": _describe_caller(found), "source": source, **decided}
 
     async def _find_caller(
@@ -143,18 +141,20 @@ def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
 
 
 def _decide(
-    rules: CompiledRuleset, facts: Mapping[str, FactValue], now: float, settings: CallSettings, *, hidden: bool
+    rules: CompiledRuleset, call: Call, caller: Caller, now: float, *, profile: ResponseProfile, hidden: bool
 ) -> dict[str, Any]:
-    """Decide and explain, which takes longer than a call may wait for when there are thousands of rules."""
+    """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
+    facts = rules.gather(call, caller, now)
     trace = rules.trace(facts, now)
     return {
         "decision": decision_document(trace.decision),
         "summary": describe_decision(trace.decision),
-        "answer": _describe_answer(encode_decision(trace.decision, settings.profile)),
+        "answer": _describe_answer(encode_decision(trace.decision, profile)),
         "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
         "trace": redact_trace(trace.document()) if hidden else trace.document(),
     }
 
 
 def _compile(document: Mapping[str, object]) -> CompiledRuleset:
+    """Read and compile a ruleset."""
     return compile_ruleset(read_ruleset(document), revision=None)

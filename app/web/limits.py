@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import Annotated, Any, ParamSpec, TypedDict, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from typing_extensions import override
 
@@ -20,7 +20,7 @@ from app.errors import TooManyRequestsError
 from app.web.problems import describe_problem
 from app.web.state import read_state
 
-__all__ = ["Admission", "HeavyRoute", "HeavyWork", "LimitsState"]
+__all__ = ["Admission", "HeavyRoute", "HeavyWork", "HeavyWorkDep", "LimitsState"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,6 +139,13 @@ class LimitsState(TypedDict):
     heavy_work: HeavyWork
 
 
+def _read_heavy_work(request: Request) -> HeavyWork:
+    return read_state(request.scope, LimitsState)["heavy_work"]
+
+
+HeavyWorkDep = Annotated[HeavyWork, Depends(_read_heavy_work)]
+
+
 class HeavyRoute(APIRoute):
     """A route that waits for its turn before its body is read: `APIRouter(route_class=HeavyRoute)`."""
 
@@ -153,7 +160,7 @@ class HeavyRoute(APIRoute):
 
         async def handle_in_turn(request: Request) -> Response:
             principal = await identify(request)
-            async with read_state(request.scope, LimitsState)["heavy_work"].admit(principal.role):
+            async with _read_heavy_work(request).admit(principal.role):
                 return await handle(request)
 
         return handle_in_turn
