@@ -19,6 +19,7 @@ from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
+from app.directory.mirror.status import WATCH_SECONDS
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
@@ -169,6 +170,9 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
     monitor = make_alert_monitor(foundation, leadership, hooks)
+    mirror = foundation.mirror
+    if mirror is not None:
+        stack.push_async_callback(mirror.leadership.resign)
     schedule = await stack.enter_async_context(Schedule(lead=leadership.lead, clock=foundation.upstreams.clock))
     schedule.keep("token", foundation.organisation.tokens.keep_fresh)
     schedule.keep("journal", foundation.mover.run)
@@ -182,6 +186,11 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    if mirror is None:
+        schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
+    else:
+        schedule.every(WATCH_SECONDS, "mirror_status", mirror.status.refresh)
+        schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
     return schedule, monitor
 

@@ -16,6 +16,8 @@ __all__ = ["Organisation", "connect_enreach", "connect_organisation"]
 
 _ADMINISTRATORS_SHARE = 0.8
 """Of the request budget; the rest only calls may touch."""
+_MIRROR_SHARE = 0.7
+"""Less than administrators have, so that a first load keeps none of them waiting."""
 _SEARCH_SHARE = 0.5
 """Of the request budget, for searches of callers whom no notation finds."""
 _JOBS_SHARE = 0.6
@@ -29,6 +31,8 @@ class Organisation:
     client: DataverseClient
     people: DataverseClient
     """The same connections, for administrators' work, which leaves calls their part of the request budget."""
+    mirror: DataverseClient
+    """The same connections, for the mirror."""
     tokens: TokenSource
     search: DataverseClient
     """The same connections, for searches, which leave calls most of the request budget."""
@@ -44,6 +48,7 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
     return Organisation(
         client=client,
         people=client.leave_rest(_ADMINISTRATORS_SHARE),
+        mirror=client.leave_rest(_MIRROR_SHARE),
         tokens=tokens,
         search=client.leave_rest(_SEARCH_SHARE),
         foresee_pause=client.leave_rest(_JOBS_SHARE).foresee_pause,

@@ -20,7 +20,7 @@ from app.directory.tolerant_search import TolerantSearch
 from app.observability.metrics import Metrics
 from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import AgentOf, identify
-from app.settings import DirectoryKind, Settings, SettingsError
+from app.settings import DirectoryKind, Settings
 
 __all__ = ["CallerFinder", "make_directory", "make_load_shedding"]
 
@@ -94,9 +94,7 @@ def make_directory(
     *,
     shedding: LoadShedding,
 ) -> CachedDirectory:
-    """Make the directory of callers. Raises SettingsError."""
-    if settings.dataverse.directory is DirectoryKind.MIRROR:
-        raise SettingsError("SMARTROUTING_DATAVERSE__DIRECTORY=mirror is not available in this version; use live")
+    """Make the directory of callers that asks Dataverse."""
     limits = DirectoryLimits(
         fresh_seconds=settings.cache.fresh_seconds,
         stale_seconds=settings.cache.stale_seconds,
@@ -113,7 +111,9 @@ def make_directory(
         monotonic=time.monotonic,
         on_look_up=metrics.observe_look_up,
     )
-    searches = settings.dataverse.tolerant_searches_per_5_minutes
+    # The mirror has read every notation already.
+    is_mirrored = settings.dataverse.directory is DirectoryKind.MIRROR
+    searches = 0 if is_mirrored else settings.dataverse.tolerant_searches_per_5_minutes
     search = (
         None
         if searches == 0

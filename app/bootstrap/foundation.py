@@ -11,13 +11,16 @@ from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
+from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
+from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
+from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
 from app.rulesets.live_ruleset import LiveRuleset
@@ -53,7 +56,9 @@ class Foundation:
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
-    directory: CachedDirectory
+    directory: CachedDirectory | MirroredDirectory
+    mirror: Mirror | None
+    """`None` when callers are looked up live only."""
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
@@ -82,13 +87,13 @@ async def open_foundation(
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
+    agent_of = enreach_id_cache.agent_of
     finder = CallerFinder(
-        organisation=organisation,
-        live_settings=live_settings,
-        agent_of=enreach_id_cache.agent_of,
-        clock=upstreams.clock,
+        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
     )
-    directory = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
+    live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    directory = live if mirror is None else mirror.directory
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
@@ -113,6 +118,8 @@ async def open_foundation(
         await enreach_id_cache.refresh()
         key_use.remember(await stores.key_uses.load())
         await live_ruleset.refresh()
+        if mirror is not None:
+            await mirror.status.refresh()
 
     await stores.health.open(prepare, within=_START_SECONDS)
     if stores.health.error is not None:
@@ -129,6 +136,7 @@ async def open_foundation(
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         directory=directory,
+        mirror=mirror,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
@@ -150,7 +158,10 @@ async def open_foundation(
 
 
 def _apply_settings(
-    directory: CachedDirectory, load_shedding: LoadShedding, before: SettingsSnapshot, after: SettingsSnapshot
+    directory: CachedDirectory | MirroredDirectory,
+    load_shedding: LoadShedding,
+    before: SettingsSnapshot,
+    after: SettingsSnapshot,
 ) -> None:
     """Have the next call recognised by the new settings, and shed by the new deadline."""
     if before.calls is after.calls:
@@ -158,6 +169,8 @@ def _apply_settings(
     load_shedding.set_deadline(after.calls.deadline)
     old, new = before.settings, after.settings
     if (old.phone, old.dataverse, old.vip) != (new.phone, new.dataverse, new.vip):
+        if isinstance(directory, MirroredDirectory):
+            directory.plan_anew(plan_search(new.dataverse, new.vip), region=new.phone.default_region)
         directory.outdate()
 
 

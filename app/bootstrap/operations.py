@@ -10,6 +10,8 @@ import anyio.to_thread
 
 from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
+from app.bootstrap.mirror import Mirror
+from app.bootstrap.monitoring import describe_mirror
 from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
 from app.operations.alert_rules import (
     AlertRule,
@@ -17,6 +19,7 @@ from app.operations.alert_rules import (
     find_backlog,
     find_gone_receiver,
     find_guessing,
+    find_late_mirror,
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
@@ -94,6 +97,7 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
             AlertRule("store_away", find_store_away(lambda: stores.health.error)),
             AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
             AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
+            *([] if foundation.mirror is None else [_make_mirror_rule(foundation.mirror)]),
         ),
         alerts=stores.alerts,
         check_store=stores.health.check,
@@ -102,6 +106,13 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
         send=_drop if hooks is None else hooks.send,
         clock=clock,
     )
+
+
+def _make_mirror_rule(mirror: Mirror) -> AlertRule:
+    def explain() -> str:
+        return describe_mirror(mirror) if mirror.status.read().late else ""
+
+    return AlertRule("mirror_behind", find_late_mirror(explain), shared=True)
 
 
 def _make_erasure(foundation: Foundation) -> Erasure:
@@ -135,6 +146,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
+            "mirror": stores.mirror.erase_number,
         },
         forget=foundation.directory.purge,
         forget_old_pages=stores.database.forget_old_pages,

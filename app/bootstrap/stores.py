@@ -8,6 +8,7 @@ from sqlalchemy import event
 
 from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore
+from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
@@ -33,6 +34,7 @@ class Stores:
     audit: AuditStore
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
+    mirror: MirrorStore
     alerts: AlertStore
     call_times: CallTimes
     shadow_results: ShadowResultStore
@@ -62,6 +64,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         audit=AuditStore(database=database),
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
+        mirror=MirrorStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
         shadow_results=ShadowResultStore(database=database),

@@ -15,6 +15,7 @@ from app.calls.simulation import Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
+from app.directory.mirror.directory import MirroredDirectory
 from app.observability.call_lines import open_call_log
 from app.observability.metrics import Metrics
 from app.settings import Settings
@@ -47,7 +48,7 @@ def open_calls(
     *,
     settings: Settings,
     live_settings: LiveCallSettings,
-    directory: CachedDirectory,
+    directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
     revisions: Revisions,
     decision_log: DecisionSink,

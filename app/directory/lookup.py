@@ -19,6 +19,8 @@ class Source(StrEnum):
     """Dataverse said so within the fresh lifetime."""
     STALE = "stale"
     """The last known caller, from memory; `Caller.as_of` tells the age."""
+    MIRROR = "mirror"
+    """The local index says so; `Caller.as_of` tells until when it has every change."""
     NEGATIVE = "negative"
     """Dataverse said a moment ago that nobody has this number."""
     SNAPSHOT = "snapshot"

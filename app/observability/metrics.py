@@ -15,6 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from app.observability.mirror_readings import MirrorReadings
+
 __all__ = ["Metrics", "Readings"]
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -33,6 +35,8 @@ class Readings:
     """Look-ups that joined one already under way, since the start."""
     breaker: str = "closed"
     """`closed`, `half_open` or `open`."""
+    mirror: MirrorReadings | None = None
+    """`None` when callers are looked up live only."""
     store_writable: bool = True
     """Whether the database can be written."""
     journal_backlog: int = 0
@@ -66,6 +70,8 @@ class Readings:
             "Circuit to Dataverse: 0 closed, 1 half-open, 2 open.",
             _BREAKER_VALUES[self.breaker],
         )
+        if self.mirror is not None:
+            yield from self.mirror.collect()
         yield GaugeMetricFamily(
             "smartrouting_store_writable", "1 while the database can be written, else 0.", int(self.store_writable)
         )

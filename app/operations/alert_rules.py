@@ -14,6 +14,7 @@ __all__ = [
     "find_backlog",
     "find_gone_receiver",
     "find_guessing",
+    "find_late_mirror",
     "find_open_breaker",
     "find_store_away",
     "find_unwritable_journal",
@@ -114,6 +115,19 @@ def find_unwritable_journal(read_detail: Callable[[], str]) -> Find:
             return ()
         message = f"Calls are answered, but decisions cannot be written to the journal: {detail}."
         return (FiringAlert(subject="", message=message, facts={"reason": detail}),)
+
+    return find
+
+
+def find_late_mirror(explain: Callable[[], str]) -> Find:
+    """Fire while the mirror misses changes; `explain` says since when and why, or nothing."""
+
+    async def find() -> Sequence[FiringAlert]:
+        reason = explain()
+        if not reason:
+            return ()
+        message = f"The mirror does not keep up with Dataverse: {reason}."
+        return (FiringAlert(subject="", message=message, facts={"reason": reason}),)
 
     return find
 

@@ -55,7 +55,12 @@ class DataverseSettings(Group):
         default="https://login.microsoftonline.com", description="Where tokens are issued; https."
     )
     directory: DirectoryKind = Field(
-        default=DirectoryKind.LIVE, description="`live`; `mirror` is not available in this version."
+        default=DirectoryKind.LIVE,
+        description="`live` asks Dataverse at the moment of the call; `mirror` looks into a local index first, which "
+        "change tracking keeps up.",
+    )
+    mirror_poll_seconds: float = Field(
+        default=15, ge=1, le=3600, description="How often the mirror asks for changes, in seconds."
     )
     contact_phone_columns: tuple[LogicalName, ...] = Field(
         default=("mobilephone", "telephone1", "telephone2"), min_length=1, max_length=8, description="Searched."

@@ -75,7 +75,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction for reading; raises StoreError."""
-        self._require_usable()
+        self.require_usable()
         with translate_errors():
             async with self._engine.begin() as connection:
                 yield connection
@@ -83,7 +83,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction that commits at the end, or rolls back on an error; raises StoreError."""
-        self._require_usable()
+        self.require_usable()
         async with self.write_while_suspended() as connection:
             yield connection
 
@@ -94,7 +94,8 @@ class Database:
             async with self._writer.begin() as connection:
                 yield connection
 
-    def _require_usable(self) -> None:
+    def require_usable(self) -> None:
+        """Raise StoreUnavailableError when `read` and `write` would."""
         self._notice_other_file()
         if self._unusable:
             raise StoreUnavailableError(self._unusable)
@@ -131,7 +132,7 @@ class Database:
         Where somebody reads at this moment, what is left goes with the next time.
         """
         if self.is_sqlite:
-            self._require_usable()
+            self.require_usable()
             with translate_errors():
                 async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                     await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))

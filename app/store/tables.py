@@ -23,6 +23,7 @@ from typing_extensions import override
 from app.store.json_text import replace_odd_characters
 
 __all__ = [
+    "PlainText",
     "agent_ids",
     "alerts",
     "api_keys",
@@ -34,6 +35,10 @@ __all__ = [
     "jobs",
     "key_uses",
     "metadata",
+    "mirror_generations",
+    "mirror_numbers",
+    "mirror_positions",
+    "mirror_records",
     "revisions",
     "settings_versions",
     "shadow_diffs",
@@ -265,4 +270,50 @@ confirmations = Table(
     Column("who", PlainText, nullable=False),
     Column("at", Double, nullable=False),
     Column("note", PlainText, nullable=False),
+)
+
+mirror_generations = Table(
+    "mirror_generations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", PlainText, nullable=False),
+    Column("plan", Document, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+)
+
+mirror_positions = Table(
+    "mirror_positions",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("kind", PlainText, primary_key=True),
+    Column("link", PlainText),
+    Column("loaded", Boolean, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("reading_since", Double),
+    Column("synced_at", Double),
+)
+
+mirror_records = Table(
+    "mirror_records",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("kind", PlainText, primary_key=True),
+    Column("id", PlainText, primary_key=True),
+    Column("active", Boolean, nullable=False),
+    Column("parent", PlainText),
+    Column("owner", PlainText),
+    Column("numbers", Document, nullable=False),
+    Column("data", Document, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mirror_numbers = Table(
+    "mirror_numbers",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("e164", PlainText, primary_key=True),
+    Column("kind", PlainText, primary_key=True),
+    Column("id", PlainText, primary_key=True),
+    sqlite_with_rowid=False,
 )

@@ -186,6 +186,7 @@ async def test_a_good_organisation_passes_every_check() -> None:
         "roles of Voice",
         "change tracking of contact",
         "change tracking of account",
+        "change tracking of systemuser",
     ]
     assert all(result.ok for result in results)
 
