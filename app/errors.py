@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 __all__ = [
+    "MAX_FINDINGS",
     "AppError",
     "BodyTooLargeError",
     "ConflictError",
@@ -25,12 +26,17 @@ __all__ = [
     "NotFoundError",
     "PreconditionFailedError",
     "PreconditionRequiredError",
+    "TooManyRequestsError",
     "UnauthorizedError",
     "format_message",
 ]
 
 _BEGINS_WITH_A_WORD: Final = re.compile(r"[a-z]+(?=[ ,:;]|$)")
 _ENDS: Final = (".", "!", "?", "…")
+
+
+MAX_FINDINGS = 200
+"""Of one document that are told at once; whoever puts these right sees the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +135,16 @@ class ForbiddenError(AppError):
     status = 403
     code = "forbidden"
     title = "Forbidden"
+
+
+class TooManyRequestsError(AppError):
+    """Enough is being done for whoever asks; worth another try (RFC 6585, section 4). Calls never get this."""
+
+    status = 429
+    code = "too-many-requests"
+    title = "Too many requests"
+    # What is left of an unread body must not be taken for the next request.
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2", "Connection": "close"}
 
 
 def format_message(text: str) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -14,12 +14,13 @@ from typing_extensions import override
 from app.auth.access import IdentifyFirst
 from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
-from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
-from app.calls.api import PATH, make_webhook_router
+from app.calls.api import PATH, make_webhook_router, simulate_router
 from app.calls.api import router as calls_router
+from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
+from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
@@ -38,20 +39,23 @@ from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
+from app.web.limits import Admission
 from app.web.openapi import DESCRIPTION, TAGS
-from app.web.state import read_state
 
 __all__ = ["create_app"]
 
-_UNLOGGED = ("/health/live", "/health/ready", "/metrics")
+_PROBES = ("/health/live", "/health/ready")
+"""Paths that do not wait behind other requests: a probe that is late has the service restarted."""
+_UNLOGGED = (*_PROBES, "/metrics")
 """Paths without an access line: probes would drown everything else."""
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own would export paths with phone numbers, and messages of errors (decision record 0011)."""
-_MAX_ADMIN_BYTES = 5 * 1024 * 1024
-"""Of a body; thousands of rules fit."""
+_MAX_ADMIN_BYTES = 1024 * 1024
+"""Of a body; thousands of rules fit, and are parsed in the time a call can spare."""
 _ROUTERS = (
     health_router,
     calls_router,
+    simulate_router,
     operations_router,
     rulesets_router,
     ruleset_drafts_router,
@@ -63,23 +67,32 @@ _ROUTERS = (
     users_router,
     me_router,
     authentication_router,
+    settings_router,
 )
 
 
 class Application(FastAPI):
-    """Hands a POST to the webhook before the framework looks at it.
+    """Hands a POST to the webhook before the framework looks at it, and lets everything else begin one by one.
 
     Its error layers, exit stacks and routers cost a call more than everything the rules do (decision record 0002). The
     route of the same path stays, for other methods and for the OpenAPI document.
     """
 
+    def __init__(self, **options: Any) -> None:
+        """Make an application with the options of the framework's own."""
+        super().__init__(**options)
+        self._admission = Admission()
+
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
-            await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "http":
+            if scope["path"] == PATH and scope["method"] == "POST":
+                await cast(CallsState, scope["state"])["calls"].webhook(scope, receive, send)
+                return
+            if scope["path"] not in _PROBES:
+                await self._admission.enter()
+        await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> FastAPI:
@@ -99,7 +112,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            state = await open_components(settings, world, profile, sample, stack)
+            state = await open_components(settings, world, sample, stack)
             if sign_in is not None:
                 sign_in.learn_from(state["find_issuer"])
             yield state
@@ -111,8 +124,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,

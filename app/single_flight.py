@@ -1,6 +1,7 @@
 """Work that is done once for everybody who needs it at the same time."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
@@ -9,18 +10,24 @@ from typing import Any, Generic, TypeVar
 __all__ = ["SharedTask", "SingleFlight", "cancel_all"]
 
 T = TypeVar("T")
+Work = Callable[["SharedTask[T]"], Coroutine[Any, Any, T]]
+"""The work, which is told by its argument who waits for it."""
 
 
 class SharedTask(Generic[T]):
     """One piece of work, and how many wait for it."""
 
-    __slots__ = ("context", "task", "waiting")
+    __slots__ = ("context", "interim", "task", "until", "waiting")
 
-    def __init__(self, work: Coroutine[Any, Any, T], context: Context) -> None:
+    def __init__(self, work: Work[T], context: Context) -> None:
         self.context = context
         """The context variables of the work."""
-        self.task = asyncio.create_task(work, name="single_flight", context=context)
         self.waiting = 0
+        self.interim: T | None = None
+        """What the work knows so far, for those who cannot wait for its end; the work itself sets it."""
+        self.until = -math.inf
+        """How long somebody waits (loop time); minus infinity when nobody ever did."""
+        self.task = asyncio.create_task(work(self), name="single_flight", context=context)
 
     @property
     def done(self) -> bool:
@@ -28,13 +35,13 @@ class SharedTask(Generic[T]):
         return self.task.done()
 
     async def wait(self, until: float) -> T | None:
-        """Return the result; `None` when it is not there at `until` (loop time) or the work was given up.
+        """Return the result, or what is known so far when the work did not end by `until` (loop time), or never will.
 
         Cancelling the wait leaves the work alone. Raises what the work raised.
         """
         if not self.task.done():
             await asyncio.wait({self.task}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
-        return self.task.result() if self.task.done() and not self.task.cancelled() else None
+        return self.task.result() if self.task.done() and not self.task.cancelled() else self.interim
 
 
 class SingleFlight(Generic[T]):
@@ -64,9 +71,9 @@ class SingleFlight(Generic[T]):
 
         Whoever stops waiting does not stop it for the others.
         """
-        return await asyncio.shield((self._current.get(key) or self._start(key, work)).task)
+        return await asyncio.shield((self._current.get(key) or self._start(key, lambda _: work())).task)
 
-    def start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> SharedTask[T] | None:
+    def start(self, key: str, work: Work[T]) -> SharedTask[T] | None:
         """Start the work in the background unless it is under way; `None` when there is no room, or after `aclose`."""
         if (shared := self._current.get(key)) is not None:
             return shared
@@ -77,13 +84,17 @@ class SingleFlight(Generic[T]):
         return shared
 
     @contextmanager
-    def join(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> Iterator[SharedTask[T] | None]:
-        """Share the work of the key, started when it is not under way; `None` after `aclose`."""
+    def join(self, key: str, work: Work[T], *, until: float) -> Iterator[SharedTask[T] | None]:
+        """Share the work of the key until a moment (loop time), started when it is not under way.
+
+        `None` after `aclose`.
+        """
         shared = self._current.get(key) or (None if self._closed else self._start(key, work))
         if shared is None:
             yield None
             return
         shared.waiting += 1
+        shared.until = max(shared.until, until)
         self._background.discard(shared)
         try:
             yield shared
@@ -99,10 +110,9 @@ class SingleFlight(Generic[T]):
         else:
             self._current.pop(key, None)
 
-    def is_current(self, key: str) -> bool:
-        """Tell whether the running task is still the one that counts for the key."""
-        shared = self._current.get(key)
-        return shared is not None and shared.task is asyncio.current_task()
+    def is_current(self, key: str, shared: SharedTask[T]) -> bool:
+        """Tell whether this is still the work that counts for the key."""
+        return self._current.get(key) is shared
 
     async def aclose(self) -> None:
         """Cancel everything and wait until it is gone."""
@@ -113,8 +123,8 @@ class SingleFlight(Generic[T]):
     def _has_room(self) -> bool:
         return self._max_in_background is None or len(self._background) < self._max_in_background
 
-    def _start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> SharedTask[T]:
-        shared = SharedTask(work(), self._make_context())
+    def _start(self, key: str, work: Work[T]) -> SharedTask[T]:
+        shared = SharedTask(work, self._make_context())
         self._current[key] = shared
         self._all.add(shared)
         shared.task.add_done_callback(lambda task: self._finish(key, shared, task))

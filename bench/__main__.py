@@ -15,8 +15,10 @@ _NAMES = {
     "cold": "callers nobody knows yet, 50 at a time, with a CRM that takes 80 ms",
     "kill": "kill -9 under load, 50 rounds or as many as said (3 minutes)",
     "soak": "mixed load at half the maximum rate, for 2 minutes or as many as said",
+    "mirror": "the mirror with 1,000,000 contacts, or as many as --contacts says (10 minutes)",
     "replay": "recorded decisions against a draft",
     "mutants": "small changes of the code that no test notices: count, seed, beginnings of file names (an hour)",
+    "neighbours": "calls beside crowds on every other route: p99, late answers, memory (2 minutes)",
     "paths": "files that a call, enabling a user and publishing run through; with `files`, which ones",
 }
 

@@ -53,8 +53,8 @@ def main(arguments: list[str]) -> None:
             _report("callers with 1 s between their calls", uvloop.run(_press(running.url, numbers, calls, pause=1.0)))
 
 
-def make_environment(folder: Path, crm: str, *, max_connections: int = 20, **more: str) -> dict[str, str]:
-    """Make the environment of a service on a stand-in for Dataverse."""
+def make_environment(folder: Path, crm: str, *, max_connections: int | None = None, **more: str) -> dict[str, str]:
+    """Make the environment of a service on a stand-in for Dataverse; `max_connections` is `None` for the default."""
     rules = folder / "rules.json"
     rules.write_text(json.dumps(make_ruleset()), encoding="utf-8")
     return {
@@ -62,11 +62,11 @@ def make_environment(folder: Path, crm: str, *, max_connections: int = 20, **mor
         "SMARTROUTING_DATAVERSE__URL": crm,
         "SMARTROUTING_DATAVERSE__AUTH": "token",
         "SMARTROUTING_DATAVERSE__TOKEN": "bench-token",
-        "SMARTROUTING_DATAVERSE__MAX_CONNECTIONS": str(max_connections),
         "SMARTROUTING_DATAVERSE__REQUESTS_PER_5_MINUTES": "60000",
         "SMARTROUTING_STORE__URL": f"sqlite:///{folder}/bench.db",
         "SMARTROUTING_STORE__JOURNAL": f"{folder}/journal",
         "SMARTROUTING_RULES__FILE": str(rules),
+        **({} if max_connections is None else {"SMARTROUTING_DATAVERSE__MAX_CONNECTIONS": str(max_connections)}),
         **more,
     }
 

@@ -36,9 +36,14 @@ def serve(command: list[str], ready: str, environment: Mapping[str, str], *, cor
 
 @contextmanager
 def serve_process(
-    command: list[str], ready: str, environment: Mapping[str, str], *, core: int = SERVER_CORE
+    command: list[str],
+    ready: str,
+    environment: Mapping[str, str],
+    *,
+    core: int = SERVER_CORE,
+    seconds: float = _START_SECONDS,
 ) -> Iterator[Running]:
-    """Do the same, and give the process too; it may be killed meanwhile."""
+    """Do the same, and give the process too; it may be killed meanwhile. It gets so many seconds to start."""
     port = _find_port()
     arguments = [part.replace("{port}", str(port)) for part in command]
     process = subprocess.Popen(  # noqa: S603 - our own modules
@@ -50,7 +55,7 @@ def serve_process(
     os.sched_setaffinity(process.pid, {core})
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(process, url + ready)
+        _wait_until_ready(process, url + ready, seconds)
         yield Running(url, process)
     finally:
         process.terminate()
@@ -70,8 +75,8 @@ def _find_port() -> int:
         return port
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
-    ends = time.monotonic() + _START_SECONDS
+def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, seconds: float) -> None:
+    ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if process.poll() is not None:
             said = process.stderr.read().decode() if process.stderr else ""

@@ -1,6 +1,7 @@
-"""Crowds: one caller a thousand times, many callers under 429, and a CRM that hangs."""
+"""Crowds: one caller a thousand times, many callers at once, many callers under 429, and a CRM that hangs."""
 
 import asyncio
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,22 +12,41 @@ from bench.callers import Answer, Caller, percentile
 from bench.cold import make_environment
 from bench.crm import Crm
 from bench.output import write
-from bench.server import Running, serve_process
+from bench.server import CLIENT_CORE, Running, serve, serve_process
 from bench.world import serve_app
 
 __all__ = ["main", "measure_process"]
 
+_CRM_SECONDS = 0.08
+_DIFFERENT_CALLS = 200
 _DEADLINE_MS = 1500
 _LEEWAY_MS = 50
 _RETRY_AFTER = 4
 _HANGING_CALLS = 500
 _ROUNDS = 10
 _RECOVERY_SECONDS = 1.0
+_RECOGNISED = 200
+_RULES = {
+    "destinations": {"known": {"kind": "queue", "id": "queue-of-known-callers"}},
+    "rules": [
+        {
+            "id": "known",
+            "when": {"fact": "caller.status", "op": "is", "value": "identified"},
+            "then": {"redirect": "known"},
+        }
+    ],
+}
 
 
 def main(arguments: list[str]) -> None:
-    """Print one line per crowd; `arguments` choose among `one`, `throttled` and `hung`."""
-    for name, measure in (("one", _crowd_one_number), ("throttled", _crowd_throttled), ("hung", _crowd_hung)):
+    """Print one line per crowd; `arguments` choose among `one`, `different`, `throttled` and `hung`."""
+    crowds = {
+        "one": _crowd_one_number,
+        "different": _crowd_different_numbers,
+        "throttled": _crowd_throttled,
+        "hung": _crowd_hung,
+    }
+    for name, measure in crowds.items():
         if not arguments or name in arguments:
             measure()
 
@@ -36,6 +56,23 @@ def _crowd_one_number() -> None:
     with _serve(crm) as running:
         answers = asyncio.run(_call_together(running.url, ["+358501234567"] * 1000))
     write(f"1,000 simultaneous calls from one number: {len(crm.arrived)} requests to the CRM, {_describe(answers)}")
+
+
+def _crowd_different_numbers() -> None:
+    """Different callers at the same moment, with a CRM in a process of its own that takes as long as a real one."""
+    command = ["bench.lean_crm", "{port}", str(_CRM_SECONDS)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(command, "/", {}, core=CLIENT_CORE) as crm,
+        serve_process(["app.cli", "serve"], "/health/ready", _make_environment(Path(folder), crm)) as running,
+    ):
+        asyncio.run(_call_together(running.url, ["+358409999999"]))
+        for number in range(1, 4):
+            numbers = [f"+3584{number}{index:07}" for index in range(_DIFFERENT_CALLS)]
+            answers = asyncio.run(_call_together(running.url, numbers))
+            write(
+                f"{len(answers)} different callers at once, a CRM of {_CRM_SECONDS * 1000:.0f} ms: {_describe(answers)}"
+            )
 
 
 def _crowd_throttled() -> None:
@@ -70,9 +107,16 @@ def _crowd_hung() -> None:
 def _serve(crm: Crm) -> Iterator[Running]:
     """Serve the CRM, and the service on it in a process of its own."""
     with tempfile.TemporaryDirectory() as folder, serve_app(crm, lifespan="off") as (crm_url, _):
-        environment = make_environment(Path(folder), crm_url, max_connections=52)
+        environment = _make_environment(Path(folder), crm_url)
         with serve_process(["app.cli", "serve"], "/health/ready", environment) as running:
             yield running
+
+
+def _make_environment(folder: Path, crm: str) -> dict[str, str]:
+    """Make the environment of a service with default settings, whose rule redirects whoever is recognised."""
+    environment = make_environment(folder, crm)
+    Path(environment["SMARTROUTING_RULES__FILE"]).write_text(json.dumps(_RULES), encoding="utf-8")
+    return environment
 
 
 def _recover(url: str, crm: Crm) -> None:
@@ -121,7 +165,9 @@ def measure_process(process: int) -> tuple[float, int]:
 def _describe(answers: list[Answer]) -> str:
     times = [answer.milliseconds for answer in answers]
     good = sum(answer.status in {200, 204} for answer in answers)
+    recognised = sum(answer.status == _RECOGNISED for answer in answers)
     late = sum(time > _DEADLINE_MS + _LEEWAY_MS for time in times)
     return (
-        f"{good} of {len(answers)} answered, {late} late, p50 {percentile(times, 0.5):.0f} ms, most {max(times):.0f} ms"
+        f"{good} of {len(answers)} answered, {recognised} recognised, {late} late, "
+        f"p50 {percentile(times, 0.5):.0f} ms, most {max(times):.0f} ms"
     )

@@ -134,13 +134,23 @@ def test_first_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = re.findall(r"^ +(SMARTROUTING_\w+=.*)$", text, re.MULTILINE)
     file = tmp_path / ".env"
-    file.write_text("\n".join(re.sub(r"<[\w ]+>", "something", line) for line in lines), encoding="utf-8")
+    file.write_text("\n".join(re.sub(r"<[\w ]+>", "a-long-random-something", line) for line in lines), encoding="utf-8")
 
     settings = read_settings({}, env_file=file)
 
     assert len(lines) == 7
-    assert str(settings.dataverse.url) == "https://something.crm4.dynamics.com"
+    assert str(settings.dataverse.url) == "https://a-long-random-something.crm4.dynamics.com"
     assert (list(settings.webhook.api_keys), list(settings.admin.api_keys)) == (["enreach"], ["ops"])
+
+
+def test_attacks_name_tests_that_exist() -> None:
+    """Every row of the table of attacks leads to the test that shows the expectation."""
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "tests/" in line]
+    assert len(rows) >= 20
+    assert [test for test in named if f"def {test[1]}" not in (ROOT / test[0]).read_text(encoding="utf-8")] == []
 
 
 def _curl(line: str, demo: str) -> str:

@@ -67,4 +67,4 @@ async def test_closing_cancels_what_is_under_way() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert flight.start("key", work) is None
+    assert flight.start("key", lambda _: work()) is None

@@ -1,23 +1,29 @@
 """What a route asks of its caller, visible in its signature and in the OpenAPI document."""
 
-from typing import Annotated, ClassVar, TypedDict, cast
+from collections.abc import Callable
+from typing import Annotated, TypedDict, cast
 
-from fastapi import Request, Security
+import structlog
+from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.params import Security as SecurityParameter
 from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth.principals import Authenticator, Permission, Principal, weakest_role
-from app.errors import ForbiddenError, UnauthorizedError
+from app.auth.guessing import GuessBrake
+from app.auth.networks import Address, ClientAddresses
+from app.auth.principals import Authenticator, InvalidTokenError, Permission, Principal, weakest_role
+from app.errors import AppError, ForbiddenError, UnauthorizedError
 
 __all__ = [
+    "AdminAccess",
     "AuditReaderDep",
     "AuthState",
     "DecisionReaderDep",
     "EraserDep",
     "IdentifyFirst",
     "InvalidTokenError",
+    "MayReadStatusDep",
     "MissingTokenError",
     "OperatorDep",
     "OwnReadinessDep",
@@ -30,17 +36,14 @@ __all__ = [
     "StatusReaderDep",
     "UserManagerDep",
     "UserReaderDep",
+    "identify",
     "requires",
 ]
 
+log = structlog.get_logger()
+
 _PRINCIPAL = "smartrouting.principal"
 """The key under which a request's scope holds who sent it; the lifespan state may be one for all requests."""
-
-
-class AuthState(TypedDict):
-    """What this module reads from the lifespan state."""
-
-    authenticator: Authenticator
 
 
 class MissingTokenError(UnauthorizedError):
@@ -49,11 +52,52 @@ class MissingTokenError(UnauthorizedError):
     code = "missing-token"
 
 
-class InvalidTokenError(UnauthorizedError):
-    """The bearer token is unknown, or no longer valid."""
+class AdminAccess:
+    """Identifies who asks the administrators' endpoints; every refusal is counted, logged, and slower if repeated."""
 
-    code = "invalid-token"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting", error="invalid_token"'}
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        clients: ClientAddresses,
+        brake: GuessBrake,
+        count_refusal: Callable[[str], None],
+    ) -> None:
+        """`count_refusal` takes the code of the problem."""
+        self._authenticator = authenticator
+        self._clients = clients
+        self._brake = brake
+        self._count_refusal = count_refusal
+
+    async def identify(self, request: Request) -> Principal:
+        """Return whose token a request brings; raises MissingTokenError, InvalidTokenError or ForbiddenError."""
+        try:
+            token = _read_token(request)
+            principal = await self._authenticator.authenticate(token)
+        except (UnauthorizedError, ForbiddenError) as error:
+            self.note_refusal(request, error)
+            raise
+        if principal is None:
+            refusal = InvalidTokenError("The token is not one this service knows, or it is no longer valid.")
+            self.note_refusal(request, refusal)
+            await self._brake.hold_back(self._find_address(request))
+            raise refusal
+        return principal
+
+    def note_refusal(self, request: Request, error: AppError) -> None:
+        """Count and log a request that was turned away, with the address it came from."""
+        self._count_refusal(error.code)
+        log.info("access.refused", code=error.code, peer=str(self._find_address(request)))
+
+    def _find_address(self, request: Request) -> Address | None:
+        client = request.scope.get("client")
+        return self._clients.find(request.scope["headers"], client[0] if client else None)
+
+
+class AuthState(TypedDict):
+    """What this module reads from the lifespan state."""
+
+    admin_access: AdminAccess
 
 
 class Require(SecurityBase):
@@ -71,9 +115,12 @@ class Require(SecurityBase):
 
     async def __call__(self, request: Request) -> Principal:
         """Return the principal; raises MissingTokenError, InvalidTokenError (401) or ForbiddenError (403)."""
-        principal = await _identify(request)
+        principal = await identify(request)
         if not principal.may(self._permission):
-            raise ForbiddenError(f"This needs the role {weakest_role(self._permission)}; yours is {principal.role}.")
+            needed = weakest_role(self._permission)
+            refusal = ForbiddenError(f"This needs the role {needed}; yours is {principal.role}.")
+            _read_access(request).note_refusal(request, refusal)
+            raise refusal
         return principal
 
 
@@ -101,6 +148,14 @@ UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
 UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
 
 
+async def _may_read_status(request: Request) -> bool:
+    """Tell whether a request that needs no credential brings one that may see details; a wrong one is refused."""
+    return "Authorization" in request.headers and (await identify(request)).may(Permission.READ_STATUS)
+
+
+MayReadStatusDep = Annotated[bool, Depends(_may_read_status)]
+
+
 class IdentifyFirst:
     """Pure ASGI middleware: below a path, no body is read for a sender who is not known.
 
@@ -119,23 +174,22 @@ class IdentifyFirst:
             return
 
         async def receive_from_known() -> Message:
-            await _identify(Request(scope))
+            await identify(Request(scope))
             return await receive()
 
         await self._app(scope, receive_from_known, send)
 
 
-async def _identify(request: Request) -> Principal:
-    """Return whose token it is, judging it once for each request."""
+async def identify(request: Request) -> Principal:
+    """Return whose token it is, judging it once for each request; raises MissingTokenError and InvalidTokenError."""
     known: Principal | None = request.scope.get(_PRINCIPAL)
-    if known is not None:
-        return known
-    state = cast(AuthState, request.scope["state"])
-    principal = await state["authenticator"].authenticate(_read_token(request))
-    if principal is None:
-        raise InvalidTokenError("The token is not one this service knows, or it is no longer valid.")
-    request.scope[_PRINCIPAL] = principal
-    return principal
+    if known is None:
+        known = request.scope[_PRINCIPAL] = await _read_access(request).identify(request)
+    return known
+
+
+def _read_access(request: Request) -> AdminAccess:
+    return cast(AuthState, request.scope["state"])["admin_access"]
 
 
 def _read_token(request: Request) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 import jwt
 import orjson
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from app.errors import AppError
 from app.settings import require_https
@@ -38,6 +39,9 @@ ALGORITHMS: Final = frozenset().union(*_ALGORITHMS_OF_KIND.values())
 _TIMEOUT: Final = 8.0
 """Seconds for one answer of the issuer."""
 _MAX_BYTES: Final = 512 * 1024
+_MAX_KEYS: Final = 100
+_MAX_RSA_BITS: Final = 8192
+"""Verifying a signature with a larger key would hold the event loop up."""
 _OK: Final = 200
 
 
@@ -108,7 +112,7 @@ async def fetch_signing_keys(http: httpx.AsyncClient, jwks_uri: str) -> dict[str
     rows = document.get("keys")
     if not isinstance(rows, list):
         raise IssuerUnusableError("the key set holds no list of keys")
-    read = (_read_key(row) for row in rows if isinstance(row, dict))
+    read = (_read_key(row) for row in rows[:_MAX_KEYS] if isinstance(row, dict))
     return {key.id: key for key in read if key is not None}
 
 
@@ -118,37 +122,53 @@ def is_same_issuer(found: object, wanted: str) -> bool:
 
 
 def _read_key(row: dict[str, Any]) -> SigningKey | None:
-    key_id, kind = row.get("kid"), row.get("kty")
-    if not isinstance(key_id, str) or kind not in _ALGORITHMS_OF_KIND or row.get("use", "sig") != "sig":
+    key_id, fitting = row.get("kid"), _ALGORITHMS_OF_KIND.get(str(row.get("kty")))
+    if not isinstance(key_id, str) or fitting is None or row.get("use", "sig") != "sig":
         return None
-    fitting = _ALGORITHMS_OF_KIND[kind]
-    algorithms = fitting & {row["alg"]} if "alg" in row else fitting
+    algorithms = fitting & {str(row["alg"])} if "alg" in row else fitting
+    if not algorithms:
+        return None
     try:
-        key = jwt.PyJWK(row).key if algorithms else None
-    except (jwt.PyJWTError, ValueError):
+        key = jwt.PyJWK(row).key
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        # The library takes the members for text and does not look.
         return None
-    return SigningKey(id=key_id, key=key, algorithms=algorithms) if algorithms else None
+    if isinstance(key, RSAPublicKey) and key.key_size > _MAX_RSA_BITS:
+        return None
+    return SigningKey(id=key_id, key=key, algorithms=algorithms)
 
 
 async def _fetch(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    # Uncompressed, or a small answer could unpack to one that does not fit into memory.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     try:
-        async with asyncio.timeout(_TIMEOUT):
-            response = await http.get(url, headers={"Accept": "application/json"}, follow_redirects=False)
+        async with asyncio.timeout(_TIMEOUT), http.stream("GET", url, headers=headers) as response:
+            content = await _read(response)
     except (httpx.HTTPError, TimeoutError) as exc:
         raise IssuerUnreachableError(f"the issuer does not answer ({type(exc).__name__})") from exc
     except httpx.InvalidURL as exc:
         raise IssuerUnusableError("an address of the issuer is no URL") from exc
-    if response.status_code != _OK:
-        raise IssuerUnreachableError(f"the issuer answers with status {response.status_code}")
-    if len(response.content) > _MAX_BYTES:
-        raise IssuerUnusableError("the issuer's answer is too large")
     try:
-        document = orjson.loads(response.content)
+        document = orjson.loads(content)
     except orjson.JSONDecodeError as exc:
         raise IssuerUnusableError("the issuer's answer is no JSON") from exc
     if not isinstance(document, dict):
         raise IssuerUnusableError("the issuer's answer is no JSON object")
     return document
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """Read an answer as far as its limit."""
+    if response.status_code != _OK:
+        raise IssuerUnreachableError(f"the issuer answers with status {response.status_code}")
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise IssuerUnusableError("the issuer's answer is compressed though that was not asked for")
+    content = bytearray()
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > _MAX_BYTES:
+            raise IssuerUnusableError("the issuer's answer is too large")
+    return bytes(content)
 
 
 def _read_url(document: dict[str, Any], name: str) -> str:

@@ -1,15 +1,18 @@
 """Where a request came from, and whether that is one of the networks we accept."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-__all__ = ["NetworkList", "SourceCheck"]
+__all__ = ["Address", "ClientAddresses", "NetworkList"]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _MAPPED_PREFIX = 96
 _MAX_REMEMBERED = 1024
+_MAX_REMEMBERED_BYTES = 256
+"""Of what is remembered for one request: the headers of strangers must not fill the memory."""
 
 
 class NetworkList:
@@ -26,42 +29,30 @@ class NetworkList:
         return any(address in network for network in self._networks)
 
 
-class SourceCheck:
-    """Decides whether a request comes from an allowed network, believing the proxies we trust and no others."""
+class ClientAddresses:
+    """Finds the address a request came from, believing the proxies we trust and no others."""
 
-    def __init__(self, *, allowed: Iterable[Network], trusted: Iterable[Network]) -> None:
-        self._allowed = NetworkList(allowed)
+    def __init__(self, *, trusted: Iterable[Network]) -> None:
         self._trusted = NetworkList(trusted)
-        self._remembered: dict[tuple[str, bytes], bool] = {}
+        self._walk_remembered = lru_cache(_MAX_REMEMBERED)(self._walk)
 
-    def __bool__(self) -> bool:
-        """Tell whether there is anything to check: an empty list of allowed networks allows any."""
-        return bool(self._allowed)
+    def find(self, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> Address | None:
+        """Return the sender's address by raw headers and peer; `None` when there is none, or a malformed one.
 
-    def allows(self, peer: str | None, forwarded: Sequence[bytes]) -> bool:
-        """Tell whether the sender is allowed; `forwarded` are the X-Forwarded-For values in order of arrival.
-
-        The header is walked from the right, and only as far as trusted proxies vouch for it. A malformed entry on that
-        way, or no peer address at all, is refused.
+        X-Forwarded-For is walked from the right, and only as far as trusted proxies vouch for it.
         """
-        if not self._allowed:
-            return True
         if peer is None:
-            return False
-        asked = (peer, b",".join(forwarded) if self._trusted else b"")
-        if (known := self._remembered.get(asked)) is None:
-            known = self._check(*asked)
-            if len(self._remembered) >= _MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[asked] = known
-        return known
+            return None
+        forwarded = b",".join([v for n, v in headers if n == b"x-forwarded-for"]) if self._trusted else b""
+        is_short = len(peer) + len(forwarded) <= _MAX_REMEMBERED_BYTES
+        return self._walk_remembered(peer, forwarded) if is_short else self._walk(peer, forwarded)
 
-    def _check(self, peer: str, forwarded: bytes) -> bool:
+    def _walk(self, peer: str, forwarded: bytes) -> Address | None:
         senders = [sender for sender in forwarded.decode("latin-1").split(",") if sender.strip()]
         address = _read_address(peer)
         while address is not None and senders and address in self._trusted:
             address = _read_address(senders.pop())
-        return address is not None and address in self._allowed
+        return address
 
 
 def _read_address(text: str) -> Address | None:

@@ -12,7 +12,7 @@ import jwt
 import structlog
 
 from app.auth.issuer import ALGORITHMS, SigningKey, is_same_issuer
-from app.auth.principals import PERMISSIONS, Identity, Principal, PrincipalKind, Role
+from app.auth.principals import PERMISSIONS, Identity, InvalidTokenError, Principal, PrincipalKind, Role
 from app.auth.signing_keys import SigningKeys
 from app.errors import ForbiddenError
 
@@ -22,8 +22,18 @@ log = structlog.get_logger()
 
 SKEW_SECONDS: Final = 60
 """How far the clocks of issuer and service may differ."""
-_OTHER_KINDS: Final = frozenset({"id", "refresh", "offline", "logout"})
-"""What Keycloak writes into `typ` of tokens that are no access tokens."""
+_HEADER_TYPES: Final = frozenset({"jwt", "at+jwt"})
+"""What an access token may call itself in its header (RFC 9068, section 2.1); others are proofs, logout and events."""
+_CLAIMED_TYPES: Final = frozenset({"bearer", "access", *_HEADER_TYPES})
+"""What the claim `typ` of an access token may be; Keycloak's other tokens say `ID`, `Refresh`, `Offline`, `Logout`."""
+_IDENTITY_CLAIMS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
+"""What OpenID Connect puts into ID tokens (OpenID Connect Core, sections 2 and 3.3.2.11)."""
+_ACCESS_CLAIMS: Final = frozenset({"scp", "scope", "azp", "appid", "client_id", "cid"})
+"""What access tokens say about client or scopes, by the names that Entra ID, Keycloak, Okta and RFC 9068 use."""
+_FOREIGN_CLAIMS: Final = frozenset({"cnf", "events"})
+"""A token that is bound to a key, whose possession is not checked here, and a logout or security event."""
+_UNREADABLE: Final = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+"""What reading a token raises, however odd it is."""
 _DOTS: Final = 2
 _PREFIX: Final = "voice"
 Claims = Mapping[str, Any]
@@ -38,12 +48,14 @@ class Rejected:
 
 
 class TokenJudge:
-    """Accepts the tokens of one issuer for one audience."""
+    """Accepts the access tokens of one issuer for one audience."""
 
-    def __init__(self, *, keys: SigningKeys, issuer: str, audience: str) -> None:
+    def __init__(self, *, keys: SigningKeys, issuer: str, audience: str, client_id: str | None = None) -> None:
+        """`client_id` is the client users sign in with: its ID tokens name it as their audience."""
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._is_client = audience == client_id
 
     async def judge(self, token: str) -> Claims | Rejected | None:
         """Return the claims of a good token, why it is bad, or `None` when it is no token of this issuer at all.
@@ -53,7 +65,7 @@ class TokenJudge:
         try:
             header = jwt.get_unverified_header(token)
             unverified = jwt.decode(token, options={"verify_signature": False})
-        except jwt.PyJWTError:
+        except _UNREADABLE:
             return None
         if reason := self._find_fault(header, unverified):
             return Rejected(reason)
@@ -66,9 +78,25 @@ class TokenJudge:
         """Say what rules the token out before its signature is looked at, and before the issuer is asked for it."""
         if not is_same_issuer(unverified.get("iss"), self._issuer):
             return "another issuer"
-        if header.get("alg") not in ALGORITHMS:
+        if str(header.get("alg")) not in ALGORITHMS:
             return "algorithm not allowed"
-        return "unusable header" if "crit" in header or not isinstance(header.get("kid"), str) else None
+        if "crit" in header or not isinstance(header.get("kid"), str):
+            return "unusable header"
+        return None if self._is_access_token(header, unverified) else "no access token"
+
+    def _is_access_token(self, header: Mapping[str, Any], claims: Claims) -> bool:
+        header_type = str(header.get("typ", "JWT")).casefold().removeprefix("application/")
+        if header_type not in _HEADER_TYPES or claims.keys() & _FOREIGN_CLAIMS:
+            return False
+        if "typ" in claims:
+            return str(claims["typ"]).casefold() in _CLAIMED_TYPES
+        if header_type != "jwt":
+            return True
+        if claims.keys() & _IDENTITY_CLAIMS:
+            return bool(claims.keys() & {"scp", "scope"})
+        # Entra ID, known by `tid` and `ver`, names the client in every access token and in no ID token.
+        must_name_client = self._is_client or {"tid", "ver"} <= claims.keys()
+        return not must_name_client or bool(claims.keys() & _ACCESS_CLAIMS)
 
     def _verify(self, token: str, key: SigningKey) -> Claims | Rejected:
         plain = self._issuer.rstrip("/")
@@ -82,9 +110,9 @@ class TokenJudge:
                 leeway=SKEW_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.PyJWTError as exc:
+        except _UNREADABLE as exc:
             return Rejected(type(exc).__name__)
-        return Rejected("no access token") if str(claims.get("typ", "")).casefold() in _OTHER_KINDS else claims
+        return claims
 
 
 class OidcTokens:
@@ -97,16 +125,17 @@ class OidcTokens:
         self._roles = {value.casefold(): role for value, role in roles.items()}
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Return whose token it is; `None` for anything that is no good token of the issuer.
+        """Return whose token it is; `None` for anything that is no token at all.
 
-        Raises ForbiddenError for a good token without a role, and IssuerError when the issuer's keys cannot be had.
+        Raises InvalidTokenError for a bad one, whose signature cannot be guessed, ForbiddenError for a good one
+        without a role, and IssuerError when the issuer's keys cannot be had.
         """
         if token.count(".") != _DOTS:
             return None
         claims = await self._judge.judge(token)
         if isinstance(claims, Rejected):
             log.info("oidc.token_rejected", reason=claims.reason)
-            return None
+            raise InvalidTokenError("The token is not one this service accepts, or it is no longer valid.")
         if claims is None:
             return None
         held = set(self._list_roles(claims))

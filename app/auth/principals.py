@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from app.errors import UnauthorizedError
 from app.settings import Role
 
 __all__ = [
     "PERMISSIONS",
     "Authenticator",
     "Identity",
+    "InvalidTokenError",
     "Permission",
     "Principal",
     "PrincipalKind",
@@ -110,8 +112,18 @@ class Principal:
         return permits(self.role, permission)
 
 
+class InvalidTokenError(UnauthorizedError):
+    """The bearer token is unknown, or no longer valid."""
+
+    code = "invalid-token"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="smartrouting", error="invalid_token"'}
+
+
 class Authenticator(Protocol):
     """Turns a bearer token into the principal it belongs to."""
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Return whose token it is; `None` for an unknown one, so that the next authenticator may try."""
+        """Return whose token it is; `None` for an unknown one, so that the next authenticator may try.
+
+        Raises InvalidTokenError for one that no other needs to be asked about.
+        """

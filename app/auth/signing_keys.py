@@ -8,10 +8,13 @@ import httpx
 import structlog
 
 from app.auth.issuer import IssuerError, IssuerMetadata, SigningKey, fetch_metadata, fetch_signing_keys
+from app.single_flight import SingleFlight
 
 __all__ = ["KeySetOptions", "SigningKeys"]
 
 log = structlog.get_logger()
+
+_KEYS = "keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +27,6 @@ class KeySetOptions:
     """After this the keys are renewed beside the requests, so that a withdrawn key stops working."""
     longest: float = 86_400.0
     """After this, without an answer of the issuer, no key is trusted any more."""
-
-
-@dataclass(slots=True)
-class _Fetch:
-    """One fetch of the keys, which all who need them wait for."""
-
-    task: "asyncio.Task[None]"
-    began: float
-    """When the issuer is asked; a token signed after that may need another one."""
 
 
 class SigningKeys:
@@ -59,7 +53,7 @@ class SigningKeys:
         self._fetched_at = float("-inf")
         self._asked_at = float("-inf")
         self._failure: IssuerError | None = None
-        self._under_way: _Fetch | None = None
+        self._single_flight: SingleFlight[None] = SingleFlight()
 
     @property
     def metadata(self) -> IssuerMetadata | None:
@@ -75,20 +69,20 @@ class SigningKeys:
         age = arrived - self._fetched_at
         if key_id in self._keys and age < self._options.longest:
             if age > self._options.fresh and arrived - self._asked_at > self._options.between:
-                self._start()
+                self._single_flight.start(_KEYS, lambda _: self._fetch())
             return self._keys[key_id]
-        self._raise_recent_failure(arrived)
-        for _ in range(2):
-            fetch = self._start()
-            await asyncio.shield(fetch.task)
+        if arrived - self._asked_at < self._options.between:
+            # Fail fast while the issuer is known to be away, instead of holding every request up.
             self._raise_failure()
-            if key_id in self._keys or fetch.began >= arrived:
+        for _ in range(2):
+            await self.refresh()
+            if key_id in self._keys or self._asked_at >= arrived:
                 break
         return self._keys.get(key_id)
 
     async def refresh(self) -> None:
         """Ask the issuer now, or as soon as the minimum pause allows; raises IssuerError."""
-        await asyncio.shield(self._start().task)
+        await self._single_flight.run(_KEYS, self._fetch)
         self._raise_failure()
 
     async def warm_up(self) -> None:
@@ -101,19 +95,10 @@ class SigningKeys:
 
     async def aclose(self) -> None:
         """Stop asking."""
-        if self._under_way is not None:
-            self._under_way.task.cancel()
-            await asyncio.gather(self._under_way.task, return_exceptions=True)
+        await self._single_flight.aclose()
 
-    def _start(self) -> _Fetch:
-        """Return the fetch under way, or begin one once the minimum pause allows."""
-        if self._under_way is None or self._under_way.task.done():
-            began = max(self._monotonic(), self._asked_at + self._options.between)
-            self._under_way = _Fetch(asyncio.create_task(self._fetch(began), name="signing keys"), began)
-        return self._under_way
-
-    async def _fetch(self, began: float) -> None:
-        await asyncio.sleep(max(0.0, began - self._monotonic()))
+    async def _fetch(self) -> None:
+        await asyncio.sleep(max(0.0, self._asked_at + self._options.between - self._monotonic()))
         self._asked_at = self._monotonic()
         try:
             metadata = await fetch_metadata(self._http, self._issuer)
@@ -125,11 +110,6 @@ class SigningKeys:
         self._metadata, self._keys, self._failure = metadata, keys, None
         self._fetched_at = self._monotonic()
         log.info("oidc.keys_fetched", keys=len(keys))
-
-    def _raise_recent_failure(self, now: float) -> None:
-        """Fail fast while the issuer is known to be away, instead of holding every request up."""
-        if self._failure is not None and now - self._asked_at < self._options.between:
-            self._raise_failure()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

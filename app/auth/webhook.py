@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
+
+from app.auth.guessing import GuessBrake
 from app.auth.keyring import KeyRing
-from app.auth.networks import SourceCheck
+from app.auth.networks import ClientAddresses, NetworkList
 from app.settings import WebhookSettings
 
 __all__ = ["Admitted", "CredentialKind", "KeyUse", "Refused", "WebhookAccess"]
+
+log = structlog.get_logger()
 
 
 class CredentialKind(StrEnum):
@@ -52,8 +57,10 @@ class WebhookAccess:
     `Authorization` must not cost a call its answer. The first valid one gives the label.
     """
 
-    def __init__(self, settings: WebhookSettings) -> None:
-        self._source = SourceCheck(allowed=settings.allowed_networks, trusted=settings.trusted_proxies)
+    def __init__(self, settings: WebhookSettings, *, brake: GuessBrake) -> None:
+        self._brake = brake
+        self._clients = ClientAddresses(trusted=settings.trusted_proxies)
+        self._allowed = NetworkList(settings.allowed_networks)
         self._keys = KeyRing(
             (secret.get_secret_value(), Admitted(label, CredentialKind.API_KEY))
             for label, secret in settings.api_keys.items()
@@ -73,7 +80,7 @@ class WebhookAccess:
 
         Never raises, whatever the headers hold.
         """
-        if self._source and not self._source.allows(peer, [v for n, v in headers if n == b"x-forwarded-for"]):
+        if self._allowed and not self._is_allowed(headers, peer):
             return self._foreign
         refused = self._missing
         for name, value in headers:
@@ -87,6 +94,17 @@ class WebhookAccess:
                 return admitted
             refused = self._wrong
         return refused
+
+    async def hold_back(self, refused: Refused, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> None:
+        """Return when a refusal may be sent, which is later where an address keeps sending wrong credentials."""
+        address = self._clients.find(headers, peer)
+        log.info("access.refused", code=refused.code, peer=str(address))
+        if refused is self._wrong:
+            await self._brake.hold_back(address)
+
+    def _is_allowed(self, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> bool:
+        address = self._clients.find(headers, peer)
+        return address is not None and address in self._allowed
 
     def _find_user(self, authorization: bytes) -> Admitted | None:
         scheme, _, token = authorization.strip().partition(b" ")
@@ -104,10 +122,13 @@ class KeyUse:
     Times are seconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, last_used: Mapping[str, float]) -> None:
-        """Start from what was persisted before."""
-        self._persisted = dict(last_used)
+    def __init__(self) -> None:
+        self._persisted: dict[str, float] = {}
         self._changed: dict[str, float] = {}
+
+    def remember(self, last_used: Mapping[str, float]) -> None:
+        """Take over what was persisted before."""
+        self._persisted = dict(last_used) | self._persisted
 
     def touch(self, label: str, now: float) -> None:
         """Note that the credential of this label was used."""

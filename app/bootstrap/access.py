@@ -5,7 +5,9 @@ from contextlib import AsyncExitStack
 
 import httpx
 
+from app.auth.access import AdminAccess
 from app.auth.api_keys import AuthenticatorSequence, SettingsKeys, StoredKeys
+from app.auth.networks import ClientAddresses
 from app.auth.oidc import OidcTokens, TokenJudge
 from app.auth.principals import Authenticator
 from app.auth.signing_keys import SigningKeys
@@ -13,7 +15,7 @@ from app.bootstrap.foundation import Foundation
 from app.settings import AdminSettings
 from app.web.documentation import SignIn
 
-__all__ = ["make_authenticator", "make_sign_in", "open_signing_keys"]
+__all__ = ["make_admin_access", "make_sign_in", "open_signing_keys"]
 
 
 def make_sign_in(admin: AdminSettings) -> SignIn | None:
@@ -32,14 +34,25 @@ def open_signing_keys(admin: AdminSettings, http: httpx.AsyncClient, stack: Asyn
     return keys
 
 
-def make_authenticator(foundation: Foundation, keys: SigningKeys | None) -> Authenticator:
+def make_admin_access(foundation: Foundation, keys: SigningKeys | None) -> AdminAccess:
     """Make what knows keys of the settings, keys of the store and, with an issuer, access tokens."""
+    return AdminAccess(
+        authenticator=_make_authenticator(foundation, keys),
+        clients=ClientAddresses(trusted=foundation.settings.webhook.trusted_proxies),
+        brake=foundation.guess_brake,
+        count_refusal=foundation.metrics.count_admin_refusal,
+    )
+
+
+def _make_authenticator(foundation: Foundation, keys: SigningKeys | None) -> Authenticator:
     admin = foundation.settings.admin
     known: list[Authenticator] = [
         SettingsKeys(admin.api_keys),
         StoredKeys(store=foundation.stores.api_keys, clock=foundation.upstreams.clock),
     ]
     if keys is not None and admin.oidc_issuer and admin.oidc_audience:
-        judge = TokenJudge(keys=keys, issuer=admin.oidc_issuer, audience=admin.oidc_audience)
+        judge = TokenJudge(
+            keys=keys, issuer=admin.oidc_issuer, audience=admin.oidc_audience, client_id=admin.oidc_client_id
+        )
         known.append(OidcTokens(judge=judge, role_claim=admin.oidc_role_claim, roles=admin.oidc_roles))
     return AuthenticatorSequence(known)

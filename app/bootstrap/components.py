@@ -1,7 +1,9 @@
 """Opens the components of the process in order, and hands them to requests as one typed state."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -9,42 +11,49 @@ import structlog
 
 from app.auth.access import AuthState
 from app.auth.issuer import IssuerMetadata
-from app.bootstrap.access import make_authenticator, open_signing_keys
+from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
-from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
-from app.configurator.issuer_check import IssuerCheck
+from app.configurator.components import ConfiguratorState, open_configurator
+from app.directory.mirror.status import WATCH_SECONDS
+from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
-from app.operations.signed_hooks import HookMessage, HookOptions, SignedHooks
-from app.routing.wire import ResponseProfile
+from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.rulesets.components import RulesetsState, open_rulesets
+from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.database import Leadership
 from app.store.errors import StoreError
-from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.components import UsersState, open_users
-from app.users.readiness import ASSIGNEE, WEB_PHONE
-from app.web.health import WebState
+from app.web.health import Exposition, WebState
+from app.web.limits import LimitsState
 
 __all__ = ["State", "open_components"]
 
 log = structlog.get_logger()
 
-_ALERT_SECONDS = 5.0
+_ALERT_SECONDS = 3.0
+"""A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
+_SETTINGS_SECONDS = 1.0
+"""How often another process's change of settings is looked for; two seconds are promised."""
+_RULESET_SECONDS = 1.0
+"""How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
-class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState):
+class State(
+    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+):
     """The lifespan state: what each room reads of it, together."""
 
     find_issuer: Callable[[], IssuerMetadata | None]
@@ -53,7 +62,6 @@ class State(AuthState, WebState, CallsState, OperationsState, RulesetsState, Use
 async def open_components(
     settings: Settings,
     upstreams: Upstreams,
-    profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> State:
@@ -61,10 +69,10 @@ async def open_components(
 
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
-    foundation = await open_foundation(settings, upstreams, profile, sample, stack)
+    foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     export = open_spans(stack)
-    schedule = await _open_schedule(foundation, stack)
+    schedule, monitor = await _open_schedule(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
@@ -73,9 +81,6 @@ async def open_components(
         JobRunner(store=stores.jobs, clock=clock, foresee_pause=foundation.organisation.foresee_pause)
     )
     schedule.every(BEAT_SECONDS, "jobs", jobs.beat)
-    jobs.unlist("replay")
-    if settings.demo:
-        await _confirm_samples(foundation)
     rulesets = open_rulesets(
         store=stores.rulesets,
         decisions=stores.decisions,
@@ -84,20 +89,23 @@ async def open_components(
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
         shadow=foundation.shadow,
+        heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
-        profile=profile,
-        region=settings.phone.default_region,
+        live_settings=foundation.live_settings,
         clock=clock,
     )
     return State(
-        authenticator=make_authenticator(foundation, keys),
+        heavy_work=foundation.heavy_work,
+        admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
-        exposition=lambda: foundation.metrics.render(read_metrics(foundation)),
+        exposition=Exposition(
+            lambda: partial(foundation.metrics.render, read_metrics(foundation)), monotonic=time.monotonic
+        ),
         calls=open_calls(
             settings=settings,
-            profile=profile,
+            live_settings=foundation.live_settings,
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
@@ -106,15 +114,18 @@ async def open_components(
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
+            guess_brake=foundation.guess_brake,
+            heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
             export=export,
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
-        operations=make_operations(foundation, jobs),
+        operations=make_operations(foundation, jobs, monitor),
         rulesets=rulesets,
         users=open_users(
             settings=settings,
+            read_settings=lambda: foundation.live_settings.current().settings,
             dataverse=foundation.organisation.people,
             enreach=foundation.enreach,
             enreach_ids=stores.enreach_ids,
@@ -123,17 +134,24 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        authentication_modes=AuthenticationModes(
+        configurator=open_configurator(
             documents=stores.documents,
             confirmations=stores.confirmations,
             audit=stores.audit,
-            checker=IssuerCheck(http=issuer_http),
+            live_settings=foundation.live_settings,
+            judge=lambda wanted: find_losses(
+                foundation.live_ruleset.current().ruleset,
+                foundation.live_settings.call_settings(),
+                wanted,
+                heavy_work=foundation.heavy_work,
+            ),
+            issuer_http=issuer_http,
             clock=clock,
         ),
     )
 
 
-async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> Schedule:
+async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple[Schedule, AlertMonitor]:
     """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
 
     async def save_key_use() -> None:
@@ -151,21 +169,30 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> Sched
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
-    monitor = make_alert_monitor(foundation, leadership, _drop if hooks is None else hooks.send)
+    monitor = make_alert_monitor(foundation, leadership, hooks)
+    mirror = foundation.mirror
+    if mirror is not None:
+        stack.push_async_callback(mirror.leadership.resign)
     schedule = await stack.enter_async_context(Schedule(lead=leadership.lead, clock=foundation.upstreams.clock))
     schedule.keep("token", foundation.organisation.tokens.keep_fresh)
-    schedule.keep("live_ruleset", foundation.live_ruleset.follow)
     schedule.keep("journal", foundation.mover.run)
     schedule.keep("shadow", foundation.shadow.run)
     schedule.keep("lag", foundation.load_shedding.watch_lag)
     if hooks is not None:
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    if mirror is None:
+        schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
+    else:
+        schedule.every(WATCH_SECONDS, "mirror_status", mirror.status.refresh)
+        schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
-    return schedule
+    return schedule, monitor
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:
@@ -178,12 +205,9 @@ async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHo
         url=alerts.url,
         secret=alerts.secret.get_secret_value(),
         clock=foundation.upstreams.clock,
+        monotonic=time.monotonic,
         options=HookOptions(),
     )
-
-
-def _drop(_message: HookMessage) -> None:
-    """Tell nobody: there is no URL to send alerts to."""
 
 
 async def _save_key_use(foundation: Foundation) -> None:
@@ -196,12 +220,3 @@ async def _save_key_use(foundation: Foundation) -> None:
         for label in uses:
             foundation.key_use.touch(label, latest[label])
         raise
-
-
-async def _confirm_samples(foundation: Foundation) -> None:
-    """Confirm for the sample organisation what no system can tell, unless somebody did."""
-    confirmations = foundation.stores.confirmations
-    for item in (WEB_PHONE, ASSIGNEE):
-        if not await confirmations.list_of(item):
-            now = foundation.upstreams.clock()
-            await confirmations.put(Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data"))

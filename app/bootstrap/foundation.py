@@ -7,29 +7,39 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
-from app.bootstrap.directory import make_directory, make_load_shedding
+from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
+from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
+from app.calls.call_settings import CallSettings
+from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
+from app.configurator.settings.settings_file import SettingsFile
+from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
+from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
-from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.publish import publish_at_start, read_ruleset_file
+from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
+from app.rulesets.revision_file import RevisionFile
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
+from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
+from app.web.limits import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 
-_RULESET_SECONDS = 1.0
-"""How often another process's publishing is looked for; two seconds are promised."""
+_START_SECONDS = 10.0
+"""How long a start waits for a database that does not answer, or that another process upgrades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +48,31 @@ class Foundation:
 
     settings: Settings
     upstreams: Upstreams
-    profile: ResponseProfile
+    live_settings: LiveSettings
+    settings_file: SettingsFile
     metrics: Metrics
     stores: Stores
     organisation: Organisation
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
-    directory: CachedDirectory
+    directory: CachedDirectory | MirroredDirectory
+    mirror: Mirror | None
+    """`None` when callers are looked up live only."""
     load_shedding: LoadShedding
+    heavy_work: HeavyWork
     live_ruleset: LiveRuleset
+    revision_file: RevisionFile
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
     key_use: KeyUse
+    guess_brake: GuessBrake
 
 
 async def open_foundation(
     settings: Settings,
     upstreams: Upstreams,
-    profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> Foundation:
@@ -66,68 +81,124 @@ async def open_foundation(
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
     metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
-    stores = await open_stores(settings, stack)
-    await _publish_rules(settings, stores, profile, sample, upstreams.clock())
+    stores = open_stores(settings, stack)
+    live_settings = LiveSettings(base=settings, store=stores.documents)
+    rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
-    await enreach_id_cache.refresh()
-    load_shedding = make_load_shedding(settings, metrics)
-    directory = make_directory(
-        settings,
-        organisation,
-        stores,
-        metrics,
-        upstreams,
-        shedding=load_shedding,
-        agent_of=enreach_id_cache.agent_of,
+    load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
+    agent_of = enreach_id_cache.agent_of
+    finder = CallerFinder(
+        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
     )
+    live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    directory = live if mirror is None else mirror.directory
+    live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
+    heavy_work = HeavyWork()
     live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), interval=_RULESET_SECONDS
+        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
     )
-    await live_ruleset.refresh()
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
+    revision_file = RevisionFile(
+        settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
+    )
+    settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
+    key_use = KeyUse()
+
+    async def prepare() -> None:
+        await live_settings.refresh()
+        if rules is not None:
+            await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
+        if settings.demo:
+            await _confirm_samples(stores, upstreams.clock())
+        await enreach_id_cache.refresh()
+        key_use.remember(await stores.key_uses.load())
+        await live_ruleset.refresh()
+        if mirror is not None:
+            await mirror.status.refresh()
+
+    await stores.health.open(prepare, within=_START_SECONDS)
+    if stores.health.error is not None:
+        await settings_file.load()
+        await revision_file.load()
     return Foundation(
         settings=settings,
         upstreams=upstreams,
-        profile=profile,
+        live_settings=live_settings,
+        settings_file=settings_file,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         directory=directory,
+        mirror=mirror,
         load_shedding=load_shedding,
+        heavy_work=heavy_work,
         live_ruleset=live_ruleset,
+        revision_file=revision_file,
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets),
+            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
-            profile=profile,
+            find_profile=live_settings.find_profile,
             counter=metrics,
             clock=upstreams.clock,
         ),
         journal=journal,
         mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
-        key_use=KeyUse(await stores.key_uses.load()),
+        key_use=key_use,
+        guess_brake=GuessBrake(monotonic=time.monotonic),
     )
 
 
-async def _publish_rules(
-    settings: Settings, stores: Stores, profile: ResponseProfile, sample: Mapping[str, Any] | None, now: float
+def _apply_settings(
+    directory: CachedDirectory | MirroredDirectory,
+    load_shedding: LoadShedding,
+    before: SettingsSnapshot,
+    after: SettingsSnapshot,
 ) -> None:
+    """Have the next call recognised by the new settings, and shed by the new deadline."""
+    if before.calls is after.calls:
+        return
+    load_shedding.set_deadline(after.calls.deadline)
+    old, new = before.settings, after.settings
+    if (old.phone, old.dataverse, old.vip) != (new.phone, new.dataverse, new.vip):
+        if isinstance(directory, MirroredDirectory):
+            directory.plan_anew(plan_search(new.dataverse, new.vip), region=new.phone.default_region)
+        directory.outdate()
+
+
+def _read_rules(settings: Settings, calls: CallSettings, sample: Mapping[str, Any] | None) -> object | None:
+    """Read the ruleset that is published at the start, if any; raises InvalidInputError for one that cannot be."""
     file = settings.rules.file
     document = sample if file is None else read_ruleset_file(file)
     if document is not None:
-        await publish_at_start(
-            document,
-            store=stores.rulesets,
-            profile=profile,
-            region=settings.phone.default_region,
-            comment="the demo's sample" if file is None else f"from the file {file.name}",
-            now=now,
-            replace=file is not None,
-        )
+        require_sound(document, calls.profile, region=calls.region)
+    return document
+
+
+async def _publish_rules(document: object, settings: Settings, stores: Stores, calls: CallSettings, now: float) -> None:
+    file = settings.rules.file
+    await publish_at_start(
+        document,
+        store=stores.rulesets,
+        profile=calls.profile,
+        region=calls.region,
+        comment="the demo's sample" if file is None else f"from the file {file.name}",
+        now=now,
+        replace=file is not None,
+    )
+
+
+async def _confirm_samples(stores: Stores, now: float) -> None:
+    """Confirm for the sample organisation what no system can tell, unless somebody did."""
+    for item in (WEB_PHONE, ASSIGNEE):
+        if not await stores.confirmations.list_of(item):
+            sample = Confirmation(subject=EVERYBODY, item=item, who="demo", at=now, note="sample data")
+            await stores.confirmations.put(sample)

@@ -2,22 +2,28 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 
 from app.bootstrap.foundation import Foundation
+from app.bootstrap.mirror import Mirror
+from app.directory.mirror.status import MirrorState
 from app.observability.metrics import Readings
-from app.web.health import Dependency, Health, judge
+from app.observability.mirror_readings import MirrorReadings
+from app.web.health import Dependency, Health, State, judge
 
-__all__ = ["make_health", "read_metrics"]
+__all__ = ["describe_mirror", "make_health", "read_metrics"]
 
 
 def read_metrics(foundation: Foundation) -> Readings:
     """Read what the components count for themselves, at the moment Prometheus asks."""
-    directory = foundation.directory.statistics()
+    directory, mirror = foundation.directory.statistics(), foundation.mirror
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}
     return Readings(
         cache_requests=states,
         coalesced_look_ups=directory.coalesced,
         breaker=directory.breaker.value,
+        mirror=None if mirror is None else _read_mirror(mirror),
+        store_writable=foundation.stores.health.error is None,
         journal_backlog=foundation.journal.backlog,
         journal_writable=foundation.journal.health.writable,
         calls_waiting=foundation.load_shedding.waiting,
@@ -29,7 +35,11 @@ def read_metrics(foundation: Foundation) -> Readings:
 
 
 def make_health(foundation: Foundation) -> Health:
-    """Make the checks of Dataverse, the database and the journal."""
+    """Make the checks of Dataverse, the database, the journal and the mirror, where there is one."""
+
+    async def check_store() -> Dependency:
+        error = foundation.stores.health.error
+        return Dependency("store", "ok") if error is None else Dependency("store", "down", error.detail)
 
     async def check_journal() -> Dependency:
         health = foundation.journal.health
@@ -38,9 +48,38 @@ def make_health(foundation: Foundation) -> Health:
     return Health(
         (
             judge("dataverse", foundation.organisation.client.ping),
-            judge("store", foundation.stores.database.ping),
+            check_store,
             check_journal,
+            *([] if foundation.mirror is None else [partial(_check_mirror, foundation.mirror)]),
         )
+    )
+
+
+def describe_mirror(mirror: Mirror) -> str:
+    """Say what the mirror is at and what keeps it from going on; empty while it follows and nothing is wrong."""
+    reading, failure = mirror.status.read(), mirror.follower.failure
+    words = []
+    if reading.state is MirrorState.LOADING:
+        words.append(f"loading: {reading.loaded_records or 0} records read; callers are looked up live")
+    elif reading.state is MirrorState.BEHIND:
+        words.append(f"behind: changes of the last {reading.lag_seconds or 0:.0f} s are missing")
+    return "; ".join([*words, *([failure] if failure else [])])
+
+
+async def _check_mirror(mirror: Mirror) -> Dependency:
+    follows = mirror.status.read().state is MirrorState.FOLLOWING
+    state: State = "ok" if follows else "degraded"
+    return Dependency("mirror", state, describe_mirror(mirror))
+
+
+def _read_mirror(mirror: Mirror) -> MirrorReadings:
+    reading, counts = mirror.status.read(), mirror.directory.counts
+    return MirrorReadings(
+        state=reading.state.value,
+        lag_seconds=reading.lag_seconds,
+        look_ups={name: getattr(counts, name) for name in ("hit", "miss", "stranger", "uncovered", "unread")},
+        changes=mirror.follower.changes,
+        changes_seconds=mirror.follower.changes_seconds,
     )
 
 

@@ -10,34 +10,42 @@ import anyio.to_thread
 
 from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
+from app.bootstrap.mirror import Mirror
+from app.bootstrap.monitoring import describe_mirror
 from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
 from app.operations.alert_rules import (
     AlertRule,
     LateAnswers,
     find_backlog,
+    find_gone_receiver,
+    find_guessing,
+    find_late_mirror,
     find_open_breaker,
     find_store_away,
     find_unwritable_journal,
+    find_unwritable_store,
 )
 from app.operations.alerts import AlertList, AlertMonitor
 from app.operations.components import OperationComponents
 from app.operations.credentials import CredentialKind, Credentials
 from app.operations.erasure import Erasure, Purge, Retention
 from app.operations.jobs import JobRunner
-from app.operations.signed_hooks import HookMessage
+from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
-from app.routing.numbers import make_number_reader
+from app.rulesets.erasure import RulesetErasure
 from app.store.database import Leadership
+from app.store.number_erasure import NumberErasure, replace_in
+from app.store.tables import audit, confirmations
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
 
-def make_operations(foundation: Foundation, jobs: JobRunner) -> OperationComponents:
+def make_operations(foundation: Foundation, jobs: JobRunner, monitor: AlertMonitor) -> OperationComponents:
     """Make what the routes of operators use."""
     settings, stores, clock = foundation.settings, foundation.stores, foundation.upstreams.clock
     return OperationComponents(
-        alerts=AlertList(alerts=stores.alerts, audit=stores.audit, clock=clock),
+        alerts=AlertList(alerts=stores.alerts, list_unstored=monitor.list_unstored, audit=stores.audit, clock=clock),
         audit=stores.audit,
         credentials=_make_credentials(foundation),
         erasure=_make_erasure(foundation),
@@ -63,13 +71,17 @@ def make_retention(foundation: Foundation) -> Retention:
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
-    return Retention(purges=purges, days=settings.store.retention_days, clock=foundation.upstreams.clock)
+
+    def read_days(name: str) -> int:
+        present = foundation.live_settings.current().settings
+        days: int | None = getattr(present.retention, f"{name}_days")
+        return present.store.retention_days if days is None else days
+
+    return Retention(purges=purges, read_days=read_days, clock=foundation.upstreams.clock)
 
 
-def make_alert_monitor(
-    foundation: Foundation, leadership: Leadership, send: Callable[[HookMessage], None]
-) -> AlertMonitor:
-    """Make what evaluates the alert rules; `send` tells the receiver."""
+def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: SignedHooks | None) -> AlertMonitor:
+    """Make what evaluates the alert rules; `hooks` tell the receiver, if there is one."""
     metrics, stores, clock = foundation.metrics, foundation.stores, foundation.upstreams.clock
     late = LateAnswers(count=lambda: (metrics.answers, metrics.late_answers), monotonic=time.monotonic)
     silence = SilenceWatch(times=stores.call_times, read_hours=lambda: _read_hours(foundation), clock=clock)
@@ -81,14 +93,26 @@ def make_alert_monitor(
             AlertRule("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
             AlertRule("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
             AlertRule("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
-            AlertRule("store_away", find_store_away(stores.database.ping)),
+            AlertRule("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
+            AlertRule("store_away", find_store_away(lambda: stores.health.error)),
+            AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
+            AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
+            *([] if foundation.mirror is None else [_make_mirror_rule(foundation.mirror)]),
         ),
         alerts=stores.alerts,
+        check_store=stores.health.check,
         lead=leadership.lead,
         instance=os.environ.get("HOSTNAME") or socket.gethostname(),
-        send=send,
+        send=_drop if hooks is None else hooks.send,
         clock=clock,
     )
+
+
+def _make_mirror_rule(mirror: Mirror) -> AlertRule:
+    def explain() -> str:
+        return describe_mirror(mirror) if mirror.status.read().late else ""
+
+    return AlertRule("mirror_behind", find_late_mirror(explain), shared=True)
 
 
 def _make_erasure(foundation: Foundation) -> Erasure:
@@ -97,15 +121,35 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_lines(e164: str) -> int:
         return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
+    async def erase_in_revisions(e164: str) -> int:
+        erased = await rulesets.erase_in_revisions(e164)
+        await foundation.revision_file.follow()
+        return erased
+
+    async def erase_in_audit(e164: str) -> int:
+        return await numbers.erase(audit, e164, replace_in("before", "after"))
+
+    async def erase_in_confirmations(e164: str) -> int:
+        return await numbers.erase(confirmations, e164, replace_in("note"))
+
+    numbers = NumberErasure(database=stores.database)
+    rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
     return Erasure(
-        read_number=make_number_reader(settings.phone.default_region),
+        read_number=lambda value: foundation.live_settings.call_settings().read_number(value),
         drain=foundation.mover.drain,
         places={
+            "drafts": rulesets.erase_in_drafts,
+            "revisions": erase_in_revisions,
+            "jobs": rulesets.erase_in_replays,
+            "audit": erase_in_audit,
+            "confirmations": erase_in_confirmations,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
+            "mirror": stores.mirror.erase_number,
         },
         forget=foundation.directory.purge,
+        forget_old_pages=stores.database.forget_old_pages,
         audit=stores.audit,
         clock=foundation.upstreams.clock,
     )
@@ -128,3 +172,7 @@ def _make_credentials(foundation: Foundation) -> Credentials:
 def _read_hours(foundation: Foundation) -> Sequence[Callable[[datetime], bool]]:
     calendars = foundation.live_ruleset.current().ruleset.calendars
     return [OpeningHours(calendar).is_open for calendar in calendars.values()]
+
+
+def _drop(_message: HookMessage) -> None:
+    """Tell nobody: there is no URL to send alerts to."""

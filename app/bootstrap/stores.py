@@ -8,6 +8,7 @@ from sqlalchemy import event
 
 from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore
+from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
@@ -16,7 +17,7 @@ from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
 from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
-from app.store.upgrade import upgrade
+from app.store.upgrade import StoreHealth
 from app.users.store import EnreachIdStore
 
 __all__ = ["Stores", "open_stores"]
@@ -27,11 +28,13 @@ class Stores:
     """Everything that is kept in the database."""
 
     database: Database
+    health: StoreHealth
     decisions: DecisionStore
     rulesets: RulesetStore
     audit: AuditStore
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
+    mirror: MirrorStore
     alerts: AlertStore
     call_times: CallTimes
     shadow_results: ShadowResultStore
@@ -42,20 +45,26 @@ class Stores:
     enreach_ids: EnreachIdStore
 
 
-async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """Open the database and bring its tables up to date; raises StoreError with one clear line."""
+def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Make them; their tables are brought up to date by `health.open`, or by `upgrade`.
+
+    Raises StoreError with one clear line when the settings name no database that could be used.
+    """
     database = open_database(settings.store.url)
     stack.push_async_callback(database.close)
     if database.is_sqlite:
         event.listen(database.engine.sync_engine, "invalidate", _roll_back)
-    await upgrade(database)
+    health = StoreHealth(database=database)
+    stack.push_async_callback(health.aclose)
     return Stores(
         database=database,
+        health=health,
         decisions=DecisionStore(database=database),
         rulesets=RulesetStore(database=database),
         audit=AuditStore(database=database),
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
+        mirror=MirrorStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
         shadow_results=ShadowResultStore(database=database),

@@ -29,6 +29,7 @@ _IMPERSONAL = frozenset(
         "caller.age_seconds",
         "caller.kind",
         "caller.matches",
+        "caller.explanation",
         "caller.open_cases",
         "caller.status",
         "caller.vip",

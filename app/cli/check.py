@@ -12,8 +12,8 @@ import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
 from app.bootstrap.connections import connect_enreach, connect_organisation
-from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams, open_http
+from app.calls.call_settings import make_profile
 from app.cli.shell import describe_error, keep_files_private
 from app.dataverse.check import check_organisation
 from app.demo.setup import prepare_demo
@@ -27,7 +27,7 @@ from app.routing.ruleset import Ruleset
 from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
-from app.settings import DirectoryKind, Settings, read_settings
+from app.settings import Settings, read_settings
 from app.settings.check_results import CheckResult, collect
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
@@ -131,9 +131,6 @@ class _Inspection:
 
     async def _check_dataverse(self, stack: AsyncExitStack) -> AsyncIterator[CheckResult]:
         settings = self._settings
-        if settings.dataverse.directory is DirectoryKind.MIRROR:
-            hint = "set SMARTROUTING_DATAVERSE__DIRECTORY=live"
-            yield CheckResult("directory", ok=False, detail="`mirror` is not available in this version", hint=hint)
         organisation = connect_organisation(settings, self._upstreams, stack)
         async for result in check_organisation(
             client=organisation.client,

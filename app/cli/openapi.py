@@ -33,7 +33,7 @@ def write_openapi() -> str:
 def make_document() -> dict[str, Any]:
     """Return the document as it is before it is written."""
     settings = Settings(
-        webhook={"api_keys": {"example": "not-a-real-key"}},  # type: ignore[arg-type] # pydantic reads it
+        webhook={"api_keys": {"example": "not-a-real-webhook-key"}},  # type: ignore[arg-type] # pydantic reads it
         dataverse={"url": "https://example.crm4.dynamics.com", "auth": "token", "token": "none"},  # type: ignore[arg-type] # pydantic reads it
     )
     return create_app(settings).openapi()

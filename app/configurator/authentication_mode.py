@@ -1,18 +1,24 @@
 """How the phone users of this organisation sign in: Standard or Modern (administrator guide, "User authentication")."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict
+
+from pydantic import BaseModel
 
 from app.configurator.issuer_check import CheckState, IssuerCheck, ModernSettings, PrerequisiteCheck
 from app.errors import ConflictError, NotFoundError
 from app.store.audit import AuditStore
-from app.store.settings_documents import Confirmation, ConfirmationStore, SettingsDocumentStore
+from app.store.settings_documents import (
+    UNSET,
+    Confirmation,
+    ConfirmationStore,
+    SettingsDocumentStore,
+    VersionedDocument,
+)
 
-__all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ConfiguratorState", "ModeState"]
+__all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ModeState"]
 
-_DOCUMENT = "authentication_mode"
 _SUBJECT = "authentication"
 
 
@@ -30,6 +36,13 @@ STEPS: Mapping[str, str] = {
     "reload": "End users have reloaded Dynamics and signed in anew.",
 }
 """What Modern takes beside the settings here; whoever does it confirms it."""
+
+
+class _Decision(BaseModel):
+    """What is kept."""
+
+    mode: AuthenticationMode = AuthenticationMode.STANDARD
+    modern: ModernSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +76,13 @@ class AuthenticationModes:
         checker: IssuerCheck,
         clock: Callable[[], float],
     ) -> None:
-        self._documents = documents
+        self._decision = VersionedDocument(
+            store=documents,
+            name="authentication_mode",
+            model=_Decision,
+            what="authentication.decided",
+            target="authentication",
+        )
         self._confirmations = confirmations
         self._audit = audit
         self._checker = checker
@@ -71,17 +90,14 @@ class AuthenticationModes:
 
     async def show(self) -> ModeState:
         """Return what was decided; Standard while nobody has."""
-        document = await self._documents.get(_DOCUMENT)
-        confirmations = await self._confirmations.list_about(_SUBJECT)
-        if document is None:
-            return ModeState(confirmations=confirmations)
+        found = await self._decision.read()
         return ModeState(
-            decided=AuthenticationMode(str(document.document["mode"])),
-            modern=_read_modern(document.document.get("modern")),
-            version=document.version,
-            author=document.author,
-            at=document.at,
-            confirmations=confirmations,
+            decided=found.value.mode,
+            modern=found.value.modern,
+            version=None if found.version == UNSET else found.version,
+            author=found.author,
+            at=found.at,
+            confirmations=await self._confirmations.list_about(_SUBJECT),
         )
 
     async def decide(
@@ -92,21 +108,11 @@ class AuthenticationModes:
         Modern needs its provider, and one that answers: raises ConflictError otherwise, and PreconditionFailedError
         when somebody else decided meanwhile.
         """
-        before = await self.show()
-        modern = modern or before.modern
+        modern = modern or (await self._decision.read()).value.modern
         if mode is AuthenticationMode.MODERN:
             await self._require_provider(modern)
-        document = {"mode": mode.value, "modern": None if modern is None else asdict(modern)}
-        now = self._clock()
-        await self._documents.put(_DOCUMENT, document, expected=expected, author=who, now=now)
-        await self._audit.add(
-            at=now,
-            who=who,
-            what="authentication.decided",
-            target="authentication",
-            before={"mode": before.decided.value},
-            after=document,
-        )
+        decision = _Decision(mode=mode, modern=modern)
+        await self._decision.write(decision, version=expected or UNSET, author=who, now=self._clock())
         return await self.show()
 
     async def check(self, modern: ModernSettings | None, test_token: str | None) -> list[PrerequisiteCheck]:
@@ -136,17 +142,3 @@ class AuthenticationModes:
         if failed := [check for check in checks if check.state is CheckState.FAILED]:
             reasons = "; ".join(f"{check.id}: {check.detail}" for check in failed)
             raise ConflictError(f"the identity provider is not ready for Modern: {reasons}")
-
-
-def _read_modern(value: object) -> ModernSettings | None:
-    if not isinstance(value, Mapping):
-        return None
-    return ModernSettings(
-        issuer=str(value["issuer"]), client_id=str(value["client_id"]), audience=str(value["audience"])
-    )
-
-
-class ConfiguratorState(TypedDict):
-    """Its place in the lifespan state."""
-
-    authentication_modes: AuthenticationModes

@@ -2,25 +2,33 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
 from cachetools import TTLCache
 
-from app.dataverse.client import DataverseClient, Row
+from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
 from app.dataverse.queries import (
+    MAX_CASES,
+    MAX_MATCHES,
     SearchPlan,
     build_account_query,
+    build_account_search,
     build_case_query,
     build_contact_query,
+    build_contact_search,
+    count_numbers,
     write_literals,
 )
-from app.dataverse.records import LOOKUP_TYPES, count_cases, read_accounts, read_contacts
+from app.dataverse.records import LOOKUP_TYPES, Numbers, count_cases, read_accounts, read_contacts
 from app.routing.callers import LookUp, Match, Selection
-from app.routing.numbers import spell_number
+from app.routing.number_search import tolerant_patterns
+from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
+from app.routing.stored_numbers import read_stored_numbers
 
 __all__ = ["CallerLookUp"]
 
@@ -35,7 +43,8 @@ _CASES: Final = ("incident", "*")
 
 _Column = tuple[str, str]
 """Table and column."""
-_Build = Callable[[SearchPlan, Selection, Sequence[str]], str]
+_Build = Callable[[SearchPlan, Selection], str]
+_Rows = Coroutine[Any, Any, list[Row]]
 
 
 class CallerLookUp:
@@ -45,63 +54,110 @@ class CallerLookUp:
         self,
         *,
         client: DataverseClient,
+        search_client: DataverseClient,
         plan: SearchPlan,
         region: str,
         patterns: tuple[str, ...],
         clock: Callable[[], float],
     ) -> None:
+        """`search_client` is for `search`, which must not use what calls need."""
+        self.max_numbers = count_numbers(plan, MAX_NOTATIONS + len(patterns))
+        """How many numbers one look-up may be about."""
         self._client = client
+        self._search_client = search_client
         self._plan = plan
         self._region = region
         self._patterns = patterns
         self._refused = _RefusedColumns(plan=plan, clock=clock)
 
-    async def look_up(self, e164: str, selection: Selection) -> LookUp:
-        """Read every record with this number and what the selection wants of it.
+    async def look_up(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
+        """Read every record with one of these numbers, and what the selection wants of it.
 
         Columns of the selection that the organisation does not know are left out and logged; cases that cannot be
         read do not fail the look-up. Raises DataverseError, among them BadQueryError for unknown columns of the
         settings; it has no deadline of its own.
         """
-        matches = await self._find_matches(e164, selection)
-        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
-        return LookUp(matches=matches, open_cases=cases, open_cases_failed=failed)
-
-    async def _find_matches(self, e164: str, selection: Selection) -> tuple[Match, ...]:
-        literals = write_literals(spell_number(e164, self._patterns))
+        literals = write_literals(spelling for e164 in e164s for spelling in spell_number(e164, self._patterns))
+        top = MAX_MATCHES * len(e164s)
         contact_rows, account_rows = await _gather_both(
-            self._ask(build_contact_query, selection, literals),
-            self._ask(build_account_query, selection, literals),
+            self._ask(partial(build_contact_query, literals=literals, top=top), selection, self._client),
+            self._ask(partial(build_account_query, literals=literals, top=top), selection, self._client),
         )
-        known = self._refused.strip(selection)
-        contacts = read_contacts(contact_rows, self._plan, known, e164=e164, region=self._region)
-        accounts = read_accounts(account_rows, self._plan, known, e164=e164, region=self._region)
-        return (*contacts, *accounts)
+        if len(e164s) > 1 and top in {len(contact_rows), len(account_rows)}:
+            # One number with many records may have crowded the others out of the answer.
+            return {e164: (await self.look_up([e164], selection))[e164] for e164 in e164s}
+        matches = self._read(contact_rows, account_rows, selection, Numbers(e164s, self._read_number))
+        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
+        return {
+            e164: LookUp(matches=matches.get(e164, ()), open_cases=cases, open_cases_failed=failed) for e164 in e164s
+        }
 
-    async def _ask(self, build: _Build, selection: Selection, literals: Sequence[str]) -> Row:
+    async def search(self, e164: str, selection: Selection) -> LookUp:
+        """Read every record with this number, whatever stands between its digits (section 3.7).
+
+        That is a scan of both tables, so it is for numbers that `look_up` did not find. Raises DataverseError, among
+        them ThrottledError when the server finds it too expensive.
+        """
+        patterns = tolerant_patterns(e164)
+        if not patterns:
+            return LookUp(matches=())
+        contact_rows, account_rows = await _gather_both(
+            self._ask(partial(build_contact_search, patterns=patterns), selection, self._search_client),
+            self._ask(partial(build_account_search, patterns=patterns), selection, self._search_client),
+        )
+        matches = self._read(contact_rows, account_rows, selection, Numbers([e164], self._read_stored))
+        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
+        return LookUp(matches=matches.get(e164, ()), open_cases=cases, open_cases_failed=failed)
+
+    def _read(
+        self, contact_rows: Sequence[Row], account_rows: Sequence[Row], selection: Selection, numbers: Numbers
+    ) -> Mapping[str, tuple[Match, ...]]:
+        """Turn rows into matches by number."""
+        known = self._refused.strip(selection)
+        contacts = read_contacts(contact_rows, self._plan, known, numbers)
+        accounts = read_accounts(account_rows, self._plan, known, numbers)
+        return {e164: (*contacts.get(e164, ()), *accounts.get(e164, ())) for e164 in {**contacts, **accounts}}
+
+    def _read_number(self, text: object) -> Sequence[str]:
+        number = read_number(text, self._region).e164
+        return () if number is None else (number,)
+
+    def _read_stored(self, text: object) -> Sequence[str]:
+        return [number.e164 for number in read_stored_numbers(text, self._region) if number.e164]
+
+    async def _ask(self, build: _Build, selection: Selection, client: DataverseClient) -> list[Row]:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
             asked = self._refused.strip(selection)
             try:
-                return await self._client.get_json(build(self._plan, asked, literals), prefer=(LOOKUP_TYPES,))
+                return read_rows(await client.get_json(build(self._plan, asked), prefer=(LOOKUP_TYPES,)))
             except BadQueryError as error:
                 if not self._refused.learn(error, asked):
                     raise
                 log.warning("dataverse.column_refused", table=error.facts.table, column=error.facts.column)
 
-    async def _count_cases(self, matches: tuple[Match, ...]) -> tuple[Mapping[str, int] | None, bool]:
+    async def _count_cases(self, found: Mapping[str, Sequence[Match]]) -> tuple[Mapping[str, int] | None, bool]:
         """Return the active cases by customer, and whether that failed; without a table of cases there are none."""
-        customers = {match.id for match in matches} | {match.account.id for match in matches if match.account}
-        if not customers or not self._refused.has_cases:
+        by_number = [_list_customers(matches) for matches in found.values()]
+        top = MAX_CASES * len(by_number)
+        if not by_number or not self._refused.has_cases:
             return {}, False
         try:
-            return count_cases(await self._client.get_json(build_case_query(customers))), False
+            counts = await self._read_cases(frozenset().union(*by_number), top)
+            if len(by_number) > 1 and sum(counts.values()) == top:  # one customer may have crowded the others out
+                counts = {}
+                for customers in by_number:
+                    counts |= await self._read_cases(customers, MAX_CASES)
         except RecordNotFoundError:
             self._refused.note_no_cases()
             return {}, False
         except DataverseError as error:
             log.warning("dataverse.cases_failed", **error.describe())
             return None, True
+        return counts, False
+
+    async def _read_cases(self, customers: Iterable[str], top: int) -> dict[str, int]:
+        return count_cases(read_rows(await self._client.get_json(build_case_query(customers, top=top))))
 
 
 class _RefusedColumns:
@@ -162,7 +218,12 @@ def _list_columns(selection: Selection) -> frozenset[_Column]:
     return frozenset(contact | {("account", column) for column in selection.account_columns})
 
 
-async def _gather_both(first: Coroutine[Any, Any, Row], second: Coroutine[Any, Any, Row]) -> tuple[Row, Row]:
+def _list_customers(matches: Iterable[Match]) -> frozenset[str]:
+    """List contacts, accounts and companies, by id."""
+    return frozenset(each for match in matches for each in (match.id, match.account.id if match.account else match.id))
+
+
+async def _gather_both(first: _Rows, second: _Rows) -> tuple[list[Row], list[Row]]:
     """Run both at once; when one fails the other is stopped, and the failure itself is raised."""
     errors: Sequence[BaseException] = ()
     try:

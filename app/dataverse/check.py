@@ -75,7 +75,7 @@ async def check_organisation(
         yield await _check_access(client, table, depths)
     for result in await _check_roles(client, voice):
         yield result
-    for table in [_CONTACT, _ACCOUNT] if dataverse.directory is DirectoryKind.MIRROR else []:
+    for table in _list_mirrored(dataverse):
         yield await _check_tracking(client, table)
 
 
@@ -83,6 +83,12 @@ def _list_tables(dataverse: DataverseSettings, selection: Selection) -> list[_Ta
     """List the tables to read (Dataverse contract, section 6.4)."""
     users = replace(_USER, required=dataverse.agent_id_column is not None)
     return [_CONTACT, _ACCOUNT, users, replace(_CASE, required=selection.open_cases)]
+
+
+def _list_mirrored(dataverse: DataverseSettings) -> list[_Table]:
+    if dataverse.directory is not DirectoryKind.MIRROR:
+        return []
+    return [_CONTACT, _ACCOUNT, *([] if dataverse.agent_id_column is None else [_USER])]
 
 
 async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterator[CheckResult]:

@@ -16,13 +16,12 @@ import orjson
 
 from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
-from app.dataverse.translation import FOREIGN, read_failure, translate
+from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
-from app.observability.identifiers import new_id
+from app.observability.requests import new_id
 from app.observability.stages import Stage
-from app.retry_after import read_retry_after
 
-__all__ = ["DataverseClient", "Row", "Tokens", "read_rows"]
+__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -61,12 +60,17 @@ class DataverseClient:
     """
 
     def __init__(self, *, wire: Wire, tokens: Tokens, url: str, max_connections: int, budget: RequestBudget) -> None:
-        """At most `max_connections` requests are under way at once; the others wait for their place."""
+        """At most `max_connections` requests are under way at once; the others wait for their place.
+
+        A tenth of the places is for those who leave the rest to calls.
+        """
         self._wire = wire
         self._tokens = tokens
         self._budget = budget
         self._root = url.rstrip("/") + _VERSION
-        self._places = asyncio.Semaphore(max_connections)
+        self._places = asyncio.Semaphore(count_call_places(max_connections))
+        others = max_connections - count_call_places(max_connections)
+        self._other_places = asyncio.Semaphore(others) if others else self._places
         self._share = 1.0
 
     async def __aenter__(self) -> Self:
@@ -80,8 +84,12 @@ class DataverseClient:
         await self._wire.aclose()
 
     def leave_rest(self, share: float) -> Self:
-        """Return this client, over the same connections, for work that may spend only a share of the request budget."""
+        """Return this client for work beside calls, which may spend only a share of the request budget.
+
+        It uses connections of the same pool, but has places of its own: what it waits for, no call waits for.
+        """
         other = copy(self)
+        other._places = self._other_places  # noqa: SLF001 - it is one of us
         other._share = share  # noqa: SLF001 - it is one of us
         return other
 
@@ -238,9 +246,15 @@ class DataverseClient:
         except FOREIGN as error:
             raise translate(error) from error
         if response.status == _THROTTLED:
-            pause = read_retry_after(response.headers)
-            self._budget.close(_PAUSE_SECONDS if pause is None else pause)
+            facts = read_failure(response.status, response.headers, response.body).facts
+            if facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
+                self._budget.close(_PAUSE_SECONDS if facts.retry_after is None else facts.retry_after)
         return response
+
+
+def count_call_places(max_connections: int) -> int:
+    """Return how many of the requests under way at once may be those of calls; a tenth is for other work."""
+    return max_connections - max_connections // 10
 
 
 def read_rows(answer: Row, name: str = "value") -> list[Row]:

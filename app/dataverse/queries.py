@@ -15,10 +15,13 @@ __all__ = [
     "MAX_MATCHES",
     "SearchPlan",
     "build_account_query",
+    "build_account_search",
     "build_case_query",
     "build_contact_query",
+    "build_contact_search",
     "build_id_filters",
     "build_path",
+    "count_numbers",
     "encode",
     "plan_search",
     "quote_text",
@@ -26,8 +29,15 @@ __all__ = [
 ]
 
 MAX_MATCHES: Final = 10
-"""Rows asked for per table: enough to see that a number is shared."""
+"""Rows asked for per table and number: enough to see that a number is shared."""
 MAX_CASES: Final = 250
+"""Cases asked for per number."""
+_MAX_FOUND: Final = 50
+"""Rows asked for per table by a pattern, which may find other numbers too."""
+_MAX_CLAUSES: Final = 400
+"""Comparisons in one question; Dataverse allows 500 (Dataverse contract, section 1.3)."""
+_MAX_NUMBERS: Final = 8
+"""Numbers in one question, which keeps its URL far below the 32 KB that Dataverse reads (section 1.4)."""
 
 _NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
 _SAFE: Final = "(),/:"
@@ -67,27 +77,43 @@ def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
     )
 
 
-def build_contact_query(plan: SearchPlan, selection: Selection, literals: Sequence[str]) -> str:
+def count_numbers(plan: SearchPlan, spellings: int) -> int:
+    """Return how many numbers one question may hold when each has so many spellings; at least 1."""
+    columns = max(len(plan.contact_phones), len(plan.account_phones))
+    return max(1, min(_MAX_NUMBERS, _MAX_CLAUSES // (columns * spellings)))
+
+
+def build_contact_query(plan: SearchPlan, selection: Selection, literals: Sequence[str], top: int = MAX_MATCHES) -> str:
     """Build the GET for active contacts with one of these numbers, their companies and those companies' parents.
 
-    `literals` come from `write_literals`. Source: Dataverse contract, section 3.4. Raises ValueError for a column name
-    that could not be one.
+    `literals` come from `write_literals`, and `top` limits the rows. Source: Dataverse contract, section 3.4. Raises
+    ValueError for a column name that could not be one.
     """
-    return _frame_contacts(plan, selection) + _match_any(plan.contact_phones, literals)
+    return _frame_contacts(plan, selection) + _limit(top) + _match_any(plan.contact_phones, literals)
 
 
-def build_account_query(plan: SearchPlan, selection: Selection, literals: Sequence[str]) -> str:
+def build_account_query(plan: SearchPlan, selection: Selection, literals: Sequence[str], top: int = MAX_MATCHES) -> str:
     """Build the GET for active accounts with one of these numbers, and their parents (section 3.4)."""
-    return _frame_accounts(plan, selection) + _match_any(plan.account_phones, literals)
+    return _frame_accounts(plan, selection) + _limit(top) + _match_any(plan.account_phones, literals)
 
 
-def build_case_query(customer_ids: Iterable[str]) -> str:
-    """Build the GET for the active cases of these contacts and accounts, at most 250 (section 2.4)."""
+def build_contact_search(plan: SearchPlan, selection: Selection, patterns: Sequence[str]) -> str:
+    """Build the GET for active contacts whose numbers match a pattern of `tolerant_patterns` (section 3.7)."""
+    return _frame_contacts(plan, selection) + _limit(_MAX_FOUND) + _match_patterns(plan.contact_phones, patterns)
+
+
+def build_account_search(plan: SearchPlan, selection: Selection, patterns: Sequence[str]) -> str:
+    """Build the GET for active accounts in the same way."""
+    return _frame_accounts(plan, selection) + _limit(_MAX_FOUND) + _match_patterns(plan.account_phones, patterns)
+
+
+def build_case_query(customer_ids: Iterable[str], top: int = MAX_CASES) -> str:
+    """Build the GET for the active cases of these contacts and accounts (section 2.4)."""
     customers = " or ".join(f"_customerid_value eq {customer_id}" for customer_id in sorted(customer_ids))
     options = {
         "$select": "incidentid,_customerid_value",
         "$filter": f"({customers}) and statecode eq 0",
-        "$top": str(MAX_CASES),
+        "$top": str(top),
     }
     return build_path("incidents", options)
 
@@ -130,35 +156,43 @@ def quote_text(text: str) -> str:
 
 @lru_cache(_FRAMES)
 def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
-    """Write everything but the filter, which alone differs from call to call."""
+    """Write everything but limit and filter, which alone differ from call to call."""
     columns = ("contactid", "fullname", *plan.contact_phones, "modifiedon", *_OWNER)
     accounts = _nest_accounts(plan, selection, plan.account_depth)
     options = {
         "$select": _select(columns, plan.contact_columns | selection.contact_columns),
         "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
         "$orderby": "modifiedon desc",
-        "$top": str(MAX_MATCHES),
     }
-    return build_path("contacts", options) + "&$filter="
+    return build_path("contacts", options)
 
 
 @lru_cache(_FRAMES)
 def _frame_accounts(plan: SearchPlan, selection: Selection) -> str:
-    """Write everything but the filter."""
+    """Write everything but limit and filter."""
     columns = ("accountid", "name", *plan.account_phones, "modifiedon", *_OWNER)
     parents = [_expand_parent(plan, selection, plan.account_depth)] if plan.account_depth else []
     options = {
         "$select": _select(columns, plan.account_columns | selection.account_columns),
         "$expand": ",".join([*parents, *_expand_owner(plan)]),
-        "$top": str(MAX_MATCHES),
     }
-    return build_path("accounts", options) + "&$filter="
+    return build_path("accounts", options)
 
 
 def _escape(text: str) -> str:
     for character, code in _ESCAPES:
         text = text.replace(character, code)
     return text
+
+
+def _limit(top: int) -> str:
+    return f"&$top={top}&$filter="
+
+
+def _match_patterns(columns: Iterable[str], patterns: Sequence[str]) -> str:
+    """Write the filter, encoded; unlike in `eq`, wildcards in the argument of `contains` are meant."""
+    clauses = [f"contains({column},{quote_text(pattern)})" for column in columns for pattern in patterns]
+    return encode(f"({' or '.join(clauses)}) and statecode eq 0")
 
 
 def _match_any(columns: Iterable[str], literals: Sequence[str]) -> str:
@@ -187,7 +221,7 @@ def _expand_parent(plan: SearchPlan, selection: Selection, depth: int) -> str:
 
 
 def _select_account(plan: SearchPlan, selection: Selection) -> str:
-    return _select(("accountid", "name", *_OWNER), plan.account_columns | selection.account_columns)
+    return _select(("accountid", "name", "statecode", *_OWNER), plan.account_columns | selection.account_columns)
 
 
 def _expand_owner(plan: SearchPlan) -> list[str]:

@@ -1,26 +1,48 @@
 """Rows of the Web API as records of the domain."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from app.dataverse.client import Row, read_rows
+from app.dataverse.client import Row
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
 from app.routing.callers import AccountRecord, CallerKind, Match, Selection
 from app.routing.calls import Scalar
-from app.routing.numbers import read_number
 
-__all__ = ["LOOKUP_TYPES", "count_cases", "read_accounts", "read_contacts"]
+__all__ = ["LOOKUP_TYPES", "Numbers", "count_cases", "read_accounts", "read_contacts"]
 
 LOOKUP_TYPES: Final = 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'
 """The preference that tells whether a user or a team owns a row."""
+_ACTIVE: Final = 0
+"""The state of rows in use; matched rows are asked for by it, and do not bring it along."""
 _OWNER_TYPE: Final = "_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname"
 
 
-def read_contacts(answer: Row, plan: SearchPlan, selection: Selection, *, e164: str, region: str) -> list[Match]:
-    """Read contacts, leaving out those none of whose numbers is this one when read as E.164 (contract, section 3.4).
+class Numbers:
+    """The numbers that are looked for, and how they are read from what a record holds."""
+
+    def __init__(self, wanted: Iterable[str], read: Callable[[object], Iterable[str]]) -> None:
+        """`wanted` and what `read` returns are in E.164."""
+        self._wanted = frozenset(wanted)
+        self._read = read
+
+    def find(self, texts: Iterable[object]) -> frozenset[str]:
+        """Return those that stand in these texts; most are stored as E.164, and need no reading."""
+        found: set[str] = set()
+        for text in texts:
+            if isinstance(text, str) and text in self._wanted:
+                found.add(text)
+            elif text is not None:
+                found.update(self._wanted.intersection(self._read(text)))
+        return frozenset(found)
+
+
+def read_contacts(
+    rows: Iterable[Row], plan: SearchPlan, selection: Selection, numbers: Numbers
+) -> Mapping[str, list[Match]]:
+    """Read contacts by number, leaving out those that carry none of the numbers when read as E.164 (section 3.4).
 
     Raises UnreadableAnswerError for rows without an id.
     """
@@ -38,10 +60,12 @@ def read_contacts(answer: Row, plan: SearchPlan, selection: Selection, *, e164: 
             modified_at=_read_time(row.get("modifiedon")),
         )
 
-    return _read_matching(answer, read, plan.contact_phones, e164, region)
+    return _read_matching(rows, read, plan.contact_phones, numbers)
 
 
-def read_accounts(answer: Row, plan: SearchPlan, selection: Selection, *, e164: str, region: str) -> list[Match]:
+def read_accounts(
+    rows: Iterable[Row], plan: SearchPlan, selection: Selection, numbers: Numbers
+) -> Mapping[str, list[Match]]:
     """Read accounts in the same way."""
 
     def read(row: Row) -> Match:
@@ -57,24 +81,24 @@ def read_accounts(answer: Row, plan: SearchPlan, selection: Selection, *, e164: 
             modified_at=_read_time(row.get("modifiedon")),
         )
 
-    return _read_matching(answer, read, plan.account_phones, e164, region)
+    return _read_matching(rows, read, plan.account_phones, numbers)
 
 
-def count_cases(answer: Row) -> dict[str, int]:
+def count_cases(rows: Iterable[Row]) -> dict[str, int]:
     """Count cases by the id of their customer."""
-    return dict(Counter(_read_id(row, "_customerid_value") for row in read_rows(answer)))
+    return dict(Counter(_read_id(row, "_customerid_value") for row in rows))
 
 
 def _read_matching(
-    answer: Row, read: Callable[[Row], Match], phones: Iterable[str], e164: str, region: str
-) -> list[Match]:
-    rows = read_rows(answer)
-    return [read(row) for row in rows if any(_is_same(row.get(phone), e164, region) for phone in phones)]
-
-
-def _is_same(number: object, e164: str, region: str) -> bool:
-    """Tell whether a stored number is this one; most are stored as E.164, and need no reading."""
-    return number == e164 or read_number(number, region).e164 == e164
+    rows: Iterable[Row], read: Callable[[Row], Match], phones: Sequence[str], numbers: Numbers
+) -> Mapping[str, list[Match]]:
+    found: dict[str, list[Match]] = {}
+    for row in rows:
+        if carried := numbers.find(row.get(phone) for phone in phones):
+            match = read(row)
+            for number in carried:
+                found.setdefault(number, []).append(match)
+    return found
 
 
 def _read_account(row: object, plan: SearchPlan, selection: Selection) -> AccountRecord | None:
@@ -87,6 +111,7 @@ def _read_account(row: object, plan: SearchPlan, selection: Selection) -> Accoun
         columns=_read_columns(row, plan.account_columns | selection.account_columns),
         owner_id=_read_owner(row),
         owner_agent=_read_agent(row, plan),
+        active=row.get("statecode") in {None, _ACTIVE},
         parent=_read_account(row.get("parentaccountid"), plan, selection),
     )
 

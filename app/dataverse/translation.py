@@ -26,24 +26,16 @@ from app.dataverse.errors import (
 )
 from app.retry_after import read_retry_after
 
-__all__ = ["FOREIGN", "excerpt", "read_failure", "translate"]
+__all__ = ["FOREIGN", "QUERY_THROTTLING", "excerpt", "read_failure", "translate"]
 
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_A_MEMBER: Final = "0x80072560"
-_THROTTLED: Final = frozenset(
-    {
-        "0x80072321",
-        "0x80072322",
-        "0x80072326",
-        "0x80048573",
-        "0x80048574",
-        "0x80048544",
-        "0x80048644",
-        "0x80048744",
-        "0x80048745",
-    }
+_SERVICE_PROTECTION: Final = frozenset({"0x80072321", "0x80072322", "0x80072326"})
+"""Too many requests of one user, whatever they ask (Dataverse contract, section 5)."""
+QUERY_THROTTLING: Final = frozenset(
+    {"0x80048573", "0x80048574", "0x80048544", "0x80048644", "0x80048744", "0x80048745"}
 )
-"""Service protection and query throttling (Dataverse contract, sections 5 and 4.3)."""
+"""A question of one kind is too expensive for now (section 4.3)."""
 
 _NO_CONNECTION: Final = "no connection to Dataverse: check the URL, DNS, firewall and certificates"
 _PROXY: Final = "the proxy on the way to Dataverse refused: check the proxy settings"
@@ -134,7 +126,7 @@ def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> Datave
 
 
 def _choose(status: int, code: str | None) -> tuple[type[DataverseError], str]:
-    if code in _THROTTLED:
+    if code in _SERVICE_PROTECTION | QUERY_THROTTLING:
         return _BY_STATUS[429]
     if code == _NOT_A_MEMBER:
         return AccessDeniedError, "the token is good, but its app registration is no application user here: add one"
@@ -150,8 +142,7 @@ def _choose(status: int, code: str | None) -> tuple[type[DataverseError], str]:
 def _say(detail: str, facts: Facts) -> str:
     column = f"; {facts.table} has no column {facts.column}" if facts.column else ""
     code = f", {facts.dataverse_code}" if facts.dataverse_code else ""
-    words = f": {facts.excerpt}" if facts.excerpt else ""
-    return f"{detail}{column} (HTTP {facts.http_status}{code}){words}"
+    return f"{detail}{column} (HTTP {facts.http_status}{code})"
 
 
 def _read_body(body: bytes) -> tuple[str | None, object]:

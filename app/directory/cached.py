@@ -1,7 +1,8 @@
 """The directory the use case speaks to: answers in time, whatever Dataverse does."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from traceback import extract_tb
@@ -14,8 +15,9 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source
 from app.directory.memory import CallerMemory, Entry
 from app.directory.snapshots import Snapshots
+from app.directory.tolerant_search import TolerantSearch
 from app.observability.stages import Stages, read_stages
-from app.routing.callers import Cause, Selection
+from app.routing.callers import CallerStatus, Cause, Selection
 from app.single_flight import SharedTask, SingleFlight
 
 __all__ = ["CachedDirectory", "DirectoryStatistics"]
@@ -55,10 +57,13 @@ class CachedDirectory:
         breaker: CircuitBreaker,
         snapshots: Snapshots,
         shedding: LoadShedding,
+        search: TolerantSearch | None,
         limits: DirectoryLimits,
         monotonic: Callable[[], float],
     ) -> None:
+        """`search` looks for what `directory` does not find; `None` switches that off."""
         self._directory = directory
+        self._search = search
         self._breaker = breaker
         self._snapshots = snapshots
         self._shedding = shedding
@@ -76,6 +81,14 @@ class CachedDirectory:
         if selection != self._selection:
             self._selection = selection
             self._look_ups.forget(None)
+
+    def outdate(self) -> None:
+        """Have every number asked for anew: the settings by which callers are found and judged have changed.
+
+        Look-ups under way answer those who wait for them, and are not remembered.
+        """
+        self._memory.outdate()
+        self._look_ups.forget(None)
 
     def recall(self, e164: str) -> LookupResult | None:
         """Return a fresh caller or a number that nobody has, without waiting; `None` means: call `find`."""
@@ -98,9 +111,10 @@ class CachedDirectory:
 
         A stale caller is answered at once while a look-up goes on behind. Without one the look-up is awaited; when it
         fails or hangs, the last known caller is answered, from memory or the store. When too many calls wait already
-        to answer this one in time, it is not looked up at all.
+        to answer this one in time, it is not looked up at all, unless it only joins a look-up under way.
         """
-        with self._shedding.admit(until) as look_up_until:
+        joins = self._look_ups.get(e164) is not None
+        with self._shedding.admit(until, joins=joins) as look_up_until:
             if look_up_until is None:
                 return self.recall_old(e164) or LookupResult(_SHED.describe(), Source.NONE, _SHED)
             return await self._find(e164, look_up_until)
@@ -116,7 +130,7 @@ class CachedDirectory:
             return result
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                answer = await self._look_up(e164, selection)
+                answer = await _guard(self._directory.ask(e164, selection, awaited_until=lambda: -math.inf))
             if not isinstance(answer, Outage):
                 return LookupResult(answer, Source.LIVE)
         return await self._find(e164, until)
@@ -128,6 +142,8 @@ class CachedDirectory:
         """
         self._purges += 1
         self._look_ups.forget(e164)
+        if self._search is not None:
+            self._search.forget(e164)
         return self._memory.forget(e164) + await self._snapshots.erase(e164)
 
     def statistics(self) -> DirectoryStatistics:
@@ -137,13 +153,16 @@ class CachedDirectory:
     async def aclose(self) -> None:
         """Cancel look-ups, write the last snapshots, leave no task behind."""
         await self._look_ups.aclose()
+        await self._directory.aclose()
+        if self._search is not None:
+            await self._search.aclose()
         await self._snapshots.aclose()
 
     async def _find(self, e164: str, until: float) -> LookupResult:
         if (result := self.recall(e164)) is not None:
             return result
         entry = self._memory.get(e164)
-        if entry is not None and entry.covers(self._selection):
+        if entry is not None and self._memory.covers(entry, self._selection):
             self._counts.stale += 1
             self._look_ups.start(e164, self._prepare(e164))
             return LookupResult(entry.caller, Source.STALE)
@@ -155,7 +174,7 @@ class CachedDirectory:
         self._counts.coalesced += self._look_ups.get(e164) is not None
         started = asyncio.get_running_loop().time()
         reserve = 0.0 if entry else min(self._limits.snapshot_reserve_seconds, max(0.0, until - started) / 2)
-        with self._look_ups.join(e164, self._prepare(e164)) as shared:
+        with self._look_ups.join(e164, self._prepare(e164), until=until) as shared:
             answer = await _wait(shared, started, until - reserve)
             if isinstance(answer, Outage):
                 if known := await self._find_last_known(e164, until):
@@ -176,23 +195,40 @@ class CachedDirectory:
             self._memory.remember_old(e164, caller)
         return LookupResult(caller, Source.SNAPSHOT)
 
-    def _prepare(self, e164: str) -> Callable[[], Coroutine[None, None, Answer]]:
+    def _prepare(self, e164: str) -> Callable[[SharedTask[Answer]], Coroutine[None, None, Answer]]:
         selection = self._selection
-        return lambda: self._look_up(e164, selection)
 
-    async def _look_up(self, e164: str, selection: Selection) -> Answer:
-        """Ask, and remember the answer, unless it was purged or a larger selection is wanted by now."""
-        try:
-            answer = await self._directory.ask(e164, selection)
-        except Exception as error:  # noqa: BLE001 - the outermost boundary of a task nobody may wait for
-            place = extract_tb(error.__traceback__)[-1]
-            known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
-            log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
-            return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
-        if not isinstance(answer, Outage) and self._look_ups.is_current(e164):
-            self._memory.remember(e164, answer, selection)
-            self._snapshots.keep(e164, answer)
-        return answer
+        async def look_up(shared: SharedTask[Answer]) -> Answer:
+            """Ask, and remember the answer, unless it was purged or a larger selection is wanted by now."""
+
+            def awaited_until() -> float:
+                return shared.until
+
+            answer = await _guard(self._directory.ask(e164, selection, awaited_until=awaited_until))
+            if self._search is not None and _is_nobody(answer):
+                shared.interim = answer  # who cannot wait for the search hears this; the next call hears the rest
+                found = await _guard(self._search.ask(e164, selection, awaited_until=awaited_until))
+                answer = answer if isinstance(found, Outage) else found
+            if not isinstance(answer, Outage) and self._look_ups.is_current(e164, shared):
+                self._memory.remember(e164, answer, selection)
+                self._snapshots.keep(e164, answer)
+            return answer
+
+        return look_up
+
+
+async def _guard(asking: Awaitable[Answer]) -> Answer:
+    try:
+        return await asking
+    except Exception as error:  # noqa: BLE001 - the outermost boundary of a task nobody may wait for
+        place = extract_tb(error.__traceback__)[-1]
+        known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
+        log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
+        return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
+
+
+def _is_nobody(answer: Answer) -> bool:
+    return not isinstance(answer, Outage) and answer.status is CallerStatus.UNKNOWN
 
 
 def _read_stages(shared: SharedTask[Answer] | None) -> Mapping[str, float]:

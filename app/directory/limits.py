@@ -39,12 +39,12 @@ class DirectoryLimits:
     """Kept back from a call's time to read the store when Dataverse hangs (0 to 1); at most half of the time left."""
     look_up_seconds: float = 4.0
     """Total time of one look-up, also when nobody waits any more (0.5 to 30)."""
-    slow_seconds: float = 1.0
-    """A look-up given up after this long counts as a failure of Dataverse (0.05 to `look_up_seconds`)."""
-    look_ups_at_once: int = 25
+    look_ups_at_once: int = 22
     """Look-ups under way together (1 to 100); each makes two requests at once. Dataverse publishes a limit of 52."""
-    queue_seconds: float = 1.0
-    """How long a look-up waits for its turn (0 to 5)."""
+    queue_seconds: float = 4.0
+    """How long a look-up waits for its turn (0 to 5), also when nobody waits for it any more."""
+    numbers_per_look_up: int = 8
+    """Numbers that share a look-up when they have to wait for their turn (1 to 8)."""
     queue_length: int = 1_000
     """Look-ups that may wait for their turn (0 to 10,000)."""
     background_look_ups: int = 50

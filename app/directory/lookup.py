@@ -1,13 +1,13 @@
 """What a directory answers: a caller, or the reason why there is none."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
-__all__ = ["Answer", "Directory", "LookupResult", "Outage", "Source"]
+__all__ = ["Answer", "AwaitedUntil", "Directory", "LookupResult", "Outage", "Source"]
 
 
 class Source(StrEnum):
@@ -19,6 +19,8 @@ class Source(StrEnum):
     """Dataverse said so within the fresh lifetime."""
     STALE = "stale"
     """The last known caller, from memory; `Caller.as_of` tells the age."""
+    MIRROR = "mirror"
+    """The local index says so; `Caller.as_of` tells until when it has every change."""
     NEGATIVE = "negative"
     """Dataverse said a moment ago that nobody has this number."""
     SNAPSHOT = "snapshot"
@@ -44,6 +46,9 @@ class Outage:
 
 Answer = Caller | Outage
 
+AwaitedUntil = Callable[[], float]
+"""Tells how long somebody waits for the answer (loop time); it grows when more calls join, and is past for nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
@@ -63,7 +68,10 @@ class LookupResult:
 
 
 class Directory(Protocol):
-    """Turns an E.164 number into a caller. Never raises for trouble of the CRM: that is an Outage."""
+    """Turns an E.164 number into a caller. Never raises for the CRM's failures: those are Outages."""
 
-    async def ask(self, e164: str, selection: Selection) -> Answer:
+    async def ask(self, e164: str, selection: Selection, *, awaited_until: AwaitedUntil) -> Answer:
         """Look the number up, with the columns of the selection."""
+
+    async def aclose(self) -> None:
+        """Give up what is under way."""

@@ -15,6 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from app.observability.mirror_readings import MirrorReadings
+
 __all__ = ["Metrics", "Readings"]
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -33,6 +35,10 @@ class Readings:
     """Look-ups that joined one already under way, since the start."""
     breaker: str = "closed"
     """`closed`, `half_open` or `open`."""
+    mirror: MirrorReadings | None = None
+    """`None` when callers are looked up live only."""
+    store_writable: bool = True
+    """Whether the database can be written."""
     journal_backlog: int = 0
     """Decisions not yet in the database."""
     journal_writable: bool = True
@@ -63,6 +69,11 @@ class Readings:
             "smartrouting_breaker_state",
             "Circuit to Dataverse: 0 closed, 1 half-open, 2 open.",
             _BREAKER_VALUES[self.breaker],
+        )
+        if self.mirror is not None:
+            yield from self.mirror.collect()
+        yield GaugeMetricFamily(
+            "smartrouting_store_writable", "1 while the database can be written, else 0.", int(self.store_writable)
         )
         yield GaugeMetricFamily(
             "smartrouting_journal_backlog", "Decisions not yet in the database.", self.journal_backlog
@@ -136,6 +147,14 @@ class Metrics:
         self._refusals = _Children(
             Counter("smartrouting_webhook_refusals", "Webhook requests turned away.", ["code"], registry=registry)
         )
+        self._admin_refusals = _Children(
+            Counter(
+                "smartrouting_admin_refusals",
+                "Requests to administrators' endpoints turned away for their credential or role.",
+                ["code"],
+                registry=registry,
+            )
+        )
         self._misses = Counter("smartrouting_deadline_misses", "Answers sent after the deadline.", registry=registry)
         self._journal_failures = Counter(
             "smartrouting_journal_failures", "Decisions the journal could not take.", registry=registry
@@ -158,6 +177,10 @@ class Metrics:
     def count_refusal(self, code: str) -> None:
         """Count a webhook request turned away, by the code of its problem."""
         self._refusals[(code,)].inc()
+
+    def count_admin_refusal(self, code: str) -> None:
+        """Count a request to an administrators' endpoint turned away, by the code of its problem."""
+        self._admin_refusals[(code,)].inc()
 
     def count_deadline_miss(self) -> None:
         """Count an answer that left after the deadline."""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.errors import AppError
+from app.store.errors import StoreError, StoreUnavailableError
 
 __all__ = [
     "AlertRule",
@@ -12,9 +12,13 @@ __all__ = [
     "FiringAlert",
     "LateAnswers",
     "find_backlog",
+    "find_gone_receiver",
+    "find_guessing",
+    "find_late_mirror",
     "find_open_breaker",
     "find_store_away",
     "find_unwritable_journal",
+    "find_unwritable_store",
 ]
 
 _MAX_BACKLOG = 1000
@@ -115,15 +119,68 @@ def find_unwritable_journal(read_detail: Callable[[], str]) -> Find:
     return find
 
 
-def find_store_away(ping: Callable[[], Awaitable[object]]) -> Find:
-    """Fire while the database does not answer."""
+def find_late_mirror(explain: Callable[[], str]) -> Find:
+    """Fire while the mirror misses changes; `explain` says since when and why, or nothing."""
 
     async def find() -> Sequence[FiringAlert]:
-        try:
-            await ping()
-        except AppError as error:
-            message = "The database does not answer; calls are decided by the rules and callers at hand."
-            return (FiringAlert(subject="", message=message, facts={"reason": error.detail}),)
-        return ()
+        reason = explain()
+        if not reason:
+            return ()
+        message = f"The mirror does not keep up with Dataverse: {reason}."
+        return (FiringAlert(subject="", message=message, facts={"reason": reason}),)
+
+    return find
+
+
+def find_guessing(count_addresses: Callable[[], int]) -> Find:
+    """Fire while an address keeps sending wrong credentials; `count_addresses` counts them."""
+
+    async def find() -> Sequence[FiringAlert]:
+        addresses = count_addresses()
+        if not addresses:
+            return ()
+        message = "Wrong keys or passwords keep coming, and are answered slowly; the log names the addresses."
+        return (FiringAlert(subject="", message=message, facts={"addresses": addresses}),)
+
+    return find
+
+
+def find_store_away(read_error: Callable[[], StoreError | None]) -> Find:
+    """Fire while the database does not answer; `read_error` tells why it cannot be written, or `None`."""
+
+    async def find() -> Sequence[FiringAlert]:
+        error = read_error()
+        if not isinstance(error, StoreUnavailableError):
+            return ()
+        message = "The database does not answer; calls are decided by the rules and callers at hand."
+        return (FiringAlert(subject="", message=message, facts={"reason": error.detail}),)
+
+    return find
+
+
+def find_unwritable_store(read_error: Callable[[], StoreError | None]) -> Find:
+    """Fire while the database answers and cannot be written; `read_error` tells why, or `None`."""
+
+    async def find() -> Sequence[FiringAlert]:
+        error = read_error()
+        if error is None or isinstance(error, StoreUnavailableError):
+            return ()
+        message = "The database cannot be written: decisions wait in the journal, and administrators change nothing."
+        return (FiringAlert(subject="", message=message, facts={"reason": error.detail}),)
+
+    return find
+
+
+def find_gone_receiver(is_gone: Callable[[], bool]) -> Find:
+    """Fire while alerts are sent to nobody since their receiver said that it is gone."""
+
+    async def find() -> Sequence[FiringAlert]:
+        if not is_gone():
+            return ()
+        message = (
+            "The receiver of alerts answered 410 (gone) and gets nothing more: correct SMARTROUTING_ALERTS__URL, "
+            "or restart the service to try again."
+        )
+        return (FiringAlert(subject="", message=message, facts={"status": 410}),)
 
     return find

@@ -35,11 +35,6 @@ class Progress:
         self.stopped = False
         """Whether somebody asked to stop."""
 
-    @property
-    def job_id(self) -> str:
-        """The id of the job."""
-        return self._job.id
-
     async def note(self, done: int) -> bool:
         """Tell how many items are done; returns whether to go on. Raises StoreError.
 

@@ -174,10 +174,12 @@ class AlertStore:
     def __init__(self, *, database: Database) -> None:
         self._database = database
 
-    async def open(self, key: str, *, kind: str, detail: Mapping[str, object], now: float) -> Alert | None:
-        """Open an alert; `None` when it is open already, so that nobody is told twice."""
+    async def open(
+        self, key: str, *, kind: str, detail: Mapping[str, object], now: float, alert_id: str | None = None
+    ) -> Alert | None:
+        """Open an alert, under the id it has already if any; `None` when it is open, so that nobody is told twice."""
         values = {
-            "id": str(uuid.uuid4()),
+            "id": alert_id or str(uuid.uuid4()),
             "key": key,
             "kind": kind,
             "state": AlertState.OPEN,

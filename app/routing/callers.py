@@ -73,7 +73,7 @@ class Caller:
     cause: Cause | None = None
     """Set for status `unavailable` only."""
     detail: str = ""
-    """For people: what happened, e.g. `Dataverse timed out at 1.2 s`. Holds nothing personal."""
+    """What happened, or how several records became one caller: `Dataverse timed out at 1.2 s`. Nothing personal."""
     kind: CallerKind | None = None
     id: str | None = None
     name: str | None = None
@@ -110,6 +110,8 @@ class AccountRecord:
     """The `systemuserid` of the owner; `None` when a team owns it."""
     owner_agent: str | None = None
     """The owner's Enreach user id, when a column of the user record holds it."""
+    active: bool = True
+    """Whether its state is active: one that is not makes nobody a VIP."""
     parent: "AccountRecord | None" = None
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from app.errors import Finding, InvalidInputError
+from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.registry import suggest
 
 __all__ = ["Part", "join_pointer", "read_document", "refuse"]
@@ -45,7 +45,7 @@ def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
 
 
 def read_document(model: type[Model], document: object, keys: Collection[str]) -> Model:
-    """Validate a parsed JSON document of any shape; raises InvalidInputError with every problem found.
+    """Validate a parsed JSON document of any shape; raises InvalidInputError with the first 200 problems.
 
     `keys` are the words the document may use as keys, for suggestions. Documents nested deeper than 100 levels, with
     more than 500,000 values or a text longer than 10,000 characters are refused before anything else looks at them.
@@ -55,8 +55,10 @@ def read_document(model: type[Model], document: object, keys: Collection[str]) -
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        findings = [_describe(problem, document, keys) for problem in error.errors(include_url=False)]
-        raise InvalidInputError(_count(findings), findings=findings) from error
+        problems = error.errors(include_url=False)
+        # Looking for similar words takes longer than everything else.
+        findings = [_describe(problem, document, keys) for problem in problems[:MAX_FINDINGS]]
+        raise InvalidInputError(_count(len(problems)), findings=findings) from error
 
 
 def join_pointer(*parts: object) -> str:
@@ -64,8 +66,8 @@ def join_pointer(*parts: object) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def _count(findings: Sequence[Finding]) -> str:
-    return f"The document has {len(findings)} problem{'s' if len(findings) > 1 else ''}."
+def _count(problems: int) -> str:
+    return f"The document has {problems:,} problem{'s' if problems > 1 else ''}."
 
 
 def _measure(document: object) -> Finding | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
-from app.routing.vip import VipPolicy, VipRules, explain_vip, list_ancestry
+from app.routing.vip import VipPolicy, VipRules, explain_inactive, explain_vip, list_ancestry
 
 __all__ = ["AgentOf", "identify"]
 
@@ -13,10 +13,11 @@ AgentOf = Callable[[str], str | None]
 
 
 class _Verdict(NamedTuple):
-    """Whether a caller is a VIP, and the reason people read."""
+    """Whether a caller is a VIP, the reason people read, and how the records led to it."""
 
     vip: bool | None
     reason: str | None
+    explanation: str
 
 
 def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: float) -> Caller:
@@ -24,8 +25,9 @@ def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: f
 
     Contacts count before accounts: an account that is the company of a matched contact, or stands above it, is no
     other caller. When the remaining records agree on VIP and on the account, the one modified last gives id and
-    name; else the caller is ambiguous. `agent_of` is `None` only when nothing in this installation tells the Enreach
-    ids of owners; `now` is when Dataverse answered, in seconds since the epoch.
+    name; else the caller is ambiguous. An account that is not active makes nobody a VIP. How the records led to this
+    is told by `Caller.detail` (decision record 0007). `agent_of` is `None` only when nothing in this installation tells
+    the Enreach ids of owners; `now` is when Dataverse answered, in seconds since the epoch.
     """
     records = _drop_companies(_sort(look_up.matches))
     if not records:
@@ -33,7 +35,11 @@ def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: f
     reasons = [explain_vip(record, vip) for record in records]
     agree_on_vip = len({reason is not None for reason in reasons}) == 1
     agree_on_account = len({_read_account_id(record) for record in records}) == 1
-    verdict = _Verdict(reasons[0] is not None, reasons[0]) if agree_on_vip else _decide_vip(reasons, vip.ambiguous)
+    explanation = _explain(look_up, records, vip, agree_on_vip=agree_on_vip, agree_on_account=agree_on_account)
+    if agree_on_vip:
+        verdict = _Verdict(reasons[0] is not None, reasons[0], explanation)
+    else:
+        verdict = _decide_vip(reasons, vip.ambiguous, explanation)
     if agree_on_vip and agree_on_account:
         return _describe_one(records[0], verdict, look_up, agent_of, now)
     return _describe_many(records, verdict, look_up, agent_of, now)
@@ -58,17 +64,37 @@ def _read_account_id(record: Match) -> str | None:
     return record.account.id if record.account else None
 
 
-def _decide_vip(reasons: Sequence[str | None], policy: VipPolicy) -> _Verdict:
+def _explain(
+    look_up: LookUp, records: Sequence[Match], vip: VipRules, *, agree_on_vip: bool, agree_on_account: bool
+) -> str:
+    """Say how several records became one caller, and which account does not count; holds nothing personal."""
+    parts: list[str] = []
+    count = _count(look_up)
+    if count > 1:
+        parts.append(f"{count} active records carry the number")
+    if (companies := count - len(records)) > 0:
+        parts.append(f"{companies} of them {'is' if companies == 1 else 'are'} the company of a contact with it")
+    if len(records) > 1 and agree_on_vip and agree_on_account:
+        parts.append("they agree on VIP and company: the one modified last is taken")
+    elif len(records) > 1:
+        subjects = [name for name, agree in (("VIP", agree_on_vip), ("company", agree_on_account)) if not agree]
+        parts.append(f"they differ in {' and '.join(subjects)}: nobody in particular is identified")
+    inactive = {reason for record in records if (reason := explain_inactive(record, vip)) is not None}
+    return "; ".join([*parts, *sorted(inactive)])
+
+
+def _decide_vip(reasons: Sequence[str | None], policy: VipPolicy, explanation: str) -> _Verdict:
     count = sum(reason is not None for reason in reasons)
     words = f"{count} of {len(reasons)} records with this number {'is a VIP' if count == 1 else 'are VIPs'}"
     vip = {VipPolicy.ANY: True, VipPolicy.ALL: False, VipPolicy.UNKNOWN: None}[policy]
-    return _Verdict(vip, f"{words}; policy {policy}")
+    return _Verdict(vip, f"{words}; policy {policy}", explanation)
 
 
 def _describe_one(record: Match, verdict: _Verdict, look_up: LookUp, agent_of: AgentOf | None, now: float) -> Caller:
     agent = _find_agent(record, agent_of)
     return Caller(
         status=CallerStatus.IDENTIFIED,
+        detail=verdict.explanation,
         kind=record.kind,
         id=record.id,
         name=record.name,
@@ -98,6 +124,7 @@ def _describe_many(
     shared = {name: values for name, values in any_columns.items() if len(values) == len(records)}
     return Caller(
         status=CallerStatus.AMBIGUOUS,
+        detail=verdict.explanation,
         vip=verdict.vip,
         vip_reason=verdict.reason,
         owner_agent=agent,

@@ -207,4 +207,5 @@ def _restore_plus(parsed: phonenumbers.PhoneNumber, plain: str, region: str) -> 
 def make_number_reader(region: str) -> Callable[[object], PhoneNumber]:
     """Return a reader of numbers that remembers the latest ones; reading one anew costs some 20 µs."""
     read = lru_cache(maxsize=_NUMBERS_REMEMBERED)(partial(read_number, region=region))
-    return lambda raw: read(raw) if isinstance(raw, str) else read_number(raw, region)
+    # What is longer is no number, and remembering it would fill the memory with what strangers send.
+    return lambda raw: read(raw) if isinstance(raw, str) and len(raw) <= _MAX_TEXT else read_number(raw, region)

@@ -83,6 +83,13 @@ _SPECS = (
         agent=True,
     ),
     FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number."),
+    FactSpec(
+        "caller.explanation",
+        _TEXT,
+        _CALLER,
+        "Explanation",
+        "How several records became one caller, and which inactive account does not count.",
+    ),
     FactSpec("caller.age_seconds", _NUMBER, _CALLER, "Age of the answer", "Seconds since the CRM told it."),
     FactSpec("caller.open_cases", _NUMBER, _CALLER, "Open cases", "How many active cases the caller has."),
     FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from app.routing.callers import AccountRecord, CallerKind, Match
 from app.routing.calls import Scalar
 
-__all__ = ["VipCriterion", "VipOp", "VipPolicy", "VipRules", "explain_vip", "list_ancestry"]
+__all__ = ["VipCriterion", "VipOp", "VipPolicy", "VipRules", "explain_inactive", "explain_vip", "list_ancestry"]
 
 VipOp = Literal["is", "is_not", "in", "gt", "gte", "lt", "lte", "contains"]
 
@@ -76,7 +76,7 @@ class VipCriterion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VipRules:
-    """Any one criterion makes a VIP, on the record itself, its company, or a company above that."""
+    """Any one criterion makes a VIP, on the record itself, its company, or a company above that, if it is active."""
 
     criteria: tuple[VipCriterion, ...] = ()
     account_depth: int = 2
@@ -88,12 +88,18 @@ def explain_vip(match: Match, rules: VipRules) -> str | None:
     """Say why this record is a VIP, or `None`: `parent account Contoso Group is a preferred customer`."""
     if match.kind is CallerKind.CONTACT and (why := _find_reason(CallerKind.CONTACT, match.columns, rules)):
         return f"contact {why}"
-    for height, account in enumerate(list_ancestry(match.account)):
-        if height > rules.account_depth:
-            break
-        if why := _find_reason(CallerKind.ACCOUNT, account.columns, rules):
+    for height, account, why in _list_account_reasons(match, rules):
+        if account.active:
             words = ("parent" if height else "", "account", account.name or "", why)
             return " ".join(word for word in words if word)
+    return None
+
+
+def explain_inactive(match: Match, rules: VipRules) -> str | None:
+    """Say which account would make this record a VIP if it were active, without its name; `None` when none would."""
+    for height, account, _ in _list_account_reasons(match, rules):
+        if not account.active:
+            return f"{'a parent account' if height else 'the account'} meets a VIP criterion, but is inactive"
     return None
 
 
@@ -104,6 +110,15 @@ def list_ancestry(account: AccountRecord | None) -> Iterator[AccountRecord]:
         seen.add(account.id)
         yield account
         account = account.parent
+
+
+def _list_account_reasons(match: Match, rules: VipRules) -> Iterator[tuple[int, AccountRecord, str]]:
+    """Walk upwards through the accounts that meet a criterion, with their height and the words for it."""
+    for height, account in enumerate(list_ancestry(match.account)):
+        if height > rules.account_depth:
+            return
+        if why := _find_reason(CallerKind.ACCOUNT, account.columns, rules):
+            yield height, account, why
 
 
 def _find_reason(table: CallerKind, columns: Mapping[str, Scalar], rules: VipRules) -> str | None:

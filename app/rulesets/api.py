@@ -1,16 +1,17 @@
 """`/admin/rulesets`: look at rulesets, judge them, publish them, go back; `/admin/calendars`: when they are open."""
 
-import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.auth.access import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
-from app.routing.ruleset import read_ruleset
+from app.auth.principals import Permission
 from app.rulesets.calendar_preview import choose_calendar
 from app.rulesets.components import RulesetComponents, RulesetsState
 from app.rulesets.publish import Published
 from app.rulesets.publish_checks import PublishLimits
+from app.rulesets.redaction import redact_change, redact_finding, redact_found, redact_head, redact_texts
 from app.rulesets.schemas import (
     ChangeBody,
     CoverageBody,
@@ -24,14 +25,15 @@ from app.rulesets.schemas import (
     RevisionPage,
     RulesetBody,
 )
+from app.web.limits import HeavyRoute
 from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, show_time, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
 __all__ = ["RulesetsDep", "calendars_router", "router"]
 
-router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"])
-calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"])
+router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"], route_class=HeavyRoute)
+calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"], route_class=HeavyRoute)
 
 
 def _read_components(request: Request) -> RulesetComponents:
@@ -42,32 +44,39 @@ RulesetsDep = Annotated[RulesetComponents, Depends(_read_components)]
 
 
 @router.get("/drafts", summary="List drafts", responses=problems(503))
-async def list_drafts(_who: RulesReaderDep, rulesets: RulesetsDep) -> list[DraftHead]:
+async def list_drafts(who: RulesReaderDep, rulesets: RulesetsDep) -> list[DraftHead]:
     """List the drafts, the last changed first."""
-    return [DraftHead.model_validate(draft) for draft in await rulesets.store.drafts.list_all()]
+    drafts = await rulesets.store.drafts.list_heads()
+    shown = drafts if who.may(Permission.REVEAL_NUMBERS) else [redact_head(draft) for draft in drafts]
+    return [DraftHead.model_validate(draft) for draft in shown]
 
 
 @router.get("/revisions", summary="List revisions", responses=problems(422, 503))
 async def list_revisions(
-    _who: RulesReaderDep,
+    who: RulesReaderDep,
     rulesets: RulesetsDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str | None, Query(max_length=20, description="`next` of the page before.")] = None,
 ) -> RevisionPage:
     """List what was published, newest first; the first one is live."""
     page = await rulesets.store.list_revisions(limit=limit, after=after)
-    return RevisionPage(items=[RevisionItem.model_validate(head) for head in page.items], next=page.next)
+    heads = page.items if who.may(Permission.REVEAL_NUMBERS) else [redact_head(head) for head in page.items]
+    return RevisionPage(items=[RevisionItem.model_validate(head) for head in heads], next=page.next)
 
 
 @router.get("/diff", summary="Compare two rulesets", responses=problems(404, 422, 503))
 async def diff_rulesets(
-    _who: RulesReaderDep,
+    who: RulesReaderDep,
     rulesets: RulesetsDep,
     new: Annotated[str, Query(max_length=64, description="`current`, a revision's number or a draft's id.")],
     old: Annotated[str, Query(max_length=64, description="The same.")] = "current",
 ) -> list[ChangeBody]:
     """List what the second ruleset adds, removes, changes and moves."""
-    return [ChangeBody.model_validate(change) for change in await rulesets.repository.diff(old, new)]
+    changes = await rulesets.repository.diff(old, new)
+    reveal = who.may(Permission.REVEAL_NUMBERS)
+    return await rulesets.heavy_work.run(
+        lambda: [ChangeBody.model_validate(change if reveal else redact_change(change)) for change in changes]
+    )
 
 
 @router.get("/publish-limits", summary="Show the limits of publishing", responses=problems(503))
@@ -94,17 +103,25 @@ async def set_limits(
 
 
 @router.get("/{ref}", summary="Show a ruleset", responses=problems(404, 422, 503))
-async def show_ruleset(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
-    """Show a draft by its id, a revision by its number, or the live one as `current`."""
+async def show_ruleset(ref: RulesetRef, who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
+    """Show a draft by its id, a revision by its number, or the live one as `current`.
+
+    Whom its conditions and tests name is hidden from whoever may not see numbers.
+    """
     found = await rulesets.repository.find(ref)
     tag(response, found.version)
-    return RulesetBody.of(found)
+    if who.may(Permission.REVEAL_NUMBERS):
+        return RulesetBody.of(found)
+    return RulesetBody.of(await rulesets.heavy_work.run(redact_found, found))
 
 
 @router.post("/{ref}/validate", summary="Judge a ruleset", responses=problems(404, 503))
-async def validate_ruleset(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep) -> PublishCheckBody:
+async def validate_ruleset(ref: RulesetRef, who: RulesReaderDep, rulesets: RulesetsDep) -> PublishCheckBody:
     """Ask every publish check and change nothing."""
-    return PublishCheckBody.of(await rulesets.publish_checks.inspect((await rulesets.repository.find(ref)).document))
+    report = await rulesets.publish_checks.inspect((await rulesets.repository.find(ref)).document)
+    if not who.may(Permission.REVEAL_NUMBERS):
+        report = replace(report, findings=tuple(redact_finding(finding) for finding in report.findings))
+    return PublishCheckBody.of(report)
 
 
 @router.post("/{ref}/publish", summary="Publish a draft", responses=problems(404, 409, 412, 422, 428, 503))
@@ -146,13 +163,17 @@ async def roll_back(
 @router.get("/{ref}/coverage", summary="Count calls by rule", responses=problems(404, 422, 503))
 async def show_coverage(
     ref: RulesetRef,
-    _who: RulesReaderDep,
+    who: RulesReaderDep,
     rulesets: RulesetsDep,
     days: Annotated[int, Query(ge=1, le=3650)] = 30,
 ) -> CoverageBody:
     """Tell how often each rule decided a real call in the last days."""
-    ruleset = await asyncio.to_thread(read_ruleset, (await rulesets.repository.find(ref)).document)
-    return CoverageBody.of(await rulesets.coverage.count(ruleset, days=days, now=rulesets.clock()))
+    await rulesets.repository.find(ref)
+    ruleset = await rulesets.repository.read(ref)
+    counted = CoverageBody.of(await rulesets.coverage.count(ruleset, days=days, now=rulesets.clock()))
+    if who.may(Permission.REVEAL_NUMBERS):
+        return counted
+    return CoverageBody.model_validate(redact_texts(counted.model_dump()))
 
 
 @calendars_router.get("/preview", summary="Preview a calendar of a ruleset", responses=problems(404, 422, 503))

@@ -1,6 +1,5 @@
 """Which rules match, and how often."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +10,7 @@ from app.routing.documents import join_pointer
 from app.routing.rule import Rule
 from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.store import RulesetStore
+from app.web.limits import HeavyWork
 
 __all__ = ["Coverage", "CoverageReport", "RuleCoverage"]
 
@@ -45,9 +45,10 @@ class CoverageReport:
 class Coverage:
     """Counts decisions by rule."""
 
-    def __init__(self, *, decisions: DecisionStore, rulesets: RulesetStore) -> None:
+    def __init__(self, *, decisions: DecisionStore, rulesets: RulesetStore, heavy_work: HeavyWork) -> None:
         self._decisions = decisions
         self._rulesets = rulesets
+        self._heavy_work = heavy_work
 
     async def count(self, ruleset: Ruleset, *, days: int, now: float) -> CoverageReport:
         """Count the real calls of the last `days` (1 to 3650) by the rules of this ruleset. Raises StoreError."""
@@ -81,7 +82,7 @@ class Coverage:
             live = next((head for head in page.items if head.at <= before), None)
             if live is not None:
                 revision = await self._rulesets.revision(live.number)
-                ruleset = await asyncio.to_thread(read_ruleset, revision.document)
+                ruleset = await self._heavy_work.run(read_ruleset, revision.document)
                 return frozenset(rule.id for rule in ruleset.rules)
             after = page.next
             if after is None:

@@ -1,6 +1,5 @@
 """Makes a draft the live ruleset, brings an old one back, and publishes the file of a deployment at the start."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,9 +14,10 @@ from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish_checks import PublishChecks, PublishReport
-from app.rulesets.repository import RulesetRepository, describe_changes, load_rules
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import Document, Revision, RulesetStore, compute_checksum
 from app.store.audit import AuditNote
+from app.web.limits import HeavyWork
 
 __all__ = ["Publish", "PublishRefusedError", "Published", "publish_at_start", "read_ruleset_file", "require_sound"]
 
@@ -51,12 +51,14 @@ class Publish:
         repository: RulesetRepository,
         checks: PublishChecks,
         live_ruleset: LiveRuleset,
+        heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
         self._rulesets = rulesets
         self._repository = repository
         self._checks = checks
         self._live_ruleset = live_ruleset
+        self._heavy_work = heavy_work
         self._clock = clock
 
     async def rehearse(self, draft_id: str, *, version: str, expected: int | None) -> PublishReport:
@@ -102,7 +104,7 @@ class Publish:
         version of the program cannot load.
         """
         old = await self._repository.find_revision(ref)
-        await load_rules(old.document)
+        await self._repository.load(old.document)
         report = await self._checks.inspect(old.document)
         now, number = self._clock(), old.head.number
         details = {"comment": comment, "rollback_of": number, **await self._list_changes(old.document)}
@@ -125,8 +127,8 @@ class Publish:
         """List what is different from the current revision, if this version of the program can read that."""
         current = await self._rulesets.current()
         try:
-            ruleset = await asyncio.to_thread(read_ruleset, document)
-            return await describe_changes({} if current is None else current.document, ruleset)
+            ruleset = await self._heavy_work.run(read_ruleset, document)
+            return await self._repository.describe_changes({} if current is None else current.document, ruleset)
         except InvalidInputError:
             return {"changes": None}
 

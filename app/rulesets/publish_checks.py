@@ -1,21 +1,20 @@
 """Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
-from app.errors import Finding, InvalidInputError
-from app.routing.compiled import compile_ruleset
+from app.errors import MAX_FINDINGS, Finding, InvalidInputError
+from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
-from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
@@ -23,8 +22,9 @@ from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
+from app.web.limits import HeavyWork
 
-__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
+__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "find_losses", "open_publish_limits"]
 
 _DAY = 86_400.0
 _MAX_DIFFS = 20
@@ -80,6 +80,7 @@ class PublishReport:
     """What the publish checks found."""
 
     findings: tuple[Finding, ...]
+    """Errors first, and at most 200."""
     replay: Mapping[str, Any] | None = None
     """The replay's counts, groups and first differences (`ReplayResult.document`); `None` when none was asked for."""
 
@@ -89,86 +90,102 @@ class PublishReport:
         return all(finding.severity != "error" for finding in self.findings)
 
 
+async def find_losses(
+    ruleset: Ruleset, present: CallSettings, wanted: CallSettings, *, heavy_work: HeavyWork
+) -> list[Finding]:
+    """Find what would keep a ruleset from being published by other settings, and does not by the present ones."""
+
+    def lint(settings: CallSettings) -> list[Finding]:
+        findings = lint_ruleset(ruleset, settings.profile, region=settings.region)
+        return [finding for finding in findings if finding.severity == "error"]
+
+    known = await heavy_work.run(lint, present)
+    return [finding for finding in await heavy_work.run(lint, wanted) if finding not in known]
+
+
 class PublishChecks:
     """Asks lint with stored tests and redirect loops, Dataverse, Enreach, coverage and the replay limits."""
 
     def __init__(
         self,
         *,
-        profile: ResponseProfile,
-        region: str,
+        live_settings: LiveCallSettings,
         dataverse: DataverseClient,
         enreach: EnreachTargets | None,
         coverage: Coverage,
         limits: VersionedDocument[PublishLimits],
         decisions: DecisionStore,
         live_ruleset: LiveRuleset,
+        heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
-        """`enreach` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
-        self._profile = profile
-        self._region = region
+        """`enreach` is `None` when the Enreach API is not configured."""
+        self._live_settings = live_settings
         self._dataverse = dataverse
         self._enreach = enreach
         self._coverage = coverage
         self._limits = limits
         self._decisions = decisions
         self._live_ruleset = live_ruleset
+        self._heavy_work = heavy_work
         self._clock = clock
 
     async def inspect(self, document: object) -> PublishReport:
         """Judge a ruleset document; a document that cannot be read is a report too. Raises StoreError."""
         try:
-            ruleset = await asyncio.to_thread(read_ruleset, document)
+            ruleset = await self._heavy_work.run(read_ruleset, document)
         except InvalidInputError as error:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
         limits = (await self._limits.read()).value
-        findings = await self._lint(ruleset, now)
+        runnable = not any(True for _ in find_lost_destinations(ruleset))
+        rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None) if runnable else None
+        findings = await self._lint(ruleset, rules, now)
         if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
         findings += await self._coverage.find_quiet_rules(ruleset, now=now)
-        if any(finding.code == "redirect-loop" for finding in findings):
-            findings += await self._follow_recorded_calls(ruleset, limits, now)
-        replay, excess = await self._measure(ruleset, limits, now)
-        ordered = sorted([*findings, *excess], key=lambda finding: finding.severity != "error")
-        return PublishReport(tuple(ordered), replay)
+        replay = None
+        if rules is not None:
+            if any(finding.code == "redirect-loop" for finding in findings):
+                findings += await self._follow_recorded_calls(rules, limits, now)
+            replay, excess = await self._measure(rules, limits, now)
+            findings += excess
+        ordered = sorted(findings, key=lambda finding: finding.severity != "error")
+        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay)
 
-    async def _lint(self, ruleset: Ruleset, now: float) -> list[Finding]:
-        """Lint in a thread, because thousands of rules take longer than a call may wait."""
+    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> list[Finding]:
         known, silence = None, list[Finding]()
-        if not any(True for _ in find_lost_destinations(ruleset)):
-            rules = await asyncio.to_thread(compile_ruleset, ruleset, revision=None)
+        if rules is not None:
             known, silence = await read_known_columns(rules, self._dataverse)
-        found = await asyncio.to_thread(
-            lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
+        settings = self._live_settings.call_settings()
+        found = await self._heavy_work.run(
+            lint_ruleset, ruleset, settings.profile, known_columns=known, now=now, region=settings.region
         )
         return [*found, *silence]
 
-    async def _follow_recorded_calls(self, ruleset: Ruleset, limits: PublishLimits, now: float) -> list[Finding]:
+    async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
-        if any(True for _ in find_lost_destinations(ruleset)):
-            return []
-        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
+        replayer = Replayer(rules, self._live_settings.find_profile)
         plan, slices = _plan(limits, now), Slices()
         async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
             if loop := replayer.find_loop(record):
-                position = next(index for index, rule in enumerate(ruleset.rules) if rule.id == loop[0].rule)
-                pointer = join_pointer("rules", position, "then", ruleset.rules[position].then.choice)
+                position = next(index for index, rule in enumerate(rules.ruleset.rules) if rule.id == loop[0].rule)
+                pointer = join_pointer("rules", position, "then", rules.ruleset.rules[position].then.choice)
                 return [report_loop(loop, pointer, f"the recorded call {record.id}")]
             await slices.rest()
         return []
 
     async def _measure(
-        self, ruleset: Ruleset, limits: PublishLimits, now: float
+        self, rules: CompiledRuleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
-        if not limits.wants_replay or any(True for _ in find_lost_destinations(ruleset)):
+        if not limits.wants_replay:
             return None, []
-        names = PlaceNames(ruleset, self._live_ruleset.current().ruleset)
+        names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        replayer = Replayer(await asyncio.to_thread(compile_ruleset, ruleset, revision=None), self._profile)
-        await run_replay(replayer, _plan(limits, now), result, decisions=self._decisions, report=_go_on)
+        await run_replay(
+            Replayer(rules, self._live_settings.find_profile), _plan(limits, now), result, decisions=self._decisions
+        )
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []
@@ -176,10 +193,6 @@ class PublishChecks:
 
 def _plan(limits: PublishLimits, now: float) -> ReplayPlan:
     return ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
-
-
-async def _go_on(_: int) -> bool:
-    return True
 
 
 def _refuse(summary: str, excess: str) -> Finding:

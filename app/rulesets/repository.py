@@ -1,8 +1,6 @@
 """Finds rulesets by what administrators call them: `current`, the number of a revision, the id of a draft."""
 
-import asyncio
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 from app.errors import InvalidInputError, NotFoundError, PreconditionFailedError
@@ -10,8 +8,9 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.store import Document, Draft, Revision, RevisionHead, RulesetStore
+from app.web.limits import HeavyWork
 
-__all__ = ["CURRENT", "FoundRuleset", "RulesetRepository", "describe_changes", "load_rules", "show_draft"]
+__all__ = ["CURRENT", "FoundRuleset", "RulesetRepository", "load_rules", "show_draft"]
 
 CURRENT = "current"
 _MAX_NUMBER = 2**31 - 1
@@ -41,8 +40,9 @@ class FoundRuleset:
 class RulesetRepository:
     """Reads rulesets; changes nothing. Everything raises StoreError."""
 
-    def __init__(self, *, rulesets: RulesetStore) -> None:
+    def __init__(self, *, rulesets: RulesetStore, heavy_work: HeavyWork) -> None:
         self._rulesets = rulesets
+        self._heavy_work = heavy_work
 
     async def find(self, ref: str) -> FoundRuleset:
         """Find a ruleset; raises NotFoundError."""
@@ -76,34 +76,36 @@ class RulesetRepository:
 
     async def diff(self, old: str, new: str) -> tuple[Change, ...]:
         """List what is different in the second ruleset; raises NotFoundError, and InvalidInputError if unreadable."""
-        return await asyncio.to_thread(diff_rulesets, await self.read(old), await self.read(new))
+        return await self._heavy_work.run(diff_rulesets, await self.read(old), await self.read(new))
 
     async def read(self, ref: str) -> Ruleset:
         """Find and read a ruleset; before the first publishing `current` is empty."""
         if ref == CURRENT and await self._rulesets.current_number() is None:
             return Ruleset()
-        return await asyncio.to_thread(read_ruleset, (await self.find(ref)).document)
+        return await self._heavy_work.run(read_ruleset, (await self.find(ref)).document)
+
+    async def load(self, document: object) -> CompiledRuleset:
+        """Read and compile a document; raises InvalidInputError for what is unreadable, or cannot run."""
+        return await self._heavy_work.run(load_rules, document)
+
+    async def describe_changes(self, old: Document, new: Ruleset) -> dict[str, Any]:
+        """Spell the first hundred changes as the audit keeps them, and count the others.
+
+        Raises InvalidInputError when the old document was written by another version of the program.
+        """
+        changes = await self._heavy_work.run(lambda: diff_rulesets(read_ruleset(old), new))
+        return {
+            "changes": [asdict(change) for change in changes[:_MAX_CHANGES]],
+            "more_changes": max(0, len(changes) - _MAX_CHANGES),
+        }
 
 
-async def load_rules(document: object, *, revision: int | None = None) -> CompiledRuleset:
-    """Read and compile a document in a thread, because thousands of rules take longer than a call may wait.
+def load_rules(document: object, *, revision: int | None = None) -> CompiledRuleset:
+    """Read and compile a document, which takes a second for thousands of rules; raises InvalidInputError.
 
-    `revision` is `None` for what is not published. Raises InvalidInputError for what is unreadable, or cannot run.
+    `revision` is `None` for what is not published.
     """
-    ruleset = await asyncio.to_thread(read_ruleset, document)
-    return await asyncio.to_thread(partial(compile_ruleset, revision=revision), ruleset)
-
-
-async def describe_changes(old: Document, new: Ruleset) -> dict[str, Any]:
-    """Spell the first hundred changes as the audit keeps them, and count the others.
-
-    Raises InvalidInputError when the old document was written by another version of the program.
-    """
-    changes = await asyncio.to_thread(lambda: diff_rulesets(read_ruleset(old), new))
-    return {
-        "changes": [asdict(change) for change in changes[:_MAX_CHANGES]],
-        "more_changes": max(0, len(changes) - _MAX_CHANGES),
-    }
+    return compile_ruleset(read_ruleset(document), revision=revision)
 
 
 def show_draft(draft: Draft) -> FoundRuleset:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Text, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import ConflictError, NotFoundError, PreconditionFailedError
@@ -16,11 +16,25 @@ from app.store.database import Database
 from app.store.pages import Page, cut_page, read_cursor
 from app.store.tables import drafts, revisions
 
-__all__ = ["Document", "Draft", "DraftStore", "Revision", "RevisionHead", "RulesetStore", "compute_checksum"]
+__all__ = [
+    "Document",
+    "Draft",
+    "DraftHead",
+    "DraftStore",
+    "Revision",
+    "RevisionHead",
+    "RulesetStore",
+    "compute_checksum",
+    "make_version",
+]
 
 Document = Mapping[str, object]
 """A ruleset as JSON."""
 _HEAD = [column for column in revisions.columns if column.name != "document"]
+_DRAFT_HEAD = [column for column in drafts.columns if column.name != "document"]
+_MAX_DRAFTS = 100
+_MAX_DRAFT_CHARACTERS = 20 * 1024 * 1024
+"""Of all drafts together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +54,18 @@ class RevisionHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A published ruleset; nothing about it ever changes."""
+    """A published ruleset; nothing about it ever changes but a number that is erased."""
 
     head: RevisionHead
     document: Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A ruleset somebody is working on."""
+class DraftHead:
+    """What a list says about a draft."""
 
     id: str
     name: str
-    document: Document
     version: str
     """Random, new with every change, never used twice: the ETag."""
     based_on: int | None
@@ -65,6 +78,13 @@ class Draft:
     def etag(self) -> str:
         """The version as If-Match takes it."""
         return f'"{self.version}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(DraftHead):
+    """A ruleset somebody is working on."""
+
+    document: Document
 
 
 def compute_checksum(document: Document) -> str:
@@ -89,12 +109,12 @@ class DraftStore:
         now: float,
         notes: Sequence[AuditNote] = (),
     ) -> Draft:
-        """Start a draft under an id that was never used."""
+        """Start a draft under an id that was never used; raises ConflictError when there are too many."""
         draft = Draft(
             id=draft_id,
             name=name,
             document=document,
-            version=_make_version(),
+            version=make_version(),
             based_on=based_on,
             author=author,
             updated_at=now,
@@ -102,6 +122,7 @@ class DraftStore:
         async with self._database.write() as connection:
             values = {column.name: getattr(draft, column.name) for column in drafts.columns}
             await connection.execute(insert(drafts).values(values))
+            await _require_room(connection)
             await write_notes(connection, notes)
         return draft
 
@@ -114,11 +135,11 @@ class DraftStore:
             raise _not_found(draft_id)
         return Draft(**row)
 
-    async def list_all(self) -> list[Draft]:
+    async def list_heads(self) -> list[DraftHead]:
         """List the drafts, the last changed first."""
+        query = select(*_DRAFT_HEAD).order_by(drafts.c.updated_at.desc(), drafts.c.id)
         async with self._database.read() as connection:
-            rows = await connection.execute(select(drafts).order_by(drafts.c.updated_at.desc(), drafts.c.id))
-            return [Draft(**row) for row in rows.mappings()]
+            return [DraftHead(**row) for row in (await connection.execute(query)).mappings()]
 
     async def update(
         self,
@@ -131,17 +152,21 @@ class DraftStore:
         now: float,
         notes: Sequence[AuditNote] = (),
     ) -> Draft:
-        """Change a draft from the version it was read in; raises NotFoundError or PreconditionFailedError."""
+        """Change a draft from the version it was read in.
+
+        Raises NotFoundError, PreconditionFailedError, and ConflictError when all drafts together are too large.
+        """
         changed = (
             update(drafts)
             .where(drafts.c.id == draft_id, drafts.c.version == version)
-            .values(name=name, document=document, version=_make_version(), author=author, updated_at=now)
+            .values(name=name, document=document, version=make_version(), author=author, updated_at=now)
             .returning(drafts)
         )
         async with self._database.write() as connection:
             row = (await connection.execute(changed)).mappings().one_or_none()
             if row is None:
                 raise await _explain_missing(connection, draft_id)
+            await _require_room(connection)
             await write_notes(connection, notes)
         return Draft(**row)
 
@@ -171,9 +196,19 @@ class RulesetStore:
         return None if row is None else _read_revision(row)
 
     async def current_number(self) -> int | None:
-        """Tell the newest revision's number, cheaply enough to ask every second."""
+        """Tell the newest revision's number."""
         async with self._database.read() as connection:
             return await _read_current_number(connection)
+
+    async def current_fingerprint(self) -> tuple[int, str] | None:
+        """Tell number and checksum of the newest revision, cheaply enough to ask every second.
+
+        The checksum changes when a number is erased from the revision.
+        """
+        newest = select(revisions.c.number, revisions.c.checksum).order_by(revisions.c.number.desc()).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(newest)).one_or_none()
+        return None if row is None else (row.number, row.checksum)
 
     async def revision(self, number: int) -> Revision:
         """Read one revision; raises NotFoundError."""
@@ -281,6 +316,16 @@ async def _take_draft(connection: AsyncConnection, draft_id: str, version: str) 
     return Draft(**row)
 
 
+async def _require_room(connection: AsyncConnection) -> None:
+    """Undo, by raising ConflictError, what made the drafts too many or too large."""
+    size = func.coalesce(func.sum(func.length(cast(drafts.c.document, Text))), 0)
+    count, characters = (await connection.execute(select(func.count(), size).select_from(drafts))).one()
+    if count > _MAX_DRAFTS:
+        raise ConflictError(f"there are {_MAX_DRAFTS} drafts already; publish one, or throw one away")
+    if characters > _MAX_DRAFT_CHARACTERS:
+        raise ConflictError("all drafts together would be too large; publish one, or throw one away")
+
+
 async def _explain_missing(connection: AsyncConnection, draft_id: str) -> NotFoundError | PreconditionFailedError:
     found = await connection.execute(select(drafts.c.id).where(drafts.c.id == draft_id))
     if found.scalar_one_or_none() is None:
@@ -292,7 +337,8 @@ def _not_found(draft_id: str) -> NotFoundError:
     return NotFoundError(f"there is no draft {draft_id!r}")
 
 
-def _make_version() -> str:
+def make_version() -> str:
+    """Make the version of a draft that was changed."""
     return secrets.token_hex(16)
 
 

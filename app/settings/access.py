@@ -1,5 +1,6 @@
 """Who may call: the queue at the webhook, administrators at their endpoints."""
 
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from typing import Self
@@ -9,9 +10,13 @@ from typing_extensions import override
 
 from app.settings.base import PREFIX, Group, Network, refuse_placeholders, require_different, require_https
 
-__all__ = ["AdminKey", "AdminSettings", "Role", "WebhookSettings"]
+__all__ = ["MIN_WEBHOOK_SECRET", "AdminKey", "AdminSettings", "Role", "WebhookSettings"]
 
 _MIN_ADMIN_KEY = 8
+
+
+MIN_WEBHOOK_SECRET = 16
+"""Characters of a webhook key or Basic password outside the demo: a shorter one can be guessed."""
 
 
 class WebhookSettings(Group):
@@ -49,6 +54,13 @@ class WebhookSettings(Group):
         if any(":" in user for user in users):
             raise ValueError("HTTP Basic knows no user with a colon in the name (RFC 7617, section 2)")
         return users
+
+    def list_short_secrets(self) -> Iterator[str]:
+        """List the labels of secrets that can be guessed, each behind the name of its setting."""
+        for name, secrets in (("API_KEYS", self.api_keys), ("BASIC_USERS", self.basic_users)):
+            for label, secret in secrets.items():
+                if len(secret.get_secret_value().strip()) < MIN_WEBHOOK_SECRET:
+                    yield f"{PREFIX}WEBHOOK__{name}.{label}"
 
     @model_validator(mode="after")
     def _refuse_strange_labels(self) -> Self:

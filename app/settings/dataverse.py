@@ -2,9 +2,10 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from app.settings.base import PREFIX, AuthorityUrl, Group, LogicalName, ServiceUrl
 
@@ -54,7 +55,12 @@ class DataverseSettings(Group):
         default="https://login.microsoftonline.com", description="Where tokens are issued; https."
     )
     directory: DirectoryKind = Field(
-        default=DirectoryKind.LIVE, description="`live`; `mirror` is not available in this version."
+        default=DirectoryKind.LIVE,
+        description="`live` asks Dataverse at the moment of the call; `mirror` looks into a local index first, which "
+        "change tracking keeps up.",
+    )
+    mirror_poll_seconds: float = Field(
+        default=15, ge=1, le=3600, description="How often the mirror asks for changes, in seconds."
     )
     contact_phone_columns: tuple[LogicalName, ...] = Field(
         default=("mobilephone", "telephone1", "telephone2"), min_length=1, max_length=8, description="Searched."
@@ -70,14 +76,22 @@ class DataverseSettings(Group):
         default=None, description="Column of systemuser that holds the e-mail address in Enreach where it differs."
     )
     max_connections: int = Field(
-        default=20,
+        default=50,
         ge=1,
         le=200,
-        description="Concurrent requests. Dataverse publishes a limit of 52 per user and web server: go beyond it only "
-        "where the organisation is known to have several, or requests will be throttled.",
+        description="Concurrent requests, of which a tenth is kept for what is no call. Dataverse publishes a limit of "
+        "52 per user and web server: go beyond it only where the organisation is known to have several, or requests "
+        "will be throttled.",
     )
     requests_per_5_minutes: int = Field(
         default=5400, ge=10, le=60000, description="Most requests sent in any 5 minutes; the published limit is 6,000."
+    )
+    tolerant_searches_per_5_minutes: int = Field(
+        default=60,
+        ge=0,
+        le=1000,
+        description="How many callers whom no notation finds are searched once more in any 5 minutes, whatever stands "
+        "between the digits; each is a scan for Dataverse. 0 switches it off.",
     )
     emulator_data: Path | None = Field(default=None, description="Tables of the embedded emulator, demo only.")
 
@@ -116,10 +130,16 @@ class AmbiguityPolicy(StrEnum):
     """No guess: `caller.vip` is unknown."""
 
 
+def _require_region(region: str) -> str:
+    if region not in SUPPORTED_REGIONS:
+        raise ValueError("is no country with telephone numbers; write its ISO 3166-1 code, such as FI")
+    return region
+
+
 class PhoneSettings(Group):
     """How numbers are read and searched."""
 
-    default_region: str = Field(
+    default_region: Annotated[str, AfterValidator(_require_region)] = Field(
         default="FI", pattern="^[A-Z]{2}$", description="ISO 3166-1 country of numbers without a country code."
     )
     patterns: tuple[str, ...] = Field(

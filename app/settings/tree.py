@@ -10,11 +10,12 @@ from pydantic_core import PydanticUndefined, to_json
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from app.settings.access import AdminSettings, WebhookSettings
+from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
-from app.settings.deployment import AlertsSettings, LogSettings, RulesSettings, StoreSettings
+from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
+from app.settings.enterprise_calls import PhoneCallSyncSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]
 
@@ -35,7 +36,9 @@ class Settings(BaseSettings):
     cache: CacheSettings = CacheSettings()
     enreach: EnreachSettings = EnreachSettings()
     voice: VoiceSettings = VoiceSettings()
+    phone_call_sync: PhoneCallSyncSettings = PhoneCallSyncSettings()
     store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     rules: RulesSettings = RulesSettings()
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()
@@ -51,6 +54,10 @@ class Settings(BaseSettings):
         if not self.webhook.api_keys and not self.webhook.basic_users:
             raise ValueError(
                 f"set {PREFIX}WEBHOOK__API_KEYS or {PREFIX}WEBHOOK__BASIC_USERS: nobody could call the webhook"
+            )
+        if short := ", ".join(self.webhook.list_short_secrets()):
+            raise ValueError(
+                f"{short}: a webhook secret needs at least {MIN_WEBHOOK_SECRET} characters (openssl rand -hex 16)"
             )
         if not self.dataverse.url:
             raise ValueError(f"set {PREFIX}DATAVERSE__URL, or {PREFIX}DEMO=1 for the embedded emulator")

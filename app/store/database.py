@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.store.errors import StoreError, StoreUnwritableError, translate_errors
+from app.store.errors import StoreError, StoreUnavailableError, StoreUnwritableError, translate_errors
 from app.store.json_text import dump_text, load
 
 __all__ = ["Database", "Leadership", "open_database"]
@@ -35,6 +35,9 @@ class Database:
         self._engine = engine
         self._threads = threads
         self._writer = engine.execution_options(**{_IMMEDIATE: True})
+        self._file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+        self._identity: tuple[int, int] | None = None
+        self._unusable = ""
 
     @property
     def engine(self) -> AsyncEngine:
@@ -46,9 +49,33 @@ class Database:
         """Whether this is the embedded database of one process."""
         return self._engine.dialect.name == "sqlite"
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether `read` and `write` do anything but raise StoreUnavailableError."""
+        self._notice_other_file()
+        return not self._unusable
+
+    def suspend(self, reason: str) -> None:
+        """Have `read` and `write` raise StoreUnavailableError for a reason, until `reopen` and `resume`."""
+        self._unusable = reason
+
+    async def reopen(self) -> None:
+        """Let go of old connections; raises StoreUnavailableError when the file they belonged to is still missing."""
+        if self._file is not None and self._identity is not None and not self._file.exists():
+            raise StoreUnavailableError(
+                f"the database file {self._file} is gone: put it back, or restart the service to begin without it"
+            )
+        await self._engine.dispose()
+        self._identity = None
+
+    def resume(self) -> None:
+        """Let `read` and `write` work again."""
+        self._unusable = ""
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction for reading; raises StoreError."""
+        self.require_usable()
         with translate_errors():
             async with self._engine.begin() as connection:
                 yield connection
@@ -56,18 +83,59 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction that commits at the end, or rolls back on an error; raises StoreError."""
+        self.require_usable()
+        async with self.write_while_suspended() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write_while_suspended(self) -> AsyncIterator[AsyncConnection]:
+        """Do as `write` does, for the upgrade that precedes everything else; raises StoreError."""
         with translate_errors():
             async with self._writer.begin() as connection:
                 yield connection
+
+    def require_usable(self) -> None:
+        """Raise StoreUnavailableError when `read` and `write` would."""
+        self._notice_other_file()
+        if self._unusable:
+            raise StoreUnavailableError(self._unusable)
+
+    def _notice_other_file(self) -> None:
+        """Suspend when the file is not the one it was: what is written to a file without a name is lost."""
+        if self._file is None or self._unusable:
+            return
+        try:
+            found = self._file.stat()
+            identity = (found.st_dev, found.st_ino)
+        except OSError:
+            identity = None
+        if self._identity is None:
+            self._identity = identity
+        elif identity != self._identity:
+            self._unusable = f"the database file {self._file} was removed or replaced while the service runs"
 
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """Start an INSERT that understands ON CONFLICT, which both databases spell alike."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
-    async def ping(self) -> None:
-        """Ask for a sign of life; raises StoreError."""
-        async with self.read() as connection:
-            await connection.execute(text("SELECT 1"))
+    async def check_writable(self) -> None:
+        """Write a row that stays as it was, which a database that is locked, full or read-only refuses.
+
+        Raises StoreError.
+        """
+        async with self.write() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+    async def forget_old_pages(self) -> None:
+        """Have SQLite empty its log, where rows stay readable as they were before a change; raises StoreError.
+
+        Where somebody reads at this moment, what is left goes with the next time.
+        """
+        if self.is_sqlite:
+            self.require_usable()
+            with translate_errors():
+                async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                    await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     async def close(self) -> None:
         """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
@@ -95,6 +163,7 @@ class Leadership:
         self._database = database
         self._lock = int.from_bytes(sha256(role.encode()).digest()[:8], signed=True)
         self._connection: AsyncConnection | None = None
+        self._asking = asyncio.Lock()
 
     async def lead(self) -> bool:
         """Tell whether this process leads now, and take the lead when nobody does; ask before every piece of work.
@@ -103,10 +172,12 @@ class Leadership:
         """
         if self._database.is_sqlite:
             return True
-        if self._connection is not None and await self._is_alive(self._connection):
-            return True
-        with translate_errors():
-            return await self._try_lock()
+        # One at a time: a second connection of this process would find the role taken, by the first one.
+        async with self._asking:
+            if self._connection is not None and await self._is_alive(self._connection):
+                return True
+            with translate_errors():
+                return await self._try_lock()
 
     async def resign(self) -> None:
         """Give the role up, at the end."""

@@ -23,6 +23,7 @@ from typing_extensions import override
 from app.store.json_text import replace_odd_characters
 
 __all__ = [
+    "PlainText",
     "agent_ids",
     "alerts",
     "api_keys",
@@ -34,8 +35,12 @@ __all__ = [
     "jobs",
     "key_uses",
     "metadata",
+    "mirror_generations",
+    "mirror_numbers",
+    "mirror_positions",
+    "mirror_records",
     "revisions",
-    "settings_documents",
+    "settings_versions",
     "shadow_diffs",
     "shadow_results",
 ]
@@ -100,6 +105,7 @@ decisions = Table(
     Column("drill", PlainText),
     Column("hops", Integer, nullable=False),
     Column("erased", Boolean, nullable=False, server_default=text("false")),
+    Column("settings_version", Integer),
     Index(None, "queue_id", "id"),
 )
 
@@ -156,12 +162,12 @@ caller_snapshots = Table(
     Column("as_of", Double, nullable=False, index=True),
 )
 
-settings_documents = Table(
-    "settings_documents",
+settings_versions = Table(
+    "settings_versions",
     metadata,
     Column("name", PlainText, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
     Column("document", Document, nullable=False),
-    Column("version", PlainText, nullable=False),
     Column("author", PlainText, nullable=False),
     Column("at", Double, nullable=False),
 )
@@ -264,4 +270,50 @@ confirmations = Table(
     Column("who", PlainText, nullable=False),
     Column("at", Double, nullable=False),
     Column("note", PlainText, nullable=False),
+)
+
+mirror_generations = Table(
+    "mirror_generations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", PlainText, nullable=False),
+    Column("plan", Document, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+)
+
+mirror_positions = Table(
+    "mirror_positions",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("kind", PlainText, primary_key=True),
+    Column("link", PlainText),
+    Column("loaded", Boolean, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("reading_since", Double),
+    Column("synced_at", Double),
+)
+
+mirror_records = Table(
+    "mirror_records",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("kind", PlainText, primary_key=True),
+    Column("id", PlainText, primary_key=True),
+    Column("active", Boolean, nullable=False),
+    Column("parent", PlainText),
+    Column("owner", PlainText),
+    Column("numbers", Document, nullable=False),
+    Column("data", Document, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mirror_numbers = Table(
+    "mirror_numbers",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("e164", PlainText, primary_key=True),
+    Column("kind", PlainText, primary_key=True),
+    Column("id", PlainText, primary_key=True),
+    sqlite_with_rowid=False,
 )

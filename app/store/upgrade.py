@@ -1,7 +1,10 @@
-"""Brings a database to the schema of this program."""
+"""Brings a database to the schema of this program, and watches whether it can be used."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -9,12 +12,92 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.store.database import Database
-from app.store.errors import StoreSchemaTooNewError
+from app.store.errors import StoreError, StoreSchemaTooNewError, StoreUnavailableError
 
-__all__ = ["rehearse_upgrade", "upgrade"]
+__all__ = ["StoreHealth", "rehearse_upgrade", "upgrade"]
 
+log = structlog.get_logger()
+
+_ANSWER_SECONDS = 3.0
+"""How long the database has to take a row; locked SQLite itself says so after five."""
 _LOCK = 7_402_315_118
 """Any number that nobody else takes as an advisory lock of the same database."""
+
+
+class StoreHealth:
+    """Whether the database can be written, as of the last check; `ok` means just that.
+
+    A database that is away at the start, or whose file is replaced later, is upgraded and prepared when it comes
+    back. Until then nothing reads or writes it, since its tables may be those of another version.
+    """
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        self._opening: asyncio.Task[None] | None = None
+        self._prepare: Callable[[], Awaitable[None]] | None = None
+        self.error: StoreError | None = None
+        """Why it cannot be written, or `None`."""
+
+    async def open(self, prepare: Callable[[], Awaitable[None]], *, within: float) -> None:
+        """Upgrade the database, then `prepare` what is read from it or written to it at the start.
+
+        Returns after so many seconds when the database does not answer, and at once when it is away or cannot be
+        written; `check` then goes on trying. Raises StoreSchemaTooNewError, and what `prepare` raises but StoreError.
+        """
+        self._prepare = prepare
+        self._database.suspend("the database has not answered since the start")
+        await self._wait_for_opening(within)
+        if isinstance(self.error, StoreSchemaTooNewError):
+            raise self.error
+        if self.error is not None:
+            log.warning("store.away_at_start", error=self.error.code, detail=self.error.detail)
+
+    async def check(self) -> bool:
+        """Try to write, within some seconds; returns whether that was possible. Raises what `prepare` raises."""
+        if not self._database.is_usable:
+            await self._wait_for_opening(_ANSWER_SECONDS)
+            return self.error is None
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._database.check_writable()
+            self.error = None
+        except TimeoutError:
+            self.error = StoreUnavailableError(f"no answer within {_ANSWER_SECONDS:g} seconds")
+        except StoreError as error:
+            self.error = error
+        return self.error is None
+
+    async def aclose(self) -> None:
+        """Stop trying."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+
+    async def _wait_for_opening(self, seconds: float) -> None:
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open(), name="store.open")
+        await asyncio.wait([self._opening], timeout=seconds)
+        if not self._opening.done():
+            self.error = StoreUnavailableError(f"no answer within {seconds:g} seconds")
+            return
+        opening, self._opening = self._opening, None
+        try:
+            opening.result()
+            self.error = None
+        except StoreError as error:
+            self.error = error
+
+    async def _open(self) -> None:
+        await self._database.reopen()
+        await upgrade(self._database)
+        self._database.resume()
+        try:
+            if self._prepare is not None:
+                await self._prepare()
+        except StoreError as error:
+            self._database.suspend(error.detail)
+            raise
+        log.info("store.opened")
 
 
 async def upgrade(database: Database) -> None:
@@ -24,7 +107,7 @@ async def upgrade(database: Database) -> None:
     once, because Alembic keeps the running migration in a global place. Raises StoreSchemaTooNewError when a newer
     version of the program has been here, and StoreError when the database is away or cannot be written.
     """
-    async with database.write() as connection:
+    async with database.write_while_suspended() as connection:
         await connection.run_sync(_upgrade)
 
 

@@ -4,18 +4,24 @@ The page, its style and its scripts obey a content policy without any inline scr
 network without internet and behind a proxy that adds a policy of its own.
 """
 
+import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from http import HTTPStatus
 from importlib import resources
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from app.auth.issuer import IssuerMetadata
+from app.single_flight import SingleFlight
 from app.web.openapi import complete_openapi
 
 __all__ = ["SignIn", "add_documentation"]
@@ -46,6 +52,11 @@ class SignIn:
         self._scopes = tuple(scopes)
         self._find: Callable[[], IssuerMetadata | None] = lambda: None
 
+    @property
+    def metadata(self) -> IssuerMetadata | None:
+        """What the issuer says about itself; `None` until its discovery document was read."""
+        return self._find()
+
     def learn_from(self, find: Callable[[], IssuerMetadata | None]) -> None:
         """Take the endpoints from there, once there are any."""
         self._find = find
@@ -56,14 +67,14 @@ class SignIn:
         The browser reads the discovery document at the issuer and fetches tokens at the endpoint it names, which may
         be another host.
         """
-        metadata = self._find()
+        metadata = self.metadata
         endpoint = None if metadata is None else metadata.token_endpoint
         parts = [urlsplit(url) for url in (self._issuer, endpoint) if url]
         return sorted({f"{part.scheme}://{part.netloc}" for part in parts})
 
     def describe_scheme(self) -> dict[str, Any]:
         """Return the Security Scheme Object (OpenAPI 3.1, section 4.8.27)."""
-        metadata = self._find()
+        metadata = self.metadata
         if metadata is None or metadata.authorization_endpoint is None or metadata.token_endpoint is None:
             url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
             return {"type": "openIdConnect", "openIdConnectUrl": url}
@@ -91,7 +102,7 @@ class SignIn:
 
 
 def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), sign_in: SignIn | None = None) -> None:
-    """Serve the documentation of `app`, which must have been made with `docs_url=None, redoc_url=None`.
+    """Serve the documentation of `app`, which must have been made with `openapi_url=None`.
 
     The OpenAPI document at `/openapi.json` is completed with error bodies, roles and `models` on the way. With
     `sign_in` users can sign in there at their issuer; the pages may speak to no other host.
@@ -103,8 +114,37 @@ def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), s
         if sign_in is not None and name == "start.js":
             text += sign_in.write_start()
         app.add_api_route(path, _serve(text, media_type, sign_in), include_in_schema=False, response_model=None)
+    app.add_route("/openapi.json", OpenApiDocument(app, sign_in).serve, include_in_schema=False)
     app.add_api_route("/", _lead_to_documentation, include_in_schema=False, response_model=None)
     app.mount("/docs/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]), name="swagger")
+
+
+class OpenApiDocument:
+    """The OpenAPI document as bytes: written once, in a thread, since that takes longer than a call should wait."""
+
+    def __init__(self, app: FastAPI, sign_in: SignIn | None) -> None:
+        self._app = app
+        self._sign_in = sign_in
+        self._written: tuple[IssuerMetadata | None, bytes, str] | None = None
+        self._single_flight: SingleFlight[None] = SingleFlight()
+
+    async def serve(self, request: Request) -> Response:
+        """Answer with the document, or 304 to whoever has it (RFC 9110, section 13.1.2)."""
+        # The issuer's endpoints are only known once its discovery document was read.
+        metadata = None if self._sign_in is None else self._sign_in.metadata
+        if self._written is None or self._written[0] != metadata:
+            await self._single_flight.run("openapi", partial(asyncio.to_thread, self._write, metadata))
+        assert self._written is not None  # noqa: S101 - just written
+        _, content, tag = self._written
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        known = request.headers.get("If-None-Match", "")
+        if tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(content, headers=headers, media_type="application/json")
+
+    def _write(self, metadata: IssuerMetadata | None) -> None:
+        content = orjson.dumps(self._app.openapi())
+        self._written = metadata, content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 async def _lead_to_documentation() -> Response:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.access import MayReadStatusDep
 from app.errors import AppError
+from app.single_flight import SingleFlight
+from app.web.problems import problems
 from app.web.state import read_state
 
 __all__ = ["Dependency", "Exposition", "Health", "WebState", "judge", "router"]
@@ -16,8 +19,8 @@ __all__ = ["Dependency", "Exposition", "Health", "WebState", "judge", "router"]
 router = APIRouter(tags=["Probes"])
 
 State = Literal["ok", "degraded", "down"]
-Exposition = Callable[[], tuple[bytes, str]]
-"""Writes every metric, and names the media type."""
+_BETWEEN_EXPOSITIONS = 0.1
+"""Seconds."""
 _TIMEOUT = 3.0
 """Seconds a dependency has to answer."""
 
@@ -62,6 +65,34 @@ def judge(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
     return check
 
 
+Write = Callable[[], tuple[bytes, str]]
+"""Writes every metric, and names the media type."""
+
+
+class Exposition:
+    """The metrics as Prometheus reads them, written at most ten times a second for all who ask.
+
+    Writing them takes milliseconds, so it is done in a thread. Whoever asks in between waits and shares what is written
+    next, so that it is never older than the request.
+    """
+
+    def __init__(self, prepare: Callable[[], Write], *, monotonic: Callable[[], float]) -> None:
+        """`prepare` reads the state of the service, and returns what writes it; `monotonic` gives seconds."""
+        self._prepare = prepare
+        self._monotonic = monotonic
+        self._due = 0.0
+        self._single_flight: SingleFlight[tuple[bytes, str]] = SingleFlight()
+
+    async def read(self) -> tuple[bytes, str]:
+        """Return what is true now."""
+        return await self._single_flight.run("metrics", self._write)
+
+    async def _write(self) -> tuple[bytes, str]:
+        await asyncio.sleep(max(0.0, self._due - self._monotonic()))
+        self._due = self._monotonic() + _BETWEEN_EXPOSITIONS
+        return await asyncio.to_thread(self._prepare())
+
+
 class WebState(TypedDict):
     """What these routes read from the lifespan state."""
 
@@ -94,7 +125,7 @@ class DependencyBody(BaseModel):
 
     name: str = Field(examples=["dataverse"])
     state: Literal["ok", "degraded", "down"]
-    detail: str = Field(description="What is wrong; empty when nothing is.")
+    detail: str = Field(description="What is wrong; empty when nothing is, and without a credential.")
 
 
 class Dependencies(BaseModel):
@@ -115,11 +146,17 @@ async def show_readiness() -> Sign:
     return Sign(status="ready")
 
 
-@router.get("/health/dependencies", summary="How are the systems it leans on?")
-async def show_dependencies(health: HealthDep) -> Dependencies:
-    """Ask Dataverse, the database and the journal now. For administrators and alerts, not for probes."""
+@router.get(
+    "/health/dependencies",
+    summary="How are the systems it leans on?",
+    responses=problems(401, 403),
+    openapi_extra={"security": [{}, {"AdministratorToken": []}]},
+)
+async def show_dependencies(health: HealthDep, *, may_read_details: MayReadStatusDep) -> Dependencies:
+    """Tell the states of Dataverse, the database and the journal; details only to a role that reads alerts."""
     found = await health.inspect()
-    return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in found])
+    shown = found if may_read_details else [replace(dependency, detail="") for dependency in found]
+    return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in shown])
 
 
 @router.get(
@@ -130,5 +167,5 @@ async def show_dependencies(health: HealthDep) -> Dependencies:
 )
 async def show_metrics(exposition: ExpositionDep) -> Response:
     """Write every metric in the text format of Prometheus."""
-    body, media_type = exposition()
+    body, media_type = await exposition.read()
     return Response(body, media_type=media_type)

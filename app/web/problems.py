@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from app.dataverse.errors import DataverseError, TimedOutError
 from app.errors import (
+    MAX_FINDINGS,
     AppError,
     BodyTooLargeError,
     ConflictError,
@@ -18,6 +20,7 @@ from app.errors import (
     NotFoundError,
     PreconditionFailedError,
     PreconditionRequiredError,
+    TooManyRequestsError,
     UnauthorizedError,
     format_message,
 )
@@ -48,6 +51,7 @@ _USUAL = {
         BodyTooLargeError,
         InvalidInputError,
         PreconditionRequiredError,
+        TooManyRequestsError,
         DataverseError,
         StoreUnavailableError,
         TimedOutError,
@@ -97,7 +101,11 @@ def make_problem_response(
     findings: Iterable[Finding] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Answer the request of this ASGI scope with a problem; texts are redacted as the log is."""
+    """Answer the request of this ASGI scope with a problem; texts are redacted as the log is.
+
+    A sender that waits for leave to send its body (`Expect: 100-continue`) may or may not send it after a refusal, so
+    that the connection ends (RFC 9110, section 10.1.1): what comes next must not be taken for a request.
+    """
     request = find_request(dict(scope))
     problem = Problem(
         type=f"{URN}:problem:{code}",
@@ -105,10 +113,11 @@ def make_problem_response(
         status=status,
         detail=format_message(redact_text(detail)) if detail else None,
         instance=f"{URN}:request:{request.request_id}" if request else None,
-        errors=[_present(finding) for finding in findings],
+        errors=[_present(finding) for finding in islice(findings, MAX_FINDINGS)],
     )
     body = problem.model_dump_json(exclude_none=True, exclude=None if problem.errors else {"errors"})
-    return Response(body, status_code=status, headers=dict(headers), media_type=MEDIA_TYPE)
+    closing = {"Connection": "close"} if any(name == b"expect" for name, _ in scope["headers"]) else {}
+    return Response(body, status_code=status, headers=dict(headers) | closing, media_type=MEDIA_TYPE)
 
 
 def make_error_response(scope: Mapping[str, Any], error: AppError, headers: Iterable[tuple[str, str]] = ()) -> Response:

@@ -1,5 +1,6 @@
 """What a route asks of whoever calls it."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -9,8 +10,10 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import Body, FastAPI
 
-from app.auth.access import IdentifyFirst, requires
+from app.auth.access import AdminAccess, IdentifyFirst, requires
 from app.auth.api_keys import SettingsKeys
+from app.auth.guessing import GuessBrake
+from app.auth.networks import ClientAddresses
 from app.auth.principals import Authenticator, Permission, Principal, Role
 from app.settings import AdminKey
 from app.web.errors import add_error_handlers
@@ -27,10 +30,16 @@ WHO = ("boss", "script", "stranger", "boss")
 
 def make_app(authenticator: Authenticator | None = None) -> FastAPI:
     """Make an application with protected routes."""
+    access = AdminAccess(
+        authenticator=authenticator or SettingsKeys(KEYS),
+        clients=ClientAddresses(trusted=()),
+        brake=GuessBrake(monotonic=time.monotonic),
+        count_refusal=lambda _: None,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        yield {"authenticator": authenticator or SettingsKeys(KEYS)}
+        yield {"admin_access": access}
 
     app = FastAPI(lifespan=lifespan)
     add_error_handlers(app)

@@ -29,10 +29,10 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
 
 
 @pytest.fixture
-async def people(tmp_path: Path, issuer: Issuer) -> AsyncIterator[Organisation]:
+async def organisation(tmp_path: Path, issuer: Issuer) -> AsyncIterator[Organisation]:
     """The service, set up for that provider."""
-    async with open_signed_in(tmp_path, issuer) as people:
-        yield people
+    async with open_signed_in(tmp_path, issuer) as organisation:
+        yield organisation
 
 
 def open_signed_in(folder: Path, issuer: Issuer, **more: Any) -> Any:
@@ -41,9 +41,9 @@ def open_signed_in(folder: Path, issuer: Issuer, **more: Any) -> Any:
     return open_organisation(folder, issuer=issuer.trust(), admin=admin)
 
 
-async def ask(people: Organisation, token: str, path: str = "/admin/me") -> int:
+async def ask(organisation: Organisation, token: str, path: str = "/admin/me") -> int:
     """Return the status a token gets."""
-    return (await people.get(path, key=token)).status_code
+    return (await organisation.get(path, key=token)).status_code
 
 
 def encode(part: dict[str, Any] | bytes) -> str:
@@ -59,9 +59,9 @@ def read_payload(token: str) -> dict[str, Any]:
     return payload
 
 
-async def test_a_good_token_opens_with_the_role_of_its_claim(people: Organisation, issuer: Issuer) -> None:
+async def test_a_good_token_opens_with_the_role_of_its_claim(organisation: Organisation, issuer: Issuer) -> None:
     """The subject names the principal; of several roles the strongest counts."""
-    me = await people.get("/admin/me", key=issuer.issue(sub="anna", roles=["Voice User", "voice_admin_user"]))
+    me = await organisation.get("/admin/me", key=issuer.issue(sub="anna", roles=["Voice User", "voice_admin_user"]))
 
     assert (me.status_code, me.json()["name"], me.json()["kind"], me.json()["role"]) == (
         200,
@@ -71,7 +71,7 @@ async def test_a_good_token_opens_with_the_role_of_its_claim(people: Organisatio
     )
 
 
-async def test_no_forged_or_stale_token_lets_anyone_in(people: Organisation, issuer: Issuer) -> None:
+async def test_no_forged_or_stale_token_lets_anyone_in(organisation: Organisation, issuer: Issuer) -> None:
     """Whatever is wrong with a token, the answer is 401, and the good one still works."""
     now = int(time.time())
     good = issuer.issue()
@@ -101,14 +101,62 @@ async def test_no_forged_or_stale_token_lets_anyone_in(people: Organisation, iss
         "critical extension": issuer.issue(headers={"crit": ["exp"]}),
         "identity token": issuer.issue(typ="ID"),
         "refresh token": issuer.issue(typ="Refresh"),
+        "offline token": issuer.issue(typ="Offline"),
+        "logout token": issuer.issue(typ="Logout"),
+        "logout token by its header": issuer.issue(headers={"typ": "logout+jwt"}),
+        "proof of possession": issuer.issue(headers={"typ": "dpop+jwt"}),
+        "list as type": issuer.issue(headers={"typ": ["JWT"]}),
+        "security event": issuer.issue(events={"http://schemas.openid.net/event/backchannel-logout": {}}),
+        "token bound to a key": issuer.issue(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        "identity token with a nonce": issuer.issue(nonce="n-0S6_WzA2Mj"),
+        "identity token with a hash": issuer.issue(at_hash="77QmUPtjPfzWtF2AnpK9RQ"),
+        "identity token of Entra ID": issuer.issue(tid="7c9a1d2e-0000-4000-8000-000000000001", ver="2.0"),
+        "list as algorithm": f"{encode({'alg': ['ES256'], 'kid': 'first'})}.{encode(claims)}.{signature}",
+        "object as algorithm": f"{encode({'alg': {}, 'kid': 'first'})}.{encode(claims)}.{signature}",
+        "list as key id": f"{encode({'alg': 'ES256', 'kid': ['first']})}.{encode(claims)}.{signature}",
+        "list as header": f"{encode(b'[]')}.{encode(claims)}.{signature}",
+        "deep header": f"{encode(b'[' * 20_000)}.{encode(claims)}.{signature}",
+        "deep claims": f"{good.split('.')[0]}.{encode(b'[' * 20_000)}.{signature}",
+        "list as issuer": f"{good.split('.')[0]}.{encode({**claims, 'iss': [issuer.url]})}.{signature}",
+        "list as expiry": issuer.issue(exp=[now + 300]),
+        "endless expiry": issuer.issue(exp=1e400),
         "garbage": "a.b.c",
         "dots": "..",
     }
 
-    found = {name: await ask(people, token) for name, token in tokens.items()}
+    found = {name: await ask(organisation, token) for name, token in tokens.items()}
 
     assert found == dict.fromkeys(tokens, 401)
-    assert await ask(people, good) == 200
+    assert await ask(organisation, good) == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "claims"),
+    [
+        ({"typ": "at+jwt"}, {}),
+        ({"typ": "application/at+jwt"}, {"nonce": "n"}),
+        ({"typ": None}, {}),
+        ({}, {"typ": "Bearer", "nonce": "n"}),
+        ({}, {"scp": "access", "tid": "7c9a1d2e-0000-4000-8000-000000000001", "ver": "2.0"}),
+        ({}, {"azp": "7c9a1d2e-0000-4000-8000-000000000002", "tid": "t", "ver": "2.0"}),
+        ({}, {"appid": "7c9a1d2e-0000-4000-8000-000000000002", "tid": "t", "ver": "1.0"}),
+    ],
+)
+async def test_access_tokens_of_usual_issuers_are_accepted(
+    organisation: Organisation, issuer: Issuer, headers: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    """What RFC 9068, Keycloak and Entra ID write into access tokens opens."""
+    assert await ask(organisation, issuer.issue(headers=headers, **claims)) == 200
+
+
+async def test_audience_that_is_the_client_takes_no_identity_token(tmp_path: Path, issuer: Issuer) -> None:
+    """An ID token names the client as its audience, so that an access token has to name client or scopes besides."""
+    async with open_signed_in(tmp_path, issuer, oidc_client_id=AUDIENCE) as organisation:
+        found = [
+            await ask(organisation, issuer.issue(**claims)) for claims in ({}, {"scope": "openid"}, {"azp": "swagger"})
+        ]
+
+    assert found == [401, 200, 200]
 
 
 def sign_with_public_key(issuer: Issuer, claims: dict[str, Any]) -> str:
@@ -118,50 +166,50 @@ def sign_with_public_key(issuer: Issuer, claims: dict[str, Any]) -> str:
     return f"{body}.{encode(digest)}"
 
 
-async def test_clocks_may_differ_by_a_minute(people: Organisation, issuer: Issuer) -> None:
+async def test_clocks_may_differ_by_a_minute(organisation: Organisation, issuer: Issuer) -> None:
     """A token that just ended or is about to begin is accepted within 60 seconds."""
     now = int(time.time())
 
-    assert await ask(people, issuer.issue(exp=now - 30)) == 200
-    assert await ask(people, issuer.issue(nbf=now + 30, iat=now + 30)) == 200
+    assert await ask(organisation, issuer.issue(exp=now - 30)) == 200
+    assert await ask(organisation, issuer.issue(nbf=now + 30, iat=now + 30)) == 200
 
 
-async def test_a_rotation_in_the_middle_of_traffic_loses_no_request(people: Organisation, issuer: Issuer) -> None:
+async def test_a_rotation_in_the_middle_of_traffic_loses_no_request(organisation: Organisation, issuer: Issuer) -> None:
     """Requests with the old and the new key all succeed, and the keys are fetched once more, not once a request."""
     old = issuer.issue()
-    assert await ask(people, old) == 200
+    assert await ask(organisation, old) == 200
     fetched = issuer.requests.count("keys")
 
     async with asyncio.TaskGroup() as group:
-        before = [group.create_task(ask(people, old)) for _ in range(20)]
+        before = [group.create_task(ask(organisation, old)) for _ in range(20)]
         issuer.rotate()
         new = issuer.issue()
-        after = [group.create_task(ask(people, token)) for token in [new, old] * 20]
+        after = [group.create_task(ask(organisation, token)) for token in [new, old] * 20]
 
     assert {task.result() for task in [*before, *after]} == {200}
     assert issuer.requests.count("keys") == fetched + 1
 
 
-async def test_an_unknown_key_id_is_refused_after_asking_once(people: Organisation, issuer: Issuer) -> None:
+async def test_an_unknown_key_id_is_refused_after_asking_once(organisation: Organisation, issuer: Issuer) -> None:
     """Made-up ids that come together cost the provider one request."""
-    assert await ask(people, issuer.issue()) == 200
+    assert await ask(organisation, issuer.issue()) == 200
     fetched = issuer.requests.count("keys")
 
     statuses = await asyncio.gather(
-        *(ask(people, issuer.issue(key=make_key(f"made-up-{number}"))) for number in range(10))
+        *(ask(organisation, issuer.issue(key=make_key(f"made-up-{number}"))) for number in range(10))
     )
 
     assert set(statuses) == {401}
     assert issuer.requests.count("keys") <= fetched + 1
 
 
-async def test_a_provider_that_goes_away_keeps_known_keys_good(people: Organisation, issuer: Issuer) -> None:
+async def test_a_provider_that_goes_away_keeps_known_keys_good(organisation: Organisation, issuer: Issuer) -> None:
     """Known keys go on working, unknown ones are a 503 and never a way in; keys of the settings are untouched."""
     good = issuer.issue()
-    assert await ask(people, good) == 200
+    assert await ask(organisation, good) == 200
     await asyncio.to_thread(issuer.stop)
 
-    found = [await ask(people, token) for token in (good, issuer.issue(key=make_key("new")), ADMIN_KEY)]
+    found = [await ask(organisation, token) for token in (good, issuer.issue(key=make_key("new")), ADMIN_KEY)]
 
     assert found == [200, 503, 200]
 
@@ -169,13 +217,13 @@ async def test_a_provider_that_goes_away_keeps_known_keys_good(people: Organisat
 async def test_a_provider_away_at_the_start_is_a_503_and_then_works(tmp_path: Path) -> None:
     """The service starts without it, says so to token bearers, and takes their tokens once it is there."""
     with serve_issuer(tmp_path, started=False) as issuer:
-        async with open_signed_in(tmp_path, issuer) as people:
+        async with open_signed_in(tmp_path, issuer) as organisation:
             token = issuer.issue()
-            first = await people.get("/admin/me", key=token)
-            by_key = await ask(people, ADMIN_KEY)
+            first = await organisation.get("/admin/me", key=token)
+            by_key = await ask(organisation, ADMIN_KEY)
             issuer.start()
             async with asyncio.timeout(20):
-                while (later := await ask(people, token)) == 503:  # noqa: ASYNC110 - nothing tells when
+                while (later := await ask(organisation, token)) == 503:  # noqa: ASYNC110 - nothing tells when
                     await asyncio.sleep(0.1)
 
     assert (first.status_code, first.json()["type"]) == (503, "urn:smartrouting:problem:issuer-unreachable")
@@ -185,8 +233,8 @@ async def test_a_provider_away_at_the_start_is_a_503_and_then_works(tmp_path: Pa
 async def test_a_provider_with_a_foreign_certificate_lets_nobody_in(tmp_path: Path, issuer: Issuer) -> None:
     """Its keys are not fetched, so its tokens are not judged."""
     admin = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
-    async with open_organisation(tmp_path, issuer=httpx.AsyncHTTPTransport(), admin=admin) as people:
-        assert await ask(people, issuer.issue()) == 503
+    async with open_organisation(tmp_path, issuer=httpx.AsyncHTTPTransport(), admin=admin) as organisation:
+        assert await ask(organisation, issuer.issue()) == 503
 
 
 @pytest.mark.parametrize(
@@ -204,8 +252,8 @@ async def test_roles_come_from_the_claim_of_the_settings(
     tmp_path: Path, issuer: Issuer, settings: dict[str, Any], claims: dict[str, Any], role: str | None
 ) -> None:
     """Dots descend as in Keycloak's tokens, further values are named in the settings, and nothing else is guessed."""
-    async with open_signed_in(tmp_path, issuer, **settings) as people:
-        answer = await people.get("/admin/users", key=issuer.issue(**{"roles": None, **claims}))
+    async with open_signed_in(tmp_path, issuer, **settings) as organisation:
+        answer = await organisation.get("/admin/users", key=issuer.issue(**{"roles": None, **claims}))
 
     detail = answer.json().get("detail") or ""
     expected = {"Voice User": 403, "Voice ApiUser": 200, None: 403}[role]
@@ -227,24 +275,26 @@ async def test_roles_come_from_the_claim_of_the_settings(
     ],
 )
 async def test_a_voice_user_sees_only_their_own_readiness(
-    people: Organisation, issuer: Issuer, claims: dict[str, Any], status: int, name: str | None
+    organisation: Organisation, issuer: Issuer, claims: dict[str, Any], status: int, name: str | None
 ) -> None:
     """The token says who they are: by object id, else login, else an address that is not known to be unverified."""
     token = issuer.issue(roles=["Voice User"], **claims)
 
-    own = await people.get("/admin/me/readiness", key=token)
+    own = await organisation.get("/admin/me/readiness", key=token)
 
     assert (own.status_code, own.json().get("name")) == (status, name)
-    assert await ask(people, token, "/admin/users") == 403
+    assert await ask(organisation, token, "/admin/users") == 403
 
 
 async def test_swagger_ui_signs_in_with_pkce(tmp_path: Path, issuer: Issuer) -> None:
     """The document names the provider's endpoints, the page its client, and the policy its origin and no other."""
-    async with open_signed_in(tmp_path, issuer, oidc_client_id="swagger", oidc_scopes=["openid", "voice"]) as people:
-        await ask(people, issuer.issue())
-        document = (await people.get("/openapi.json")).json()
-        start = (await people.get("/docs/start.js")).text
-        page = await people.get("/docs")
+    async with open_signed_in(
+        tmp_path, issuer, oidc_client_id="swagger", oidc_scopes=["openid", "voice"]
+    ) as organisation:
+        await ask(organisation, issuer.issue())
+        document = (await organisation.get("/openapi.json")).json()
+        start = (await organisation.get("/docs/start.js")).text
+        page = await organisation.get("/docs")
 
     origin = issuer.url.removesuffix("/realms/contoso")
     scheme = document["components"]["securitySchemes"]["SignIn"]
@@ -264,10 +314,10 @@ async def test_swagger_ui_signs_in_with_pkce(tmp_path: Path, issuer: Issuer) -> 
 
 async def test_without_an_issuer_nobody_is_asked_to_sign_in(tmp_path: Path) -> None:
     """Tokens are simply unknown, and the page speaks to nobody else."""
-    async with open_organisation(tmp_path) as people:
-        document = (await people.get("/openapi.json")).json()
-        page = await people.get("/docs")
-        status = await ask(people, "a.b.c")
+    async with open_organisation(tmp_path) as organisation:
+        document = (await organisation.get("/openapi.json")).json()
+        page = await organisation.get("/docs")
+        status = await ask(organisation, "a.b.c")
 
     assert ("SignIn" in document["components"]["securitySchemes"], status) == (False, 401)
     assert "connect-src 'self';" in page.headers["content-security-policy"]

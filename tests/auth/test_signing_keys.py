@@ -1,17 +1,21 @@
 """The issuer's keys at hand: pace, withdrawal, and how long they are trusted."""
 
 import asyncio
+import gzip
+import json
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from app.auth.issuer import IssuerError
+from app.auth.issuer import IssuerError, IssuerUnusableError, SigningKey, fetch_signing_keys
 from app.auth.signing_keys import KeySetOptions, SigningKeys
-from tests.support.issuer import Issuer, serve_issuer
+from tests.support.issuer import Issuer, make_key, serve_issuer
 
 
 @pytest.fixture
@@ -103,3 +107,84 @@ async def test_keys_that_sign_nothing_are_not_kept(issuer: Issuer) -> None:
         found = [await keys.find(key_id) for key_id in ("shared", "for-encryption", "first")]
 
     assert [key is not None for key in found] == [False, False, True]
+
+
+def read_usable() -> dict[str, Any]:
+    """Make a key as a provider publishes it."""
+    return make_key("usable").describe()
+
+
+STRANGE: dict[str, Any] = {
+    "list as id": {"kid": ["a"]},
+    "list as kind": {"kty": ["EC"]},
+    "list as algorithm": {"alg": ["ES256"]},
+    "list as use": {"use": ["sig"]},
+    "number as coordinate": {"x": 5},
+    "no coordinate": {"x": None},
+    "list as curve": {"crv": ["P-256"]},
+    "point off the curve": {"x": "AQAB", "y": "AQAB"},
+    "number as modulus": {"kty": "RSA", "alg": "RS256", "n": 5, "e": "AQAB"},
+    "large modulus": {"kty": "RSA", "alg": "RS256", "n": "_" * 6000, "e": "AQAB"},
+    "no modulus": {"kty": "RSA", "alg": "RS256"},
+}
+
+
+async def read_key_set(content: bytes, **headers: str) -> dict[str, SigningKey]:
+    """Read an answer of a provider."""
+
+    async def send() -> AsyncIterator[bytes]:
+        yield content
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=send(), headers=headers))
+    async with httpx.AsyncClient(transport=transport) as http:
+        return await fetch_signing_keys(http, "https://issuer.example/keys")
+
+
+@pytest.mark.parametrize("change", STRANGE.values(), ids=STRANGE)
+async def test_key_of_wrong_shape_is_left_out(change: dict[str, Any]) -> None:
+    """The other keys of the set stay good, whatever one of them holds."""
+    strange = {**read_usable(), "kid": "strange", **change}
+
+    keys = await read_key_set(json.dumps({"keys": [strange, "none", 5, None, read_usable()]}).encode())
+
+    assert list(keys) == ["usable"]
+
+
+@pytest.mark.parametrize("document", [[], {}, {"keys": {}}, {"keys": "x"}, None, "keys"])
+async def test_key_set_of_wrong_shape_is_told(document: object) -> None:
+    """What is no key set is an error of the issuer."""
+    with pytest.raises(IssuerUnusableError):
+        await read_key_set(json.dumps(document).encode())
+
+
+async def test_key_set_is_bounded_while_it_is_read() -> None:
+    """Reading ends at the limit: no more is taken from the connection, and of many keys the first hundred count."""
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b" " * 65_536
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=endless()))
+    async with httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(IssuerUnusableError, match="too large"):
+            await fetch_signing_keys(http, "https://issuer.example/keys")
+    many = [{**read_usable(), "kid": f"key-{number}"} for number in range(150)]
+
+    assert taken == 9
+    assert len(await read_key_set(json.dumps({"keys": many}).encode())) == 100
+
+
+async def test_compressed_key_set_is_not_unpacked() -> None:
+    """A small answer must not become one that does not fit into memory."""
+    bomb = gzip.compress(b'{"keys": []}' + b" " * 50_000_000)
+    tracemalloc.start()
+
+    with pytest.raises(IssuerUnusableError, match="compressed"):
+        await read_key_set(bomb, **{"Content-Encoding": "gzip"})
+
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000

@@ -20,7 +20,10 @@ PASSWORD = "pass word: with ünusual signs"
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     """Accept two keys and a Basic user."""
-    webhook = {"api_keys": {"old": "key-one", "new": "key-two"}, "basic_users": {"enreach": PASSWORD}}
+    webhook = {
+        "api_keys": {"old": "fake-webhook-key-one", "new": "fake-webhook-key-two"},
+        "basic_users": {"enreach": PASSWORD},
+    }
     async with open_service(tmp_path, webhook=webhook) as opened:
         yield opened
 
@@ -44,12 +47,12 @@ def spell_basic(user: str, password: str, encoding: str = "utf-8") -> dict[str, 
 @pytest.mark.parametrize(
     "headers",
     [
-        {"X-Benemen-APIKey": "key-one"},
-        {"x-benemen-apikey": "  key-two  "},
+        {"X-Benemen-APIKey": "fake-webhook-key-one"},
+        {"x-benemen-apikey": "  fake-webhook-key-two  "},
         spell_basic("enreach", PASSWORD),
         spell_basic("enreach", PASSWORD, "latin-1"),
         {"X-Benemen-APIKey": "wrong", **spell_basic("enreach", PASSWORD)},
-        {"X-Benemen-APIKey": "key-one", "Authorization": "Bearer of something else"},
+        {"X-Benemen-APIKey": "fake-webhook-key-one", "Authorization": "Bearer of something else"},
     ],
 )
 async def test_each_credential_opens(service: Service, headers: dict[str, str]) -> None:
@@ -63,15 +66,15 @@ async def test_each_credential_opens(service: Service, headers: dict[str, str]) 
         ({}, "missing-credential"),
         ({"X-Benemen-APIKey": ""}, "wrong-credential"),
         ({"X-Benemen-APIKey": "key-on"}, "wrong-credential"),
-        ({"X-Benemen-APIKey": "key-one2"}, "wrong-credential"),
+        ({"X-Benemen-APIKey": "fake-webhook-key-one2"}, "wrong-credential"),
         ({"X-Benemen-APIKey": "KEY-ONE"}, "wrong-credential"),
         (spell_basic("enreach", "wrong"), "wrong-credential"),
         (spell_basic("somebody", PASSWORD), "wrong-credential"),
         (spell_basic("", ""), "wrong-credential"),
         ({"Authorization": "Basic !!!"}, "wrong-credential"),
         ({"Authorization": "Basic"}, "wrong-credential"),
-        ({"Authorization": "Bearer key-one"}, "wrong-credential"),
-        ({"Authorization": "key-one"}, "wrong-credential"),
+        ({"Authorization": "Bearer fake-webhook-key-one"}, "wrong-credential"),
+        ({"Authorization": "fake-webhook-key-one"}, "wrong-credential"),
     ],
 )
 async def test_strangers_are_refused_before_their_body_is_read(
@@ -109,7 +112,7 @@ async def test_wrong_keys_do_not_lock_anybody_out(service: Service) -> None:
     wrong = {(await service.post({"anum": None}, {"X-Benemen-APIKey": f"guess-{n}"})).status_code for n in range(50)}
 
     assert wrong == {401}
-    assert (await service.post({"anum": None}, {"X-Benemen-APIKey": "key-one"})).status_code == 204
+    assert (await service.post({"anum": None}, {"X-Benemen-APIKey": "fake-webhook-key-one"})).status_code == 204
 
 
 NETWORKS = {"allowed_networks": ["10.0.0.0/8", "2001:db8::/32"], "trusted_proxies": ["127.0.0.1/32", "192.0.2.0/24"]}
@@ -168,17 +171,20 @@ def read_uses(metrics: str) -> dict[str, float]:
 
 async def test_last_use_of_each_credential_is_kept(tmp_path: Path) -> None:
     """When a key was used last is in the metrics by its label, also after a restart; refused keys leave no trace."""
-    webhook = {"api_keys": {"old": "key-one", "new": "key-two"}, "basic_users": {"enreach": "password"}}
+    webhook = {
+        "api_keys": {"old": "fake-webhook-key-one", "new": "fake-webhook-key-two"},
+        "basic_users": {"enreach": PASSWORD},
+    }
     now = [1_800_000_000.0]
     async with open_service(tmp_path, webhook=webhook, clock=lambda: now[0]) as service:
-        await service.post({"anum": None}, {"X-Benemen-APIKey": "key-one"})
+        await service.post({"anum": None}, {"X-Benemen-APIKey": "fake-webhook-key-one"})
         now[0] += 60
-        await service.post({"anum": None}, {"X-Benemen-APIKey": "key-two"})
-        await service.post({"anum": None}, spell_basic("enreach", "password"))
+        await service.post({"anum": None}, {"X-Benemen-APIKey": "fake-webhook-key-two"})
+        await service.post({"anum": None}, spell_basic("enreach", PASSWORD))
         await service.post({"anum": None}, {"X-Benemen-APIKey": "key-three"})
         before = read_uses(await service.read_metrics())
         decisions = await service.list_decisions(3)
-    async with open_service(tmp_path, webhook={"api_keys": {"new": "key-two"}}) as service:
+    async with open_service(tmp_path, webhook={"api_keys": {"new": "fake-webhook-key-two"}}) as service:
         after = read_uses(await service.read_metrics())
 
     assert before == after == {"old": 1_800_000_000.0, "new": 1_800_000_060.0, "enreach": 1_800_000_060.0}

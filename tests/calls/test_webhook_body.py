@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 from typing import NoReturn
 
 import pytest
@@ -148,6 +149,46 @@ async def test_slow_body_is_given_up_within_the_deadline(tmp_path: Path, first: 
     assert answer is not None
     assert (answer.status, answer.headers["connection"]) == (408, "close")
     assert answer.json() == IsPartialDict(type="urn:smartrouting:problem:body-too-slow", status=408)
+
+
+async def test_refused_bodies_are_counted_by_their_code(tmp_path: Path) -> None:
+    """Each body that was turned away is in the metrics once, by the code of its problem."""
+
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with open_service(tmp_path, webhook={"deadline_ms": 100}) as service:
+        for body in (b"not json", b"{}", b"x" * 70_000):
+            await service.post(body)
+        await post_raw(service.app, "/smartrouting", headers=KEY, receive=never)
+        metrics = await service.read_metrics()
+
+    counted = [line for line in metrics.splitlines() if line.startswith("smartrouting_webhook_refusals_total")]
+    assert counted == [
+        'smartrouting_webhook_refusals_total{code="invalid-input"} 2.0',
+        'smartrouting_webhook_refusals_total{code="body-too-large"} 1.0',
+        'smartrouting_webhook_refusals_total{code="body-too-slow"} 1.0',
+    ]
+
+
+async def test_answer_after_the_deadline_is_counted(tmp_path: Path) -> None:
+    """When this process was held up for longer than the deadline, the call is answered and counted as late."""
+    receive = send_parts([b'{"anum": null}'])
+
+    async def receive_late() -> Message:
+        held_until = monotonic() + 0.06
+        while monotonic() < held_until:
+            pass
+        return await receive()
+
+    async with open_service(tmp_path, webhook={"deadline_ms": 50}) as service:
+        answer = await post_raw(service.app, "/smartrouting", headers=KEY, receive=receive_late)
+        metrics = await service.read_metrics()
+
+    assert answer is not None
+    assert answer.status == 204
+    assert "smartrouting_deadline_misses_total 1.0" in metrics.splitlines()
 
 
 async def test_sender_who_leaves_is_not_answered(service: Service) -> None:

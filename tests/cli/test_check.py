@@ -145,11 +145,6 @@ def test_what_is_not_configured_is_no_fault(world: World) -> None:
             id="dead-issuer",
         ),
         pytest.param(
-            {"DATAVERSE__DIRECTORY": "mirror"},
-            "directory: `mirror` is not available in this version (set SMARTROUTING_DATAVERSE__DIRECTORY=live)",
-            id="no-mirror",
-        ),
-        pytest.param(
             {"RULES__FILE": "nowhere.json"},
             "rules: cannot read the ruleset file nowhere.json: No such file or directory",
             id="no-rules-file",

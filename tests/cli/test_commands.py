@@ -207,7 +207,7 @@ def test_check_names_what_is_wrong(console: Console, tmp_path: Path) -> None:
 def test_check_of_an_unreachable_organisation(console: Console, tmp_path: Path) -> None:
     """An organisation that does not answer is a failure, told in lines and not in a traceback."""
     settings = {
-        "SMARTROUTING_WEBHOOK__API_KEYS": '{"queue": "some-key"}',
+        "SMARTROUTING_WEBHOOK__API_KEYS": '{"queue": "some-key-for-the-queue"}',
         "SMARTROUTING_DATAVERSE__URL": "http://127.0.0.1:9",
         "SMARTROUTING_DATAVERSE__AUTH": "token",
         "SMARTROUTING_DATAVERSE__TOKEN": "secret-token",

@@ -67,7 +67,9 @@ def build_emulator(**options: object) -> DataverseEmulator:
 
 def build_look_up(client: DataverseClient, settings: DataverseSettings) -> CallerLookUp:
     plan = plan_search(settings, VipSettings())
-    return CallerLookUp(client=client, plan=plan, region="FI", patterns=(), clock=time.monotonic)
+    return CallerLookUp(
+        client=client, search_client=client.leave_rest(0.5), plan=plan, region="FI", patterns=(), clock=time.monotonic
+    )
 
 
 def open_inside(emulator: DataverseEmulator, **settings: object) -> DataverseClient:
@@ -87,7 +89,7 @@ async def test_a_caller_is_found_with_company_parent_owner_and_cases() -> None:
 
     async with open_inside(emulator) as client:
         settings = read_organisation(agent_id_column="new_agent")
-        found = await build_look_up(client, settings).look_up(NUMBER, selection)
+        found = (await build_look_up(client, settings).look_up([NUMBER], selection))[NUMBER]
 
     assert summarise(found) == [(CallerKind.CONTACT, MATTI, "Contoso")]
     [match] = found.matches
@@ -108,7 +110,7 @@ async def test_accounts_and_strangers(number: str, expected: list[object]) -> No
     emulator = build_emulator()
 
     async with open_inside(emulator) as client:
-        found = await build_look_up(client, read_organisation()).look_up(number, Selection())
+        found = (await build_look_up(client, read_organisation()).look_up([number], Selection()))[number]
 
     assert summarise(found) == expected
     assert [r.path.rsplit("/", 1)[1] for r in emulator.requests] == ["contacts", "accounts"]
@@ -184,6 +186,7 @@ async def test_a_good_organisation_passes_every_check() -> None:
         "roles of Voice",
         "change tracking of contact",
         "change tracking of account",
+        "change tracking of systemuser",
     ]
     assert all(result.ok for result in results)
 
@@ -248,9 +251,12 @@ async def test_a_client_secret_opens_the_organisation_and_an_expired_token_is_re
         tokens = TokenSource(fetch=fetch, clock=time.time)
         async with connect(settings, tokens=tokens, verify=trust(ca)) as client:
             look_up = build_look_up(client, settings)
-            first = await look_up.look_up(NUMBER, Selection())
+            first = (await look_up.look_up([NUMBER], Selection()))[NUMBER]
             moment[0] += timedelta(hours=2)
-            later = await asyncio.gather(*[look_up.look_up(NUMBER, Selection()) for _ in range(25)])
+            later = [
+                found[NUMBER]
+                for found in await asyncio.gather(*[look_up.look_up([NUMBER], Selection()) for _ in range(25)])
+            ]
 
     assert {tuple(summarise(found)) for found in [first, *later]} == {((CallerKind.CONTACT, MATTI, "Contoso"),)}
     assert sum(r.path.endswith("/token") for r in emulator.requests) == 2
@@ -306,9 +312,9 @@ async def test_every_fault_is_an_error_of_its_kind_in_time(
     async with open_outside(emulator, settings) as client:
         look_up = build_look_up(client, settings)
         with pytest.raises(expected):
-            await asyncio.wait_for(look_up.look_up(NUMBER, Selection()), 0.3 if expected is TimeoutError else 10)
+            await asyncio.wait_for(look_up.look_up([NUMBER], Selection()), 0.3 if expected is TimeoutError else 10)
         emulator.faults.clear()
-        found = await look_up.look_up(NUMBER, Selection())
+        found = (await look_up.look_up([NUMBER], Selection()))[NUMBER]
 
     assert summarise(found) == [(CallerKind.CONTACT, MATTI, "Contoso")]
 
@@ -327,7 +333,7 @@ async def test_a_single_reset_is_survived(emulator: DataverseEmulator, settings:
     emulator.faults.add(Fault.model_validate({"kind": "reset", "times": 1}))
 
     async with open_outside(emulator, settings) as client:
-        found = await build_look_up(client, settings).look_up(NUMBER, Selection())
+        found = (await build_look_up(client, settings).look_up([NUMBER], Selection()))[NUMBER]
 
     assert len(found.matches) == 1
 
@@ -338,9 +344,9 @@ async def test_a_burst_stays_below_the_limit_of_the_organisation(
     """A hundred look-ups at once never use more connections than configured, so none is throttled."""
     async with open_outside(emulator, settings) as client:
         look_up = build_look_up(client, settings)
-        found = await asyncio.gather(*[look_up.look_up(NUMBER, Selection()) for _ in range(100)])
+        found = await asyncio.gather(*[look_up.look_up([NUMBER], Selection()) for _ in range(100)])
 
-    assert {len(f.matches) for f in found} == {1}
+    assert {len(each[NUMBER].matches) for each in found} == {1}
     assert emulator.log.most_in_flight <= 10
 
 
@@ -350,10 +356,10 @@ async def test_given_up_look_ups_leave_nothing_behind(emulator: DataverseEmulato
 
     async with open_outside(emulator, settings) as client:
         look_up = build_look_up(client, settings)
-        given_up = [asyncio.wait_for(look_up.look_up(NUMBER, Selection()), 0.2) for _ in range(200)]
+        given_up = [asyncio.wait_for(look_up.look_up([NUMBER], Selection()), 0.2) for _ in range(200)]
         results = await asyncio.gather(*given_up, return_exceptions=True)
         emulator.faults.clear()
-        found = await asyncio.wait_for(look_up.look_up(NUMBER, Selection()), 5)
+        found = await asyncio.wait_for(look_up.look_up([NUMBER], Selection()), 5)
 
     assert {type(result) for result in results} == {TimeoutError}
-    assert len(found.matches) == 1
+    assert len(found[NUMBER].matches) == 1

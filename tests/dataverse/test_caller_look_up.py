@@ -80,12 +80,14 @@ def fail(status: int, message: str = "", code: str = "0x80060888") -> httpx.Resp
 
 
 def look_up_with(client: DataverseClient, clock=lambda: 0.0, plan: SearchPlan = PLAN) -> CallerLookUp:
-    return CallerLookUp(client=client, plan=plan, region="FI", patterns=(), clock=clock)
+    return CallerLookUp(
+        client=client, search_client=client.leave_rest(0.5), plan=plan, region="FI", patterns=(), clock=clock
+    )
 
 
 async def look_up(wire: Wire, selection: Selection = Selection()) -> LookUp:  # noqa: B008 - a frozen value
     async with wire.open() as client:
-        return await look_up_with(client).look_up(NUMBER, selection)
+        return (await look_up_with(client).look_up([NUMBER], selection))[NUMBER]
 
 
 async def test_records_are_read_with_their_companies_and_owners() -> None:
@@ -161,7 +163,7 @@ async def test_an_organisation_without_cases_has_none() -> None:
 
     async with wire.open() as client:
         look_up = look_up_with(client)
-        found = [await look_up.look_up(NUMBER, Selection(open_cases=True)) for _ in range(2)]
+        found = [(await look_up.look_up([NUMBER], Selection(open_cases=True)))[NUMBER] for _ in range(2)]
 
     assert [(f.open_cases, f.open_cases_failed) for f in found] == [({}, False)] * 2
     assert len(wire.requests) == 5
@@ -184,12 +186,12 @@ async def test_unknown_columns_of_rules_are_left_out_and_remembered() -> None:
 
     async with wire.open() as client:
         look_up = look_up_with(client, clock=lambda: now)
-        first = await look_up.look_up(NUMBER, selection)
+        first = (await look_up.look_up([NUMBER], selection))[NUMBER]
         asked = len(wire.requests)
-        second = await look_up.look_up(NUMBER, selection)
+        second = (await look_up.look_up([NUMBER], selection))[NUMBER]
         again = len(wire.requests) - asked
         now = 601.0
-        await look_up.look_up(NUMBER, selection)
+        await look_up.look_up([NUMBER], selection)
 
     assert first == second
     assert not [r for r in wire.requests[asked : asked + again] if re.search("new_typo|new_other|new_gone", str(r.url))]
@@ -215,8 +217,8 @@ async def test_a_refusal_of_something_else_costs_no_column(status: int) -> None:
     async with wire.open() as client:
         looking_up = look_up_with(client)
         with pytest.raises(BadQueryError):
-            await looking_up.look_up(NUMBER, Selection(contact_columns=frozenset({"jobtitle"})))
-        found = await looking_up.look_up(NUMBER, Selection(contact_columns=frozenset({"jobtitle"})))
+            await looking_up.look_up([NUMBER], Selection(contact_columns=frozenset({"jobtitle"})))
+        found = (await looking_up.look_up([NUMBER], Selection(contact_columns=frozenset({"jobtitle"}))))[NUMBER]
 
     assert found.matches[0].columns == {"new_vip": True, "jobtitle": "Buyer"}
 
@@ -253,7 +255,7 @@ async def test_the_failure_itself_is_raised_and_the_other_question_stopped() -> 
     settings = read_organisation(max_connections=4)
     async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(reply)) as client:
         with pytest.raises(ThrottledError) as caught:
-            await look_up_with(client).look_up(NUMBER, Selection())
+            await look_up_with(client).look_up([NUMBER], Selection())
 
     assert caught.value.facts.retry_after == 9.0
     assert stopped.is_set()
@@ -269,7 +271,7 @@ async def test_a_deadline_from_outside_ends_a_hanging_look_up() -> None:
     async with connect(settings, tokens=HandedTokens(), transport=httpx.MockTransport(hang)) as client:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await look_up_with(client).look_up(NUMBER, Selection())
+                await look_up_with(client).look_up([NUMBER], Selection())
 
 
 @pytest.mark.parametrize(
@@ -286,3 +288,62 @@ async def test_garbage_is_unreadable(content: object) -> None:
     """JSON that is no list of rows with ids is an error of the tree."""
     with pytest.raises(UnreadableAnswerError):
         await look_up(answer(contacts=content))
+
+
+OTHERS = [f"+3585099900{index:02}" for index in range(1, 8)]
+
+
+async def test_several_numbers_are_one_look_up() -> None:
+    """Numbers that are looked up together get their own records, in two requests."""
+    bob = {**CONTACT, "contactid": "C8", "mobilephone": "050 9990001"}
+    eve = {**CONTACT, "contactid": "C9", "mobilephone": OTHERS[1], "telephone1": NUMBER}
+    wire = answer(contacts=[CONTACT, bob, eve], accounts=[{**ACCOUNT, "telephone1": OTHERS[2]}])
+
+    async with wire.open() as client:
+        found = await look_up_with(client).look_up([NUMBER, *OTHERS], Selection())
+
+    assert [[match.id for match in found[e164].matches] for e164 in [NUMBER, *OTHERS]] == [
+        ["c1", "c9"],
+        ["c8"],
+        ["c9"],
+        ["a9"],
+        *[[]] * 4,
+    ]
+    assert len(wire.requests) == 2
+    assert all(len(str(request.url)) < 32_768 for request in wire.requests)
+
+
+async def test_number_with_many_records_crowds_nobody_out() -> None:
+    """When an answer about several numbers is full, each number is asked for by itself."""
+    crowd = [{**CONTACT, "contactid": f"C{index}", "mobilephone": OTHERS[0]} for index in range(50)]
+
+    def reply(request: httpx.Request) -> object:
+        options = dict(parse_qsl(request.url.query.decode()))
+        known = [
+            *(crowd if OTHERS[0] in options["$filter"] else []),
+            *([CONTACT] if NUMBER in options["$filter"] else []),
+        ]
+        return known[: int(options["$top"])]
+
+    async with answer(contacts=reply).open() as client:
+        found = await look_up_with(client).look_up([OTHERS[0], NUMBER], Selection())
+
+    assert {e164: len(each.matches) for e164, each in found.items()} == {OTHERS[0]: 10, NUMBER: 1}
+
+
+async def test_search_finds_what_stands_between_other_characters() -> None:
+    """A search matches digits with anything between them, and keeps only records that hold the number."""
+    asked: list[str] = []
+    odd = {**CONTACT, "mobilephone": "mob. 050-12.34 567 (work)"}
+    other = {**CONTACT, "contactid": "C7", "mobilephone": "+358 50 1234567 890"}
+
+    def reply(request: httpx.Request) -> object:
+        asked.append(dict(parse_qsl(request.url.query.decode()))["$filter"])
+        return [odd, other]
+
+    async with answer(contacts=reply).open() as client:
+        found = await look_up_with(client).search(NUMBER, Selection())
+
+    assert [match.id for match in found.matches] == ["c1"]
+    pattern = "5%0%1%2%3%4%5%6%7"
+    assert asked == [f"(contains(mobilephone,'{pattern}') or contains(telephone1,'{pattern}')) and statecode eq 0"]

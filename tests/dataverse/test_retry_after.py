@@ -50,6 +50,22 @@ async def test_429_whose_words_are_lost_is_obeyed(stream: httpx.AsyncByteStream)
     assert (pauses, len(asked)) == ([30.0] * 3, 1)
 
 
+async def test_query_that_is_too_expensive_stops_no_others() -> None:
+    """Throttling of one kind of question closes nothing for the others; throttling of the user does."""
+    codes = iter(["0x80048644", "0x80072322"])
+
+    def throttle(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, headers={"retry-after": "30"}, json={"error": {"code": next(codes), "message": ""}})
+
+    wire = Wire(throttle)
+    async with wire.open() as client:
+        for _ in range(4):
+            with pytest.raises(ThrottledError):
+                await client.ping()
+
+    assert len(wire.requests) == 2
+
+
 def test_request_shows_neither_number_nor_token() -> None:
     """Whatever prints a request prints nothing of what is in it."""
     request = Request("GET", f"{ORG}/api/data/v9.2/contacts", {"Authorization": "Bearer fake-token"})

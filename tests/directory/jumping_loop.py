@@ -34,6 +34,16 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def jump(self, seconds: float) -> None:
+        """Let time pass without doing what is due meanwhile."""
+        self._jumping.now += seconds
+
 
 LOOP: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": JumpingLoop})
 """What the `anyio_backend` fixture answers to run a test on this loop."""
+
+
+def jump_clock(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Let time pass as work does that holds the loop up."""
+    assert isinstance(loop, JumpingLoop)
+    loop.jump(seconds)

@@ -1,7 +1,7 @@
 """A Dataverse, a snapshot table and the directory around them, which do what a test tells them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from app.dataverse.errors import DataverseError, Facts, ServerFailedError, ThrottledError
@@ -12,6 +12,7 @@ from app.directory.live import LiveDirectory, LookUp
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.lookup import Answer, Outage
 from app.directory.snapshots import CallerSnapshots, Snapshots
+from app.directory.tolerant_search import TolerantSearch
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 
 __all__ = [
@@ -69,26 +70,29 @@ class ScriptedDataverse:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[tuple[str, float]] = []
+        self.look_ups: list[list[str]] = []
         self.under_way = 0
         self.most_under_way = 0
         self.cancelled = 0
 
-    async def look_up(self, e164: str, selection: Selection) -> Caller:
-        """Do what the script says; an outage is what the adapter raises."""
+    async def look_up(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        """Do what the script says for each number at the same time; an outage is what the adapter raises."""
         del selection
-        self.asked.append((e164, asyncio.get_running_loop().time()))
+        self.asked += [(e164, asyncio.get_running_loop().time()) for e164 in e164s]
+        self.look_ups.append(list(e164s))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
-            given = await self.script(e164)
+            given = await asyncio.gather(*map(self.script, e164s))
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         finally:
             self.under_way -= 1
-        if isinstance(given, Outage):
-            raise _ERRORS[given.cause](given.detail, facts=Facts(retry_after=given.retry_after))
-        return given
+        for each in given:
+            if isinstance(each, Outage):
+                raise _ERRORS[each.cause](each.detail, facts=Facts(retry_after=each.retry_after))
+        return {e164: each for e164, each in zip(e164s, given, strict=True) if not isinstance(each, Outage)}
 
 
 _ERRORS: Mapping[Cause, type[DataverseError]] = {Cause.ERROR: ServerFailedError, Cause.THROTTLED: ThrottledError}
@@ -161,17 +165,30 @@ class Bench:
         limits: DirectoryLimits | None = None,
         table: SnapshotTable | None = None,
         shedding: LoadShedding | None = None,
+        search: Script | None = None,
+        searches: int = 60,
     ) -> None:
         limits = limits or DirectoryLimits()
         loop = asyncio.get_running_loop()
         self.live = ScriptedDataverse(script)
         self.table = table or SnapshotTable()
         self.metrics = DurationList()
+        self.search = ScriptedDataverse(search or answer(NOBODY))
+        """What answers tolerant searches; without a script for it there are none."""
         self.directory = build_directory(
             self.live.look_up,
             snapshots=self.table,
             limits=limits,
             shedding=shedding,
+            search=None
+            if search is None
+            else TolerantSearch(
+                look_up=self.search.look_up,
+                searches_per_window=searches,
+                size=100,
+                monotonic=loop.time,
+                on_look_up=self.metrics.observe_look_up,
+            ),
             on_look_up=self.metrics.observe_look_up,
             monotonic=loop.time,
         )
@@ -207,6 +224,7 @@ def build_directory(
     on_look_up: Callable[[str, float], None],
     monotonic: Callable[[], float],
     shedding: LoadShedding | None = None,
+    search: TolerantSearch | None = None,
 ) -> CachedDirectory:
     """Put a directory together; without `shedding` it keeps no time back and sheds nobody."""
     breaker = CircuitBreaker(limits=limits.breaker, monotonic=monotonic)
@@ -218,6 +236,7 @@ def build_directory(
         snapshots=Snapshots(store=snapshots, limits=limits, monotonic=monotonic),
         shedding=shedding
         or LoadShedding(limits=SheddingLimits(deadline=1.5, base=0.0, per_waiting_call=0.0), on_shed=lambda: None),
+        search=search,
         limits=limits,
         monotonic=monotonic,
     )

@@ -8,7 +8,9 @@ from app.directory.limits import BreakerLimits, DirectoryLimits
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.lookup import LookupResult, Source
 from app.routing.callers import CallerStatus, Cause
-from tests.directory.scripted import ANNA, NUMBER, Bench, answer, hang
+from app.single_flight import cancel_all
+from tests.directory.jumping_loop import jump_clock
+from tests.directory.scripted import ANNA, NUMBER, Bench, answer, answer_after, hang
 
 LIMITS = SheddingLimits(deadline=1.5, base=0.05, per_waiting_call=0.016, max_share=0.6)
 PATIENT = DirectoryLimits(
@@ -76,3 +78,30 @@ async def test_known_callers_are_served_in_a_crowd() -> None:
 def test_tiny_deadline_leaves_most_of_it_to_the_look_up() -> None:
     """What is kept back never exceeds a fifth of the deadline for a call that is alone."""
     assert shed_into([], SheddingLimits(deadline=0.05)).reserve == pytest.approx(0.01)
+
+
+async def test_call_that_joins_a_look_up_is_never_shed() -> None:
+    """However many wait, who only joins a look-up under way asks nothing of Dataverse, and is recognised with it."""
+    shed: list[int] = []
+    async with Bench(answer_after(0.3, ANNA), shedding=shed_into(shed), limits=PATIENT) as bench:
+        finds = (bench.directory.find(NUMBER, until=bench.by(1.5)) for _ in range(1000))
+        assert {result.source for result in await asyncio.gather(*finds)} == {Source.LIVE}
+        assert shed == []
+
+
+async def test_late_event_loop_keeps_more_time_back() -> None:
+    """What holds the loop up is measured, kept back from the next look-ups, and fades when it is over."""
+    shedding = shed_into([])
+    loop = asyncio.get_running_loop()
+    watching = asyncio.create_task(shedding.watch_lag())
+    await asyncio.sleep(0.15)
+    assert shedding.lag == pytest.approx(0.0)
+    jump_clock(loop, 0.4)
+    await asyncio.sleep(0.01)
+    assert shedding.lag == pytest.approx(0.35)
+    assert shedding.reserve == pytest.approx(0.05 + 0.35)
+    await asyncio.sleep(0.1)
+    assert shedding.lag == pytest.approx(0.35 * 0.8)
+    await asyncio.sleep(3)
+    assert shedding.lag == pytest.approx(0.0, abs=0.001)
+    await cancel_all([watching])

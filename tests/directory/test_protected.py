@@ -1,12 +1,11 @@
 """Protection: Dataverse is never asked more than it allows, nor while it fails."""
 
 import asyncio
-
-import pytest
+from dataclasses import replace
 
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import LookupResult, Source
-from app.routing.callers import Cause
+from app.routing.callers import Caller, Cause
 from tests.directory.scripted import (
     ANNA,
     NUMBER,
@@ -92,15 +91,66 @@ async def test_hung_crm_opens_the_breaker() -> None:
         assert (found.caller.cause, bench.now) == (Cause.CIRCUIT_OPEN, asked_at)
 
 
-@pytest.mark.parametrize(("seconds", "cause"), [(1.5, Cause.CIRCUIT_OPEN), (0.5, Cause.TIMEOUT)])
-async def test_look_ups_given_up_late_count_as_failures(seconds: float, cause: Cause) -> None:
-    """Look-ups abandoned after a second say that Dataverse is slow; those abandoned sooner say nothing."""
+async def test_look_up_that_was_sent_runs_to_its_end() -> None:
+    """Calls that give up cancel nothing that was sent: its outcome still tells whether Dataverse is well."""
     async with Bench(hang, limits=DirectoryLimits(background_look_ups=0)) as bench:
         for index in range(5):
-            await bench.directory.find(bench.number(index), until=bench.by(seconds))
+            await bench.directory.find(bench.number(index), until=bench.by(0.5))
+        assert (bench.live.under_way, bench.metrics.observed) == (5, [])
+        await asyncio.sleep(4)
+        assert bench.metrics.observed == [("timeout", 4.0)] * 5
+        assert (await bench.directory.find(NUMBER, until=bench.by(0.5))).caller.cause is Cause.CIRCUIT_OPEN
+
+
+async def test_numbers_that_wait_share_the_next_look_up() -> None:
+    """A crowd of strangers is few questions, each about several numbers, and everybody is recognised."""
+
+    async def script(e164: str) -> Caller:
+        await asyncio.sleep(0.08)
+        return replace(ANNA, id=e164)
+
+    async with Bench(script, limits=DirectoryLimits(look_ups_at_once=2, numbers_per_look_up=8)) as bench:
+        finds = (bench.directory.find(bench.number(index), until=bench.by(1.5)) for index in range(50))
+        found = await asyncio.gather(*finds)
+
+        assert [(result.caller.id, result.source) for result in found] == [
+            (bench.number(index), Source.LIVE) for index in range(50)
+        ]
+        assert [len(numbers) for numbers in bench.live.look_ups] == [1, 1, 8, 8, 8, 8, 8, 8]
+
+
+async def test_calls_with_the_least_time_left_come_first_and_unwaited_ones_last() -> None:
+    """The order of turns follows the time that is left to the calls, not their arrival."""
+    limits = DirectoryLimits(look_ups_at_once=1, numbers_per_look_up=1)
+    async with Bench(answer(ANNA), limits=limits) as bench:
+        await bench.directory.find("+358401", until=bench.by(1.5))
+        await asyncio.sleep(61)
+        bench.live.asked.clear()
+        bench.live.script = answer_after(0.1, ANNA)
+        first = asyncio.create_task(bench.directory.find("+358402", until=bench.by(3)))
         await asyncio.sleep(0)
-        assert bench.metrics.observed == [("abandoned", seconds)] * 5
-        assert (await bench.directory.find(NUMBER, until=bench.by(seconds))).caller.cause is cause
+        stale = asyncio.create_task(bench.directory.find("+358401", until=bench.by(3)))
+        given_up = asyncio.create_task(bench.directory.find("+358403", until=bench.by(0.05)))
+        patient = asyncio.create_task(bench.directory.find("+358404", until=bench.by(2)))
+        urgent = asyncio.create_task(bench.directory.find("+358405", until=bench.by(1)))
+        await asyncio.gather(first, stale, given_up, patient, urgent)
+        await asyncio.sleep(1)
+
+        assert [e164 for e164, _ in bench.live.asked] == ["+358402", "+358405", "+358404", "+358401", "+358403"]
+
+
+async def test_call_that_joins_keeps_a_look_up_urgent() -> None:
+    """A look-up whose first call gave up comes before others again when another call waits for it."""
+    limits = DirectoryLimits(look_ups_at_once=1, numbers_per_look_up=1)
+    async with Bench(answer_after(0.5, ANNA), limits=limits) as bench:
+        calls = [
+            asyncio.create_task(bench.directory.find(e164, until=bench.by(seconds)))
+            for e164, seconds in [("+358401", 3.0), ("+358402", 0.1), ("+358403", 3.0), ("+358402", 1.2)]
+        ]
+        found = await asyncio.gather(*calls)
+
+        assert [e164 for e164, _ in bench.live.asked] == ["+358401", "+358402", "+358403"]
+        assert [result.source for result in found] == [Source.LIVE, Source.NONE, Source.LIVE, Source.LIVE]
 
 
 async def test_trial_refuses_the_others_at_once() -> None:

@@ -1,7 +1,7 @@
 """A directory over the real adapter, with only the network replaced."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -77,12 +77,14 @@ async def open_directory(
         max_connections=50,
         budget=budget,
     ) as client:
-        organisation = CallerLookUp(client=client, plan=PLAN, region="FI", patterns=(), clock=time)
+        organisation = CallerLookUp(
+            client=client, search_client=client.leave_rest(0.5), plan=PLAN, region="FI", patterns=(), clock=time
+        )
         rules = VipRules()
 
-        async def look_up(e164: str, selection: Selection) -> Caller:
-            found = await organisation.look_up(e164, selection)
-            return identify(found, vip=rules, agent_of=None, now=1_700_000_000.0)
+        async def look_up(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+            found = await organisation.look_up(e164s, selection)
+            return {e164: identify(each, vip=rules, agent_of=None, now=1_700_000_000.0) for e164, each in found.items()}
 
         directory = build_directory(
             look_up,

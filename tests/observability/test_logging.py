@@ -20,7 +20,7 @@ log = structlog.get_logger()
 def run(body: str, *, level: str = "info", form: str = "json") -> str:
     """Run a program with configured logging and return what it writes to standard output."""
     program = CONFIGURE.format(level=level, form=form) + textwrap.dedent(body)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=120)  # noqa: S603
     assert done.stderr == b""
     return done.stdout.decode()
 

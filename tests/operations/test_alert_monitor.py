@@ -1,6 +1,7 @@
 """Alerts: everything that is wrong is told once, and once more when it is over."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from app.operations.alerts import AlertMonitor
 from app.operations.signed_hooks import HookMessage
 from app.operations.store import AlertStore
 from app.store.database import Database, open_database
-from app.store.errors import StoreUnavailableError
 from app.store.upgrade import upgrade
 
 FIRING = FiringAlert(subject="", message="Dataverse fails.", facts={"breaker": "open"})
@@ -26,10 +26,12 @@ class World:
         self.alerts: Sequence[FiringAlert] = ()
         self.blind = False
         self.leads = True
+        self.writable = True
         self.told: list[HookMessage] = []
         self.alert_monitor = AlertMonitor(
             rules=[AlertRule("breaker_open", self._find, shared=shared)],
             alerts=store,
+            check_store=self._check_store,
             lead=self._lead,
             instance=instance,
             send=self.told.append,
@@ -40,6 +42,9 @@ class World:
         if self.blind:
             raise AppError("cannot tell")
         return self.alerts
+
+    async def _check_store(self) -> bool:
+        return self.writable
 
     async def _lead(self) -> bool:
         return self.leads
@@ -81,7 +86,7 @@ async def test_alert_is_told_once_and_again_when_it_is_over(store: AlertStore) -
         "id": opened.data["id"],
         "key": "breaker_open:one",
         "kind": "breaker_open",
-        "opened_at": 1000.0,
+        "opened_at": datetime(1970, 1, 1, 0, 16, 40, tzinfo=UTC),
         "message": "Dataverse fails.",
         "breaker": "open",
     }
@@ -134,35 +139,47 @@ async def test_shared_alerts_are_the_leaders(store: AlertStore) -> None:
     assert [alert.key for alert in await store.list_recent(open_only=True)] == ["breaker_open:SALES"]
 
 
-async def test_store_that_is_away_is_told_from_memory(store: AlertStore, database: Database) -> None:
-    """Without the store alerts are told once all the same, kept when it is back, and cleared as usual."""
+@pytest.mark.parametrize("noticed", ["by-the-check", "by-the-store"])
+async def test_alerts_are_told_while_the_store_is_away(store: AlertStore, database: Database, noticed: str) -> None:
+    """They are told once all the same, listed, kept under their id when it is back, and cleared as usual."""
     world = World(store)
-    real = world.alert_monitor._alerts
-    world.alert_monitor._alerts = AwayStore(database=database)
+    set_away(world, database, noticed, away=True)
     assert await world.pass_time(0, FIRING) == ["alert.opened"]
     assert await world.pass_time(5, FIRING) == []
-    world.alert_monitor._alerts = real
+    [listed] = world.alert_monitor.list_unstored()
+    set_away(world, database, noticed, away=False)
     assert await world.pass_time(5, FIRING) == []
-    assert [alert.key for alert in await store.list_recent(open_only=True)] == ["breaker_open:one"]
+    kept = await store.list_recent(open_only=True)
     await world.pass_time(5)
     assert await world.pass_time(60) == ["alert.cleared"]
+    assert (kept, world.alert_monitor.list_unstored()) == ([listed], [])
+    assert [message.data["id"] for message in world.told] == [listed.id] * 2
 
 
-async def test_store_alert_that_ends_with_the_store_is_told_over(store: AlertStore, database: Database) -> None:
+async def test_alert_that_ends_with_the_stores_absence_is_told_over(store: AlertStore, database: Database) -> None:
     """An alert that could never be kept is still told to be over."""
     world = World(store)
-    real = world.alert_monitor._alerts
-    world.alert_monitor._alerts = AwayStore(database=database)
+    set_away(world, database, "by-the-check", away=True)
     await world.pass_time(0, FIRING)
-    world.alert_monitor._alerts = real
+    set_away(world, database, "by-the-check", away=False)
     await world.pass_time(5)
     assert await world.pass_time(60) == ["alert.cleared"]
     assert await world.pass_time(60) == []
 
 
-class AwayStore(AlertStore):
-    """A store that is away."""
+async def test_alerts_told_before_are_not_told_again_without_the_store(store: AlertStore, database: Database) -> None:
+    """What is open in the store is known when the store goes away."""
+    world = World(store)
+    assert await world.pass_time(0, FIRING) == ["alert.opened"]
+    set_away(world, database, "by-the-check", away=True)
+    assert await world.pass_time(5, FIRING) == []
 
-    async def list_recent(self, **_: object) -> list[object]:  # type: ignore[override]
-        """Fail."""
-        raise StoreUnavailableError("away")
+
+def set_away(world: World, database: Database, noticed: str, *, away: bool) -> None:
+    """Let the store go away or come back, as the check of it notices or only whoever uses it."""
+    if noticed == "by-the-check":
+        world.writable = not away
+    elif away:
+        database.suspend("away")
+    else:
+        database.resume()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dirty_equals import IsPartialDict, IsStr
+from dirty_equals import IsDatetime, IsPartialDict, IsStr
 from standardwebhooks.webhooks import Webhook
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -28,18 +28,19 @@ class Receiver:
 
     def __init__(self) -> None:
         self.url = ""
-        self.notices: list[Any] = []
+        self.status = 204
+        self.messages: list[Any] = []
 
     async def take(self, request: Request) -> Response:
-        """Accept a notice whose signature is right."""
+        """Take a message whose signature is right."""
         body = await request.body()
         Webhook(SECRET).verify(body.decode(), dict(request.headers))
-        self.notices.append({"id": request.headers["webhook-id"], **json.loads(body)})
-        return Response(status_code=204)
+        self.messages.append({"id": request.headers["webhook-id"], **json.loads(body)})
+        return Response(status_code=self.status)
 
     async def read(self) -> list[Any] | None:
         """Return what there is."""
-        return self.notices or None
+        return self.messages or None
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def read_open(service: Service) -> Callable[[], Any]:
 
 
 async def test_alert_is_sent_signed_and_once(tmp_path: Path, receiver: Receiver) -> None:
-    """A retiring key in use is one signed notice, however long it lasts and whoever acknowledges it."""
-    keys = {"queue": WEBHOOK_KEY, "spare": "fake-spare-key"}
+    """A retiring key in use is one signed message, however long it lasts and whoever acknowledges it."""
+    keys = {"queue": WEBHOOK_KEY, "spare": "fake-spare-webhook-key"}
     alerts = {"url": receiver.url, "secret": SECRET}
     async with open_service(tmp_path, webhook={"api_keys": keys}) as service:
         for key in keys.values():
@@ -74,7 +75,7 @@ async def test_alert_is_sent_signed_and_once(tmp_path: Path, receiver: Receiver)
         (alert,) = await wait_for(read_open(service))
         path = f"/admin/alerts/{alert['id']}/acknowledge"
         assert (await service.client.post(path, headers={"Authorization": "Bearer admin-key-for-tests"})).is_success
-    receiver.notices.clear()
+    receiver.messages.clear()
     retiring = {"queue": "2026-01-01", "spare": "2026-01-01"}
     async with open_service(tmp_path, webhook={"api_keys": keys, "retiring": retiring}, alerts=alerts) as service:
         (second,) = await wait_for(receiver.read)
@@ -83,9 +84,30 @@ async def test_alert_is_sent_signed_and_once(tmp_path: Path, receiver: Receiver)
         "id": f"msg_{alert['id']}_opened",
         "type": "alert.opened",
         "timestamp": IsStr,
-        "data": IsPartialDict(id=alert["id"], key="credential_retiring:queue", kind="credential_retiring"),
+        "data": IsPartialDict(
+            id=alert["id"],
+            key="credential_retiring:queue",
+            kind="credential_retiring",
+            opened_at=IsDatetime(iso_string=True, approx=datetime.now(UTC), delta=60),
+        ),
     }
     assert second["data"]["key"] == "credential_retiring:spare"
+
+
+async def test_receiver_that_is_gone_is_an_alert(tmp_path: Path, receiver: Receiver) -> None:
+    """After 410 nothing more is sent, and the list of alerts says so."""
+    receiver.status = 410
+    webhook = {"api_keys": {"queue": WEBHOOK_KEY}, "retiring": {"queue": "2026-01-01"}}
+    alerts = {"url": receiver.url, "secret": SECRET}
+    async with open_service(tmp_path, webhook=webhook, alerts=alerts) as service:
+        await service.call(ANNA)
+
+        async def read() -> list[str] | None:
+            kinds = [alert["kind"] for alert in (await service.ask("/admin/alerts", open=True)).json()]
+            return kinds if len(kinds) > 1 else None
+
+        assert await wait_for(read) == ["alert_receiver_gone", "credential_retiring"]
+    assert len(receiver.messages) == 1
 
 
 @pytest.mark.parametrize("members", [{"extradata": {"CurrQueueId": "SALES"}}, {"targetid": "SALES"}])

@@ -115,8 +115,8 @@ async def test_purge_makes_callers_be_looked_up_anew(tmp_path: Path) -> None:
 async def test_credentials_show_their_last_use(tmp_path: Path) -> None:
     """Every label is listed with its last use and its last day; secrets are not."""
     webhook = {
-        "api_keys": {"new": "fake-new-key", "old": "fake-old-key", "queue": "webhook-key-for-tests"},
-        "basic_users": {"enreach": "fake-password"},
+        "api_keys": {"new": "fake-new-webhook-key", "old": "fake-old-webhook-key", "queue": "webhook-key-for-tests"},
+        "basic_users": {"enreach": "fake-password-of-enreach"},
         "retiring": {"old": "2026-12-31"},
     }
     async with open_service(tmp_path, webhook=webhook) as service:

@@ -19,9 +19,15 @@ RULES = VipRules(criteria=(PREFERRED, FLAG))
 
 
 def account(
-    id_: str = "a1", name: str | None = "Contoso", *, preferred: bool = False, parent: AccountRecord | None = None
+    id_: str = "a1",
+    name: str | None = "Contoso",
+    *,
+    preferred: bool = False,
+    active: bool = True,
+    parent: AccountRecord | None = None,
 ) -> AccountRecord:
-    return AccountRecord(id=id_, name=name, columns={"accountcategorycode": 1 if preferred else 2}, parent=parent)
+    columns = {"accountcategorycode": 1 if preferred else 2}
+    return AccountRecord(id=id_, name=name, columns=columns, active=active, parent=parent)
 
 
 def contact(
@@ -305,3 +311,77 @@ def test_a_true_circle_ends(criteria, height) -> None:
     found = identify(LookUp(matches=(match,)), vip=rules, agent_of=None, now=NOW)
 
     assert found.status is CallerStatus.IDENTIFIED
+
+
+INACTIVE_COMPANY = account(preferred=True, active=False)
+INACTIVE_PARENT = account(parent=account("a2", "Group", preferred=True, active=False))
+
+
+@pytest.mark.parametrize(
+    ("match", "explanation"),
+    [
+        (contact(company=INACTIVE_COMPANY), "the account meets a VIP criterion, but is inactive"),
+        (company(INACTIVE_COMPANY), "the account meets a VIP criterion, but is inactive"),
+        (contact(company=INACTIVE_PARENT), "a parent account meets a VIP criterion, but is inactive"),
+        (company(INACTIVE_PARENT), "a parent account meets a VIP criterion, but is inactive"),
+    ],
+    ids=["company", "matched", "parent of the company", "parent of the matched"],
+)
+def test_inactive_accounts_make_nobody_a_vip(match: Match, explanation: str) -> None:
+    """An account that is not in use any more does not count, and the trace says that it would have."""
+    found = judge(match)
+
+    assert (found.vip, found.vip_reason, found.detail) == (False, None, explanation)
+
+
+def test_active_account_above_an_inactive_one_counts() -> None:
+    """An inactive company does not cut its active parent off."""
+    found = judge(contact(company=account(preferred=True, active=False, parent=account("a2", "Group", preferred=True))))
+
+    assert (found.vip, found.vip_reason) == (True, "parent account Group is a preferred customer")
+
+
+@pytest.mark.parametrize(
+    ("matches", "explanation"),
+    [
+        ([contact()], ""),
+        (
+            [contact(company=account()), company(account())],
+            "2 active records carry the number; 1 of them is the company of a contact with it",
+        ),
+        (
+            [contact(company=account()), contact("c2", company=account())],
+            "2 active records carry the number; they agree on VIP and company: the one modified last is taken",
+        ),
+        (
+            [contact(company=account()), contact("c2", vip=True, company=account("a2"))],
+            "2 active records carry the number; they differ in VIP and company: nobody in particular is identified",
+        ),
+        (
+            [contact(company=account()), contact("c2", company=account("a2"))],
+            "2 active records carry the number; they differ in company: nobody in particular is identified",
+        ),
+    ],
+    ids=["one", "with its company", "agreeing", "differing in both", "differing in company"],
+)
+def test_how_several_records_became_one_caller_is_told(matches: list[Match], explanation: str) -> None:
+    """The trace says how many records share the number, in what they differ and what follows."""
+    assert judge(*matches).detail == explanation
+
+
+def test_customer_without_cases_has_none() -> None:
+    """Cases of other customers are not counted, and nothing is not unknown."""
+    assert judge(contact(company=account()), cases={"c9": 3}).open_cases == 0
+    assert judge(contact(company=account()), cases={}).open_cases == 0
+
+
+def test_ambiguous_records_of_one_account_keep_it() -> None:
+    """Records that differ in VIP but share their company tell the company, and nobody in particular."""
+    found = judge(contact(company=account()), contact("c2", vip=True, company=account()))
+
+    assert (found.status, found.account, found.id, found.name) == (
+        CallerStatus.AMBIGUOUS,
+        Account(id="a1", name="Contoso", columns={"accountcategorycode": 2}),
+        None,
+        None,
+    )

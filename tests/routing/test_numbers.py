@@ -1,10 +1,12 @@
 """Phone numbers in every notation people and switches use."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.numbers import NumberKind, PhoneNumber, read_number
+from app.routing.numbers import NumberKind, PhoneNumber, make_number_reader, read_number
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,16 @@ def test_reading_never_fails(raw: object) -> None:
     number = read_number(raw, "FI")
 
     assert (number.e164 is not None) == (number.kind is NumberKind.E164)
+
+
+def test_long_texts_do_not_fill_the_memory_of_numbers() -> None:
+    """What is too long to be a number is read each time, and not remembered."""
+    read = make_number_reader("FI")
+    tracemalloc.start()
+
+    for number in range(1000):
+        read(f"{number}" + "1" * 20_000)
+
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000

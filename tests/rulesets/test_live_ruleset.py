@@ -1,6 +1,5 @@
 """Which ruleset is live in a process."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade
-from tests.support.service import VIP_RULES, wait_for
+from app.web.limits import HeavyWork
+from tests.support.service import VIP_RULES, open_service, wait_for
 
+ANNA = "+358501234567"
 OPEN_CASES = {
     "rules": [
         {"id": "busy", "when": {"fact": "caller.open_cases", "op": "gt", "value": 0}, "then": {"no_change": True}}
@@ -38,15 +39,15 @@ async def publish(database: Database, document: dict[str, Any], expected: int | 
     await store.publish_document(document, expected=expected, comment="", author="somebody", now=0.0)
 
 
-def make_rulebook(database: Database, changes: list[CompiledRuleset], interval: float = 0.01) -> LiveRuleset:
-    """Make a rulebook that notes every change."""
-    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append, interval=interval)
+def make_live_ruleset(database: Database, changes: list[CompiledRuleset]) -> LiveRuleset:
+    """Make a live ruleset that notes every change."""
+    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append, heavy_work=HeavyWork())
 
 
 async def test_empty_before_the_first_publishing(database: Database) -> None:
     """Before anything is published there is a ruleset without rules and without a revision."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
 
     assert await live_ruleset.refresh() is False
     assert (live_ruleset.current().revision, live_ruleset.current().ruleset.rules, changes) == (None, (), [])
@@ -55,7 +56,7 @@ async def test_empty_before_the_first_publishing(database: Database) -> None:
 async def test_new_revision_is_taken_over_once(database: Database) -> None:
     """A refresh takes over what was published, and tells whoever must know what rules need."""
     changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
+    live_ruleset = make_live_ruleset(database, changes)
     await publish(database, VIP_RULES, None)
 
     taken = [await live_ruleset.refresh(), await live_ruleset.refresh()]
@@ -67,24 +68,22 @@ async def test_new_revision_is_taken_over_once(database: Database) -> None:
     assert live_ruleset.current() is changes[-1]
 
 
-async def test_following_notices_other_processes(database: Database) -> None:
-    """While it follows, what others publish is live within its interval."""
-    changes: list[CompiledRuleset] = []
-    live_ruleset = make_rulebook(database, changes)
-    task = asyncio.create_task(live_ruleset.follow())
-    await publish(database, VIP_RULES, None)
+async def test_service_notices_what_another_process_publishes(tmp_path: Path) -> None:
+    """It decides by the new revision a moment later."""
+    async with open_service(tmp_path) as service:
+        database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
+        await publish(database, VIP_RULES, None)
+        await database.close()
 
-    async def look() -> int | None:
-        return live_ruleset.current().revision
+        async def look() -> bool | None:
+            return (await service.call(ANNA)).status_code == 200 or None
 
-    assert await wait_for(look) == 1
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        assert await wait_for(look)
 
 
 async def test_unreadable_revision_is_refused_once(database: Database) -> None:
     """A revision that cannot be read leaves the present one live, and is told once and not every second."""
-    live_ruleset = make_rulebook(database, [])
+    live_ruleset = make_live_ruleset(database, [])
     await publish(database, VIP_RULES, None)
     await live_ruleset.refresh()
     await publish(database, OPEN_CASES, 1)
@@ -97,29 +96,3 @@ async def test_unreadable_revision_is_refused_once(database: Database) -> None:
     assert taken == [False, False, False]
     assert live_ruleset.current().revision == 1
     assert [line["event"] for line in lines] == ["live_ruleset.revision_unreadable"]
-
-
-async def test_trouble_is_told_once_until_it_is_over(database: Database) -> None:
-    """A database that is away is one warning, and following goes on until it is back."""
-    live_ruleset = make_rulebook(database, [])
-    async with database.write() as connection:
-        await connection.execute(text("ALTER TABLE revisions RENAME TO gone"))
-    with capture_logs() as lines:
-        task = asyncio.create_task(live_ruleset.follow())
-
-        async def look() -> bool | None:
-            return bool(lines) or None
-
-        await wait_for(look)
-        async with database.write() as connection:
-            await connection.execute(text("ALTER TABLE gone RENAME TO revisions"))
-        await publish(database, VIP_RULES, None)
-
-        async def look_again() -> int | None:
-            return live_ruleset.current().revision
-
-        assert await wait_for(look_again) == 1
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    assert [line["event"] for line in lines] == ["live_ruleset.refresh_failed", "live_ruleset.revision_live"]

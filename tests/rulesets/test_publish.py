@@ -1,6 +1,7 @@
 """Publishing: checks, conflicts, rollback, and live everywhere."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,12 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 import stamina
+from sqlalchemy import update
 
 from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from app.emulators.enreach import create_enreach_emulator
-from tests.support.rulesets import Administrator, make_rule
-from tests.support.service import VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
+from app.routing.decisions import DecisionRecord, Outcome
+from app.store.database import open_database
+from app.store.tables import revisions
+from tests.support.records import make_id, make_record
+from tests.support.rulesets import Administrator, make_rule, record
+from tests.support.service import UNHURRIED, VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
 
 QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
 STAY = {"rules": [make_rule("stay", no_change=True)]}
@@ -22,7 +28,7 @@ STAY = {"rules": [make_rule("stay", no_change=True)]}
 
 async def test_published_draft_decides_next_call(tmp_path: Path) -> None:
     """A publish is a new revision that the next call is decided by; the draft is gone and the audit knows."""
-    async with open_service(tmp_path, rules=VIP_RULES) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
         admin = Administrator(service)
         assert (await service.call()).json() == VIP_ANSWER
         draft = await admin.change("PUT", await admin.draft(), "", STAY)
@@ -45,7 +51,7 @@ async def test_published_draft_decides_next_call(tmp_path: Path) -> None:
 
 async def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     """A dry run reports what every check says, good or bad, and leaves draft and revisions alone."""
-    async with open_service(tmp_path, rules=VIP_RULES) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", STAY)
 
@@ -130,7 +136,7 @@ async def test_silent_enreach_only_warns(tmp_path: Path) -> None:
 
 async def test_too_many_changes_are_refused(tmp_path: Path) -> None:
     """A draft that decides more recorded calls otherwise than the limit allows is not published."""
-    async with open_service(tmp_path, rules=VIP_RULES) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
         admin = Administrator(service)
         for _ in range(3):
             await service.call()
@@ -153,9 +159,53 @@ async def test_too_many_changes_are_refused(tmp_path: Path) -> None:
         assert accepted.json()["gates"]["replay"]["changed"] == 3
 
 
+async def test_limits_judge_all_recorded_calls(tmp_path: Path) -> None:
+    """A limit counts changes to the end of the replay: those of the latest calls refuse a draft like any other."""
+    now = time.time()
+    same, other = {"call.target_id": "SAME"}, {"call.target_id": "OTHER"}
+    rules = [make_rule("other", {"fact": "call.target_id", "op": "is", "value": "OTHER"}, disconnect=True)]
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+        admin = Administrator(service)
+        await record(service, [_make_stay(now - 900 + number, same) for number in range(700)])
+        await record(service, [_make_stay(now - 100 + number, other) for number in range(30)])
+        unset = await admin.send("GET", "/admin/rulesets/publish-limits")
+        limits = {"max_changed_calls": 29, "days": 1, "calls": 20_000}
+        await admin.send("PUT", "/admin/rulesets/publish-limits", limits, etag=unset.headers["ETag"])
+        draft = await admin.draft({"rules": rules})
+
+        refused = await admin.publish(draft, 1)
+
+        assert refused.status_code == 422
+        detail = refused.json()["errors"][0]["detail"]
+        assert (
+            detail == "Replayed over recorded calls: 730 calls, 30 change: 30 OTHER -> disconnected; the limit is 29."
+        )
+
+
+async def test_rollback_to_an_unreadable_revision_is_refused(tmp_path: Path) -> None:
+    """A revision that this version of the program cannot load is not brought back, and the live one stays."""
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+        admin = Administrator(service)
+        await admin.publish(await admin.change("PUT", await admin.draft(), "", STAY), 1)
+        lost = {"rules": [make_rule("x", redirect="nowhere")]}
+        for document, pointer in (
+            ({"rules": [{"id": "x", "magic": True}]}, "/rules/0"),
+            (lost, "/rules/0/then/redirect"),
+        ):
+            await _overwrite_revision(service, 1, document)
+
+            refused = await admin.send("POST", "/admin/rulesets/1/rollback", {"comment": "x", "expected_revision": 2})
+
+            assert refused.status_code == 422
+            assert pointer in [error["pointer"] for error in refused.json()["errors"]]
+        assert [item["revision"] for item in (await admin.read("/admin/rulesets/revisions"))["items"]] == [2, 1]
+        assert (await service.call()).status_code == 204
+        assert "ruleset.rolled_back" not in [entry["what"] for entry in (await admin.read("/admin/audit"))["items"]]
+
+
 async def test_two_drafts_published_at_once(tmp_path: Path) -> None:
     """Of two drafts published at the same moment over the same revision one wins and the other gets 409."""
-    async with open_service(tmp_path, rules=VIP_RULES) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
         admin = Administrator(service)
         drafts = [await admin.draft(source="current", name=f"draft {number}") for number in range(4)]
 
@@ -168,7 +218,7 @@ async def test_two_drafts_published_at_once(tmp_path: Path) -> None:
 
 async def test_rollback_is_a_new_revision(tmp_path: Path) -> None:
     """Going back publishes the old rules again under a new number and a new ETag."""
-    async with open_service(tmp_path, rules=VIP_RULES) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
         admin = Administrator(service)
         await admin.publish(await admin.change("PUT", await admin.draft(), "", STAY), 1)
         etags = [(await admin.send("GET", f"/admin/rulesets/{number}")).headers["ETag"] for number in (1, 2)]
@@ -186,7 +236,7 @@ async def test_rollback_is_a_new_revision(tmp_path: Path) -> None:
 
 async def test_changes_are_audited(tmp_path: Path) -> None:
     """Every change leaves a record of who did what, and publishing one of what changed."""
-    async with open_service(tmp_path, rules=VIP_RULES) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
         admin = Administrator(service)
         thrown = await admin.draft()
         await admin.send("DELETE", thrown.path, etag=thrown.etag)
@@ -212,7 +262,7 @@ async def test_changes_are_audited(tmp_path: Path) -> None:
 
 async def test_publish_is_live_in_another_process(tmp_path: Path) -> None:
     """A second process on the same database decides by the new revision within two seconds."""
-    async with open_service(tmp_path, rules=VIP_RULES) as first:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as first:
         store = {"url": first.settings.store.url, "journal": tmp_path / "other-journal"}
         async with open_service(tmp_path, store=store) as second:
             assert (await second.call()).json() == VIP_ANSWER
@@ -318,6 +368,18 @@ async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:
         assert [answer.status_code for answer in answers] == [200, 204]
         assert answers[0].json() == VIP_ANSWER
         assert [item["revision"] for item in await service.list_decisions(2)] == [2, 1]
+
+
+async def _overwrite_revision(service: Service, number: int, document: object) -> None:
+    database = open_database(service.settings.store.url)
+    async with database.write() as connection:
+        await connection.execute(update(revisions).where(revisions.c.number == number).values(document=document))
+    await database.close()
+
+
+def _make_stay(at: float, facts: dict[str, object]) -> DecisionRecord:
+    stay = {"outcome": Outcome.NO_CHANGE, "decision": {"outcome": "no_change", "no_change": True}, "rule": None}
+    return make_record(at, id=make_id(at), facts=facts, target_id=facts["call.target_id"], queue_id=None, **stay)
 
 
 @asynccontextmanager

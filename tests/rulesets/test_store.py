@@ -61,7 +61,7 @@ async def test_published_draft_becomes_the_current_revision(store: RulesetStore)
     assert published.document == FIRST
     assert await store.current() == published
     assert await store.revision(1) == published
-    assert await store.drafts.list_all() == []
+    assert await store.drafts.list_heads() == []
 
 
 async def test_document_keeps_the_order_of_its_members(store: RulesetStore) -> None:
@@ -126,7 +126,7 @@ async def test_of_two_publishers_exactly_one_wins(store: RulesetStore) -> None:
     outcomes = await asyncio.gather(*map(try_publish, drafts))
 
     assert sorted(outcomes, key=str) == [1, *[ConflictError] * 5]
-    assert len(await store.drafts.list_all()) == 5
+    assert len(await store.drafts.list_heads()) == 5
     assert await store.current_number() == 1
 
 

@@ -5,7 +5,7 @@ import pytest
 from app.settings import SettingsError, read_settings
 
 BASE = {
-    "SMARTROUTING_WEBHOOK__API_KEYS": '{"old": "fake-old-key", "new": "fake-new-key"}',
+    "SMARTROUTING_WEBHOOK__API_KEYS": '{"old": "fake-old-webhook-key", "new": "fake-new-webhook-key"}',
     "SMARTROUTING_DATAVERSE__URL": "https://org.example.com",
     "SMARTROUTING_DATAVERSE__AUTH": "managed_identity",
 }
@@ -45,4 +45,4 @@ def test_a_mistake_names_the_variable(variables: dict[str, str], line: str) -> N
     with pytest.raises(SettingsError) as refused:
         read_settings(BASE | variables)
     assert str(refused.value).startswith(line)
-    assert "fake-old-key" not in str(refused.value)
+    assert "fake-old-webhook-key" not in str(refused.value)

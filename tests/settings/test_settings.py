@@ -1,6 +1,7 @@
 """The settings: what the environment may say, and how a mistake in it is told."""
 
 import json
+import re
 import traceback
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,7 +21,7 @@ from app.settings import (
 )
 
 P = "SMARTROUTING_"
-SECRET = "fake-hunter2"
+SECRET = "fake-hunter2-and-more"
 NOWHERE = Path("there-is-no-such-file")
 LEAST = {
     f"{P}WEBHOOK__API_KEYS": json.dumps({"enreach": SECRET}),
@@ -279,6 +280,12 @@ def test_a_mistake_is_one_line_that_names_the_variable(variables: dict[str, str]
             id="no-dataverse",
         ),
         pytest.param(
+            LEAST | {f"{P}WEBHOOK__API_KEYS": '{"queue": "fake-short-key"}', f"{P}WEBHOOK__BASIC_USERS": '{"a": "b"}'},
+            "SMARTROUTING_WEBHOOK__API_KEYS.queue, SMARTROUTING_WEBHOOK__BASIC_USERS.a: "
+            "a webhook secret needs at least 16 characters (openssl rand -hex 16)",
+            id="short-secrets",
+        ),
+        pytest.param(
             LEAST | {f"{P}DATAVERSE__EMULATOR_DATA": "tables.json"},
             "SMARTROUTING_DATAVERSE__EMULATOR_DATA is for SMARTROUTING_DEMO=1 only",
             id="emulator-in-earnest",
@@ -292,7 +299,7 @@ def test_a_mistake_is_one_line_that_names_the_variable(variables: dict[str, str]
 )
 def test_half_a_deployment_is_refused(variables: dict[str, str], line: str) -> None:
     """What cannot work, or must not be public, does not start."""
-    with pytest.raises(SettingsError, match=f"^{line}$".replace("(", r"\(")):
+    with pytest.raises(SettingsError, match=f"^{re.escape(line)}$"):
         read_settings(variables, env_file=NOWHERE)
 
 

@@ -23,9 +23,9 @@ from app.store.errors import (
 from app.store.upgrade import upgrade
 
 
-async def test_ping_reaches_the_database(database: Database) -> None:
-    """A healthy database answers."""
-    await database.ping()
+async def test_healthy_database_can_be_written(database: Database) -> None:
+    """A healthy database takes a row."""
+    await database.check_writable()
 
 
 async def test_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path}/test.db")
 
     with pytest.raises(StoreDamagedError):
-        await database.ping()
+        await database.check_writable()
 
     await database.close()
 
@@ -108,7 +108,7 @@ async def test_postgres_that_is_not_there_is_unavailable(place: str) -> None:
     database = open_database(f"postgresql://{place}")
 
     with pytest.raises(StoreUnavailableError):
-        await database.ping()
+        await database.check_writable()
 
     await database.close()
 
@@ -123,7 +123,7 @@ async def test_postgres_that_refuses_us_is_unavailable(postgres_server: str, cha
     )
 
     with pytest.raises(StoreUnavailableError):
-        await database.ping()
+        await database.check_writable()
 
     await database.close()
 
@@ -132,7 +132,8 @@ async def test_sslmode_is_understood(postgres_server: str) -> None:
     """The word of libpq for encryption works."""
     database = open_database(f"{postgres_server}?sslmode=disable")
 
-    await database.ping()
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
 
     await database.close()
 

@@ -1,5 +1,7 @@
 """Who does the timed work."""
 
+import asyncio
+
 from sqlalchemy import text
 
 from app.store.database import Leadership, open_database
@@ -18,6 +20,22 @@ async def test_one_of_two_processes_leads(postgres_url: str) -> None:
     for database in databases:
         await database.close()
     assert (asked, after) == ([True, False, True], True)
+
+
+async def test_work_that_starts_together_finds_the_same_leader(postgres_url: str) -> None:
+    """Two pieces of work that ask at the same moment both learn that their process leads, and others do not."""
+    databases = [open_database(postgres_url) for _ in range(2)]
+    first, second = (Leadership(database=database, role="together") for database in databases)
+
+    at_once = await asyncio.gather(first.lead(), first.lead(), first.lead())
+    again = await asyncio.gather(first.lead(), second.lead(), first.lead(), second.lead())
+    await first.resign()
+    after = await asyncio.gather(second.lead(), first.lead(), second.lead())
+
+    await second.resign()
+    for database in databases:
+        await database.close()
+    assert (at_once, again, after) == ([True] * 3, [True, False, True, False], [True, False, True])
 
 
 async def test_roles_are_held_apart(postgres_url: str) -> None:

@@ -23,6 +23,7 @@ from tests.support.samples import lay_database, make_tables
 __all__ = [
     "ADMIN_KEY",
     "PROGRAM_KEY",
+    "UNHURRIED",
     "USER_KEY",
     "VIP_ANSWER",
     "VIP_RULES",
@@ -54,7 +55,9 @@ VIP_RULES = {
 """VIP callers go to the VIP queue; nobody else is redirected."""
 VIP_ANSWER = {"InitialTarget": "queue-of-vips", "FailTarget": "+358401234567"}
 _TOKEN = "token-of-the-emulator"
-_TIMEOUT_SECONDS = 10.0
+UNHURRIED = {"deadline_ms": 4900}
+"""Webhook settings of a test in which a caller must be recognised, however busy the machine is."""
+_TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """Swagger UI, served from local files under a strict content policy."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
+from typing_extensions import override
 
 from app.auth.access import requires
 from app.auth.principals import Permission, Principal
@@ -24,7 +26,7 @@ class Caller(BaseModel):
 
 def make_app() -> FastAPI:
     """Make a documented application with one protected route."""
-    app = FastAPI(docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None)
 
     @app.post("/callers", summary="Find a caller", responses=problems(404))
     async def find(caller: Caller, _: Annotated[Principal, requires(Permission.SIMULATE)]) -> Caller:
@@ -131,3 +133,26 @@ def test_completing_the_document_twice_changes_nothing() -> None:
     app = make_app()
 
     assert str(app.openapi()) == str(app.openapi())
+
+
+async def test_the_document_is_written_once_for_all_who_ask() -> None:
+    """Forty clients at one time, and later ones, get the same bytes; whoever has them gets none."""
+    written = 0
+
+    class Counted(FastAPI):
+        @override
+        def openapi(self) -> dict[str, Any]:
+            nonlocal written
+            written += 1
+            return super().openapi()
+
+    app = Counted(openapi_url=None)
+    add_documentation(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        first = await asyncio.gather(*(client.get("/openapi.json") for _ in range(40)))
+        tag = first[0].headers["ETag"]
+        known = await client.get("/openapi.json", headers={"If-None-Match": f'"other", W/{tag}'})
+        changed = await client.get("/openapi.json", headers={"If-None-Match": '"other"'})
+
+    assert {(answer.content, answer.headers["ETag"]) for answer in first} == {(changed.content, tag)}
+    assert (known.status_code, known.content, known.headers["ETag"], written) == (304, b"", tag, 1)

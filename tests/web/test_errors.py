@@ -378,3 +378,13 @@ async def test_the_boundary_leaves_other_protocols_alone() -> None:
 
     with pytest.raises(RuntimeError):
         await FailureBoundary(fail)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("headers", "ends"), [({}, None), ({"Expect": "100-continue"}, "close")])
+async def test_refusal_before_the_body_ends_the_connection(
+    client: httpx.AsyncClient, headers: dict[str, str], ends: str | None
+) -> None:
+    """A sender that waits for leave may send its body after the refusal, or not: it must not pass for a request."""
+    answer = await client.get("/errors/unknown-caller", headers=headers)
+
+    assert (answer.status_code, answer.headers.get("Connection")) == (401, ends)

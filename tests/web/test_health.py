@@ -3,18 +3,21 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
 from dirty_equals import IsPartialDict, IsStr
 
 from app.emulators.faults import Fault, FaultKind
-from tests.support.service import VIP_RULES, Service, open_service
+from app.web.health import Exposition
+from tests.support.service import PROGRAM_KEY, USER_KEY, VIP_RULES, Service, open_service
 
 
 async def read_dependencies(service: Service) -> dict[str, dict[str, str]]:
-    """Return the dependencies by name."""
-    answer = await service.client.get("/health/dependencies")
+    """Return the dependencies by name, with their details."""
+    answer = await service.ask("/health/dependencies")
     assert answer.status_code == 200
     return {found["name"]: found for found in answer.json()["dependencies"]}
 
@@ -58,6 +61,33 @@ async def test_dead_crm_leaves_the_service_ready(tmp_path: Path) -> None:
     assert found["dataverse"] == {"name": "dataverse", "state": "down", "detail": IsStr(min_length=1)}
     assert found["store"]["state"] == "ok"
     assert ready.status_code == 200
+
+
+async def test_details_are_for_those_who_may_read_the_status(tmp_path: Path) -> None:
+    """Whoever has no credential is told the states alone; a wrong one is refused, as it would be elsewhere."""
+    async with open_service(tmp_path) as service:
+        service.dataverse.faults.add(Fault(kind=FaultKind.STATUS, status=503))
+        anonymous = await service.client.get("/health/dependencies")
+        told = {key: (await service.ask("/health/dependencies", key=key)).json() for key in (USER_KEY, PROGRAM_KEY)}
+        wrong = await service.ask("/health/dependencies", key="nobodys-key")
+
+    states = [{"name": "dataverse", "state": "down", "detail": ""}]
+    assert anonymous.json()["dependencies"][:1] == told[USER_KEY]["dependencies"][:1] == states
+    assert told[PROGRAM_KEY]["dependencies"][0]["detail"]
+    assert wrong.status_code == 401
+
+
+async def test_metrics_are_written_once_for_all_who_ask_at_one_time() -> None:
+    """What is read is true at the moment of the request, however many share it."""
+    numbers = count()
+    exposition = Exposition(
+        lambda: partial(lambda text: (text, "text/plain"), b"%d" % next(numbers)), monotonic=monotonic
+    )
+
+    together = await asyncio.gather(*(exposition.read() for _ in range(40)))
+    later = await exposition.read()
+
+    assert (set(together), later) == ({(b"0", "text/plain")}, (b"1", "text/plain"))
 
 
 async def test_silent_crm_is_told_soon(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ METADATA = IssuerMetadata(
 async def test_the_policy_follows_the_token_endpoint() -> None:
     """An issuer may give tokens out at another host than its own; nobody knows before its discovery was read."""
     sign_in = SignIn(issuer=ISSUER, client_id="swagger", scopes=["openid"])
-    app = FastAPI(docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None)
     add_documentation(app, sign_in=sign_in)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
@@ -33,7 +33,7 @@ async def test_the_policy_follows_the_token_endpoint() -> None:
 
 async def test_the_redirect_page_runs_under_its_policy() -> None:
     """It hands the code to the page that opened it with a script of our own, and checks whose answer it is."""
-    app = FastAPI(docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None)
     add_documentation(app, sign_in=SignIn(issuer=ISSUER, client_id="swagger", scopes=["openid"]))
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

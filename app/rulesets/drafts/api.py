@@ -18,14 +18,15 @@ from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.store import Draft
 from app.web.bodies import JsonBodyDep, describe_body
+from app.web.limits import HeavyRoute
 from app.web.parameters import DecisionId, IfMatchDep, RulesetRef, tag
 from app.web.problems import problems
 
 __all__ = ["decision_tests_router", "parts_router", "router"]
 
-router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"])
-parts_router = APIRouter(prefix="/admin/rulesets/{ref}", tags=["Rulesets"])
-decision_tests_router = APIRouter(prefix="/admin/decisions", tags=["Decisions"])
+router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"], route_class=HeavyRoute)
+parts_router = APIRouter(prefix="/admin/rulesets/{ref}", tags=["Rulesets"], route_class=HeavyRoute)
+decision_tests_router = APIRouter(prefix="/admin/decisions", tags=["Decisions"], route_class=HeavyRoute)
 
 _RULESET = {
     "destinations": {"vip-queue": {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-00505689257e"}},
@@ -84,7 +85,9 @@ class AddedTest(RulesetBody):
     test: str = Field(description="The name of the new test.")
 
 
-@router.post("/drafts", summary="Start a draft", status_code=status.HTTP_201_CREATED, responses=problems(404, 422, 503))
+@router.post(
+    "/drafts", summary="Start a draft", status_code=status.HTTP_201_CREATED, responses=problems(404, 409, 422, 503)
+)
 async def create_draft(body: NewDraft, who: RulesEditorDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
     """Start a draft: empty, from the current revision, from an older one, from another draft, or from a file."""
     if body.source is not None and body.document is not None:

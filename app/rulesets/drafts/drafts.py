@@ -1,6 +1,5 @@
 """Works on drafts: every change is checked for form, made from a known version, and audited."""
 
-import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,11 +8,14 @@ from typing import Any, Literal
 from app.errors import ConflictError, Finding, InvalidInputError, NotFoundError
 from app.routing.documents import join_pointer
 from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
-from app.rulesets.repository import RulesetRepository, describe_changes
-from app.rulesets.store import Draft, RulesetStore
+from app.rulesets.repository import RulesetRepository
+from app.rulesets.store import Document, Draft, RulesetStore
 from app.store.audit import AuditNote
+from app.store.json_text import dump
+from app.web.limits import HeavyWork
 
 __all__ = [
+    "MAX_DOCUMENT_BYTES",
     "Drafts",
     "Edit",
     "add_rule",
@@ -26,6 +28,8 @@ __all__ = [
     "remove_test",
 ]
 
+MAX_DOCUMENT_BYTES = 1_048_576
+"""Of a draft as JSON: some four thousand rules, which take a second to read."""
 Content = Mapping[str, Any]
 """A ruleset as JSON, as far as it has been read as one before."""
 Rewritten = tuple[dict[str, Any], str]
@@ -41,10 +45,18 @@ class Drafts:
     A draft can always be read as a ruleset; whether it makes sense the publish checks say.
     """
 
-    def __init__(self, *, rulesets: RulesetStore, repository: RulesetRepository, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        rulesets: RulesetStore,
+        repository: RulesetRepository,
+        heavy_work: HeavyWork,
+        clock: Callable[[], float],
+    ) -> None:
         self._rulesets = rulesets
         self._drafts = rulesets.drafts
         self._repository = repository
+        self._heavy_work = heavy_work
         self._clock = clock
 
     async def create(self, *, name: str, source: str | None, document: object | None, author: str) -> Draft:
@@ -53,18 +65,19 @@ class Drafts:
         Raises NotFoundError for an unknown source and InvalidInputError for an unusable document.
         """
         based_on = await self._rulesets.current_number()
-        ruleset = Ruleset()
+        content: Document = {}
         if document is not None:
-            ruleset = await _read_member(document, "/document")
+            content = (await self._read(document, _prefix_with("/document")))[1]
         elif source is not None:
             ruleset = await self._repository.read(source)
+            content = await self._heavy_work.run(_write_document, ruleset)
             based_on = int(source) if source.isdecimal() else based_on
         now, draft_id = self._clock(), str(uuid.uuid4())
         note = _note(draft_id, "draft.created", author, now, after={"name": name, "source": source})
         return await self._drafts.create(
             draft_id,
             name=name,
-            document=ruleset_document(ruleset),
+            document=content,
             based_on=based_on,
             author=author,
             now=now,
@@ -74,8 +87,7 @@ class Drafts:
     async def replace(self, draft_id: str, *, version: str, name: str | None, document: object, author: str) -> Draft:
         """Write the whole draft anew; raises NotFoundError, PreconditionFailedError, InvalidInputError."""
         draft = await self._repository.take_draft(draft_id, version)
-        ruleset = await asyncio.to_thread(read_ruleset, document)
-        return await self._write(draft, ruleset, name=name, author=author)
+        return await self._write(draft, *await self._read(document), name=name, author=author)
 
     async def edit(
         self, draft_id: str, edit: Edit, *, version: str, author: str, notes: Sequence[AuditNote] = ()
@@ -87,12 +99,8 @@ class Drafts:
         """
         draft = await self._repository.take_draft(draft_id, version)
         document, place = edit(draft.document)
-        try:
-            ruleset = await asyncio.to_thread(read_ruleset, document)
-        except InvalidInputError as error:
-            findings = [_point_into(finding, place) for finding in error.findings]
-            raise InvalidInputError(error.detail, findings=findings) from error
-        return await self._write(draft, ruleset, name=None, author=author, notes=notes)
+        found = await self._read(document, lambda pointer: _point_into(pointer, place))
+        return await self._write(draft, *found, name=None, author=author, notes=notes)
 
     async def delete(self, draft_id: str, *, version: str, author: str) -> None:
         """Throw a draft away; raises NotFoundError and PreconditionFailedError."""
@@ -101,17 +109,34 @@ class Drafts:
         note = _note(draft_id, "draft.deleted", author, self._clock(), before=before)
         await self._drafts.delete(draft_id, version=version, notes=[note])
 
+    async def _read(
+        self, document: object, move: Callable[[str], str] = lambda pointer: pointer
+    ) -> tuple[Ruleset, Document]:
+        """Read a ruleset; `move` turns pointers into it into pointers into what was sent."""
+        try:
+            return await self._heavy_work.run(_read_document, document)
+        except InvalidInputError as error:
+            findings = [replace(finding, pointer=move(finding.pointer)) for finding in error.findings]
+            raise InvalidInputError(error.detail, findings=findings) from error
+
     async def _write(
-        self, draft: Draft, ruleset: Ruleset, *, name: str | None, author: str, notes: Sequence[AuditNote] = ()
+        self,
+        draft: Draft,
+        ruleset: Ruleset,
+        document: Document,
+        *,
+        name: str | None,
+        author: str,
+        notes: Sequence[AuditNote] = (),
     ) -> Draft:
         now = self._clock()
-        after = {"name": name or draft.name, **await describe_changes(draft.document, ruleset)}
+        after = {"name": name or draft.name, **await self._repository.describe_changes(draft.document, ruleset)}
         note = _note(draft.id, "draft.changed", author, now, before={"version": draft.version}, after=after)
         return await self._drafts.update(
             draft.id,
             version=draft.version,
             name=name or draft.name,
-            document=ruleset_document(ruleset),
+            document=document,
             author=author,
             now=now,
             notes=[*notes, note],
@@ -122,20 +147,28 @@ def _note(draft_id: str, what: str, who: str, at: float, *, before: object = Non
     return AuditNote(at=at, who=who, what=what, target=f"draft/{draft_id}", before=before, after=after)
 
 
-async def _read_member(document: object, place: str) -> Ruleset:
-    """Read a ruleset that is a member of what was sent."""
-    try:
-        return await asyncio.to_thread(read_ruleset, document)
-    except InvalidInputError as error:
-        findings = [replace(finding, pointer=place + finding.pointer) for finding in error.findings]
-        raise InvalidInputError(error.detail, findings=findings) from error
+def _read_document(document: object) -> tuple[Ruleset, Document]:
+    ruleset = read_ruleset(document)
+    return ruleset, _write_document(ruleset)
 
 
-def _point_into(finding: Finding, place: str) -> Finding:
+def _write_document(ruleset: Ruleset) -> Document:
+    document = ruleset_document(ruleset)
+    if (size := len(dump(document))) > MAX_DOCUMENT_BYTES:
+        message = f"{size:,} bytes of JSON; a draft may have {MAX_DOCUMENT_BYTES:,}"
+        finding = Finding(code="too-large", pointer="", message=message, hint="use `in` for alternatives")
+        raise InvalidInputError("the ruleset is too large", findings=[finding])
+    return document
+
+
+def _prefix_with(place: str) -> Callable[[str], str]:
+    return lambda pointer: place + pointer
+
+
+def _point_into(pointer: str, place: str) -> str:
     """Turn a pointer into the whole draft into one into the part that was sent, where it lies there."""
-    if place and (finding.pointer == place or finding.pointer.startswith(f"{place}/")):
-        return replace(finding, pointer=finding.pointer.removeprefix(place))
-    return finding
+    inside = place and (pointer == place or pointer.startswith(f"{place}/"))
+    return pointer.removeprefix(place) if inside else pointer
 
 
 def add_rule(rule: Any, position: int | None) -> Edit:

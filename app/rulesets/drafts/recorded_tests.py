@@ -12,7 +12,7 @@ from app.routing.decisions import DecisionRecord
 from app.routing.registry import find_fact
 from app.routing.ruleset import Expectation
 from app.rulesets.drafts.drafts import Drafts, put_test
-from app.rulesets.repository import RulesetRepository, load_rules
+from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import Draft
 from app.store.audit import AuditNote
 
@@ -54,7 +54,7 @@ class RecordedTests:
         if record.caller_raw == ERASED or not record.facts:
             raise InvalidInputError("the facts of this call are gone, so it cannot become a test")
         draft = await self._repository.find_draft(draft_id)
-        rules = await load_rules(draft.document)
+        rules = await self._repository.load(draft.document)
         pinned = _choose_facts(record, rules.facts_used)
         personal = sorted(name for name, value in pinned.items() if _is_personal(name, value))
         if personal and not reveal:

@@ -2,29 +2,33 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import DecisionReaderDep, RulesPublisherDep, RulesReaderDep, SimulatorDep
+from app.auth.principals import Permission, Principal
 from app.calls.redaction import redact_trace
 from app.operations.store import Job, JobState
 from app.rulesets.api import RulesetsDep
+from app.rulesets.redaction import redact_texts
 from app.rulesets.replay.jobs import ExplainedCall, list_diffs
 from app.rulesets.replay.result import summarise
 from app.rulesets.replay.run import ReplayPlan
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
+from app.web.limits import HeavyRoute
 from app.web.parameters import AnyMoment, DecisionId, IfMatchDep, JobId, RulesetRef, show_time, tag
 from app.web.problems import problems
 
 __all__ = ["router", "shadow_router"]
 
-router = APIRouter(prefix="/admin", tags=["Replays"])
-shadow_router = APIRouter(prefix="/admin/rulesets/{ref}/shadow", tags=["Rulesets"])
+router = APIRouter(prefix="/admin", tags=["Replays"], route_class=HeavyRoute)
+shadow_router = APIRouter(prefix="/admin/rulesets/{ref}/shadow", tags=["Rulesets"], route_class=HeavyRoute)
 
+T = TypeVar("T")
 _UNSHOWN = ("document", "diffs")
 """Members of a result that have no place in the state of a replay."""
 
@@ -74,8 +78,8 @@ class ReplayState(BaseModel):
     )
 
     @classmethod
-    def of(cls, job: Job) -> Self:
-        """Take a job."""
+    def of(cls, job: Job, reader: Principal) -> Self:
+        """Take a job, without numbers in names unless the reader may see them."""
         result = job.result if isinstance(job.result, Mapping) else None
         return cls(
             id=job.id,
@@ -87,7 +91,7 @@ class ReplayState(BaseModel):
             started_at=show_time(job.created_at),
             finished_at=show_time(job.finished_at),
             error=job.error,
-            result=None if result is None else _write_result(result),
+            result=None if result is None else _show(reader, _write_result(result)),
         )
 
 
@@ -107,13 +111,13 @@ class DiffDetail(BaseModel):
     after: dict[str, Any]
 
     @classmethod
-    def of(cls, call: ExplainedCall) -> Self:
-        """Take a call with both explanations."""
+    def of(cls, call: ExplainedCall, reader: Principal) -> Self:
+        """Take a call with both explanations, without numbers in names unless the reader may see them."""
         return cls(
             decision=call.record.id,
             at=show_time(call.record.at),
-            before=None if call.before is None else redact_trace(call.before.document()),
-            after=redact_trace(call.after.document()),
+            before=None if call.before is None else _show(reader, redact_trace(call.before.document())),
+            after=_show(reader, redact_trace(call.after.document())),
         )
 
 
@@ -162,23 +166,23 @@ async def start_replay(
     response: Response,
 ) -> ReplayState:
     """Decide recorded calls again by a draft or a revision, with the facts as they were. Runs in the background."""
-    job = await rulesets.replays.start(ref, body.make_plan(), author=who.name)
+    job = await rulesets.replays.start(ref, body.make_plan(), author=who.name, role=who.role)
     response.headers["Location"] = f"/admin/replays/{job.id}"
-    return ReplayState.of(job)
+    return ReplayState.of(job, who)
 
 
 @router.get("/replays", summary="List replays", responses=problems(503))
 async def list_replays(
-    _reader: DecisionReaderDep, rulesets: RulesetsDep, limit: Annotated[int, Query(ge=1, le=100)] = 20
+    reader: DecisionReaderDep, rulesets: RulesetsDep, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> list[ReplayState]:
     """List replays, the newest first."""
-    return [ReplayState.of(job) for job in await rulesets.replays.list_recent(limit=limit)]
+    return [ReplayState.of(job, reader) for job in await rulesets.replays.list_recent(limit=limit)]
 
 
 @router.get("/replays/{job_id}", summary="Show a replay", responses=problems(404, 503))
-async def show_replay(job: Annotated[Job, Depends(_find_job)]) -> ReplayState:
+async def show_replay(job: Annotated[Job, Depends(_find_job)], reader: DecisionReaderDep) -> ReplayState:
     """Show how far a replay is, and its result once it has ended."""
-    return ReplayState.of(job)
+    return ReplayState.of(job, reader)
 
 
 @router.get(
@@ -188,23 +192,24 @@ async def show_replay(job: Annotated[Job, Depends(_find_job)]) -> ReplayState:
     response_class=EventSourceResponse,
 )
 async def follow_replay(
-    job: Annotated[Job, Depends(_find_job)], rulesets: RulesetsDep
+    job: Annotated[Job, Depends(_find_job)], reader: DecisionReaderDep, rulesets: RulesetsDep
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the progress as server-sent events: `progress`, and at the end `done`, `failed` or `cancelled`."""
     async for latest in rulesets.replays.follow(job.id):
         event = "progress" if latest.state is JobState.RUNNING else latest.state.value
-        yield ServerSentEvent(event=event, data=ReplayState.of(latest).model_dump(mode="json"))
+        yield ServerSentEvent(event=event, data=ReplayState.of(latest, reader).model_dump(mode="json"))
 
 
 @router.post("/replays/{job_id}/cancel", summary="Cancel a replay", responses=problems(404, 409, 503))
-async def cancel_replay(job_id: JobId, _who: SimulatorDep, rulesets: RulesetsDep) -> ReplayState:
+async def cancel_replay(job_id: JobId, who: SimulatorDep, rulesets: RulesetsDep) -> ReplayState:
     """Stop a replay within a second; what it found so far stays."""
-    return ReplayState.of(await rulesets.replays.cancel(job_id))
+    return ReplayState.of(await rulesets.replays.cancel(job_id), who)
 
 
 @router.get("/replays/{job_id}/diffs", summary="List changed calls", responses=problems(404, 422, 503))
 async def show_diffs(
     job: Annotated[Job, Depends(_find_job)],
+    reader: DecisionReaderDep,
     group: Annotated[int | None, Query(ge=0, description="A place in `groups` of the result, from 0.")] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -212,22 +217,27 @@ async def show_diffs(
     """List calls that would be decided otherwise."""
     result = job.result if isinstance(job.result, Mapping) else {"diffs": [], "groups": []}
     diffs = list_diffs(result, group=group)
-    return DiffPage(total=len(diffs), items=[_write_diff(diff) for diff in diffs[offset : offset + limit]])
+    return DiffPage(
+        total=len(diffs), items=[_show(reader, _write_diff(diff)) for diff in diffs[offset : offset + limit]]
+    )
 
 
 @router.get("/replays/{job_id}/diffs/{decision_id}", summary="Explain a changed call", responses=problems(404, 503))
 async def explain_diff(
-    job: Annotated[Job, Depends(_find_job)], decision_id: DecisionId, rulesets: RulesetsDep
+    job: Annotated[Job, Depends(_find_job)],
+    decision_id: DecisionId,
+    reader: DecisionReaderDep,
+    rulesets: RulesetsDep,
 ) -> DiffDetail:
     """Explain one recorded call twice: why it was decided so, and why it would be decided otherwise."""
-    return DiffDetail.of(await rulesets.replays.explain(job.id, decision_id))
+    return DiffDetail.of(await rulesets.replays.explain(job.id, decision_id), reader)
 
 
 @shadow_router.get("", summary="Show the shadow of a draft", responses=problems(404, 503))
-async def show_shadow(ref: RulesetRef, _who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> ShadowState:
+async def show_shadow(ref: RulesetRef, who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> ShadowState:
     """Show divergence so far; a few seconds old at most. The ETag is that of the one shadow of the installation."""
     await rulesets.repository.find_draft(ref)
-    return await _show_shadow(ref, await rulesets.shadow.show(), rulesets, response)
+    return await _show_shadow(ref, await rulesets.shadow.show(), rulesets, response, who)
 
 
 @shadow_router.put("", summary="Put a draft into the shadow", responses=problems(404, 412, 422, 428, 503))
@@ -242,7 +252,7 @@ async def put_into_shadow(
 ) -> ShadowState:
     """Let the draft decide live calls after they were answered; it takes the place of another draft there."""
     mark = await rulesets.shadow.enter(ref, tuple(body.queues), version=version, author=who.name)
-    return await _show_shadow(ref, mark, rulesets, response)
+    return await _show_shadow(ref, mark, rulesets, response, who)
 
 
 @shadow_router.delete("", summary="Take a draft out of the shadow", responses=problems(404, 409, 412, 428, 503))
@@ -251,11 +261,11 @@ async def take_out_of_shadow(
 ) -> ShadowState:
     """Stop; what was found stays, for as long as recorded calls are kept."""
     mark = await rulesets.shadow.leave(ref, version=version, author=who.name)
-    return await _show_shadow(ref, mark, rulesets, response)
+    return await _show_shadow(ref, mark, rulesets, response, who)
 
 
 async def _show_shadow(
-    draft: str, mark: Versioned[ShadowMark], rulesets: RulesetsDep, response: Response
+    draft: str, mark: Versioned[ShadowMark], rulesets: RulesetsDep, response: Response, reader: Principal
 ) -> ShadowState:
     tag(response, mark.version)
     active = mark.value.draft == draft
@@ -268,13 +278,13 @@ async def _show_shadow(
         active=active,
         queues=queues,
         since=show_time(found.since),
-        summary=summarise(counts.calls, counts.changed, counts.groups),
+        summary=_show(reader, summarise(counts.calls, counts.changed, counts.groups)),
         calls=counts.calls,
         diverged=counts.changed,
         dropped=counts.dropped,
-        groups=[dict(group) for group in counts.groups],
+        groups=[_show(reader, dict(group)) for group in counts.groups],
         missing_facts=dict(counts.missing_facts),
-        diffs=[_write_diff(diff) for diff in found.diffs],
+        diffs=[_show(reader, _write_diff(diff)) for diff in found.diffs],
     )
 
 
@@ -283,6 +293,11 @@ def _write_result(result: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: result["plan"][name] for name in ("since", "until")}
     plan = {name: show_time(at) for name, at in times.items()}
     return {**shown, "plan": {**result["plan"], **plan}}
+
+
+def _show(reader: Principal, value: T) -> T:
+    """Hide numbers in the names of rules, places and drafts from whoever may not see them."""
+    return value if reader.may(Permission.REVEAL_NUMBERS) else redact_texts(value)
 
 
 def _write_diff(diff: Mapping[str, Any]) -> dict[str, Any]:

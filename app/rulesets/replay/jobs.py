@@ -1,6 +1,7 @@
 """Replays as jobs: started, watched, cancelled, and looked into call by call."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,27 +9,28 @@ from typing import Any
 import structlog
 
 from app.calls.store import DecisionStore
-from app.errors import AppError, ConflictError, NotFoundError
+from app.errors import AppError, ConflictError, NotFoundError, TooManyRequestsError
 from app.operations.jobs import JobRunner, Progress
 from app.operations.store import Job, JobState
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
-from app.routing.wire import ResponseProfile
-from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.replayer import FindProfile, Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, run_replay
-from app.rulesets.repository import CURRENT, RulesetRepository, load_rules
+from app.rulesets.repository import CURRENT, RulesetRepository
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
+from app.store.json_text import dump_text, load
 
 __all__ = ["ExplainedCall", "ReplayJobs", "list_diffs"]
 
 log = structlog.get_logger()
 
 _KIND = "replay"
-_MAX_AT_ONCE = 4
+_MAX_RUNNING = 4
+_MAX_RUNNING_OF_ROLE = 2
 _POLL_SECONDS = 0.25
 
 
@@ -51,7 +53,7 @@ class ReplayJobs:
         decisions: DecisionStore,
         jobs: JobRunner,
         repository: RulesetRepository,
-        profile: ResponseProfile,
+        find_profile: FindProfile,
         audit: AuditStore,
         enreach: EnreachTargets | None,
         clock: Callable[[], float],
@@ -59,36 +61,46 @@ class ReplayJobs:
         self._decisions = decisions
         self._jobs = jobs
         self._repository = repository
-        self._profile = profile
+        self._find_profile = find_profile
         self._audit = audit
         self._enreach = enreach
         self._clock = clock
-        self._running = 0
+        self._running: Counter[str] = Counter()
+        # Replays are shown by their own routes, to whoever may read decisions.
+        jobs.unlist(_KIND)
 
-    async def start(self, ref: str, plan: ReplayPlan, *, author: str) -> Job:
+    async def start(self, ref: str, plan: ReplayPlan, *, author: str, role: str) -> Job:
         """Begin to replay recorded calls by a draft or a revision.
 
-        Raises NotFoundError, InvalidInputError for rules that cannot run, ConflictError when enough replays are
-        running here, and StoreError.
+        Raises NotFoundError, InvalidInputError for rules that cannot run, TooManyRequestsError when enough replays are
+        running here or for the role, and StoreError.
         """
-        if self._running >= _MAX_AT_ONCE:
-            raise ConflictError("four replays are running already; wait for one of them, or cancel it")
-        self._running += 1
+        if self._running.total() >= _MAX_RUNNING or self._running[role] >= _MAX_RUNNING_OF_ROLE:
+            raise TooManyRequestsError("enough replays are running already; wait for one of them, or cancel it")
+        self._running[role] += 1
 
         async def work(progress: Progress) -> object:
             try:
                 result = await self._replay(rules, plan, progress)
-                return {"ruleset": shown, "plan": asdict(plan), **result.document(), "document": found.document}
+                found_out = result.document()
+                return {
+                    "ruleset": shown,
+                    "plan": asdict(plan),
+                    **found_out,
+                    # As texts, because a list of replays reads all of it and shows none.
+                    "diffs": dump_text(found_out["diffs"]),
+                    "document": dump_text(found.document),
+                }
             finally:
-                self._running -= 1
+                self._running[role] -= 1
 
         try:
             found = await self._repository.find(ref)
             shown = {"ref": found.ref, "label": found.label, "version": found.version}
-            rules = await load_rules(found.document)
+            rules = await self._repository.load(found.document)
             job = await self._jobs.start(_KIND, work, author=author, total=await plan.count(self._decisions))
         except BaseException:
-            self._running -= 1
+            self._running[role] -= 1
             raise
         after = {"ruleset": found.ref, "label": found.label, "plan": asdict(plan)}
         target = f"replay/{job.id}"
@@ -128,19 +140,19 @@ class ReplayJobs:
         record = await self._decisions.get(decision_id)
         if record is None:
             raise NotFoundError("there is no such decision")
-        rules = await load_rules(result["document"])
+        rules = await self._repository.load(_open(result["document"]))
         before = await self._find_rules(record.revision)
         return ExplainedCall(
             record,
-            None if before is None else Replayer(before, self._profile).trace(record),
-            Replayer(rules, self._profile).trace(record),
+            None if before is None else Replayer(before, self._find_profile).trace(record),
+            Replayer(rules, self._find_profile).trace(record),
         )
 
     async def _replay(self, rules: CompiledRuleset, plan: ReplayPlan, progress: Progress) -> ReplayResult:
         result = ReplayResult(await self._find_names(rules.ruleset))
-        replayer = Replayer(rules, self._profile)
-        finished = await run_replay(replayer, plan, result, decisions=self._decisions, report=progress.report)
-        log.info("replay.ended", finished=finished, calls=result.calls, changed=result.changed)
+        replayer = Replayer(rules, self._find_profile)
+        await run_replay(replayer, plan, result, decisions=self._decisions, report=progress.report)
+        log.info("replay.ended", stopped=progress.stopped, calls=result.calls, changed=result.changed)
         return result
 
     async def _find_names(self, ruleset: Ruleset) -> PlaceNames:
@@ -164,7 +176,7 @@ class ReplayJobs:
 
 def list_diffs(result: Mapping[str, Any], *, group: int | None) -> list[Mapping[str, Any]]:
     """List the changed calls of a result, or those of one of its groups (from 0); raises NotFoundError."""
-    diffs: list[Mapping[str, Any]] = result["diffs"]
+    diffs: list[Mapping[str, Any]] = _open(result["diffs"])
     if group is None:
         return diffs
     if group >= len(result["groups"]):
@@ -176,3 +188,8 @@ def list_diffs(result: Mapping[str, Any], *, group: int | None) -> list[Mapping[
         if (diff["before"]["to"], diff["after"]["to"], diff["fields"])
         == (wanted["before"], wanted["after"], wanted["fields"])
     ]
+
+
+def _open(member: Any) -> Any:
+    """Read a member of a result that is kept as text; earlier versions of the program kept it as it is."""
+    return load(member) if isinstance(member, str) else member

@@ -58,9 +58,9 @@ async def run_replay(
     result: ReplayResult,
     *,
     decisions: DecisionStore,
-    report: Callable[[int], Awaitable[bool]],
-) -> bool:
-    """Add every call of the plan to the result; False when `report` said to stop.
+    report: Callable[[int], Awaitable[bool]] | None = None,
+) -> None:
+    """Add every call of the plan to the result, unless `report` says to stop.
 
     `report` hears how many calls are done, about twice a second and at the end. Raises StoreError.
     """
@@ -69,8 +69,9 @@ async def run_replay(
         result.add(replayer, record)
         done += 1
         await slices.rest()
-        if time.monotonic() - reported >= _REPORT_SECONDS:
+        if report is not None and time.monotonic() - reported >= _REPORT_SECONDS:
             if not await report(done):
-                return False
+                return
             reported = time.monotonic()
-    return await report(done)
+    if report is not None:
+        await report(done)

@@ -13,13 +13,12 @@ from app.calls.route_call import DecisionSink
 from app.errors import AppError, ConflictError, NotFoundError
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
-from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.replayer import FindProfile, Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import Slices
 from app.rulesets.replay.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
-from app.rulesets.repository import RulesetRepository, load_rules
+from app.rulesets.repository import RulesetRepository
 from app.store.settings_documents import SettingsDocumentStore, Versioned, VersionedDocument
 
 __all__ = ["DivergenceCounter", "ShadowMark", "ShadowRun", "ShadowedLog"]
@@ -75,7 +74,7 @@ class ShadowRun:
         results: ShadowResultStore,
         repository: RulesetRepository,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
+        find_profile: FindProfile,
         counter: DivergenceCounter,
         clock: Callable[[], float],
     ) -> None:
@@ -85,7 +84,7 @@ class ShadowRun:
         self._results = results
         self._repository = repository
         self._live_ruleset = live_ruleset
-        self._profile = profile
+        self._find_profile = find_profile
         self._counter = counter
         self._clock = clock
         self._running: _Running | None = None
@@ -93,6 +92,7 @@ class ShadowRun:
         """What this process found since the last time it was saved."""
         self._waiting: deque[DecisionRecord] = deque()
         self._dropped = 0
+        self._saving = asyncio.Lock()
 
     async def show(self) -> Versioned[ShadowMark]:
         """Tell which draft is in the shadow; raises StoreError."""
@@ -110,7 +110,7 @@ class ShadowRun:
 
         Raises NotFoundError, InvalidInputError for rules that cannot run, PreconditionFailedError, StoreError.
         """
-        await load_rules((await self._repository.find_draft(draft_id)).document)
+        await self._repository.load((await self._repository.find_draft(draft_id)).document)
         return await self._set(ShadowMark(draft=draft_id, queues=queues), version=version, author=author)
 
     async def leave(self, draft_id: str, *, version: str, author: str) -> Versioned[ShadowMark]:
@@ -163,13 +163,13 @@ class ShadowRun:
             self._running = replace(running, queues=queues)
             return
         try:
-            rules = await load_rules(draft.document)
+            rules = await self._repository.load(draft.document)
         except AppError as error:
             log.warning("shadow.draft_unusable", draft=draft.id, error=error.code)
             await self._change(None)
             return
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
-        await self._change(_Running(draft.id, draft.version, queues, Replayer(rules, self._profile), names))
+        await self._change(_Running(draft.id, draft.version, queues, Replayer(rules, self._find_profile), names))
 
     async def work_off(self) -> None:
         """Decide the calls that wait, giving way to calls that come meanwhile."""
@@ -182,6 +182,19 @@ class ShadowRun:
 
     async def save(self) -> None:
         """Add what was found since the last time to what is stored; raises StoreError."""
+        # One at a time: results of an older version, written late, would take the place of those of the newer one.
+        async with self._saving:
+            await self._save()
+
+    async def aclose(self) -> None:
+        """Save what was found, at the end of the process."""
+        try:
+            await self.work_off()
+            await self.save()
+        except AppError as error:
+            log.warning("shadow.not_saved", error=error.code)
+
+    async def _save(self) -> None:
         running, found = self._running, self._found
         if running is None or found is None or not (found.calls or found.skipped or self._dropped):
             return
@@ -206,14 +219,6 @@ class ShadowRun:
                 self._found.load(document)
                 self._dropped += dropped
             raise
-
-    async def aclose(self) -> None:
-        """Save what was found, at the end of the process."""
-        try:
-            await self.work_off()
-            await self.save()
-        except AppError as error:
-            log.warning("shadow.not_saved", error=error.code)
 
     async def _set(self, mark: ShadowMark, *, version: str, author: str) -> Versioned[ShadowMark]:
         written = await self._mark.write(mark, version=version, author=author, now=self._clock())

@@ -1,0 +1,103 @@
+"""Puts the mirror together: the index before the directory that asks Dataverse, and what keeps the two equal."""
+
+import time
+from dataclasses import dataclass
+
+from app.bootstrap.connections import Organisation
+from app.bootstrap.stores import Stores
+from app.bootstrap.upstreams import Upstreams
+from app.calls.call_settings import make_vip_rules
+from app.configurator.settings.live_settings import LiveSettings
+from app.dataverse.queries import plan_search
+from app.directory.breaker import CircuitBreaker
+from app.directory.cached import CachedDirectory
+from app.directory.limits import BreakerLimits, DirectoryLimits
+from app.directory.mirror.cases import OpenCases
+from app.directory.mirror.directory import MirroredDirectory
+from app.directory.mirror.follower import MirrorFollower, MirrorOptions
+from app.directory.mirror.plan import MirrorPlan
+from app.directory.mirror.status import MirrorStatus
+from app.routing.callers import Caller, LookUp, Selection
+from app.routing.identification import AgentOf, identify
+from app.settings import DirectoryKind
+from app.store.database import Leadership
+
+__all__ = ["Mirror", "make_mirror"]
+
+_BEHIND_POLLS = 4
+_MIN_BEHIND_SECONDS = 60.0
+"""Fewer polls, or less time, without an answer are no reason to call somebody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """The parts of the mirror."""
+
+    directory: MirroredDirectory
+    status: MirrorStatus
+    follower: MirrorFollower
+    leadership: Leadership
+
+
+def make_mirror(
+    live_settings: LiveSettings,
+    organisation: Organisation,
+    stores: Stores,
+    upstreams: Upstreams,
+    *,
+    live: CachedDirectory,
+    agent_of: AgentOf,
+) -> Mirror | None:
+    """Make the mirror before `live`, where the settings want one; nothing runs yet.
+
+    `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
+    """
+    settings = live_settings.current().settings
+    dataverse = settings.dataverse
+    if dataverse.directory is not DirectoryKind.MIRROR:
+        return None
+    search = plan_search(dataverse, settings.vip)
+    our_agents = agent_of if dataverse.agent_id_column is None else None
+
+    def judge(look_up: LookUp, now: float) -> Caller:
+        vip = make_vip_rules(live_settings.current().settings.vip)
+        return identify(look_up, vip=vip, agent_of=our_agents, now=now)
+
+    status = MirrorStatus(
+        store=stores.mirror,
+        clock=upstreams.clock,
+        behind_seconds=max(_MIN_BEHIND_SECONDS, _BEHIND_POLLS * dataverse.mirror_poll_seconds),
+        max_age_seconds=settings.cache.stale_seconds,
+    )
+    limits = DirectoryLimits(
+        fresh_seconds=min(settings.cache.fresh_seconds, dataverse.mirror_poll_seconds),
+        stale_seconds=settings.cache.stale_seconds,
+        size=settings.cache.size,
+    )
+    directory = MirroredDirectory(
+        live=live,
+        store=stores.mirror,
+        status=status,
+        identify=judge,
+        cases=OpenCases(
+            client=organisation.client,
+            breaker=CircuitBreaker(limits=BreakerLimits(), monotonic=time.monotonic),
+            monotonic=time.monotonic,
+        ),
+        search=search,
+        region=settings.phone.default_region,
+        limits=limits,
+        monotonic=time.monotonic,
+    )
+    leadership = Leadership(database=stores.database, role="mirror")
+    follower = MirrorFollower(
+        client=organisation.mirror,
+        store=stores.mirror,
+        status=status,
+        lead=leadership.lead,
+        required=MirrorPlan.make(search, Selection(), region=settings.phone.default_region),
+        wanted=lambda: directory.wanted,
+        clock=upstreams.clock,
+        options=MirrorOptions(poll_seconds=dataverse.mirror_poll_seconds),
+    )
+    return Mirror(directory=directory, status=status, follower=follower, leadership=leadership)

@@ -1,0 +1,1 @@
+"""A local index of the numbers in Dataverse, kept up by change tracking."""
