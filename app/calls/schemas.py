@@ -117,6 +117,9 @@ class DecisionHead(BaseModel):
     caller_age_seconds: float | None = Field(description="How old the knowledge about the caller was.")
     caller_source: str = Field(description="live, fresh, stale, negative, snapshot or none.")
     revision: int | None
+    settings_version: int | None = Field(
+        description="Version of the settings `smart-routing`; 0 before the first, null in older records."
+    )
     rule: str | None
     outcome: Outcome
     status: int = Field(description="HTTP status of the answer.")
