@@ -96,7 +96,7 @@ class Simulation:
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
         hidden = real and reveal_to is None
-        decided = await self._heavy_work.run(_decide, rules, settings.profile, call, found, now, hidden=hidden)
+        decided = await self._heavy_work.run(_decide, rules, call, found, now, profile=settings.profile, hidden=hidden)
         return {"caller": _describe_caller(found), "source": source, **decided}
 
     async def _find_caller(
@@ -141,7 +141,7 @@ def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
 
 
 def _decide(
-    rules: CompiledRuleset, profile: ResponseProfile, call: Call, caller: Caller, now: float, *, hidden: bool
+    rules: CompiledRuleset, call: Call, caller: Caller, now: float, *, profile: ResponseProfile, hidden: bool
 ) -> dict[str, Any]:
     """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
     facts = rules.gather(call, caller, now)

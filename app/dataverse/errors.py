@@ -79,7 +79,7 @@ class DataverseError(AppError):
     """Whether the same request may succeed later without anybody changing anything."""
 
     def __init__(self, summary: str, *, facts: Facts = NO_FACTS) -> None:
-        """`summary` is what happened in our own words, which logs and decisions may hold; `detail` adds the server's."""
+        """`summary` is what happened in our words, which logs and decisions may hold; `detail` adds the server's."""
         super().__init__(summary)
         self.summary = summary
         self.detail = f"{summary}: {facts.excerpt}" if facts.excerpt else summary

@@ -1,6 +1,7 @@
 """A ruleset made ready to decide calls in microseconds."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from itertools import accumulate
 
 from app.errors import InvalidInputError
@@ -32,7 +33,7 @@ class CompiledRuleset:
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
         self._index = _RuleIndex(rules)
-        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar)
+        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC)
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property
@@ -123,7 +124,7 @@ def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRulese
     """Compile a ruleset; raises InvalidInputError when a rule names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
-    places = Places()
+    places = Places(ruleset.zone or UTC)
     rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
     return CompiledRuleset(ruleset=ruleset, revision=revision, rules=rules, facts_used=places.list_facts())
 

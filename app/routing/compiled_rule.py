@@ -8,7 +8,7 @@ import hashlib
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from operator import itemgetter
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
 from app.routing.evaluation import (
     FALSE,
+    NOW,
     TRUE,
     UNKNOWN,
     UNTOLD,
@@ -31,10 +32,8 @@ from app.routing.facts import FactValue
 from app.routing.rule import Action, AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule
 from app.routing.ruleset import Ruleset
 
-__all__ = ["NOW", "Check", "CompiledRule", "Demand", "Outline", "Places", "compile_rule", "locate_caller", "read_agent"]
+__all__ = ["Check", "CompiledRule", "Demand", "Outline", "Places", "compile_rule", "locate_caller", "read_agent"]
 
-NOW = 0
-"""The place of the moment, in seconds since the epoch, in a list of values."""
 _BUCKETS = 10_000
 """Steps of the scale that shares divide: hundredths of a percent."""
 
@@ -45,7 +44,9 @@ Outline = int | tuple[str, tuple["Outline", ...]]
 class Places:
     """Hands out one place in the list of values to every fact that is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo) -> None:
+        """`zone` tells what day it is where the ruleset counts."""
+        self.zone = zone
         self._places: dict[str, int] = {}
 
     def find(self, fact: str) -> int:
@@ -242,7 +243,7 @@ def read_agent(value: FactValue) -> str | None:
 
 def _check_leaf(leaf: Leaf, pointer: str, places: Places) -> Check:
     expected = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
-    test = compile_leaf(leaf, places.find(leaf.fact))
+    test = compile_leaf(leaf, places.find(leaf.fact), places.zone)
     return Check(leaf.fact, leaf.op.value, expected, pointer, test, _read_fact(leaf.fact))
 
 

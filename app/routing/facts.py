@@ -4,7 +4,7 @@ A fact that is known to be absent is `None`; a fact whose source did not answer 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 import msgspec
@@ -75,8 +75,9 @@ _OWNER_OF_COLUMN = {"caller.columns.": "caller.id", "account.columns.": "account
 class ClockFacts:
     """Tells the `time.*` facts of a moment; works them out once a minute, since no calendar changes within one."""
 
-    def __init__(self, calendars: Mapping[str, Calendar], main: str | None) -> None:
-        """`main` names the default calendar."""
+    def __init__(self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo) -> None:
+        """`main` names the default calendar; `zone` is that of the clock on the wall."""
+        self._zone = zone
         self._hours = {name: OpeningHours(calendar) for name, calendar in calendars.items()}
         self._main = None if main is None else self._hours.get(main)
         self._facts_of = lru_cache(maxsize=_MINUTES_KEPT)(self._tell_minute)
@@ -87,7 +88,7 @@ class ClockFacts:
 
     def _tell_minute(self, minute: int) -> Mapping[str, FactValue]:
         now = datetime.fromtimestamp(minute * _MINUTE, UTC)
-        local = now if self._main is None else now.astimezone(self._main.zone)
+        local = now.astimezone(self._zone)
         facts: dict[str, FactValue] = {
             "time.local": f"{local:%H:%M}",
             "time.weekday": WEEKDAYS[local.weekday()],

@@ -2,13 +2,27 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC
 from itertools import pairwise
 
 from app.errors import Finding
 from app.routing.calls import Scalar
-from app.routing.evaluation import compile_predicate, list_members
+from app.routing.evaluation import compile_predicate, list_members, read_date
 from app.routing.registry import FactSource, FactSpec, FactType, suggest
-from app.routing.rule import ORDERED, TEXTUAL, AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule, list_leaves
+from app.routing.rule import (
+    BARE,
+    DATED,
+    ORDERED,
+    TEXTUAL,
+    AllOf,
+    AnyOf,
+    Condition,
+    Leaf,
+    NotOf,
+    Operator,
+    Rule,
+    list_leaves,
+)
 from app.routing.ruleset import Ruleset
 
 __all__ = [
@@ -21,12 +35,15 @@ __all__ = [
 ]
 
 KnownColumns = Mapping[str, Collection[str]]
-"""Logical names of the columns that exist, by table: `contact` and `account`."""
+"""Logical names of the columns that exist, by table (`contact` and `account`); a mapping tells their types besides."""
 
 _TABLES = {"caller.columns.": "contact", "account.columns.": "account"}
 _PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
 _ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
 _PHONES = ("call.caller", "call.called")
+_LOCAL = ("time.local", "time.weekday")
+_DATE = "DateTime"
+"""The type of columns with dates and moments, as Dataverse calls it."""
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER = re.compile(r"\+\d{6,15}|\d{1,6}", re.ASCII)
 _START = re.compile(r"\+\d{1,15}|\d{1,6}", re.ASCII)
@@ -50,6 +67,8 @@ def find_condition_faults(
     for place, leaf in list_leaves(rule.when, pointer):
         yield from find_unknown_member(leaf.fact, f"{place}/fact", rule.id, ruleset, known_columns)
         yield from _find_wrong_types(leaf, leaf.spec, place, rule.id)
+        yield from _find_wrong_date(leaf, place, rule.id, ruleset, known_columns)
+        yield from _find_no_zone(leaf, place, rule.id, ruleset)
         yield from _find_wrong_range(leaf, leaf.spec, place, rule.id)
         yield from _find_wrong_number(leaf, place, rule.id)
         yield from _find_known(leaf, leaf.spec, place, rule.id, ruleset)
@@ -95,12 +114,14 @@ def find_unknown_member(
 
 
 def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
-    if leaf.op in {Operator.EXISTS, Operator.IS_UNKNOWN}:
+    if leaf.op in BARE:
         return ()
     return leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
 
 
 def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+    if leaf.op in DATED:
+        return
     values, place = _list_values(leaf), f"{pointer}/value"
     if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
         yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` compares texts only", "use another operator")
@@ -121,6 +142,38 @@ def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> It
         elif spec.values and leaf.op not in TEXTUAL and str(value).strip().casefold() not in spec.values:
             hint = suggest(str(value), spec.values) or f"it is one of {', '.join(spec.values)}"
             yield fault(rule, "wrong-type", place, f'{leaf.fact} is never "{value}"', hint)
+
+
+def _find_wrong_date(
+    leaf: Leaf, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+) -> Iterator[Finding]:
+    """Find what is no date and compared as one, and dates compared with what is none."""
+    kind = _find_column_type(leaf.fact, known_columns)
+    if leaf.op in DATED and (leaf.spec.type is not FactType.ANY or kind not in {"", _DATE}):
+        message, hint = f"{leaf.fact} holds no date", f"`{leaf.op}` compares columns and parameters that hold one"
+        yield fault(rule, "wrong-type", f"{pointer}/op", message, hint)
+    elif leaf.op in TEXTUAL or leaf.op in DATED or kind != _DATE:
+        return
+    for value in _list_values(leaf):
+        if read_date(value, ruleset.zone or UTC) is None:
+            message = f"{leaf.fact} is a date, and {value!r} is none"
+            hint = "write it like 2026-03-04; `within_days` and `older_than_days` count from today"
+            yield fault(rule, "wrong-date", f"{pointer}/value", message, hint)
+
+
+def _find_no_zone(leaf: Leaf, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
+    if ruleset.zone is None and (leaf.op in DATED or leaf.fact in _LOCAL):
+        message, hint = "no time zone is said, so days and clock are those of UTC", "set `time_zone` in the ruleset"
+        yield fault(rule, "no-time-zone", pointer, message, hint, severity="warning")
+
+
+def _find_column_type(fact: str, known_columns: KnownColumns | None) -> str:
+    """Return the type of a column as Dataverse has it; empty when it is not known, or the fact is no column."""
+    for prefix, table in _TABLES.items():
+        columns = (known_columns or {}).get(table) if fact.startswith(prefix) else None
+        if isinstance(columns, Mapping):
+            return str(columns.get(fact.removeprefix(prefix), ""))
+    return ""
 
 
 def _are_texts(values: tuple[Scalar, ...]) -> bool:
@@ -224,6 +277,8 @@ def _list_conjunctions(condition: Condition, pointer: str) -> Iterator[tuple[str
 
 def can_be_met(leaves: Sequence[Leaf]) -> bool:
     """Tell whether some value meets all these comparisons of one fact; true when that cannot be told."""
+    if any(leaf.op in DATED for leaf in leaves):
+        return True
     known = [leaf for leaf in leaves if leaf.op is not Operator.IS_UNKNOWN]
     if len(known) != len(leaves):
         return not known

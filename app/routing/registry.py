@@ -92,8 +92,8 @@ _SPECS = (
     FactSpec("caller.open_cases", _NUMBER, _CALLER, "Open cases", "How many active cases the caller has."),
     FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),
     FactSpec("account.name", _TEXT, _CALLER, "Account name", "The name of the caller's company.", personal=True),
-    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM where the default calendar is, else UTC."),
-    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "Where the default calendar is.", values=_WEEKDAYS),
+    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM in the ruleset's time zone, else UTC."),
+    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "In the same time zone.", values=_WEEKDAYS),
     FactSpec("time.open", _BOOLEAN, _CALENDAR, "Open", "Whether the default calendar is open."),
 )
 _FAMILY_SPECS = (

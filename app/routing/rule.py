@@ -26,6 +26,8 @@ from app.routing.documents import Part, refuse
 from app.routing.registry import FACTS, FAMILIES, FactSpec, find_fact, suggest
 
 __all__ = [
+    "BARE",
+    "DATED",
     "ORDERED",
     "TEXTUAL",
     "Action",
@@ -66,6 +68,13 @@ class Operator(StrEnum):
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
     CONTAINS = "contains"
+    BEFORE_TODAY = "before_today"
+    """The fact is a date, or a moment on a date, before today in the ruleset's time zone."""
+    AFTER_TODAY = "after_today"
+    WITHIN_DAYS = "within_days"
+    """From today to so many days ahead, both included; to so many days back for a negative number."""
+    OLDER_THAN_DAYS = "older_than_days"
+    """More than so many days before today."""
     EXISTS = "exists"
     """The fact is known to have a value; a blank text is none."""
     IS_UNKNOWN = "is_unknown"
@@ -76,7 +85,12 @@ TEXTUAL = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.CONTAINS
 """Operators on texts only."""
 ORDERED = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE, Operator.BETWEEN})
 """Operators on whatever has an order: numbers among themselves, texts among themselves."""
-_BARE = frozenset({Operator.EXISTS, Operator.IS_UNKNOWN})
+DATED = frozenset({Operator.BEFORE_TODAY, Operator.AFTER_TODAY, Operator.WITHIN_DAYS, Operator.OLDER_THAN_DAYS})
+"""Operators on dates, which look at the day of the call."""
+BARE = frozenset({Operator.EXISTS, Operator.IS_UNKNOWN, Operator.BEFORE_TODAY, Operator.AFTER_TODAY})
+"""Operators that take no value."""
+_DAYS = frozenset({Operator.WITHIN_DAYS, Operator.OLDER_THAN_DAYS})
+_MAX_DAYS = 36_500
 _LISTS = frozenset({Operator.IN, Operator.NOT_IN})
 _PAIR = 2
 _MAX_LIST = 1000
@@ -260,9 +274,12 @@ def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, 
 
 def _find_misfit(operator: Operator, value: Scalar | tuple[Scalar, ...]) -> PydanticCustomError | None:
     several = value if isinstance(value, tuple) else ()
-    if operator in _BARE:
+    if operator in BARE:
         fits, demand = value is None or value is True, "takes no value"
         hint = "leave the value out; for the opposite put the condition into `not`"
+    elif operator in _DAYS:
+        fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_DAYS
+        demand, hint = f"needs a whole number of days, at most {_MAX_DAYS:,}", "30 is a month, 365 a year"
     elif operator in _LISTS:
         fits, demand, hint = 0 < len(several) <= _MAX_LIST, f"needs a list of 1 to {_MAX_LIST} values", ""
     elif operator is Operator.BETWEEN:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AwareDatetime,
@@ -17,7 +18,7 @@ from pydantic import (
 )
 
 from app.errors import Finding, InvalidInputError
-from app.routing.calendars import Calendar, CalendarException, HolidayRegion
+from app.routing.calendars import Calendar, CalendarException, HolidayRegion, TimeZone
 from app.routing.callers import CallerKind, CallerStatus, Cause
 from app.routing.calls import Scalar
 from app.routing.decisions import Destination, DestinationKind
@@ -182,7 +183,9 @@ class Ruleset(Part):
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
     default_calendar: Name | None = None
-    """The calendar of `time.open`, `time.local` and `time.weekday`; not needed when there is only one."""
+    """The calendar of `time.open`; not needed when there is only one."""
+    time_zone: TimeZone | None = None
+    """Where `time.local`, `time.weekday` and dates count; without one, where the default calendar is."""
     tests: tuple[StoredTest, ...] = Field(default=(), max_length=MAX_RULES)
 
     def find_destination(self, name: str) -> Destination | None:
@@ -196,6 +199,13 @@ class Ruleset(Part):
         if self.default_calendar is None and len(self.calendars) == 1:
             return next(iter(self.calendars))
         return self.default_calendar
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone of clock and dates; `None` when nothing says one."""
+        calendar = self.calendars.get(self.main_calendar or "")
+        name = self.time_zone or (calendar.time_zone if calendar else None)
+        return None if name is None else ZoneInfo(name)
 
 
 _MODELS: tuple[type[Part], ...] = (

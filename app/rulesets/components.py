@@ -41,6 +41,7 @@ class RulesetComponents:
     coverage: Coverage
     replays: ReplayJobs
     shadow: ShadowRun
+    heavy_work: HeavyWork
     clock: Callable[[], float]
 
 
@@ -108,5 +109,6 @@ def open_rulesets(
             clock=clock,
         ),
         shadow=shadow,
+        heavy_work=heavy_work,
         clock=clock,
     )
