@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -14,12 +14,13 @@ from typing_extensions import override
 from app.auth.access import IdentifyFirst
 from app.bootstrap.access import make_sign_in
 from app.bootstrap.components import State, open_components
-from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams
-from app.calls.api import PATH, make_webhook_router
+from app.calls.api import PATH, make_webhook_router, simulate_router
 from app.calls.api import router as calls_router
+from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
+from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
@@ -34,13 +35,12 @@ from app.rulesets.replay.api import shadow_router
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
-from app.web.admission import Admission
 from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
+from app.web.limits import Admission
 from app.web.openapi import DESCRIPTION, TAGS
-from app.web.state import read_state
 
 __all__ = ["create_app"]
 
@@ -55,6 +55,7 @@ _MAX_ADMIN_BYTES = 1024 * 1024
 _ROUTERS = (
     health_router,
     calls_router,
+    simulate_router,
     operations_router,
     rulesets_router,
     ruleset_drafts_router,
@@ -66,6 +67,7 @@ _ROUTERS = (
     users_router,
     me_router,
     authentication_router,
+    settings_router,
 )
 
 
@@ -86,7 +88,7 @@ class Application(FastAPI):
         """Serve one connection."""
         if scope["type"] == "http":
             if scope["path"] == PATH and scope["method"] == "POST":
-                await read_state(scope, CallsState)["calls"].webhook(scope, receive, send)
+                await cast(CallsState, scope["state"])["calls"].webhook(scope, receive, send)
                 return
             if scope["path"] not in _PROBES:
                 await self._admission.enter()
@@ -110,7 +112,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            state = await open_components(settings, world, profile, sample, stack)
+            state = await open_components(settings, world, sample, stack)
             if sign_in is not None:
                 sign_in.learn_from(state["find_issuer"])
             yield state

@@ -109,7 +109,7 @@ def _serve(folder: Path) -> Iterator[tuple[httpx.Client, Counted]]:
     ):
         settings = _make_settings(folder, dataverse_url, enreach_url)
         counted = Counted(create_app(settings, upstreams=Upstreams(clock=time.time)))
-        with serve_app(counted, lifespan="on") as (url, _), httpx.Client(base_url=url) as client:
+        with serve_app(counted, lifespan="on") as (url, _), httpx.Client(base_url=url, timeout=60) as client:
             yield client, counted
 
 

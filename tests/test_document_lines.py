@@ -39,7 +39,7 @@ def demo(console: Console, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def test_documents_are_found() -> None:
     """The guides for administrators are among the documents with lines to try."""
-    assert set(list_documents()) >= {"docs/operations.md", "docs/people.md", "docs/rules.md", "docs/sign-in.md"}
+    assert set(list_documents()) >= {"docs/operations.md", "docs/users.md", "docs/rules.md", "docs/sign-in.md"}
 
 
 @pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "jq"))), reason="the lines need bash, curl and jq")

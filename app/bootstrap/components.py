@@ -18,16 +18,15 @@ from app.bootstrap.operations import make_alert_monitor, make_operations, make_r
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
-from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState
-from app.configurator.issuer_check import IssuerCheck
+from app.configurator.components import ConfiguratorState, open_configurator
 from app.directory.mirror.status import WATCH_SECONDS
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
-from app.routing.wire import ResponseProfile
 from app.rulesets.components import RulesetsState, open_rulesets
+from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.database import Leadership
@@ -42,6 +41,8 @@ log = structlog.get_logger()
 
 _ALERT_SECONDS = 3.0
 """A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
+_SETTINGS_SECONDS = 1.0
+"""How often another process's change of settings is looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
@@ -61,7 +62,6 @@ class State(
 async def open_components(
     settings: Settings,
     upstreams: Upstreams,
-    profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> State:
@@ -69,7 +69,7 @@ async def open_components(
 
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
-    foundation = await open_foundation(settings, upstreams, profile, sample, stack)
+    foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     export = open_spans(stack)
     schedule, monitor = await _open_schedule(foundation, stack)
@@ -92,8 +92,7 @@ async def open_components(
         heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
         enreach=foundation.enreach,
-        profile=profile,
-        region=settings.phone.default_region,
+        live_settings=foundation.live_settings,
         clock=clock,
     )
     return State(
@@ -106,7 +105,7 @@ async def open_components(
         ),
         calls=open_calls(
             settings=settings,
-            profile=profile,
+            live_settings=foundation.live_settings,
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
@@ -116,6 +115,7 @@ async def open_components(
             audit=stores.audit,
             key_use=foundation.key_use,
             guess_brake=foundation.guess_brake,
+            heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
             export=export,
             find_arrival=foundation.load_shedding.find_arrival,
@@ -125,6 +125,7 @@ async def open_components(
         rulesets=rulesets,
         users=open_users(
             settings=settings,
+            read_settings=lambda: foundation.live_settings.current().settings,
             dataverse=foundation.organisation.people,
             enreach=foundation.enreach,
             enreach_ids=stores.enreach_ids,
@@ -133,11 +134,18 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
-        authentication_modes=AuthenticationModes(
+        configurator=open_configurator(
             documents=stores.documents,
             confirmations=stores.confirmations,
             audit=stores.audit,
-            checker=IssuerCheck(http=issuer_http),
+            live_settings=foundation.live_settings,
+            judge=lambda wanted: find_losses(
+                foundation.live_ruleset.current().ruleset,
+                foundation.live_settings.call_settings(),
+                wanted,
+                heavy_work=foundation.heavy_work,
+            ),
+            issuer_http=issuer_http,
             clock=clock,
         ),
     )
@@ -173,6 +181,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
     if hooks is not None:
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:

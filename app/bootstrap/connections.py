@@ -5,11 +5,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from app.bootstrap.upstreams import Upstreams, open_http
-from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
-from app.dataverse.queries import plan_search
 from app.dataverse.tokens import TokenSource
 from app.enreach.client import EnreachClient
 from app.settings import EnreachSettings, Settings
@@ -36,7 +34,8 @@ class Organisation:
     mirror: DataverseClient
     """The same connections, for the mirror."""
     tokens: TokenSource
-    callers: CallerLookUp
+    search: DataverseClient
+    """The same connections, for searches, which leave calls most of the request budget."""
     foresee_pause: Callable[[], float]
     """Tells for how many seconds a job should wait, so that calls have requests left."""
 
@@ -46,20 +45,12 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
     tokens = TokenSource(fetch=build_fetch(settings.dataverse, clock=upstreams.clock), clock=upstreams.clock)
     client = connect(settings.dataverse, tokens=tokens, transport=upstreams.dataverse)
     stack.push_async_callback(client.aclose)
-    callers = CallerLookUp(
-        client=client,
-        search_client=client.leave_rest(_SEARCH_SHARE),
-        plan=plan_search(settings.dataverse, settings.vip),
-        region=settings.phone.default_region,
-        patterns=settings.phone.patterns,
-        clock=upstreams.clock,
-    )
     return Organisation(
         client=client,
         people=client.leave_rest(_ADMINISTRATORS_SHARE),
         mirror=client.leave_rest(_MIRROR_SHARE),
         tokens=tokens,
-        callers=callers,
+        search=client.leave_rest(_SEARCH_SHARE),
         foresee_pause=client.leave_rest(_JOBS_SHARE).foresee_pause,
     )
 

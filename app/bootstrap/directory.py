@@ -1,13 +1,15 @@
 """Puts the directory of callers together."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
-from app.bootstrap.translation import make_vip_rules
-from app.bootstrap.upstreams import Upstreams
+from app.calls.call_settings import make_vip_rules
+from app.configurator.settings.live_settings import LiveSettings
+from app.dataverse.caller_look_up import CallerLookUp
 from app.dataverse.client import count_call_places
+from app.dataverse.queries import plan_search
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
 from app.directory.limits import DirectoryLimits
@@ -20,50 +22,90 @@ from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import AgentOf, identify
 from app.settings import DirectoryKind, Settings
 
-__all__ = ["make_directory", "make_load_shedding"]
+__all__ = ["CallerFinder", "make_directory", "make_load_shedding"]
 
 _REQUESTS_PER_LOOK_UP = 2
 
 
+class CallerFinder:
+    """Finds callers in Dataverse and judges them, by the settings that hold when a look-up begins."""
+
+    def __init__(
+        self,
+        *,
+        organisation: Organisation,
+        live_settings: LiveSettings,
+        agent_of: AgentOf,
+        clock: Callable[[], float],
+    ) -> None:
+        """`agent_of` tells the Enreach user of an owner where no column of Dynamics does."""
+        self._organisation = organisation
+        self._live_settings = live_settings
+        self._agent_of = agent_of
+        self._clock = clock
+        self._snapshot = live_settings.current()
+        self._look_up = self._prepare(self._snapshot.settings)
+
+    @property
+    def max_numbers(self) -> int:
+        """How many numbers one look-up may be about, by the present settings."""
+        return self._look_up.max_numbers
+
+    async def find(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        """Look numbers up with the columns of the selection; raises DataverseError."""
+        look_up, judge = self._follow()
+        found: dict[str, LookUp] = {}
+        # The settings may want more columns by now than when the number of numbers was limited.
+        for start in range(0, len(e164s), look_up.max_numbers):
+            found |= await look_up.look_up(e164s[start : start + look_up.max_numbers], selection)
+        return {e164: judge(each) for e164, each in found.items()}
+
+    async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        """Search numbers that no notation finds, one after the other; raises DataverseError."""
+        look_up, judge = self._follow()
+        return {e164: judge(await look_up.search(e164, selection)) for e164 in e164s}
+
+    def _follow(self) -> tuple[CallerLookUp, Callable[[LookUp], Caller]]:
+        """Return what looks up and what judges now; which columns the organisation refuses is learned anew."""
+        snapshot = self._live_settings.current()
+        if snapshot.calls is not self._snapshot.calls:
+            self._look_up, self._snapshot = self._prepare(snapshot.settings), snapshot
+        settings = self._snapshot.settings
+        agent_of = self._agent_of if settings.dataverse.agent_id_column is None else None
+        vip = make_vip_rules(settings.vip)
+        return self._look_up, lambda found: identify(found, vip=vip, agent_of=agent_of, now=self._clock())
+
+    def _prepare(self, settings: Settings) -> CallerLookUp:
+        return CallerLookUp(
+            client=self._organisation.client,
+            search_client=self._organisation.search,
+            plan=plan_search(settings.dataverse, settings.vip),
+            region=settings.phone.default_region,
+            patterns=settings.phone.patterns,
+            clock=self._clock,
+        )
+
+
 def make_directory(
     settings: Settings,
-    organisation: Organisation,
+    finder: CallerFinder,
     stores: Stores,
     metrics: Metrics,
-    upstreams: Upstreams,
     *,
     shedding: LoadShedding,
-    agent_of: AgentOf,
 ) -> CachedDirectory:
-    """Make the directory of callers.
-
-    `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
-    """
-    vip = make_vip_rules(settings.vip)
-    our_agents = agent_of if settings.dataverse.agent_id_column is None else None
-
-    def judge(found: LookUp) -> Caller:
-        return identify(found, vip=vip, agent_of=our_agents, now=upstreams.clock())
-
-    async def look_up(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
-        found = await organisation.callers.look_up(e164s, selection)
-        return {e164: judge(each) for e164, each in found.items()}
-
-    async def search_one(e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
-        found = {e164: await organisation.callers.search(e164, selection) for e164 in e164s}
-        return {e164: judge(each) for e164, each in found.items()}
-
+    """Make the directory of callers that asks Dataverse."""
     limits = DirectoryLimits(
         fresh_seconds=settings.cache.fresh_seconds,
         stale_seconds=settings.cache.stale_seconds,
         negative_seconds=settings.cache.negative_seconds,
         size=settings.cache.size,
         look_ups_at_once=max(1, count_call_places(settings.dataverse.max_connections) // _REQUESTS_PER_LOOK_UP),
-        numbers_per_look_up=organisation.callers.max_numbers,
+        numbers_per_look_up=finder.max_numbers,
     )
     breaker = CircuitBreaker(limits=limits.breaker, monotonic=time.monotonic)
     live = LiveDirectory(
-        look_up=look_up,
+        look_up=finder.find,
         breaker=breaker,
         limits=limits,
         monotonic=time.monotonic,
@@ -76,7 +118,7 @@ def make_directory(
         None
         if searches == 0
         else TolerantSearch(
-            look_up=search_one,
+            look_up=finder.search,
             searches_per_window=searches,
             size=settings.cache.size,
             monotonic=time.monotonic,
@@ -94,7 +136,7 @@ def make_directory(
     )
 
 
-def make_load_shedding(settings: Settings, metrics: Metrics) -> LoadShedding:
-    """Make what keeps enough of a call's time back that its answer leaves before the deadline of the settings."""
-    limits = SheddingLimits(deadline=settings.webhook.deadline_ms / 1000)
+def make_load_shedding(deadline: float, metrics: Metrics) -> LoadShedding:
+    """Make what keeps enough of a call's time back that its answer leaves before the deadline, in seconds."""
+    limits = SheddingLimits(deadline=deadline)
     return LoadShedding(limits=limits, on_shed=metrics.count_shed_call)

@@ -10,16 +10,19 @@ from typing import Any
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
-from app.bootstrap.directory import make_directory, make_load_shedding
+from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
 from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
+from app.calls.call_settings import CallSettings
+from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
+from app.configurator.settings.settings_file import SettingsFile
+from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
-from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
@@ -31,7 +34,7 @@ from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["Foundation", "open_foundation"]
 
@@ -45,7 +48,8 @@ class Foundation:
 
     settings: Settings
     upstreams: Upstreams
-    profile: ResponseProfile
+    live_settings: LiveSettings
+    settings_file: SettingsFile
     metrics: Metrics
     stores: Stores
     organisation: Organisation
@@ -69,7 +73,6 @@ class Foundation:
 async def open_foundation(
     settings: Settings,
     upstreams: Upstreams,
-    profile: ResponseProfile,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
 ) -> Foundation:
@@ -78,15 +81,20 @@ async def open_foundation(
     `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
     """
     metrics = Metrics(version=metadata.version("smartrouting"), deadline_ms=settings.webhook.deadline_ms)
-    rules = _read_rules(settings, profile, sample)
     stores = open_stores(settings, stack)
+    live_settings = LiveSettings(base=settings, store=stores.documents)
+    rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
-    load_shedding = make_load_shedding(settings, metrics)
+    load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     agent_of = enreach_id_cache.agent_of
-    live = make_directory(settings, organisation, stores, metrics, upstreams, shedding=load_shedding, agent_of=agent_of)
-    mirror = make_mirror(settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    finder = CallerFinder(
+        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+    )
+    live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
     directory = live if mirror is None else mirror.directory
+    live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
     live_ruleset = LiveRuleset(
@@ -98,11 +106,13 @@ async def open_foundation(
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
+    settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
     key_use = KeyUse()
 
     async def prepare() -> None:
+        await live_settings.refresh()
         if rules is not None:
-            await _publish_rules(rules, settings, stores, profile, upstreams.clock())
+            await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
         if settings.demo:
             await _confirm_samples(stores, upstreams.clock())
         await enreach_id_cache.refresh()
@@ -113,11 +123,13 @@ async def open_foundation(
 
     await stores.health.open(prepare, within=_START_SECONDS)
     if stores.health.error is not None:
+        await settings_file.load()
         await revision_file.load()
     return Foundation(
         settings=settings,
         upstreams=upstreams,
-        profile=profile,
+        live_settings=live_settings,
+        settings_file=settings_file,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
@@ -134,7 +146,7 @@ async def open_foundation(
             results=stores.shadow_results,
             repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
-            profile=profile,
+            find_profile=live_settings.find_profile,
             counter=metrics,
             clock=upstreams.clock,
         ),
@@ -145,24 +157,39 @@ async def open_foundation(
     )
 
 
-def _read_rules(settings: Settings, profile: ResponseProfile, sample: Mapping[str, Any] | None) -> object | None:
+def _apply_settings(
+    directory: CachedDirectory | MirroredDirectory,
+    load_shedding: LoadShedding,
+    before: SettingsSnapshot,
+    after: SettingsSnapshot,
+) -> None:
+    """Have the next call recognised by the new settings, and shed by the new deadline."""
+    if before.calls is after.calls:
+        return
+    load_shedding.set_deadline(after.calls.deadline)
+    old, new = before.settings, after.settings
+    if (old.phone, old.dataverse, old.vip) != (new.phone, new.dataverse, new.vip):
+        if isinstance(directory, MirroredDirectory):
+            directory.plan_anew(plan_search(new.dataverse, new.vip), region=new.phone.default_region)
+        directory.outdate()
+
+
+def _read_rules(settings: Settings, calls: CallSettings, sample: Mapping[str, Any] | None) -> object | None:
     """Read the ruleset that is published at the start, if any; raises InvalidInputError for one that cannot be."""
     file = settings.rules.file
     document = sample if file is None else read_ruleset_file(file)
     if document is not None:
-        require_sound(document, profile, region=settings.phone.default_region)
+        require_sound(document, calls.profile, region=calls.region)
     return document
 
 
-async def _publish_rules(
-    document: object, settings: Settings, stores: Stores, profile: ResponseProfile, now: float
-) -> None:
+async def _publish_rules(document: object, settings: Settings, stores: Stores, calls: CallSettings, now: float) -> None:
     file = settings.rules.file
     await publish_at_start(
         document,
         store=stores.rulesets,
-        profile=profile,
-        region=settings.phone.default_region,
+        profile=calls.profile,
+        region=calls.region,
         comment="the demo's sample" if file is None else f"from the file {file.name}",
         now=now,
         replace=file is not None,

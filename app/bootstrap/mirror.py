@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
-from app.bootstrap.translation import make_vip_rules
 from app.bootstrap.upstreams import Upstreams
+from app.calls.call_settings import make_vip_rules
+from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.queries import plan_search
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
@@ -16,9 +17,9 @@ from app.directory.mirror.directory import MirroredDirectory
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
 from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.status import MirrorStatus
-from app.routing.callers import Selection
+from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import AgentOf, identify
-from app.settings import DirectoryKind, Settings
+from app.settings import DirectoryKind
 from app.store.database import Leadership
 
 __all__ = ["Mirror", "make_mirror"]
@@ -39,7 +40,7 @@ class Mirror:
 
 
 def make_mirror(
-    settings: Settings,
+    live_settings: LiveSettings,
     organisation: Organisation,
     stores: Stores,
     upstreams: Upstreams,
@@ -51,11 +52,17 @@ def make_mirror(
 
     `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
     """
+    settings = live_settings.current().settings
     dataverse = settings.dataverse
     if dataverse.directory is not DirectoryKind.MIRROR:
         return None
-    vip, search = make_vip_rules(settings.vip), plan_search(dataverse, settings.vip)
+    search = plan_search(dataverse, settings.vip)
     our_agents = agent_of if dataverse.agent_id_column is None else None
+
+    def judge(look_up: LookUp, now: float) -> Caller:
+        vip = make_vip_rules(live_settings.current().settings.vip)
+        return identify(look_up, vip=vip, agent_of=our_agents, now=now)
+
     status = MirrorStatus(
         store=stores.mirror,
         clock=upstreams.clock,
@@ -71,7 +78,7 @@ def make_mirror(
         live=live,
         store=stores.mirror,
         status=status,
-        identify=lambda look_up, now: identify(look_up, vip=vip, agent_of=our_agents, now=now),
+        identify=judge,
         cases=OpenCases(
             client=organisation.client,
             breaker=CircuitBreaker(limits=BreakerLimits(), monotonic=time.monotonic),

@@ -33,11 +33,10 @@ from app.operations.jobs import JobRunner
 from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
-from app.routing.numbers import make_number_reader
 from app.rulesets.erasure import RulesetErasure
 from app.store.database import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit
+from app.store.tables import audit, confirmations
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -72,7 +71,13 @@ def make_retention(foundation: Foundation) -> Retention:
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
-    return Retention(purges=purges, days=settings.store.retention_days, clock=foundation.upstreams.clock)
+
+    def read_days(name: str) -> int:
+        present = foundation.live_settings.current().settings
+        days: int | None = getattr(present.retention, f"{name}_days")
+        return present.store.retention_days if days is None else days
+
+    return Retention(purges=purges, read_days=read_days, clock=foundation.upstreams.clock)
 
 
 def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: SignedHooks | None) -> AlertMonitor:
@@ -116,25 +121,35 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_lines(e164: str) -> int:
         return await anyio.to_thread.run_sync(erase_rejected_lines, settings.store.journal, e164)
 
+    async def erase_in_revisions(e164: str) -> int:
+        erased = await rulesets.erase_in_revisions(e164)
+        await foundation.revision_file.follow()
+        return erased
+
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
+
+    async def erase_in_confirmations(e164: str) -> int:
+        return await numbers.erase(confirmations, e164, replace_in("note"))
 
     numbers = NumberErasure(database=stores.database)
     rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
     return Erasure(
-        read_number=make_number_reader(settings.phone.default_region),
+        read_number=lambda value: foundation.live_settings.call_settings().read_number(value),
         drain=foundation.mover.drain,
         places={
             "drafts": rulesets.erase_in_drafts,
-            "revisions": rulesets.erase_in_revisions,
+            "revisions": erase_in_revisions,
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
+            "confirmations": erase_in_confirmations,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
         },
         forget=foundation.directory.purge,
+        forget_old_pages=stores.database.forget_old_pages,
         audit=stores.audit,
         clock=foundation.upstreams.clock,
     )

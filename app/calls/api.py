@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBasic
 from starlette.types import Receive, Scope, Send
@@ -25,15 +25,17 @@ from app.calls.schemas import (
     SimulationResult,
 )
 from app.errors import ForbiddenError, InvalidInputError
+from app.web.limits import HeavyRoute, HeavyWorkDep
 from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["PATH", "RevealDep", "make_webhook_router", "router"]
+__all__ = ["PATH", "RevealDep", "make_webhook_router", "router", "simulate_router"]
 
 PATH = "/smartrouting"
 
 router = APIRouter(prefix="/admin")
+simulate_router = APIRouter(prefix="/admin", tags=["Rules"], route_class=HeavyRoute)
 
 _KEY = APIKeyHeader(
     name="X-Benemen-APIKey",
@@ -101,8 +103,8 @@ async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: Rev
     return DecisionDetail.of(await calls.decision_log.show(decision_id, reveal_to=reveal_to))
 
 
-@router.post("/simulate", summary="Simulate a call", tags=["Rules"], responses=problems(422))
-async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep) -> SimulationResult:
+@simulate_router.post("/simulate", summary="Simulate a call", response_model=SimulationResult, responses=problems(422))
+async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep, heavy_work: HeavyWorkDep) -> Response:
     """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged.
 
     Who is really looked up is shown in full to the role Voice Admin User, which leaves an audit record. For others the
@@ -116,7 +118,8 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    return SimulationResult.model_validate(result)
+    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json())
+    return Response(content, media_type="application/json")
 
 
 @router.post("/drills", summary="Hold a fire drill", tags=["Operations"], responses=problems(422))

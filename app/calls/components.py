@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
+from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
@@ -17,10 +18,9 @@ from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
 from app.observability.call_lines import open_call_log
 from app.observability.metrics import Metrics
-from app.routing.numbers import make_number_reader
-from app.routing.wire import ResponseProfile
 from app.settings import Settings
 from app.store.audit import AuditStore
+from app.web.limits import HeavyWork
 
 __all__ = ["CallComponents", "CallsState", "open_calls"]
 
@@ -47,7 +47,7 @@ class CallsState(TypedDict):
 def open_calls(
     *,
     settings: Settings,
-    profile: ResponseProfile,
+    live_settings: LiveCallSettings,
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
     revisions: Revisions,
@@ -57,6 +57,7 @@ def open_calls(
     audit: AuditStore,
     key_use: KeyUse,
     guess_brake: GuessBrake,
+    heavy_work: HeavyWork,
     metrics: Metrics,
     export: ExportCall | None,
     find_arrival: Callable[[float], float],
@@ -67,9 +68,7 @@ def open_calls(
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
-    read_number = make_number_reader(settings.phone.default_region)
     call_log = open_call_log(settings.log.level, settings.log.format)
-    deadline = settings.webhook.deadline_ms / 1000
     return CallComponents(
         webhook=Webhook(
             access=WebhookAccess(settings.webhook, brake=guess_brake),
@@ -77,16 +76,13 @@ def open_calls(
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,
-                profile=profile,
                 decision_log=decision_log,
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
             ),
-            read_number=read_number,
+            live_settings=live_settings,
             metrics=metrics,
-            no_change_status=profile.no_change_status,
-            deadline=deadline,
             max_body_bytes=settings.webhook.max_body_bytes,
             export=export,
             find_arrival=find_arrival,
@@ -97,19 +93,17 @@ def open_calls(
         simulation=Simulation(
             directory=directory,
             live_ruleset=live_ruleset,
-            profile=profile,
+            live_settings=live_settings,
             audit=audit,
-            read_number=read_number,
+            heavy_work=heavy_work,
             clock=clock,
             monotonic=time.monotonic,
         ),
         fire_drill=FireDrill(
             decision_log=drill_log,
             live_ruleset=live_ruleset,
-            profile=profile,
+            live_settings=live_settings,
             call_log=call_log,
-            read_number=read_number,
-            deadline=deadline,
             clock=clock,
             monotonic=time.monotonic,
         ),

@@ -8,18 +8,17 @@ from typing import Any
 
 import msgspec
 
+from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.redaction import redact_facts, redact_trace
 from app.calls.route_call import Arrival, DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
 from app.observability.call_lines import CallLine
-from app.observability.identifiers import new_id
+from app.observability.requests import new_id
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
-from app.routing.numbers import PhoneNumber
-from app.routing.wire import ResponseProfile
 from app.store.journal_segment import read_line, write_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
@@ -110,20 +109,16 @@ class FireDrill:
         *,
         decision_log: DecisionSink,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
+        live_settings: LiveCallSettings,
         call_log: Callable[[CallLine], None],
-        read_number: Callable[[object], PhoneNumber],
-        deadline: float,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop."""
+        """`clock` gives seconds since the epoch, `monotonic` those of the event loop."""
         self._decision_log = decision_log
         self._live_ruleset = live_ruleset
-        self._profile = profile
+        self._live_settings = live_settings
         self._call_log = call_log
-        self._read_number = read_number
-        self._seconds = deadline - min(_RESERVE_SECONDS, deadline / 5)
         self._clock = clock
         self._monotonic = monotonic
 
@@ -139,19 +134,19 @@ class FireDrill:
         route_call = RouteCall(
             directory=DrillCallers(scenario),
             live_ruleset=self._live_ruleset,
-            profile=self._profile,
             decision_log=log,
             loop_guard=LoopGuard(max_redirects=1, monotonic=self._monotonic),
             call_log=self._call_log,
             monotonic=self._monotonic,
         )
-        await route_call(read_call(payload, self._read_number), self._make_arrival(who))
+        settings = self._live_settings.call_settings()
+        await route_call(read_call(payload, settings.read_number), self._make_arrival(who, settings))
         if log.record is None:
             raise RuntimeError("the drill's decision was not recorded")
         trace = rules.trace(decode_facts(log.record.facts), log.record.at)
         return Drill(record=log.record, facts=redact_facts(log.record.facts), trace=redact_trace(trace.document()))
 
-    def _make_arrival(self, who: str) -> Arrival:
+    def _make_arrival(self, who: str, settings: CallSettings) -> Arrival:
         drill_id, started = new_id(), self._monotonic()
         return Arrival(
             id=drill_id,
@@ -160,5 +155,6 @@ class FireDrill:
             credential=who,
             at=self._clock(),
             arrived=started,
-            until=started + self._seconds,
+            until=started + settings.deadline - min(_RESERVE_SECONDS, settings.deadline / 5),
+            settings=settings,
         )

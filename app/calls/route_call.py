@@ -5,13 +5,13 @@ directory cannot tell in time, and the rules decide knowing just that; or someth
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
 from typing import Protocol
 
 import msgspec
 import structlog
 from cachetools import TTLCache
 
+from app.calls.call_settings import CallSettings
 from app.directory.lookup import LookupResult, Source
 from app.observability.call_lines import CallLine
 from app.observability.redaction import redact_number
@@ -21,7 +21,7 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind
-from app.routing.wire import ResponseProfile, WireAnswer, decision_document, encode_decision
+from app.routing.wire import WireAnswer
 
 __all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionSink", "LiveRuleset", "LoopGuard", "RouteCall"]
 
@@ -45,6 +45,8 @@ class Arrival(msgspec.Struct, frozen=True):
     """Monotonic clock, in seconds: the earliest moment at which it may have come."""
     until: float
     """Monotonic clock, in seconds: the answer must have left by then."""
+    settings: CallSettings
+    """What the call began with; a change of them is for the next one."""
 
 
 class CallerDirectory(Protocol):
@@ -86,7 +88,6 @@ class Answered(msgspec.Struct, frozen=True):
     record: DecisionRecord
 
 
-_SPELLINGS_KEPT = 1024
 _CALLS_KEPT = 100_000
 _CALL_SECONDS = 3600.0
 """After its last redirect a call id is remembered so long."""
@@ -132,7 +133,6 @@ class RouteCall:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
         decision_log: DecisionSink,
         loop_guard: LoopGuard,
         call_log: Callable[[CallLine], None],
@@ -142,7 +142,6 @@ class RouteCall:
         self._live_ruleset = live_ruleset
         self._decision_log = decision_log
         self._loop_guard = loop_guard
-        self._spell = lru_cache(_SPELLINGS_KEPT)(partial(_spell_decision, profile=profile))
         self._monotonic = monotonic
         self._call_log = call_log
 
@@ -153,7 +152,7 @@ class RouteCall:
         found = self._monotonic()
         facts, decision = self._decide(rules, call, result.caller, arrival.at)
         decision, hops = self._loop_guard.limit(call, decision)
-        decision, answer, document = self._spell(decision)
+        decision, answer, document = arrival.settings.spell(decision)
         decided = self._monotonic()
         waterfall = {
             "receive": _milliseconds(arrival.arrived, received),
@@ -213,14 +212,6 @@ class RouteCall:
             return facts, Decision(outcome=Outcome.NO_CHANGE, reason="the rules could not be evaluated")
 
 
-def _spell_decision(decision: Decision, profile: ResponseProfile) -> tuple[Decision, WireAnswer, Mapping[str, object]]:
-    """Spell a decision for the wire and for the log; one that cannot be spelled has become no change."""
-    answer = encode_decision(decision, profile)
-    if answer.reason:
-        decision = Decision(outcome=Outcome.NO_CHANGE, rule=decision.rule, reason=answer.reason)
-    return decision, answer, decision_document(decision)
-
-
 def _milliseconds(start: float, end: float) -> float:
     return round((end - start) * 1_000_000) / 1000
 
@@ -264,6 +255,7 @@ def _make_record(
         body=None if answer.body is None else answer.body.decode(),
         waterfall=waterfall,
         hops=hops,
+        settings_version=arrival.settings.version,
     )
 
 

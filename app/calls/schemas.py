@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import orjson
 from msgspec.structs import asdict
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
@@ -117,6 +117,9 @@ class DecisionHead(BaseModel):
     caller_age_seconds: float | None = Field(description="How old the knowledge about the caller was.")
     caller_source: str = Field(description="live, fresh, stale, negative, snapshot or none.")
     revision: int | None
+    settings_version: int | None = Field(
+        description="Version of the settings `smart-routing`; 0 before the first, null in older records."
+    )
     rule: str | None
     outcome: Outcome
     status: int = Field(description="HTTP status of the answer.")
@@ -213,7 +216,8 @@ class SimulationBody(BaseModel):
     at: AwareDatetime | None = Field(
         default=None, ge=_EARLIEST, lt=_LATEST, description="Pretend it is then (1970 to 2999); without it: now."
     )
-    ruleset: dict[str, JsonValue] | None = Field(
+    # What is in it is judged by its own reader, beside the event loop.
+    ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(
         default=None, description="Decide by this ruleset file; without it by the published one."
     )
 

@@ -1,12 +1,12 @@
 """What would happen to a made-up call, and why."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 
+from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import Actor
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
@@ -16,11 +16,12 @@ from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
-from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.numbers import NumberKind
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
+from app.web.limits import HeavyWork
 
 __all__ = ["Simulation"]
 
@@ -50,17 +51,17 @@ class Simulation:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
+        live_settings: LiveCallSettings,
         audit: AuditStore,
-        read_number: Callable[[object], PhoneNumber],
+        heavy_work: HeavyWork,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._live_ruleset = live_ruleset
-        self._profile = profile
+        self._live_settings = live_settings
         self._audit = audit
-        self._read_number = read_number
+        self._heavy_work = heavy_work
         self._clock = clock
         self._monotonic = monotonic
 
@@ -82,10 +83,10 @@ class Simulation:
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
-        rules = self._live_ruleset.current()
+        rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
-            rules = await asyncio.to_thread(_compile, ruleset)
-        call = read_call(payload, self._read_number)
+            rules = await self._heavy_work.run(_compile, ruleset)
+        call = read_call(payload, settings.read_number)
         real = caller is None and call.caller.e164 is not None
         if real and reveal_to is None and ruleset is not None:
             _refuse_hidden_facts(rules, self._live_ruleset.current())
@@ -94,18 +95,9 @@ class Simulation:
             await self._audit.add(at=self._clock(), who=reveal_to.name, what="caller.simulated", target=target)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
-        facts = rules.gather(call, found, now)
-        trace = rules.trace(facts, now)
         hidden = real and reveal_to is None
-        return {
-            "caller": _describe_caller(found),
-            "source": source,
-            "decision": decision_document(trace.decision),
-            "summary": describe_decision(trace.decision),
-            "answer": _describe_answer(encode_decision(trace.decision, self._profile)),
-            "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
-            "trace": redact_trace(trace.document()) if hidden else trace.document(),
-        }
+        decided = await self._heavy_work.run(_decide, rules, call, found, now, profile=settings.profile, hidden=hidden)
+        return {"caller": _describe_caller(found), "source": source, **decided}
 
     async def _find_caller(
         self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
@@ -148,6 +140,21 @@ def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
     return {"status": answer.status, "body": None if answer.body is None else orjson.loads(answer.body)}
 
 
+def _decide(
+    rules: CompiledRuleset, call: Call, caller: Caller, now: float, *, profile: ResponseProfile, hidden: bool
+) -> dict[str, Any]:
+    """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
+    facts = rules.gather(call, caller, now)
+    trace = rules.trace(facts, now)
+    return {
+        "decision": decision_document(trace.decision),
+        "summary": describe_decision(trace.decision),
+        "answer": _describe_answer(encode_decision(trace.decision, profile)),
+        "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
+        "trace": redact_trace(trace.document()) if hidden else trace.document(),
+    }
+
+
 def _compile(document: Mapping[str, object]) -> CompiledRuleset:
-    """Read and compile a ruleset; thousands of rules take longer than a call may wait, so it is done in a thread."""
+    """Read and compile a ruleset."""
     return compile_ruleset(read_ruleset(document), revision=None)

@@ -14,13 +14,13 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
+from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
 from app.observability.requests import RequestInfo, TraceContext, enter_request, name_answer
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
-from app.routing.numbers import PhoneNumber
 from app.web.problems import make_problem_response
 
 __all__ = ["RECEIVED", "ExportCall", "Webhook"]
@@ -60,17 +60,15 @@ class Webhook:
         access: WebhookAccess,
         key_use: KeyUse,
         route_call: RouteCall,
-        read_number: Callable[[object], PhoneNumber],
+        live_settings: LiveCallSettings,
         metrics: Metrics,
-        no_change_status: int,
-        deadline: float,
         max_body_bytes: int,
         export: ExportCall | None,
         find_arrival: Callable[[float], float],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        """`deadline` is in seconds; `clock` gives seconds since the epoch, `monotonic` those of the event loop.
+        """`clock` gives seconds since the epoch, `monotonic` those of the event loop.
 
         `find_arrival` tells since when what was received at a moment may have waited for the event loop.
         `export` exports the spans of answered calls; `None` when nobody collects them.
@@ -78,10 +76,8 @@ class Webhook:
         self._access = access
         self._key_use = key_use
         self._route_call = route_call
-        self._read_number = read_number
+        self._live_settings = live_settings
         self._metrics = metrics
-        self._no_change_status = no_change_status
-        self._deadline = deadline
         self._max_body_bytes = max_body_bytes
         self._export = export
         self._find_arrival = find_arrival
@@ -90,7 +86,7 @@ class Webhook:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one POST. Refusals are problem details; everything else is the queue's dialect."""
-        started = self._monotonic()
+        started, settings = self._monotonic(), self._live_settings.call_settings()
         arrived = self._find_arrival(scope.get(RECEIVED, started))
         request = enter_request(scope)
         headers: Headers = scope["headers"]
@@ -102,26 +98,28 @@ class Webhook:
             await self._turn_away(admitted, scope, receive, name_answer(request, send))
             return
         try:
-            body = await self._receive_body(scope, receive, started + self._deadline)
+            body = await self._receive_body(scope, receive, started + settings.deadline)
             payload = _read_json(body)
         except SenderGoneError:
             return
         except AppError as error:
             await self._refuse(error, scope, receive, name_answer(request, send))
             return
-        arrival = self._note_arrival(request, admitted, arrived, started)
+        arrival = self._note_arrival(request, admitted, arrived, started, settings)
         try:
-            answered = await self._route_call(read_call(payload, self._read_number), arrival)
+            answered = await self._route_call(read_call(payload, settings.read_number), arrival)
         except Exception:  # the outermost boundary: a defect here must not cost the caller the queue's own routing
             log.exception("call.broken", decision_id=arrival.id)
-            await _send(send, request, self._no_change_status, None)
+            await _send(send, request, settings.profile.no_change_status, None)
             return
         await _send(send, request, answered.answer.status, answered.answer.body)
-        self._count(answered, self._monotonic() - arrived)
+        self._count(answered, self._monotonic() - arrived, settings.deadline)
         if self._export is not None and answered.recorded:
             self._export(answered.record, request.trace, answered.record_seconds * 1000)
 
-    def _note_arrival(self, request: RequestInfo, admitted: Admitted, arrived: float, started: float) -> Arrival:
+    def _note_arrival(
+        self, request: RequestInfo, admitted: Admitted, arrived: float, started: float, settings: CallSettings
+    ) -> Arrival:
         now = self._clock()
         self._key_use.touch(admitted.label, now)
         return Arrival(
@@ -131,7 +129,8 @@ class Webhook:
             credential=admitted.label,
             at=now,
             arrived=arrived,
-            until=started + self._deadline,
+            until=started + settings.deadline,
+            settings=settings,
         )
 
     async def _receive_body(self, scope: Scope, receive: Receive, until: float) -> bytes:
@@ -165,12 +164,12 @@ class Webhook:
         )
         await response(scope, receive, send)
 
-    def _count(self, answered: Answered, seconds: float) -> None:
+    def _count(self, answered: Answered, seconds: float, deadline: float) -> None:
         caller = answered.result.caller
         self._metrics.record_decision(
             outcome=answered.decision.outcome, caller_status=caller.status, cause=caller.cause, seconds=seconds
         )
-        if seconds > self._deadline:
+        if seconds > deadline:
             self._metrics.count_deadline_miss()
         if not answered.recorded:
             self._metrics.count_journal_failure()

@@ -12,8 +12,8 @@ import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
 from app.bootstrap.connections import connect_enreach, connect_organisation
-from app.bootstrap.translation import make_profile
 from app.bootstrap.upstreams import Upstreams, open_http
+from app.calls.call_settings import make_profile
 from app.cli.shell import describe_error, keep_files_private
 from app.dataverse.check import check_organisation
 from app.demo.setup import prepare_demo

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.bootstrap.stores import open_stores
-from app.bootstrap.translation import make_profile
+from app.calls.call_settings import make_profile
 from app.cli.shell import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
@@ -24,7 +24,7 @@ from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
 from app.store.upgrade import upgrade
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["replay"]
 
@@ -56,7 +56,8 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         stores = open_stores(settings, stack)
         await upgrade(stores.database)
         live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
-        replayer = Replayer(compile_ruleset(ruleset, revision=None), make_profile(settings.response))
+        profile = make_profile(settings.response)
+        replayer = Replayer(compile_ruleset(ruleset, revision=None), lambda _version: profile)
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.bootstrap.translation import make_profile
+from app.calls.call_settings import make_profile
 from app.cli.replay import replay
 from app.errors import Finding, InvalidInputError
 from app.routing.lint import lint_ruleset

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.auth.access import SettingsManagerDep, StatusReaderDep
-from app.configurator.authentication_mode import AuthenticationModes, ConfiguratorState, ModeState
+from app.configurator.authentication_mode import AuthenticationModes, ModeState
+from app.configurator.components import ConfiguratorState
 from app.configurator.schemas import AuthenticationBody, CheckBody, CheckReport, DecisionBody, StepBody
 from app.web.parameters import IfMatchDep, StepId, tag
 from app.web.problems import problems
@@ -20,7 +21,7 @@ _FIRST = "none"
 
 
 def _read_modes(request: Request) -> AuthenticationModes:
-    return read_state(request.scope, ConfiguratorState)["authentication_modes"]
+    return read_state(request.scope, ConfiguratorState)["configurator"].authentication_modes
 
 
 ModesDep = Annotated[AuthenticationModes, Depends(_read_modes)]

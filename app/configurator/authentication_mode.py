@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict
 
 from pydantic import BaseModel
 
@@ -18,7 +17,7 @@ from app.store.settings_documents import (
     VersionedDocument,
 )
 
-__all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ConfiguratorState", "ModeState"]
+__all__ = ["STEPS", "AuthenticationMode", "AuthenticationModes", "ModeState"]
 
 _SUBJECT = "authentication"
 
@@ -143,9 +142,3 @@ class AuthenticationModes:
         if failed := [check for check in checks if check.state is CheckState.FAILED]:
             reasons = "; ".join(f"{check.id}: {check.detail}" for check in failed)
             raise ConflictError(f"the identity provider is not ready for Modern: {reasons}")
-
-
-class ConfiguratorState(TypedDict):
-    """Its place in the lifespan state."""
-
-    authentication_modes: AuthenticationModes

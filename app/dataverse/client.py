@@ -18,7 +18,7 @@ from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
 from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
-from app.observability.identifiers import new_id
+from app.observability.requests import new_id
 from app.observability.stages import Stage
 
 __all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]

@@ -58,7 +58,7 @@ class Facts:
     retry_after: float | None = None
     """Seconds to stay away, as the server asked; at most an hour."""
     excerpt: str = ""
-    """At most 200 characters of the server's message without quoted values, digits and addresses."""
+    """At most 200 characters of the server's message without quoted values, digits and addresses; never logged."""
     table: str | None = None
     column: str | None = None
     """The column the server does not know, when it says so."""
@@ -78,19 +78,21 @@ class DataverseError(AppError):
     transient: ClassVar[bool] = False
     """Whether the same request may succeed later without anybody changing anything."""
 
-    def __init__(self, detail: str, *, facts: Facts = NO_FACTS) -> None:
-        super().__init__(detail)
+    def __init__(self, summary: str, *, facts: Facts = NO_FACTS) -> None:
+        """`summary` is what happened in our words, which logs and decisions may hold; `detail` adds the server's."""
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = f"{summary}: {facts.excerpt}" if facts.excerpt else summary
         self.facts = facts
 
     def describe(self) -> dict[str, str | int | float]:
-        """Return the facts that are known, as keys of one log event."""
+        """Return the facts that are known, as keys of one log event; the server's words may name somebody."""
         known = {
             "error": self.code,
             "http_status": self.facts.http_status,
             "dataverse_code": self.facts.dataverse_code,
             "request_id": self.facts.request_id,
             "retry_after": self.facts.retry_after,
-            "excerpt": self.facts.excerpt or None,
         }
         return {key: value for key, value in known.items() if value is not None}
 

@@ -108,7 +108,7 @@ class TokenSource:
     async def _join_fetch(self) -> Token:
         """Wait for the fetch under way, or start one unless one failed just now."""
         if self._failure is not None and self._fetches.get(_KEY) is None and self._clock() < self._quiet_until:
-            raise type(self._failure)(self._failure.detail, facts=self._failure.facts) from self._failure
+            raise type(self._failure)(self._failure.summary, facts=self._failure.facts) from self._failure
         return await self._fetches.run(_KEY, self._fetch_one)
 
     async def _fetch_one(self) -> Token:

@@ -142,8 +142,7 @@ def _choose(status: int, code: str | None) -> tuple[type[DataverseError], str]:
 def _say(detail: str, facts: Facts) -> str:
     column = f"; {facts.table} has no column {facts.column}" if facts.column else ""
     code = f", {facts.dataverse_code}" if facts.dataverse_code else ""
-    words = f": {facts.excerpt}" if facts.excerpt else ""
-    return f"{detail}{column} (HTTP {facts.http_status}{code}){words}"
+    return f"{detail}{column} (HTTP {facts.http_status}{code})"
 
 
 def _read_body(body: bytes) -> tuple[str | None, object]:

@@ -82,6 +82,14 @@ class CachedDirectory:
             self._selection = selection
             self._look_ups.forget(None)
 
+    def outdate(self) -> None:
+        """Have every number asked for anew: the settings by which callers are found and judged have changed.
+
+        Look-ups under way answer those who wait for them, and are not remembered.
+        """
+        self._memory.outdate()
+        self._look_ups.forget(None)
+
     def recall(self, e164: str) -> LookupResult | None:
         """Return a fresh caller or a number that nobody has, without waiting; `None` means: call `find`."""
         result = self._memory.recall(e164, self._selection)
@@ -154,7 +162,7 @@ class CachedDirectory:
         if (result := self.recall(e164)) is not None:
             return result
         entry = self._memory.get(e164)
-        if entry is not None and entry.covers(self._selection):
+        if entry is not None and self._memory.covers(entry, self._selection):
             self._counts.stale += 1
             self._look_ups.start(e164, self._prepare(e164))
             return LookupResult(entry.caller, Source.STALE)

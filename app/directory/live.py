@@ -165,5 +165,5 @@ class LiveDirectory:
             outage = Outage(cause=Cause.TIMEOUT, detail=f"Dataverse timed out at {seconds:.1f} s")
         except DataverseError as error:
             log.warning("dataverse.look_up_failed", **error.describe())
-            outage = Outage(cause=error.cause, detail=error.detail, retry_after=error.facts.retry_after)
+            outage = Outage(cause=error.cause, detail=error.summary, retry_after=error.facts.retry_after)
         return dict.fromkeys(numbers, outage)

@@ -38,13 +38,18 @@ class LoadShedding:
 
     def __init__(self, *, limits: SheddingLimits, on_shed: Callable[[], None]) -> None:
         """`on_shed` is told of every call that is shed."""
-        self._base = min(limits.base, limits.deadline / 5)
+        self._limits = limits
         self._per_waiting_call = limits.per_waiting_call
-        self._max = limits.deadline * limits.max_share
+        self.set_deadline(limits.deadline)
         self._on_shed = on_shed
         self._waiting = 0
         self._lag = 0.0
         self._due = self._ticked = 0.0
+
+    def set_deadline(self, seconds: float) -> None:
+        """Set the total time for one answer of the calls that begin from now on."""
+        self._base = min(self._limits.base, seconds / 5)
+        self._max = seconds * self._limits.max_share
 
     @property
     def waiting(self) -> int:

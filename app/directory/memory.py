@@ -26,6 +26,8 @@ class Entry:
     """What was asked for when it was read."""
     fresh_until: float
     expires: float
+    generation: int = 0
+    """Which settings it was read by; see `CallerMemory.outdate`."""
 
     @property
     def caller(self) -> Caller:
@@ -66,6 +68,7 @@ class CallerMemory:
     def __init__(self, *, limits: DirectoryLimits, monotonic: Callable[[], float]) -> None:
         self._limits = limits
         self._monotonic = monotonic
+        self._generation = 0
         self._known: _Known = _Known(limits.size, ttu=_tell_expiry, timer=monotonic)
         self._nobody: _Nobody = _Nobody(limits.size, ttl=limits.negative_seconds, timer=monotonic)
 
@@ -77,13 +80,25 @@ class CallerMemory:
         entry = self._known[e164]
         if entry is None:
             return self._nobody[e164]
-        if entry.fresh_until > self._monotonic() and entry.covers(selection):
+        if entry.fresh_until > self._monotonic() and self.covers(entry, selection):
             return entry.result
         return None
 
     def get(self, e164: str) -> Entry | None:
         """Return the last known caller, fresh or stale."""
         return self._known[e164]
+
+    def covers(self, entry: Entry, selection: Selection) -> bool:
+        """Tell whether a caller was read by the present settings, with everything the selection names."""
+        return entry.generation == self._generation and entry.covers(selection)
+
+    def outdate(self) -> None:
+        """Have every number asked for anew, because callers are found or judged by other settings now.
+
+        Callers stay as the last known ones, for when the CRM does not answer.
+        """
+        self._generation += 1
+        self._nobody.clear()
 
     def remember(self, e164: str, caller: Caller, selection: Selection) -> None:
         """Keep what Dataverse just said, instead of whatever was known before.
@@ -116,7 +131,8 @@ class CallerMemory:
 
     def _keep(self, e164: str, caller: Caller, selection: Selection, fresh_until: float) -> None:
         expires = self._monotonic() + self._limits.stale_seconds
-        self._known[e164] = Entry(LookupResult(caller, Source.FRESH), selection, fresh_until, expires)
+        result = LookupResult(caller, Source.FRESH)
+        self._known[e164] = Entry(result, selection, fresh_until, expires, self._generation)
 
     def _drop(self, e164: str) -> int:
         before = len(self)

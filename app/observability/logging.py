@@ -1,6 +1,5 @@
 """Structured logging: every line of this service and its libraries through one pipeline, redacted at its end."""
 
-import asyncio
 import atexit
 import json
 import logging
@@ -13,11 +12,12 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 from typing_extensions import override
 
+from app.observability.call_lines import LineWriter
 from app.observability.failures import describe_exception
 from app.observability.redaction import redact_entry, redact_text
 from app.observability.requests import add_request
 
-__all__ = ["LineWriter", "configure_logging"]
+__all__ = ["configure_logging"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
@@ -42,8 +42,6 @@ _OURS = frozenset(
     }
 )
 """Keys whose values are made here or come from closed lists: nothing personal can be in them."""
-_LATENCY_SECONDS = 0.05
-_MAX_BATCH_BYTES = 65_536
 
 
 def configure_logging(level: Level, form: Format, *, stream: BinaryIO | None = None) -> None:
@@ -119,48 +117,6 @@ def _flatten_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict
 
 def _encode(_: WrappedLogger, __: str, line: EventDict | str) -> bytes:
     return str(line).encode("utf-8", "backslashreplace")
-
-
-class LineWriter:
-    """A logger for structlog, one for each stream: a line must not cost every call a system call.
-
-    Lines are in the stream at the latest 50 ms after they were logged, at once outside of an event loop, and before the
-    process ends. What a killed process loses is log lines only; decisions are in the journal.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._waiting: list[bytes] = []
-        self._size = 0
-        self._scheduled = False
-
-    def write(self, line: bytes) -> None:
-        """Take one line without its end."""
-        self._waiting.append(line)
-        self._size += len(line)
-        if self._size >= _MAX_BATCH_BYTES:
-            self.flush()
-        elif not self._scheduled:
-            self._schedule()
-
-    debug = info = warning = error = critical = msg = log = write
-
-    def flush(self) -> None:
-        """Write what waits."""
-        self._scheduled = False
-        if self._waiting:
-            lines, self._waiting, self._size = self._waiting, [], 0
-            self._stream.write(b"\n".join((*lines, b"")))
-            self._stream.flush()
-
-    def _schedule(self) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.flush()
-        else:
-            self._scheduled = True
-            loop.call_later(_LATENCY_SECONDS, self.flush)
 
 
 class StructlogHandler(logging.Handler):

@@ -1,6 +1,8 @@
 """What every request carries: an identifier, a place in a trace, and one line in the log when it ends."""
 
+import os
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -9,7 +11,6 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from app.observability.identifiers import new_id
 from app.observability.redaction import redact_text
 
 __all__ = [
@@ -20,8 +21,13 @@ __all__ = [
     "continue_trace",
     "enter_request",
     "find_request",
+    "make_id",
     "name_answer",
+    "new_id",
 ]
+
+_MILLISECOND = 1_000_000
+"""In nanoseconds."""
 
 log = structlog.get_logger()
 
@@ -195,3 +201,25 @@ def _log_access(scope: Scope, status: int, seconds: float) -> None:
     """Log the route's template, never the path: a path may hold a phone number."""
     route = getattr(scope.get("route"), "path", None) or "(no route)"
     log.info("http.request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2))
+
+
+def new_id() -> str:
+    """Make a UUIDv7 as text, unique everywhere and increasing within a process (RFC 9562, section 5.7)."""
+    return make_id(time.time_ns(), int.from_bytes(os.urandom(8)))
+
+
+def make_id(unix_ns: int, random: int) -> str:
+    """Spell a UUIDv7 of a time in nanoseconds since 1970 and 62 random bits (higher bits are ignored).
+
+    The 12 bits after the millisecond hold its fraction (RFC 9562, section 6.2, method 3), which orders identifiers
+    made at least 244 ns apart without any state.
+    """
+    milliseconds, fraction = divmod(unix_ns, _MILLISECOND)
+    variant = random & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031 - a third faster than an f-string, on the way of every call
+        milliseconds >> 16,
+        milliseconds & 0xFFFF,
+        (fraction << 12) // _MILLISECOND,
+        variant >> 48,
+        variant & 0xFFFF_FFFF_FFFF,
+    )

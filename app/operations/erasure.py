@@ -39,17 +39,20 @@ class Erasure:
         drain: Callable[[], Awaitable[bool]],
         places: Mapping[str, Erase],
         forget: Callable[[str | None], Awaitable[int]],
+        forget_old_pages: Callable[[], Awaitable[None]],
         audit: AuditStore,
         clock: Callable[[], float],
     ) -> None:
         """`drain` moves what the journal holds to the database; `places` are erased by name, in order, after it.
 
-        `forget` drops the remembered caller of one number, or all callers, and returns how many.
+        `forget` drops the remembered caller of one number, or all callers, and returns how many; `forget_old_pages`
+        removes what the database keeps of rows as they were.
         """
         self._read_number = read_number
         self._drain = drain
         self._places = dict(places)
         self._forget = forget
+        self._forget_old_pages = forget_old_pages
         self._audit = audit
         self._clock = clock
 
@@ -61,9 +64,13 @@ class Erasure:
         """
         e164 = self._require_number(number)
         if not await self._drain():
-            raise JournalStuckError("decisions could not be moved to the database; try again when it is back")
+            raise JournalStuckError(
+                "decisions could not be moved to the database; try again when it is back, and when every file of the "
+                "journal can be read (the log names those that cannot)"
+            )
         erased = {name: await erase(e164) for name, erase in self._places.items()}
         erased["callers"] = await self._forget(e164)
+        await self._forget_old_pages()
         await self._note("caller.erased", who, f"caller/{redact_number(e164)}", erased)
         return redact_number(e164), erased
 
@@ -91,10 +98,12 @@ class Erasure:
 class Retention:
     """Deletes decisions, callers, alerts and the like that are older than the settings allow."""
 
-    def __init__(self, *, purges: Mapping[str, Purge], days: int, clock: Callable[[], float]) -> None:
-        """`purges` by what they delete; `days` is how long it is kept (1 to 3650)."""
+    def __init__(
+        self, *, purges: Mapping[str, Purge], read_days: Callable[[str], int], clock: Callable[[], float]
+    ) -> None:
+        """`purges` by what they delete; `read_days` tells how long that is kept now (1 to 3650)."""
         self._purges = dict(purges)
-        self._days = days
+        self._read_days = read_days
         self._clock = clock
 
     async def run(self) -> dict[str, int]:
@@ -102,15 +111,15 @@ class Retention:
 
         One kind that fails does not keep the others; the last failure (AppError or OSError) is raised after them.
         """
-        before = self._clock() - self._days * _DAY
+        now = self._clock()
         purged: dict[str, int] = {}
         failure: Exception | None = None
         for name, purge in self._purges.items():
             try:
-                purged[name] = await purge(before)
+                purged[name] = await purge(now - self._read_days(name) * _DAY)
             except (AppError, OSError) as error:
                 failure = error
-        log.info("retention.done", days=self._days, **purged)
+        log.info("retention.done", **purged)
         if failure is not None:
             raise failure
         return purged

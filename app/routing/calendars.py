@@ -13,7 +13,14 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
-from pydantic import Field, PlainSerializer, PlainValidator, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    model_validator,
+)
 
 from app.routing.documents import Part, refuse
 from app.routing.registry import suggest
@@ -25,6 +32,7 @@ __all__ = [
     "HolidayRegion",
     "Interval",
     "OpeningHours",
+    "TimeZone",
     "Weekday",
     "is_open",
     "next_change",
@@ -60,6 +68,17 @@ def _write_interval(interval: Interval) -> str:
     return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
 
 
+def _require_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        hint = suggest(name, available_timezones()) or "an IANA name like Europe/Helsinki"
+        raise refuse("unknown-time-zone", f'no time zone is called "{name}"', hint) from error
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=60), AfterValidator(_require_zone)]
+"""The name of a time zone of the IANA database."""
 IntervalText = Annotated[
     Interval,
     PlainValidator(_read_interval, json_schema_input_type=Annotated[str, StringConstraints(pattern=_INTERVAL.pattern)]),
@@ -96,23 +115,13 @@ class HolidayRegion(Part):
 class Calendar(Part):
     """When a service is open, by the clock of its time zone."""
 
-    time_zone: str = Field(max_length=60)
+    time_zone: TimeZone
     weekly: dict[Weekday, tuple[IntervalText, ...]] = Field(default={})
     """Hours by weekday; a weekday that is not named is closed."""
     exceptions: tuple[CalendarException, ...] = ()
     """Dates with other hours; they also win over holidays."""
     holidays: HolidayRegion | None = None
     """Public holidays, which are closed."""
-
-    @field_validator("time_zone")
-    @classmethod
-    def _require_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError) as error:
-            hint = suggest(name, available_timezones()) or "an IANA name like Europe/Helsinki"
-            raise refuse("unknown-time-zone", f'no time zone is called "{name}"', hint) from error
-        return name
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:
@@ -134,11 +143,6 @@ class OpeningHours:
         self._exceptions = {exception.date: exception.open for exception in calendar.exceptions}
         self._region = calendar.holidays
         self._find_holidays = lru_cache(maxsize=_YEARS_KEPT)(_find_holidays)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone whose clock is read."""
-        return self._zone
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether it is open at an aware moment."""

@@ -1,6 +1,7 @@
 """A ruleset made ready to decide calls in microseconds."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from itertools import accumulate
 
 from app.errors import InvalidInputError
@@ -32,7 +33,7 @@ class CompiledRuleset:
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
         self._index = _RuleIndex(rules)
-        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar)
+        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC)
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property
@@ -54,7 +55,7 @@ class CompiledRuleset:
     def selection(self) -> Selection:
         """The columns and counts a look-up must bring along for these rules."""
         return Selection(
-            contact_columns=self._pick_columns("caller.columns."),
+            contact_columns=self._pick_columns("caller.columns.") | self._pick_columns("caller.any.columns."),
             account_columns=self._pick_columns("account.columns."),
             open_cases="caller.open_cases" in self._facts_used,
         )
@@ -113,7 +114,7 @@ class CompiledRuleset:
     def _choose(self, rule: CompiledRule | None, facts: Mapping[str, FactValue]) -> Decision:
         if rule is None:
             return self._no_match
-        return rule.decision if rule.add_agents is None else rule.add_agents(facts)
+        return rule.decision if rule.decide is None else rule.decide(facts)
 
     def _pick_columns(self, prefix: str) -> frozenset[str]:
         return frozenset(name.removeprefix(prefix) for name in self._facts_used if name.startswith(prefix))
@@ -123,7 +124,7 @@ def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRulese
     """Compile a ruleset; raises InvalidInputError when a rule names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
-    places = Places()
+    places = Places(ruleset.zone or UTC)
     rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
     return CompiledRuleset(ruleset=ruleset, revision=revision, rules=rules, facts_used=places.list_facts())
 

@@ -118,3 +118,5 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Which failure was pretended, for a fire drill."""
     hops: int = 0
     """How often this call was redirected by us before."""
+    settings_version: int | None = None
+    """The version of the settings `smart-routing` it was made with, 0 before the first; `None` in older records."""

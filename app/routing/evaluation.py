@@ -7,13 +7,15 @@ the numbers 0 and 1, facts nobody told as one mark.
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from app.routing.facts import FactValue, Unknown
 from app.routing.registry import FactType
-from app.routing.rule import TEXTUAL, Leaf, Operator
+from app.routing.rule import DATED, TEXTUAL, Leaf, Operator
 
 __all__ = [
     "FALSE",
+    "NOW",
     "TRUE",
     "UNKNOWN",
     "UNTOLD",
@@ -25,11 +27,21 @@ __all__ = [
     "fold",
     "list_members",
     "not_of",
+    "read_date",
 ]
 
 TRUE, UNKNOWN, FALSE = 1, 0, -1
+NOW = 0
+"""The place of the moment, in seconds since the epoch, in a list of values."""
 UNTOLD = object()
 """Stands in a list of values for a fact that is unknown."""
+
+
+class Several(tuple[object, ...]):
+    """The folded values of several records."""
+
+    __slots__ = ()
+
 
 Test = Callable[[Sequence[object]], int]
 """Tells the verdict for a list of values (or of verdicts, where parts were judged before)."""
@@ -53,6 +65,8 @@ def fold(value: FactValue) -> object:
         return value.strip().casefold()  # type: ignore[union-attr] # told by the class, faster than isinstance
     if kind is bool:
         return (value,)
+    if kind is tuple:
+        return Several(fold(item) for item in value)  # type: ignore[union-attr] # as above
     return UNTOLD if kind is Unknown else value
 
 
@@ -97,12 +111,25 @@ def not_of(test: Test) -> Test:
     return lambda values: -test(values)
 
 
-def compile_leaf(leaf: Leaf, place: int) -> Test:
-    """Compile a comparison that reads its fact at a place in the list of values."""
+def compile_leaf(leaf: Leaf, place: int, zone: tzinfo = UTC) -> Test:
+    """Compile a comparison that reads its fact at a place in the list of values; `zone` tells what day it is."""
+    if leaf.spec.many:
+        one, several = _compile_single(leaf, place, zone), _compile_single(leaf, 1, zone)
+        return lambda values: (
+            max(several((values[NOW], value)) for value in found)
+            if isinstance(found := values[place], Several)
+            else one(values)
+        )
+    return _compile_single(leaf, place, zone)
+
+
+def _compile_single(leaf: Leaf, place: int, zone: tzinfo) -> Test:
     if leaf.op is Operator.IS_UNKNOWN:
         return lambda values: TRUE if values[place] is UNTOLD else FALSE
     if leaf.op in {Operator.IS, Operator.IN}:
         return _compile_membership(frozenset(list_members(leaf)), place)
+    if leaf.op in DATED:
+        return _compile_date(leaf, place, zone)
     predicate = compile_predicate(leaf)
 
     def judge(values: Sequence[object]) -> int:
@@ -115,7 +142,7 @@ def compile_leaf(leaf: Leaf, place: int) -> Test:
 
 
 def compile_predicate(leaf: Leaf) -> Predicate:
-    """Compile what a leaf (of any operator but `is_unknown`) asks of a folded value that is known.
+    """Compile what a leaf asks of a folded value that is known, for any operator but `is_unknown` and those on dates.
 
     A value of another type than the one compared with never fits; nothing raises.
     """
@@ -138,6 +165,42 @@ def list_members(leaf: Leaf) -> tuple[object, ...]:
     """Return the folded values a leaf compares with, one or several."""
     values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
     return tuple(fold(value) for value in values)
+
+
+def read_date(value: object, zone: tzinfo) -> date | None:
+    """Return the date that a value is, or on which its moment lies; `None` for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip().upper())
+        return moment.date() if moment.tzinfo is None else moment.astimezone(zone).date()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _compile_date(leaf: Leaf, place: int, zone: tzinfo) -> Test:
+    days = timedelta(days=leaf.value if isinstance(leaf.value, int) else 0)
+
+    def holds(found: date, today: date) -> bool:
+        match leaf.op:
+            case Operator.BEFORE_TODAY:
+                return found < today
+            case Operator.AFTER_TODAY:
+                return found > today
+            case Operator.OLDER_THAN_DAYS:
+                return found < today - days
+            case _:
+                return min(today, today + days) <= found <= max(today, today + days)
+
+    def judge(values: Sequence[object]) -> int:
+        value = values[place]
+        if value is UNTOLD:
+            return UNKNOWN
+        found = read_date(value, zone)
+        today = datetime.fromtimestamp(values[NOW], zone).date()  # type: ignore[arg-type] # a float at NOW
+        return TRUE if found is not None and holds(found, today) else FALSE
+
+    return judge
 
 
 def _compile_membership(members: frozenset[object], place: int) -> Test:

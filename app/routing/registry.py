@@ -47,7 +47,9 @@ class FactSpec:
     agent: bool = False
     """Whether it can hold an Enreach user id."""
     personal: bool = False
-    """Whether its value may tell who somebody is, so that sentences leave it out."""
+    """Whether its value may tell who somebody is, so that explanations leave it out."""
+    many: bool = False
+    """Whether it holds a value of each record, so that a comparison is true when it is of one of them."""
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
@@ -92,8 +94,8 @@ _SPECS = (
     FactSpec("caller.open_cases", _NUMBER, _CALLER, "Open cases", "How many active cases the caller has."),
     FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),
     FactSpec("account.name", _TEXT, _CALLER, "Account name", "The name of the caller's company.", personal=True),
-    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM where the default calendar is, else UTC."),
-    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "Where the default calendar is.", values=_WEEKDAYS),
+    FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM in the ruleset's time zone, else UTC."),
+    FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "In the same time zone.", values=_WEEKDAYS),
     FactSpec("time.open", _BOOLEAN, _CALENDAR, "Open", "Whether the default calendar is open."),
 )
 _FAMILY_SPECS = (
@@ -106,6 +108,15 @@ _FAMILY_SPECS = (
         "A column of the caller's record, by logical name.",
         agent=True,
         personal=True,
+    ),
+    FactSpec(
+        "caller.any.columns.",
+        _ANY,
+        _CALLER,
+        "Column of any caller",
+        "The same column of each record that carries the number; true when it is of one of them.",
+        personal=True,
+        many=True,
     ),
     FactSpec(
         "account.columns.",

@@ -26,12 +26,15 @@ from app.routing.documents import Part, refuse
 from app.routing.registry import FACTS, FAMILIES, FactSpec, find_fact, suggest
 
 __all__ = [
+    "BARE",
+    "DATED",
     "ORDERED",
     "TEXTUAL",
     "Action",
     "AllOf",
     "AnyOf",
     "Condition",
+    "Defined",
     "Leaf",
     "MessageSpec",
     "Name",
@@ -39,13 +42,16 @@ __all__ = [
     "Operator",
     "Rule",
     "check_fact",
+    "expand",
     "list_leaves",
+    "list_names",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[\w+][\w .:+-]{0,99}$")]
 """What rules, destinations and calendars are called: letters, digits, spaces and `. : + - _`, at most 100."""
 Number = Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000)]
-_CHOICES = ("redirect", "redirect_to_agent", "disconnect", "no_change")
+Weight = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+_CHOICES = ("redirect", "split", "redirect_to_agent", "disconnect", "no_change")
 
 
 class Operator(StrEnum):
@@ -66,6 +72,13 @@ class Operator(StrEnum):
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
     CONTAINS = "contains"
+    BEFORE_TODAY = "before_today"
+    """The fact is a date, or a moment on a date, before today in the ruleset's time zone."""
+    AFTER_TODAY = "after_today"
+    WITHIN_DAYS = "within_days"
+    """From today to so many days ahead, both included; to so many days back for a negative number."""
+    OLDER_THAN_DAYS = "older_than_days"
+    """More than so many days before today."""
     EXISTS = "exists"
     """The fact is known to have a value; a blank text is none."""
     IS_UNKNOWN = "is_unknown"
@@ -76,7 +89,12 @@ TEXTUAL = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.CONTAINS
 """Operators on texts only."""
 ORDERED = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE, Operator.BETWEEN})
 """Operators on whatever has an order: numbers among themselves, texts among themselves."""
-_BARE = frozenset({Operator.EXISTS, Operator.IS_UNKNOWN})
+DATED = frozenset({Operator.BEFORE_TODAY, Operator.AFTER_TODAY, Operator.WITHIN_DAYS, Operator.OLDER_THAN_DAYS})
+"""Operators on dates, which look at the day of the call."""
+BARE = frozenset({Operator.EXISTS, Operator.IS_UNKNOWN, Operator.BEFORE_TODAY, Operator.AFTER_TODAY})
+"""Operators that take no value."""
+_DAYS = frozenset({Operator.WITHIN_DAYS, Operator.OLDER_THAN_DAYS})
+_MAX_DAYS = 36_500
 _LISTS = frozenset({Operator.IN, Operator.NOT_IN})
 _PAIR = 2
 _MAX_LIST = 1000
@@ -152,6 +170,12 @@ class AnyOf(Part):
     parts: tuple["Condition", ...] = Field(alias="any")
 
 
+class Defined(Part):
+    """True when the named condition in `define` is."""
+
+    name: Name = Field(alias="defined")
+
+
 class NotOf(Part):
     """True when its part is false; unknown when its part is unknown."""
 
@@ -160,8 +184,8 @@ class NotOf(Part):
 
 def _tag_condition(value: object) -> str:
     if isinstance(value, Mapping):
-        return next((f"@{key}" for key in ("all", "any", "not") if key in value), "@leaf")
-    tags: Mapping[type, str] = {AllOf: "@all", AnyOf: "@any", NotOf: "@not"}
+        return next((f"@{key}" for key in ("all", "any", "not", "defined") if key in value), "@leaf")
+    tags: Mapping[type, str] = {AllOf: "@all", AnyOf: "@any", NotOf: "@not", Defined: "@defined"}
     return tags.get(type(value), "@leaf")
 
 
@@ -169,6 +193,7 @@ Condition = Annotated[
     Annotated[AllOf, Tag("@all")]
     | Annotated[AnyOf, Tag("@any")]
     | Annotated[NotOf, Tag("@not")]
+    | Annotated[Defined, Tag("@defined")]
     | Annotated[Leaf, Tag("@leaf")],
     Discriminator(_tag_condition),
 ]
@@ -186,10 +211,12 @@ class MessageSpec(Part):
 
 
 class Action(Part):
-    """Exactly one of `redirect`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
+    """Exactly one of `redirect`, `split`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
 
     redirect: Name | None = None
     """The name of a destination."""
+    split: dict[Name, Weight] | None = Field(default=None, min_length=2, max_length=20)
+    """Destinations by name, each with its weight: the same caller always goes to the same one."""
     redirect_to_agent: FactName | None = None
     """A fact that holds an Enreach user id; the rule matches only when it does."""
     disconnect: Literal[True] | None = None
@@ -204,6 +231,11 @@ class Action(Part):
     extra_priority: Number | None = None
     messages: tuple[MessageSpec, ...] = Field(default=(), max_length=20)
 
+    @property
+    def choice(self) -> str:
+        """Which of them it is."""
+        return next(name for name in _CHOICES if getattr(self, name) is not None)
+
     @model_validator(mode="after")
     def _require_one_choice(self) -> Self:
         chosen = [name for name in _CHOICES if getattr(self, name) is not None]
@@ -211,6 +243,12 @@ class Action(Part):
             found = " and ".join(chosen) or "nothing"
             raise refuse("not-one-action", f"{found} was chosen", f"choose exactly one of {', '.join(_CHOICES)}")
         return self
+
+    @property
+    def destinations(self) -> tuple[tuple[str, str], ...]:
+        """Every destination the action names, each after the place where it does: `on_fail`, `split/sales`."""
+        named = (("redirect", self.redirect), *((f"split/{name}", name) for name in self.split or ()))
+        return tuple((place, name) for place, name in (*named, ("on_fail", self.on_fail)) if name is not None)
 
     @property
     def needed_agents(self) -> tuple[str, ...]:
@@ -245,9 +283,26 @@ class Rule(Part):
         return self.name or self.id
 
 
-def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
-    """List every comparison of a condition with its pointer, in the order it is written."""
+def expand(condition: Condition, define: Mapping[str, Condition]) -> Condition:
+    """Put the named conditions where their names are; raises KeyError for a name that is not defined."""
     match condition:
+        case Leaf():
+            return condition
+        case Defined():
+            return expand(define[condition.name], define)
+        case NotOf():
+            return NotOf.model_construct(part=expand(condition.part, define))
+        case AllOf():
+            return AllOf.model_construct(None, parts=tuple(expand(part, define) for part in condition.parts))
+        case AnyOf():
+            return AnyOf.model_construct(None, parts=tuple(expand(part, define) for part in condition.parts))
+
+
+def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
+    """List every comparison of a condition with its pointer, in the order it is written, but for named conditions."""
+    match condition:
+        case Defined():
+            return
         case Leaf():
             yield pointer, condition
         case NotOf():
@@ -258,11 +313,28 @@ def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, 
                 yield from list_leaves(part, f"{pointer}/{word}/{index}")
 
 
+def list_names(condition: Condition) -> Iterator[str]:
+    """List the named conditions that a condition uses itself."""
+    match condition:
+        case Leaf():
+            return
+        case Defined():
+            yield condition.name
+        case NotOf():
+            yield from list_names(condition.part)
+        case AllOf() | AnyOf():
+            for part in condition.parts:
+                yield from list_names(part)
+
+
 def _find_misfit(operator: Operator, value: Scalar | tuple[Scalar, ...]) -> PydanticCustomError | None:
     several = value if isinstance(value, tuple) else ()
-    if operator in _BARE:
+    if operator in BARE:
         fits, demand = value is None or value is True, "takes no value"
         hint = "leave the value out; for the opposite put the condition into `not`"
+    elif operator in _DAYS:
+        fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_DAYS
+        demand, hint = f"needs a whole number of days, at most {_MAX_DAYS:,}", "30 is a month, 365 a year"
     elif operator in _LISTS:
         fits, demand, hint = 0 < len(several) <= _MAX_LIST, f"needs a list of 1 to {_MAX_LIST} values", ""
     elif operator is Operator.BETWEEN:

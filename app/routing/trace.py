@@ -30,6 +30,10 @@ _DEMANDS = {
     "starts_with": "must start with",
     "ends_with": "must end with",
     "contains": "must contain",
+    "before_today": "must lie before today",
+    "after_today": "must lie after today",
+    "within_days": "must lie within these days from today:",
+    "older_than_days": "must be older than these days:",
 }
 _MAX_SPELLED = 80
 
@@ -199,7 +203,9 @@ def _describe_misfit(check: Check, actual: FactValue, *, excluded: bool) -> str:
     said = f"{check.fact} is {_spell(actual)}"
     if check.op == "exists":
         return said
-    return f"{said}, which is excluded" if excluded else f"{said} and {_DEMANDS[check.op]} {_spell(check.expected)}"
+    if excluded:
+        return f"{said}, which is excluded"
+    return f"{said} and {_DEMANDS[check.op]}{'' if check.expected is None else ' ' + _spell(check.expected)}"
 
 
 def _spell(value: object) -> str:

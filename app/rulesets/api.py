@@ -73,8 +73,10 @@ async def diff_rulesets(
 ) -> list[ChangeBody]:
     """List what the second ruleset adds, removes, changes and moves."""
     changes = await rulesets.repository.diff(old, new)
-    shown = changes if who.may(Permission.REVEAL_NUMBERS) else [redact_change(change) for change in changes]
-    return [ChangeBody.model_validate(change) for change in shown]
+    reveal = who.may(Permission.REVEAL_NUMBERS)
+    return await rulesets.heavy_work.run(
+        lambda: [ChangeBody.model_validate(change if reveal else redact_change(change)) for change in changes]
+    )
 
 
 @router.get("/publish-limits", summary="Show the limits of publishing", responses=problems(503))
@@ -110,7 +112,7 @@ async def show_ruleset(ref: RulesetRef, who: RulesReaderDep, rulesets: RulesetsD
     tag(response, found.version)
     if who.may(Permission.REVEAL_NUMBERS):
         return RulesetBody.of(found)
-    return RulesetBody.of(redact_found(found))
+    return RulesetBody.of(await rulesets.heavy_work.run(redact_found, found))
 
 
 @router.post("/{ref}/validate", summary="Judge a ruleset", responses=problems(404, 503))

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.calls.call_settings import LiveCallSettings
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.enreach.client import EnreachClient
 from app.operations.jobs import JobRunner
-from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.drafts.drafts import Drafts
 from app.rulesets.drafts.recorded_tests import RecordedTests
@@ -22,7 +22,7 @@ from app.rulesets.store import RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["RulesetComponents", "RulesetsState", "open_rulesets"]
 
@@ -41,6 +41,7 @@ class RulesetComponents:
     coverage: Coverage
     replays: ReplayJobs
     shadow: ShadowRun
+    heavy_work: HeavyWork
     clock: Callable[[], float]
 
 
@@ -62,18 +63,16 @@ def open_rulesets(
     heavy_work: HeavyWork,
     dataverse: DataverseClient,
     enreach: EnreachClient | None,
-    profile: ResponseProfile,
-    region: str,
+    live_settings: LiveCallSettings,
     clock: Callable[[], float],
 ) -> RulesetComponents:
-    """Make them; `region` is the country of numbers without a country code."""
+    """Make them; `live_ruleset` and `shadow` are those that calls use."""
     repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
     coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
-        profile=profile,
-        region=region,
+        live_settings=live_settings,
         dataverse=dataverse,
         enreach=targets,
         coverage=coverage,
@@ -104,11 +103,12 @@ def open_rulesets(
             decisions=decisions,
             jobs=jobs,
             repository=repository,
-            profile=profile,
+            find_profile=live_settings.find_profile,
             audit=audit,
             enreach=targets,
             clock=clock,
         ),
         shadow=shadow,
+        heavy_work=heavy_work,
         clock=clock,
     )

@@ -10,7 +10,7 @@ from app.routing.documents import join_pointer
 from app.routing.rule import Rule
 from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.store import RulesetStore
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["Coverage", "CoverageReport", "RuleCoverage"]
 

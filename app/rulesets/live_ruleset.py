@@ -10,7 +10,7 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.ruleset import Ruleset
 from app.rulesets.repository import load_rules
 from app.rulesets.store import RulesetStore
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["LiveRuleset"]
 

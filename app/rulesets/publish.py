@@ -17,7 +17,7 @@ from app.rulesets.publish_checks import PublishChecks, PublishReport
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import Document, Revision, RulesetStore, compute_checksum
 from app.store.audit import AuditNote
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["Publish", "PublishRefusedError", "Published", "publish_at_start", "read_ruleset_file", "require_sound"]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
 from app.dataverse.client import DataverseClient
 from app.errors import MAX_FINDINGS, Finding, InvalidInputError
@@ -14,7 +15,6 @@ from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
-from app.routing.wire import ResponseProfile
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
@@ -22,9 +22,9 @@ from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
-__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "open_publish_limits"]
+__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "find_losses", "open_publish_limits"]
 
 _DAY = 86_400.0
 _MAX_DIFFS = 20
@@ -90,14 +90,26 @@ class PublishReport:
         return all(finding.severity != "error" for finding in self.findings)
 
 
+async def find_losses(
+    ruleset: Ruleset, present: CallSettings, wanted: CallSettings, *, heavy_work: HeavyWork
+) -> list[Finding]:
+    """Find what would keep a ruleset from being published by other settings, and does not by the present ones."""
+
+    def lint(settings: CallSettings) -> list[Finding]:
+        findings = lint_ruleset(ruleset, settings.profile, region=settings.region)
+        return [finding for finding in findings if finding.severity == "error"]
+
+    known = await heavy_work.run(lint, present)
+    return [finding for finding in await heavy_work.run(lint, wanted) if finding not in known]
+
+
 class PublishChecks:
     """Asks lint with stored tests and redirect loops, Dataverse, Enreach, coverage and the replay limits."""
 
     def __init__(
         self,
         *,
-        profile: ResponseProfile,
-        region: str,
+        live_settings: LiveCallSettings,
         dataverse: DataverseClient,
         enreach: EnreachTargets | None,
         coverage: Coverage,
@@ -107,9 +119,8 @@ class PublishChecks:
         heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
-        """`enreach` is `None` when the Enreach API is not configured; `region` completes numbers (ISO 3166-1)."""
-        self._profile = profile
-        self._region = region
+        """`enreach` is `None` when the Enreach API is not configured."""
+        self._live_settings = live_settings
         self._dataverse = dataverse
         self._enreach = enreach
         self._coverage = coverage
@@ -147,19 +158,20 @@ class PublishChecks:
         known, silence = None, list[Finding]()
         if rules is not None:
             known, silence = await read_known_columns(rules, self._dataverse)
+        settings = self._live_settings.call_settings()
         found = await self._heavy_work.run(
-            lint_ruleset, ruleset, self._profile, known_columns=known, now=now, region=self._region
+            lint_ruleset, ruleset, settings.profile, known_columns=known, now=now, region=settings.region
         )
         return [*found, *silence]
 
     async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
-        replayer = Replayer(rules, self._profile)
+        replayer = Replayer(rules, self._live_settings.find_profile)
         plan, slices = _plan(limits, now), Slices()
         async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
             if loop := replayer.find_loop(record):
                 position = next(index for index, rule in enumerate(rules.ruleset.rules) if rule.id == loop[0].rule)
-                pointer = join_pointer("rules", position, "then", "redirect")
+                pointer = join_pointer("rules", position, "then", rules.ruleset.rules[position].then.choice)
                 return [report_loop(loop, pointer, f"the recorded call {record.id}")]
             await slices.rest()
         return []
@@ -171,7 +183,9 @@ class PublishChecks:
             return None, []
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        await run_replay(Replayer(rules, self._profile), _plan(limits, now), result, decisions=self._decisions)
+        await run_replay(
+            Replayer(rules, self._live_settings.find_profile), _plan(limits, now), result, decisions=self._decisions
+        )
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []

@@ -8,7 +8,7 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.store import Document, Draft, Revision, RevisionHead, RulesetStore
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = ["CURRENT", "FoundRuleset", "RulesetRepository", "load_rules", "show_draft"]
 

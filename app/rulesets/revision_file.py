@@ -1,7 +1,6 @@
 """The live revision on disk, so that a start without the database answers calls by it."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import structlog
@@ -12,6 +11,7 @@ from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.repository import load_rules
 from app.rulesets.store import Document, RulesetStore
 from app.store.json_text import dump, load
+from app.store.private_file import replace_file
 
 __all__ = ["RevisionFile"]
 
@@ -31,7 +31,7 @@ class RevisionFile:
         """Take over what was published, and save it when it is new; raises StoreError and OSError."""
         await self._live_ruleset.refresh()
         current = self._live_ruleset.current()
-        if current is self._saved or current.revision is None:
+        if current.revision is None or (current is self._saved and self._path.exists()):
             return
         document = (await self._store.revision(current.revision)).document
         await asyncio.to_thread(self._write, current.revision, document)
@@ -50,13 +50,7 @@ class RevisionFile:
             self._live_ruleset.start_with(self._saved)
 
     def _write(self, number: int, document: Document) -> None:
-        """Put a whole file in the place of the old one: whoever reads it at any moment finds one of both."""
-        draft = self._path.with_suffix(".new")
-        with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            file.write(dump({"number": number, "document": document}))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        replace_file(self._path, dump({"number": number, "document": document}))
 
     def _read(self) -> tuple[int, Document]:
         kept = load(self._path.read_bytes())

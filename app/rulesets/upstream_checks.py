@@ -25,14 +25,14 @@ _LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 
 async def read_known_columns(
     rules: CompiledRuleset, dataverse: DataverseClient
-) -> tuple[Mapping[str, frozenset[str]], list[Finding]]:
-    """List the columns of the tables whose columns the rules read; a table that cannot be read is a warning.
+) -> tuple[Mapping[str, Mapping[str, str]], list[Finding]]:
+    """List the columns, with their types, of the tables whose columns the rules read; a silent table is a warning.
 
     Lookups count also as `_name_value` (Dataverse contract, section 6.4).
     """
     selection = rules.selection
     wanted = {"contact": selection.contact_columns, "account": selection.account_columns}
-    known: dict[str, frozenset[str]] = {}
+    known: dict[str, Mapping[str, str]] = {}
     for table in (table for table, columns in wanted.items() if columns):
         try:
             known[table] = await _list_columns(table, dataverse)
@@ -84,14 +84,14 @@ async def find_lost_targets(ruleset: Ruleset, enreach: EnreachTargets, *, silenc
     return list(_find_lost(ruleset, targets))
 
 
-async def _list_columns(table: str, dataverse: DataverseClient) -> frozenset[str]:
+async def _list_columns(table: str, dataverse: DataverseClient) -> Mapping[str, str]:
     path = build_path(f"EntityDefinitions(LogicalName='{table}')/Attributes", {"$select": "LogicalName,AttributeType"})
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             answer = await dataverse.get_json(path)
     except TimeoutError as error:
         raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-    return frozenset(name for row in read_rows(answer) for name in _spell(row))
+    return {name: str(row.get("AttributeType")) for row in read_rows(answer) for name in _spell(row)}
 
 
 def _warn(table: str, error: DataverseError) -> Finding:

@@ -16,8 +16,9 @@ from app.settings.dataverse import (
     VipCriterion,
     VipSettings,
 )
-from app.settings.deployment import AlertsSettings, LogSettings, RulesSettings, StoreSettings
-from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings, WireField
+from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
+from app.settings.enreach import EnreachSettings, Framework, ResponseSettings, VoiceSettings, WireField
+from app.settings.enterprise_calls import PhoneCallSyncSettings
 from app.settings.reading import SettingsError, read_settings
 from app.settings.tree import Settings
 
@@ -31,9 +32,12 @@ __all__ = [
     "DataverseSettings",
     "DirectoryKind",
     "EnreachSettings",
+    "Framework",
     "LogSettings",
+    "PhoneCallSyncSettings",
     "PhoneSettings",
     "ResponseSettings",
+    "RetentionSettings",
     "Role",
     "RulesSettings",
     "Settings",

@@ -2,9 +2,10 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from app.settings.base import PREFIX, AuthorityUrl, Group, LogicalName, ServiceUrl
 
@@ -129,10 +130,16 @@ class AmbiguityPolicy(StrEnum):
     """No guess: `caller.vip` is unknown."""
 
 
+def _require_region(region: str) -> str:
+    if region not in SUPPORTED_REGIONS:
+        raise ValueError("is no country with telephone numbers; write its ISO 3166-1 code, such as FI")
+    return region
+
+
 class PhoneSettings(Group):
     """How numbers are read and searched."""
 
-    default_region: str = Field(
+    default_region: Annotated[str, AfterValidator(_require_region)] = Field(
         default="FI", pattern="^[A-Z]{2}$", description="ISO 3166-1 country of numbers without a country code."
     )
     patterns: tuple[str, ...] = Field(

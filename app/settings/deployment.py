@@ -3,13 +3,13 @@
 import binascii
 from base64 import b64decode
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.settings.base import PREFIX, Group, ServiceUrl
 
-__all__ = ["AlertsSettings", "LogSettings", "RulesSettings", "StoreSettings"]
+__all__ = ["AlertsSettings", "LogSettings", "RetentionSettings", "RulesSettings", "StoreSettings"]
 
 
 class StoreSettings(Group):
@@ -21,7 +21,21 @@ class StoreSettings(Group):
         description="sqlite:///path or postgresql://user:password@host/database.",
     )
     journal: Path = Field(default=Path("data/journal"), description="Folder of the journal that survives a crash.")
-    retention_days: int = Field(default=90, ge=1, le=3650, description="How long decisions are kept.")
+    retention_days: int = Field(default=90, ge=1, le=3650, description="How long records are kept.")
+
+
+_Days = Annotated[int | None, Field(ge=1, le=3650)]
+
+
+class RetentionSettings(Group):
+    """How long records of one kind are kept, where it differs from `SMARTROUTING_STORE__RETENTION_DAYS`."""
+
+    decisions_days: _Days = Field(default=None, description="Decisions of calls.")
+    callers_days: _Days = Field(default=None, description="Callers as the CRM last described them.")
+    alerts_days: _Days = Field(default=None, description="Alerts that are over.")
+    shadow_days: _Days = Field(default=None, description="What drafts would have decided otherwise.")
+    jobs_days: _Days = Field(default=None, description="Jobs that have ended, with their results.")
+    rejected_lines_days: _Days = Field(default=None, description="Lines of the journal that no database took.")
 
 
 class RulesSettings(Group):

@@ -1,12 +1,13 @@
 """The Enreach API, what this customer calls the parts of Voice, and how a decision is spelled for Enreach."""
 
+from enum import StrEnum
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.settings.base import PREFIX, Group, ServiceUrl
 
-__all__ = ["EnreachSettings", "ResponseSettings", "VoiceSettings", "WireField"]
+__all__ = ["EnreachSettings", "Framework", "ResponseSettings", "VoiceSettings", "WireField"]
 
 
 class EnreachSettings(Group):
@@ -23,8 +24,23 @@ class EnreachSettings(Group):
         return self
 
 
+class Framework(StrEnum):
+    """The channel integration framework of the users' app."""
+
+    CIF1 = "cif1"
+    """Classic model-driven apps."""
+    CIF2 = "cif2"
+    """Multisession apps, with agent experience profiles."""
+    CIF2_OMNICHANNEL = "cif2_omnichannel"
+    """Multisession apps with Omnichannel."""
+
+
 class VoiceSettings(Group):
-    """What this customer calls the roles and profiles that carry Voice."""
+    """How Voice is used by this customer, and what they call the roles and profiles that carry it."""
+
+    framework: Framework = Field(
+        default=Framework.CIF1, description="`cif2` and `cif2_omnichannel` take agent experience profiles into account."
+    )
 
     equivalent_roles: tuple[str, ...] = Field(
         default=(), max_length=20, description="Further Dynamics roles that carry the privileges of Voice User."
@@ -60,4 +76,6 @@ class ResponseSettings(Group):
         for kind, template in targets.items():
             if template.count("{id}") != 1:
                 raise ValueError(f"the template of {kind} must contain {{id}} once")
+            if set("{}") & set(template.replace("{id}", "")):
+                raise ValueError(f"the template of {kind} has another place than {{id}}, which nothing fills")
         return targets

@@ -13,8 +13,9 @@ from typing_extensions import override
 from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
-from app.settings.deployment import AlertsSettings, LogSettings, RulesSettings, StoreSettings
+from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
+from app.settings.enterprise_calls import PhoneCallSyncSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]
 
@@ -35,7 +36,9 @@ class Settings(BaseSettings):
     cache: CacheSettings = CacheSettings()
     enreach: EnreachSettings = EnreachSettings()
     voice: VoiceSettings = VoiceSettings()
+    phone_call_sync: PhoneCallSyncSettings = PhoneCallSyncSettings()
     store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     rules: RulesSettings = RulesSettings()
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()

@@ -126,6 +126,17 @@ class Database:
         async with self.write() as connection:
             await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
+    async def forget_old_pages(self) -> None:
+        """Have SQLite empty its log, where rows stay readable as they were before a change; raises StoreError.
+
+        Where somebody reads at this moment, what is left goes with the next time.
+        """
+        if self.is_sqlite:
+            self.require_usable()
+            with translate_errors():
+                async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                    await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
     async def close(self) -> None:
         """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
 

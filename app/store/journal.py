@@ -6,6 +6,7 @@ take the last seconds. `app.store.mover` carries the lines on to the database.
 
 import asyncio
 import errno
+import fcntl
 import os
 from bisect import insort
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreUnwritableError
-from app.store.journal_segment import Segment, write_line
+from app.store.journal_segment import Lock, Segment, check_folder, write_line
 
 __all__ = ["Journal", "JournalHealth"]
 
@@ -59,19 +60,24 @@ class Journal:
         self._retry_at: float | None = None
         self._detail = ""
         self._lost = 0
+        self._not_adopted: set[Path] = set()
         self.appended = asyncio.Event()
         """Set by every append, for whoever carries the lines on."""
 
-    def require_folder(self) -> None:
-        """Make sure, before the first call, that there is a folder to write to; raises StoreUnwritableError."""
+    def require_folder(self, *, lock: Lock = fcntl.flock) -> None:
+        """Make sure, before the first call, that files can be written and locked; raises StoreUnwritableError."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise StoreUnwritableError(
                 f"cannot create the folder {self._folder} of the journal: {exc.strerror}"
             ) from exc
-        if not os.access(self._folder, os.W_OK | os.X_OK):
-            raise StoreUnwritableError(f"cannot write the journal: the folder {self._folder} is not writable")
+        try:
+            check_folder(self._folder, lock=lock)
+        except OSError as exc:
+            raise StoreUnwritableError(
+                f"cannot write and lock files in the folder {self._folder} of the journal: {exc.strerror}"
+            ) from exc
 
     @property
     def health(self) -> JournalHealth:
@@ -107,12 +113,30 @@ class Journal:
         self.appended.set()
         return True
 
+    @property
+    def has_unadoptable(self) -> bool:
+        """Whether there are files that some process left and that could not be taken over the last time."""
+        return bool(self._not_adopted)
+
     def adopt_abandoned(self) -> int:
-        """Take over the files of processes that are gone, and return how many; raises OSError."""
+        """Take over the files of processes that are gone, and return how many; raises OSError.
+
+        One that cannot be taken over stays where it is, and does not keep the others.
+        """
         mine = {segment.path for segment in self._list_segments()}
+        told, self._not_adopted = self._not_adopted, set()
         adopted = 0
         for path in sorted(self._folder.glob("*.log")):
-            if path not in mine and (segment := Segment.adopt(path)) is not None:
+            if path in mine:
+                continue
+            try:
+                segment = Segment.adopt(path)
+            except OSError as error:
+                if path not in told:
+                    log.warning("journal.segment_not_adopted", segment=path.name, error=type(error).__name__)
+                self._not_adopted.add(path)
+                continue
+            if segment is not None:
                 log.info("journal.segment_adopted", segment=path.name, records=segment.waiting, torn_bytes=segment.torn)
                 insort(self._closed, segment, key=lambda known: known.path.name)
                 adopted += 1
@@ -143,6 +167,10 @@ class Journal:
         return [*self._closed, *([self._active] if self._active else [])]
 
     def _open_active(self, at: float, size: int) -> Segment:
+        if self._active is not None and self._active.is_removed:
+            # What is in it still gets to the database from here; what comes now needs a file that a successor finds.
+            log.warning("journal.segment_removed", segment=self._active.path.name, records=self._active.waiting)
+            self.retire_active()
         if self._active is not None and self._active.length + size > self._segment_bytes and self._active.length:
             self.retire_active()
         if self._active is None:

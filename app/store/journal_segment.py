@@ -10,7 +10,7 @@ import fcntl
 import os
 import secrets
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,10 @@ import msgspec
 from app.routing.decisions import DecisionRecord
 from app.store.json_text import dump
 
-__all__ = ["Segment", "read_line", "write_line"]
+__all__ = ["Lock", "Segment", "check_folder", "read_line", "write_line"]
+
+Lock = Callable[[int, int], object]
+"""Locks an open file, as `fcntl.flock` does."""
 
 _CHUNK = 262_144
 _OFFSET_DIGITS = 20
@@ -56,15 +59,22 @@ class Segment:
 
     @classmethod
     def adopt(cls, path: Path) -> "Segment | None":
-        """Take over the file of a process that is gone; `None` when its owner lives, or when nothing is in it."""
+        """Take over the file of a process that is gone; `None` when its owner lives, or when nothing is in it.
+
+        Raises OSError.
+        """
         try:
             descriptor = os.open(path, os.O_APPEND | os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        if not _lock(descriptor):
+        try:
+            content = path.read_bytes() if _lock(descriptor) else None
+        except OSError:
+            os.close(descriptor)
+            raise
+        if content is None:
             os.close(descriptor)
             return None
-        content = path.read_bytes()
         length = content.rfind(b"\n") + 1
         moved = _read_offset(path)
         if content[moved - 1 : moved] != b"\n":
@@ -80,6 +90,11 @@ class Segment:
     def torn(self) -> int:
         """Bytes behind the last whole line, left by a process that died while writing."""
         return os.fstat(self._descriptor).st_size - self.length
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether somebody removed the file: its lines can still be read here, and nobody else will find them."""
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def note_spent(self, seconds: float) -> None:
         """Note what it took to write the line that was appended last; no other process will know."""
@@ -144,6 +159,26 @@ class Segment:
             self.path.with_suffix(".offset").unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
         self.close()
+
+
+def check_folder(folder: Path, *, lock: Lock = fcntl.flock) -> None:
+    """Make, lock and delete a file in the folder of a journal; raises OSError.
+
+    Where a lock does not keep others away (some network file systems), two processes would take each other's lines:
+    that is an OSError, too.
+    """
+    path = folder / f"check-{os.getpid()}-{secrets.token_hex(4)}"
+    owner = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    other = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        lock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(BlockingIOError):
+            lock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise OSError(errno.ENOLCK, "locks of files do not work here")
+    finally:
+        path.unlink()
+        os.close(owner)
+        os.close(other)
 
 
 def _lock(descriptor: int) -> bool:

@@ -86,7 +86,11 @@ class JournalMover:
             return 0
 
     async def drain(self) -> bool:
-        """Move every line that is there now, so that no file holds it any more; False when the database is away."""
+        """Move every line that is there now, so that no file holds it any more.
+
+        False when the database is away, or when a file that some process left cannot be taken over.
+        """
+        self.recover()
         self._journal.retire_active()
         try:
             while self._journal.has_closed and await self._move_next():
@@ -94,7 +98,7 @@ class JournalMover:
         except (StoreError, OSError) as exc:
             log.warning("journal.drain_failed", error=type(exc).__name__, backlog=self.backlog)
             return False
-        return True
+        return not self._journal.has_unadoptable
 
     async def _wait_for_records(self) -> None:
         try:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, select, tuple_, update
 
 from app.routing.number_texts import NumberTexts
 from app.store.database import Database
@@ -39,27 +39,31 @@ class NumberErasure:
             return texts.replace(value, word)
 
         def find(rows: list[Mapping[Any, Any]]) -> list[Any]:
-            return [row[key.name] for row in rows if change(row, replace)]
+            return [read_key(row) for row in rows if change(row, replace)]
 
-        [key] = table.primary_key.columns
+        def read_key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+            return tuple(row[column.name] for column in key)
+
+        key = list(table.primary_key.columns)
         last, erased = None, 0
         while True:
-            query = select(table).order_by(key).limit(_ROWS_AT_ONCE)
+            query = select(table).order_by(*key).limit(_ROWS_AT_ONCE)
             async with self._database.read() as connection:
-                found = await connection.execute(query if last is None else query.where(key > last))
+                found = await connection.execute(query if last is None else query.where(tuple_(*key) > last))
                 rows: list[Mapping[Any, Any]] = list(found.mappings())
             if not rows:
                 return erased
-            last = rows[-1][key.name]
-            for name in await asyncio.to_thread(find, rows):
+            last = read_key(rows[-1])
+            for names in await asyncio.to_thread(find, rows):
+                this = [column == name for column, name in zip(key, names, strict=True)]
                 async with self._database.write() as connection:
-                    mine = select(table).where(key == name).with_for_update()
+                    mine = select(table).where(*this).with_for_update()
                     row = (await connection.execute(mine)).mappings().one_or_none()
                     if row is None:
                         continue
                     values = await asyncio.to_thread(change, row, replace)
                     if values:
-                        await connection.execute(update(table).where(key == name).values(dict(values)))
+                        await connection.execute(update(table).where(*this).values(dict(values)))
                         erased += 1
 
 

@@ -1,23 +1,25 @@
-"""What administrators set while the service runs, and what they confirm by hand."""
+"""What administrators set while the service runs, with all its versions, and what they confirm by hand."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import PreconditionFailedError
 from app.store.audit import AuditNote, write_notes
 from app.store.database import Database
-from app.store.tables import confirmations, settings_documents
+from app.store.pages import Page, cut_page, read_cursor
+from app.store.tables import confirmations, settings_versions
 
 __all__ = [
     "EVERYBODY",
     "UNSET",
     "Confirmation",
     "ConfirmationStore",
+    "DocumentChange",
     "SettingsDocument",
     "SettingsDocumentStore",
     "Versioned",
@@ -25,62 +27,102 @@ __all__ = [
 ]
 
 UNSET = "unset"
-"""The version of a document that nobody has set yet."""
+"""The version of a document that nobody has set yet, as an ETag."""
 EVERYBODY = "*"
 """The subject of a confirmation that holds for all users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsDocument:
-    """One JSON document as it is now."""
+    """One version of a document."""
+
+    name: str
+    version: int
+    """1 for the first, then one more with every change."""
+    document: Mapping[str, object]
+    author: str
+    at: float
+    """When it was written, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentChange:
+    """A document to write."""
 
     name: str
     document: Mapping[str, object]
-    version: str
-    """Random, new with every change, never used twice: the ETag."""
-    author: str
-    at: float
-    """When it was changed, in seconds since the epoch."""
+    expected: int
+    """The version it is made from; 0 while nobody has written any."""
 
 
 class SettingsDocumentStore:
-    """Keeps documents by name; each change names the version it was made from."""
+    """Keeps documents and their history; each change names the version it was made from."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
 
-    async def get(self, name: str) -> SettingsDocument | None:
-        """Read a document; `None` when nobody has set it."""
-        query = select(settings_documents).where(settings_documents.c.name == name)
+    async def get(self, name: str, version: int | None = None) -> SettingsDocument | None:
+        """Read a version of a document, the newest for `None`; `None` when there is none."""
+        table = settings_versions
+        query = select(table).where(table.c.name == name).order_by(table.c.version.desc()).limit(1)
+        if version is not None:
+            query = query.where(table.c.version == version)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         return None if row is None else SettingsDocument(**row)
 
-    async def put(
-        self,
-        name: str,
-        document: Mapping[str, object],
-        *,
-        expected: str | None,
-        author: str,
-        now: float,
-        notes: Sequence[AuditNote] = (),
-    ) -> SettingsDocument:
-        """Write a document over the version `expected`, or the first one for `None`, together with its audit notes.
+    async def list_newest(self) -> dict[str, int]:
+        """Return the number of the newest version by document."""
+        table = settings_versions
+        query = select(table.c.name, func.max(table.c.version)).group_by(table.c.name)
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
 
-        Raises PreconditionFailedError when the document is at another version.
+    async def list_since(self, name: str, version: int) -> list[SettingsDocument]:
+        """List the versions of a document that are newer than this one, oldest first."""
+        table = settings_versions
+        query = select(table).where(table.c.name == name, table.c.version > version).order_by(table.c.version)
+        async with self._database.read() as connection:
+            return [SettingsDocument(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def page(self, name: str, *, limit: int, after: str | None) -> Page[SettingsDocument]:
+        """List the versions of a document, newest first; `after` is the `next` of the page before."""
+        table = settings_versions
+        query = select(table).where(table.c.name == name).order_by(table.c.version.desc()).limit(limit + 1)
+        if after is not None:
+            query = query.where(table.c.version < read_cursor(after))
+        async with self._database.read() as connection:
+            found = [SettingsDocument(**row) for row in (await connection.execute(query)).mappings()]
+        return cut_page(found, [document.version for document in found], limit)
+
+    async def put(
+        self, changes: Sequence[DocumentChange], *, author: str, now: float, notes: Sequence[AuditNote] = ()
+    ) -> list[SettingsDocument]:
+        """Write new versions of some documents together with their audit notes, all or none.
+
+        Raises PreconditionFailedError when one of them is at another version than expected.
         """
-        values = {"document": document, "version": secrets.token_hex(16), "author": author, "at": now}
-        table = settings_documents
-        first = self._database.insert(table).values(name=name, **values).on_conflict_do_nothing().returning(table)
-        later = update(table).where(table.c.name == name, table.c.version == expected).values(values).returning(table)
         async with self._database.write() as connection:
-            found = await connection.execute(first if expected is None else later)
-            row = found.mappings().one_or_none()
-            if row is None:
-                raise _refuse(name)
+            written = [await self._write(connection, change, author, now) for change in changes]
             await write_notes(connection, notes)
-        return SettingsDocument(**row)
+        return written
+
+    async def _write(
+        self, connection: AsyncConnection, change: DocumentChange, author: str, now: float
+    ) -> SettingsDocument:
+        table = settings_versions
+        newest = select(func.max(table.c.version)).where(table.c.name == change.name)
+        if ((await connection.execute(newest)).scalar_one() or 0) != change.expected:
+            raise _refuse(change.name)
+        written = SettingsDocument(
+            name=change.name, version=change.expected + 1, document=change.document, author=author, at=now
+        )
+        values = {name: getattr(written, name) for name in SettingsDocument.__dataclass_fields__}
+        # Of two who write at once only one finds the number free.
+        insert = self._database.insert(table).values(values).on_conflict_do_nothing()
+        if (await connection.execute(insert)).rowcount == 0:
+            raise _refuse(change.name)
+        return written
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -92,6 +134,7 @@ class Versioned(Generic[Model]):
 
     value: Model
     version: str = UNSET
+    """The ETag."""
     author: str | None = None
     at: float | None = None
     """When they were set, in seconds since the epoch; `None` while nobody has."""
@@ -118,7 +161,7 @@ class VersionedDocument(Generic[Model]):
         if found is None:
             return Versioned(self._model())
         known = {name: value for name, value in found.document.items() if name in self._model.model_fields}
-        return Versioned(self._model.model_validate(known), found.version, found.author, found.at)
+        return Versioned(self._model.model_validate(known), str(found.version), found.author, found.at)
 
     async def write(self, value: Model, *, version: str, author: str, now: float) -> Versioned[Model]:
         """Set it from that version; raises PreconditionFailedError when it is at another one, and StoreError."""
@@ -134,9 +177,9 @@ class VersionedDocument(Generic[Model]):
             before=before.value.model_dump(mode="json"),
             after=document,
         )
-        expected = None if version == UNSET else version
-        written = await self._store.put(self._name, document, expected=expected, author=author, now=now, notes=[note])
-        return Versioned(value, written.version, written.author, written.at)
+        change = DocumentChange(name=self._name, document=document, expected=0 if version == UNSET else int(version))
+        (written,) = await self._store.put([change], author=author, now=now, notes=[note])
+        return Versioned(value, str(written.version), written.author, written.at)
 
 
 def _refuse(name: str) -> PreconditionFailedError:

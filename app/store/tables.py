@@ -40,7 +40,7 @@ __all__ = [
     "mirror_positions",
     "mirror_records",
     "revisions",
-    "settings_documents",
+    "settings_versions",
     "shadow_diffs",
     "shadow_results",
 ]
@@ -105,6 +105,7 @@ decisions = Table(
     Column("drill", PlainText),
     Column("hops", Integer, nullable=False),
     Column("erased", Boolean, nullable=False, server_default=text("false")),
+    Column("settings_version", Integer),
     Index(None, "queue_id", "id"),
 )
 
@@ -161,12 +162,12 @@ caller_snapshots = Table(
     Column("as_of", Double, nullable=False, index=True),
 )
 
-settings_documents = Table(
-    "settings_documents",
+settings_versions = Table(
+    "settings_versions",
     metadata,
     Column("name", PlainText, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
     Column("document", Document, nullable=False),
-    Column("version", PlainText, nullable=False),
     Column("author", PlainText, nullable=False),
     Column("at", Double, nullable=False),
 )

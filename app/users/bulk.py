@@ -154,8 +154,8 @@ def _read_cells(number: int, cells: Mapping[str | None, str | list[str] | None])
     values = {name: value.strip() for name, value in cells.items() if name and isinstance(value, str)}
     if not values.get("user"):
         raise ValueError("names no user")
-    client = values.get("client", "").casefold() or PhoneClient.CIF1
-    if client not in set(PhoneClient):
+    client = values.get("client", "").casefold()
+    if client and client not in set(PhoneClient):
         raise ValueError("client is neither cif1 nor cif2")
     return BulkRow(
         number=number,
@@ -166,7 +166,7 @@ def _read_cells(number: int, cells: Mapping[str | None, str | list[str] | None])
             overwrite=values.get("overwrite", "").casefold() in _YES,
         ),
         disable=DisableOptions(
-            client=PhoneClient(client), leave_teams=values.get("leave_teams", "").casefold() in _YES
+            client=PhoneClient(client) if client else None, leave_teams=values.get("leave_teams", "").casefold() in _YES
         ),
     )
 

@@ -42,6 +42,7 @@ class UsersState(TypedDict):
 def open_users(
     *,
     settings: Settings,
+    read_settings: Callable[[], Settings],
     dataverse: DataverseClient,
     enreach: EnreachClient | None,
     enreach_ids: EnreachIdStore,
@@ -50,7 +51,10 @@ def open_users(
     audit: AuditStore,
     clock: Callable[[], float],
 ) -> UserComponents:
-    """Make them; `dataverse` must be the client that leaves calls their part of the request budget."""
+    """Make them; `read_settings` returns the settings that hold now, `settings` are those of the environment.
+
+    `dataverse` must be the client that leaves calls their part of the request budget.
+    """
     records: EnreachIdRecords = StoreIdRecords(store=enreach_ids, clock=clock, on_change=enreach_id_cache.refresh)
     if settings.dataverse.agent_id_column is not None:
         records = ColumnIdRecords(
@@ -58,13 +62,25 @@ def open_users(
             id_column=settings.dataverse.agent_id_column,
             email_column=settings.dataverse.agent_email_column,
         )
-    repository = UserRepository(client=dataverse, records=records, voice=settings.voice)
+    repository = UserRepository(client=dataverse, records=records, read_settings=read_settings)
     enreach_users = EnreachUsers(client=enreach)
-    users = Users(repository=repository, enreach=enreach_users, confirmations=confirmations, audit=audit, clock=clock)
+    users = Users(
+        repository=repository,
+        enreach=enreach_users,
+        confirmations=confirmations,
+        audit=audit,
+        read_settings=read_settings,
+        clock=clock,
+    )
     ids = EnreachIds(repository=repository, enreach=enreach_users, records=records, audit=audit, clock=clock)
     role_assignments = RoleAssignments(client=dataverse, repository=repository, ids=ids, audit=audit, clock=clock)
     enabling = Enabling(
-        repository=repository, users=users, enreach=enreach_users, role_assignments=role_assignments, ids=ids
+        repository=repository,
+        users=users,
+        enreach=enreach_users,
+        role_assignments=role_assignments,
+        ids=ids,
+        read_framework=lambda: read_settings().voice.framework,
     )
     return UserComponents(
         users=users,

@@ -1,13 +1,13 @@
 """Enables and disables a user, as the administrator guide's chapter of that name says."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, NotFoundError
-from app.settings import Role
+from app.settings import Framework, Role
 from app.users.enreach_ids import EnreachIds
 from app.users.enreach_users import EnreachIndex, EnreachSilence, EnreachUsers, IdOutcome
 from app.users.repository import UserRepository
@@ -45,7 +45,8 @@ class EnableOptions:
 class DisableOptions:
     """How to disable a user."""
 
-    client: PhoneClient = PhoneClient.CIF1
+    client: PhoneClient | None = None
+    """`None` is that of the framework in the settings."""
     leave_teams: bool = False
     """Whether to remove them from the teams that carry Voice, as far as Dynamics decides who is in."""
 
@@ -79,12 +80,15 @@ class Enabling:
         enreach: EnreachUsers,
         role_assignments: RoleAssignments,
         ids: EnreachIds,
+        read_framework: Callable[[], Framework],
     ) -> None:
+        """`read_framework` tells which framework the users' app has now."""
         self._repository = repository
         self._users = users
         self._enreach = enreach
         self._role_assignments = role_assignments
         self._ids = ids
+        self._read_framework = read_framework
 
     async def enable_one(self, user_id: str, options: EnableOptions, *, who: str, dry_run: bool) -> ChangedUser:
         """Read a user, enable them and show the result; raises AppError for what cannot be read before."""
@@ -106,7 +110,10 @@ class Enabling:
         enreach: EnreachIndex | EnreachSilence,
         context: ChangeContext,
     ) -> UserChange:
-        """Set the address, give the role, update the id; returns what came of each, never raising for one of them."""
+        """Set the address, give the role, update the id, for CIF2 join the profile.
+
+        Returns what came of each, never raising for one of them.
+        """
         run = self._begin(voice, context)
         if options.enreach_email is not None:
             await run.take("enreach_email", run.set_email(options.enreach_email))
@@ -114,10 +121,14 @@ class Enabling:
             await run.take("role", run.assign_role())
         else:
             await run.take("team", run.join_team(options.team_id))
+        uses_profiles = self._find_client() is PhoneClient.CIF2
         if any(step.state is StepState.FAILED for step in run.steps):
-            run.steps.append(Step(name="enreach_id", state=StepState.SKIPPED, reason="a step before it failed"))
-        else:
-            await run.take("enreach_id", run.update_id(enreach, overwrite=options.overwrite))
+            for name in ("enreach_id", *(["profile"] if uses_profiles else [])):
+                run.steps.append(Step(name=name, state=StepState.SKIPPED, reason="a step before it failed"))
+            return summarize(voice.user.id, run.steps)
+        await run.take("enreach_id", run.update_id(enreach, overwrite=options.overwrite))
+        if uses_profiles:
+            await run.take("profile", run.join_profile())
         return summarize(voice.user.id, run.steps)
 
     async def disable(self, voice: VoiceUser, options: DisableOptions, *, context: ChangeContext) -> UserChange:
@@ -130,10 +141,13 @@ class Enabling:
         if options.leave_teams:
             await run.take("team", run.leave_teams())
         await run.take("enreach_id", run.clear_id())
-        if options.client is PhoneClient.CIF2:
+        if (options.client or self._find_client()) is PhoneClient.CIF2:
             await run.take("profile", run.leave_profiles())
         remaining = _foresee(voice, options) if context.dry_run else run.voice.list_carriers()
         return summarize(voice.user.id, run.steps, still_granted_by=remaining)
+
+    def _find_client(self) -> PhoneClient:
+        return PhoneClient.CIF1 if self._read_framework() is Framework.CIF1 else PhoneClient.CIF2
 
     def _begin(self, voice: VoiceUser, context: ChangeContext) -> "_Run":
         return _Run(role_assignments=self._role_assignments, ids=self._ids, voice=voice, context=context)
@@ -211,6 +225,20 @@ class _Run:
         done = StepState.PLANNED if context.dry_run else StepState.DONE
         states = {IdOutcome.MATCHED: done, IdOutcome.ALREADY_RIGHT: StepState.ALREADY}
         return states.get(change.outcome, StepState.FAILED), change.reason
+
+    async def join_profile(self) -> _Outcome:
+        """Join the one profile of the settings; where several are possible somebody has to choose."""
+        context, known = self.context, self.context.catalog.profiles
+        if self.voice.profiles:
+            return StepState.ALREADY, ", ".join(profile.name for profile in self.voice.profiles)
+        if not known or len(known) > 1:
+            problem = "there are several" if known else "there is no"
+            raise ConflictError(f"{problem} agent experience profiles; name one in the settings channel-provider")
+        (profile,) = known.values()
+        if context.dry_run:
+            return StepState.PLANNED, profile.name
+        self.voice = await self.role_assignments.join_profile(self.voice, profile, context.catalog, who=context.who)
+        return StepState.DONE, profile.name
 
     async def remove_role(self) -> _Outcome:
         context = self.context

@@ -4,13 +4,14 @@ Both places do the same for whoever uses them; one setting chooses.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 import stamina
 
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import DataverseError
+from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError
 from app.users.store import EnreachIdStore
 from app.users.user import EnreachIdRecord
@@ -33,6 +34,9 @@ class EnreachIdRecords(Protocol):
 
     async def read(self, rows: Iterable[Row]) -> dict[str, EnreachIdRecord]:
         """Return the records of these rows of systemuser by id; users without one are left out."""
+
+    async def find_holders(self, ids: Collection[str]) -> dict[str, str]:
+        """Return which users have one of these ids: Dynamics user -> id in lower case."""
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
         """Set ids, or clear them with `None`; returns the reason for every user whose id could not be written."""
@@ -62,6 +66,15 @@ class ColumnIdRecords:
             found[row["systemuserid"]] = EnreachIdRecord(
                 enreach_id=row.get(self._id_column) or None, email=email or None
             )
+        return found
+
+    async def find_holders(self, ids: Collection[str]) -> dict[str, str]:
+        """Ask for the rows with these ids, fifty ids a question."""
+        found = {}
+        for condition in build_id_filters(self._id_column, map(quote_text, ids)):
+            options = {"$select": f"systemuserid,{self._id_column}", "$filter": condition}
+            for row in await self._client.get_rows(build_path("systemusers", options)):
+                found[row["systemuserid"]] = str(row.get(self._id_column)).casefold()
         return found
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
@@ -117,6 +130,11 @@ class StoreIdRecords:
         known = await self._store.load()
         wanted = (known.get(row["systemuserid"]) for row in rows)
         return {kept.user_id: EnreachIdRecord(enreach_id=kept.enreach_id, email=kept.email) for kept in wanted if kept}
+
+    async def find_holders(self, ids: Collection[str]) -> dict[str, str]:
+        """Look through all that are kept."""
+        known = ((user_id, (kept.enreach_id or "").casefold()) for user_id, kept in (await self._store.load()).items())
+        return {user_id: enreach_id for user_id, enreach_id in known if enreach_id in ids}
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
         """Change all of them in one go, or none; raises StoreError."""

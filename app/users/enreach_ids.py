@@ -9,7 +9,15 @@ from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.store.audit import AuditStore
 from app.users.enreach_id_records import EnreachIdRecords
-from app.users.enreach_users import EnreachIndex, EnreachSilence, EnreachUsers, IdChange, IdOutcome, plan_ids
+from app.users.enreach_users import (
+    EnreachIndex,
+    EnreachSilence,
+    EnreachUsers,
+    IdChange,
+    IdOutcome,
+    plan_ids,
+    refuse_taken,
+)
 from app.users.repository import UserRepository
 from app.users.user import User
 
@@ -44,8 +52,13 @@ class EnreachIds:
         Enreach is asked once. Raises EnreachError, DataverseError and StoreError.
         """
         index = await self._enreach.list_all()
-        users = await (self._list_voice_users() if user_ids is None else self._repository.read_some(user_ids))
-        return plan_ids(users, index, overwrite=overwrite)
+        if user_ids is not None:
+            users = await self._repository.read_some(user_ids)
+            return await self._refuse_taken(plan_ids(users, index, overwrite=overwrite))
+        catalog, everybody = await asyncio.gather(self._repository.read_catalog(), self._repository.read_all())
+        voices = await self._repository.describe_all(everybody, catalog)
+        users = [voice.user for voice in voices if voice.list_carriers() and not voice.user.is_application]
+        return refuse_taken(plan_ids(users, index, overwrite=overwrite), everybody)
 
     async def apply(self, changes: Sequence[IdChange], *, who: str, on_progress: OnProgress) -> list[IdChange]:
         """Write what is planned, a hundred at a time, and return what came of it.
@@ -61,16 +74,20 @@ class EnreachIds:
         return settled
 
     async def try_update(self, user: User, *, who: str) -> IdChange:
-        """Update the id of one user; that Enreach does not answer is an outcome. Raises StoreError."""
+        """Update the id of one user; what Enreach or Dynamics refuses is an outcome. Raises StoreError."""
         return await self.update(user, await self._enreach.ask(), overwrite=False, who=who)
 
     async def update(
         self, user: User, enreach: EnreachIndex | EnreachSilence, *, overwrite: bool, who: str, dry_run: bool = False
     ) -> IdChange:
-        """Update the id of one user from what Enreach said. Raises StoreError."""
+        """Update the id of one user from what Enreach said; what Dynamics refuses is an outcome. Raises StoreError."""
         if isinstance(enreach, EnreachSilence):
             return IdChange(user=user, outcome=IdOutcome.FAILED, reason=enreach.reason)
-        (change,) = plan_ids([user], enreach, overwrite=overwrite)
+        planned = plan_ids([user], enreach, overwrite=overwrite)
+        try:
+            (change,) = await self._refuse_taken(planned)
+        except DataverseError as error:
+            return replace(planned[0], outcome=IdOutcome.FAILED, reason=error.detail)
         return (await self._write([change], who))[0] if change.is_write and not dry_run else change
 
     async def set_id(self, user_id: str, enreach_id: str | None, *, who: str) -> None:
@@ -130,10 +147,10 @@ class EnreachIds:
             raise InvalidInputError("an application has no Enreach user")
         return user
 
-    async def _list_voice_users(self) -> list[User]:
-        catalog, users = await asyncio.gather(self._repository.read_catalog(), self._repository.read_all())
-        voices = await self._repository.describe_all(users, catalog)
-        return [voice.user for voice in voices if voice.list_carriers() and not voice.user.is_application]
+    async def _refuse_taken(self, changes: list[IdChange]) -> list[IdChange]:
+        wanted = {change.enreach_id for change in changes if change.is_write and change.enreach_id}
+        holders = await self._records.find_holders(wanted) if wanted else {}
+        return refuse_taken(changes, await self._repository.read_some(list(holders)))
 
     async def _write(self, batch: Sequence[IdChange], who: str) -> list[IdChange]:
         wanted = {change.user.id: change.enreach_id for change in batch}

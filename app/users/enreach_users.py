@@ -5,7 +5,7 @@ The Enreach API cannot search: each question is one list of all its users.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ from app.enreach.errors import EnreachError, EnreachNotConfiguredError, EnreachT
 from app.enreach.records import EnreachUser
 from app.users.user import User
 
-__all__ = ["EnreachIndex", "EnreachSilence", "EnreachUsers", "IdChange", "IdOutcome", "plan_ids"]
+__all__ = ["EnreachIndex", "EnreachSilence", "EnreachUsers", "IdChange", "IdOutcome", "plan_ids", "refuse_taken"]
 
 _TIMEOUT_SECONDS = 10.0
 """A list of users is shown without Enreach rather than late."""
@@ -126,6 +126,19 @@ def plan_ids(users: Iterable[User], index: EnreachIndex, *, overwrite: bool) -> 
         change.enreach_id for change in changes if change.enreach_id and change.outcome is not IdOutcome.SKIPPED
     )
     return [_refuse_sharing(change) if wanted[change.enreach_id or ""] > 1 else change for change in changes]
+
+
+def refuse_taken(changes: Sequence[IdChange], others: Iterable[User]) -> list[IdChange]:
+    """Refuse the ids that active users among `others` have and keep: an id belongs to one user."""
+    moving = {change.user.id for change in changes if change.is_write}
+    taken = {(user.record.enreach_id or "").casefold() for user in others if user.active and user.id not in moving}
+    reason = "another Dynamics user has this Enreach id; correct the addresses, or take the id away there"
+    return [
+        replace(change, outcome=IdOutcome.AMBIGUOUS, reason=reason)
+        if change.is_write and change.enreach_id in taken
+        else change
+        for change in changes
+    ]
 
 
 def _plan(user: User, index: EnreachIndex, *, overwrite: bool) -> IdChange:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.settings import Role
+from app.settings import Framework, Role
 from app.store.settings_documents import EVERYBODY, Confirmation
 from app.users.enreach_users import EnreachIndex, EnreachSilence
 from app.users.user import VoiceUser
@@ -21,6 +21,7 @@ ASSIGNEE = "default_assignee"
 _ROLES = "Required User Roles & Privileges in Voice for Dynamics 365"
 _ENABLE = "Enable & Disable Users in Voice for Dynamics 365"
 _ENTERPRISE = "Enterprise Calls"
+_MAKE_PROFILE = "Make one with the Voice channel, or set framework to cif1 in the settings channel-provider."
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -77,6 +78,10 @@ class ReadinessSources:
     """Who confirmed a web-phone role for whom."""
     assignee: Confirmation | None
     """Who confirmed the `DefaultCrmAssignee` of the phone-call synchronisation."""
+    has_default_assignee: bool = False
+    """Whether the settings `phone-call-sync` name one."""
+    framework: Framework = Framework.CIF1
+    """Of the users' app."""
 
 
 class _Verdict(NamedTuple):
@@ -153,6 +158,16 @@ def _judge_id(voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
     return _Verdict(ItemState.MISSING, "Enreach knows no user with this id.", "Run the id update with overwriting.")
 
 
+def _judge_profile(voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    if sources.framework is Framework.CIF1:
+        return _Verdict(ItemState.NOT_APPLICABLE, "Classic apps (CIF1) have no agent experience profiles.")
+    if voice.profiles is None:
+        return _Verdict(ItemState.MISSING, "This organisation has no agent experience profiles.", _MAKE_PROFILE)
+    if not voice.profiles:
+        return _Verdict(ItemState.MISSING, what_to_do="Enable the user, or add them to the agent experience profile.")
+    return _Verdict(ItemState.OK, ", ".join(profile.name for profile in voice.profiles))
+
+
 def _judge_email(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
     if voice.user.email:
         return _OK
@@ -169,10 +184,15 @@ def _judge_mobile(voice: VoiceUser, _sources: ReadinessSources) -> _Verdict:
 
 
 def _judge_assignee(_voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    if sources.has_default_assignee:
+        return _Verdict(ItemState.OK, "Set in the settings phone-call-sync.")
     if sources.assignee:
         return _Verdict(ItemState.OK, _cite(sources.assignee))
     reason = "No interface tells what the configurator app holds."
-    remedy = "Look at DefaultCrmAssignee in the configurator's phone-call sync, then confirm it here."
+    remedy = (
+        "Set default_crm_assignee in the settings phone-call-sync; or look at DefaultCrmAssignee in the configurator's "
+        "phone-call sync, then confirm it here."
+    )
     return _Verdict(ItemState.UNKNOWN, reason, remedy)
 
 
@@ -189,6 +209,7 @@ _ITEMS: _Items = (
     (WEB_PHONE, "The Enreach role includes the web phone", _ROLES, _judge_web_phone),
     ("voice_user_role", "Voice User, directly or through a team", _ROLES, _judge_role),
     ("enreach_user_id", "Enreach user id", _ENABLE, _judge_id),
+    ("agent_profile", "In an agent experience profile (CIF2)", _ENABLE, _judge_profile),
     ("email", "E-mail address in Dynamics", _ENTERPRISE, _judge_email),
     ("mobile", "Mobile number in E.164", _ENTERPRISE, _judge_mobile),
     (ASSIGNEE, "Default assignee of synchronised calls", _ENTERPRISE, _judge_assignee),

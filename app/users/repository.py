@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.auth.principals import Identity
@@ -11,7 +11,7 @@ from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.errors import RecordNotFoundError
 from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError, InvalidInputError, NotFoundError
-from app.settings import VoiceSettings
+from app.settings import Settings
 from app.store.pages import Page
 from app.users.enreach_id_records import EnreachIdRecords
 from app.users.role_catalog import RoleCatalog, read_memberships, read_role_catalog
@@ -42,10 +42,13 @@ _FOREIGN_CURSOR = "the cursor is not one that a page of this list gave"
 class UserRepository:
     """Turns rows of systemuser into users, together with what we keep of them. Everything raises DataverseError."""
 
-    def __init__(self, *, client: DataverseClient, records: EnreachIdRecords, voice: VoiceSettings) -> None:
+    def __init__(
+        self, *, client: DataverseClient, records: EnreachIdRecords, read_settings: Callable[[], Settings]
+    ) -> None:
+        """`read_settings` returns the settings that hold now."""
         self._client = client
         self._records = records
-        self._voice = voice
+        self._read_settings = read_settings
 
     async def read_page(self, *, search: str | None, active: bool | None, limit: int, after: str | None) -> Page[User]:
         """Read a page by name; `search` is part of a name or address, `after` the `next` of the page before.
@@ -83,7 +86,7 @@ class UserRepository:
 
     async def read_catalog(self) -> RoleCatalog:
         """Read which roles, teams and profiles there are."""
-        return await read_role_catalog(self._client, self._voice)
+        return await read_role_catalog(self._client, self._read_settings().voice)
 
     async def read_voice_user(self, user_id: str) -> tuple[VoiceUser, RoleCatalog]:
         """Read one user with their roles, as they are this moment; raises NotFoundError."""

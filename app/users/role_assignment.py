@@ -141,6 +141,15 @@ class RoleAssignments:
         await self._note("team.left", who, voice, after)
         return after
 
+    async def join_profile(self, voice: VoiceUser, profile: Profile, catalog: RoleCatalog, *, who: str) -> VoiceUser:
+        """Add a user to an agent experience profile (Dataverse contract, section 7.4)."""
+        joining = self._client.associate(
+            f"msdyn_appconfigurations({profile.id})", _PROFILES, f"systemusers({voice.user.id})"
+        )
+        after = await self._change(voice, catalog, joining, lambda now: profile in (now.profiles or ()))
+        await self._note("profile.joined", who, voice, after)
+        return after
+
     async def leave_profiles(self, voice: VoiceUser, catalog: RoleCatalog, *, who: str) -> VoiceUser:
         """Remove a user from the agent experience profiles (Dataverse contract, section 7.4)."""
         after = voice

@@ -70,8 +70,10 @@ class DisableBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"client": "cif2"}]})
 
-    client: PhoneClient = Field(
-        default=PhoneClient.CIF1, description="`cif2` takes them out of the agent experience profiles as well."
+    client: PhoneClient | None = Field(
+        default=None,
+        description="`cif2` takes them out of the agent experience profiles as well; null is the framework of the "
+        "settings `channel-provider`.",
     )
     leave_teams: bool = Field(
         default=False, description="Take them out of teams that carry Voice; never out of groups of Entra ID."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.auth.principals import Identity
 from app.errors import InvalidInputError
+from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.pages import Page
 from app.store.settings_documents import EVERYBODY, Confirmation, ConfirmationStore
@@ -35,12 +36,15 @@ class Users:
         enreach: EnreachUsers,
         confirmations: ConfirmationStore,
         audit: AuditStore,
+        read_settings: Callable[[], Settings],
         clock: Callable[[], float],
     ) -> None:
+        """`read_settings` returns the settings that hold now."""
         self._repository = repository
         self._enreach = enreach
         self._confirmations = confirmations
         self._audit = audit
+        self._read_settings = read_settings
         self._clock = clock
 
     async def page(
@@ -109,4 +113,11 @@ class Users:
         enreach, web_phone, assignee = await asyncio.gather(
             self._enreach.ask(), self._confirmations.list_of(WEB_PHONE), self._confirmations.list_of(ASSIGNEE)
         )
-        return ReadinessSources(enreach=enreach, web_phone=web_phone, assignee=assignee.get(EVERYBODY))
+        settings = self._read_settings()
+        return ReadinessSources(
+            enreach=enreach,
+            web_phone=web_phone,
+            assignee=assignee.get(EVERYBODY),
+            has_default_assignee=settings.phone_call_sync.default_crm_assignee is not None,
+            framework=settings.voice.framework,
+        )

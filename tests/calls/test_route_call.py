@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from app.calls.call_settings import make_call_settings
 from app.calls.route_call import Answered, Arrival, LoopGuard, RouteCall
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import DecisionRecord
 from app.routing.numbers import read_number
-from app.routing.wire import ResponseProfile
 from app.rulesets.store import RulesetStore
 from app.store.database import open_database
 from app.store.upgrade import upgrade
 from tests.routing.examples import any_condition, make_document, make_rules
-from tests.support.service import open_service
+from tests.support.service import make_settings, open_service
 
 VIP = Caller(status=CallerStatus.IDENTIFIED, vip=True, columns={"tier": "agent-1"}, as_of=99.0)
 
@@ -93,14 +93,20 @@ async def route(
     route_call = RouteCall(
         directory=directory,
         live_ruleset=FixedRules(rules),
-        profile=ResponseProfile(),
         decision_log=records,
         loop_guard=LoopGuard(max_redirects=5, monotonic=lambda: 0.0),
         call_log=lambda _line: None,
         monotonic=lambda: 50.0,
     )
     arrival = Arrival(
-        id="id", request_id="request", trace_id="trace", credential="queue", at=100.0, arrived=49.0, until=51.0
+        id="id",
+        request_id="request",
+        trace_id="trace",
+        credential="queue",
+        at=100.0,
+        arrived=49.0,
+        until=51.0,
+        settings=make_call_settings(make_settings(Path()), version=3),
     )
     return await route_call(read_call(payload, lambda raw: read_number(raw, "FI")), arrival)
 

@@ -1,18 +1,31 @@
 """`/admin/simulate`: what would happen to a made-up call."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from dirty_equals import IsPartialDict, IsStr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from app.bootstrap.upstreams import Upstreams
+from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from app.emulators.faults import Fault, FaultKind
 from tests.routing.examples import any_rule, make_document
-from tests.support.service import ADMIN_KEY, PROGRAM_KEY, USER_KEY, VIP_ANSWER, VIP_RULES, Service, open_service
+from tests.support.service import (
+    ADMIN_KEY,
+    PROGRAM_KEY,
+    USER_KEY,
+    VIP_ANSWER,
+    VIP_RULES,
+    Service,
+    open_service,
+    wait_for,
+)
 
 VIP_CALL = {"anum": "+358501234567", "bnum": "+358912345678", "targetid": "SALES_QUEUE"}
 CALM = settings(
@@ -263,3 +276,29 @@ async def test_200_is_never_empty_or_partial(
         assert "FailTarget" not in answer["body"] or answer["body"]["FailTarget"].strip()
     else:
         assert answer == {"status": 204, "body": None}
+
+
+async def test_simulations_beyond_those_that_may_wait_are_told_to_come_back(tmp_path: Path) -> None:
+    """Of many that one role asks for at once two run and sixteen wait; calls are answered meanwhile."""
+    held = asyncio.Event()
+    crm = httpx.ASGITransport(create_dataverse_emulator(static_tokens={"token-of-the-emulator": CLIENT_ID}))
+
+    async def hold(request: httpx.Request) -> httpx.Response:
+        await held.wait()
+        return await crm.handle_async_request(request)
+
+    async with open_service(tmp_path, upstreams=Upstreams(dataverse=httpx.MockTransport(hold))) as service:
+        asked = [asyncio.create_task(service.simulate(key=PROGRAM_KEY, call=VIP_CALL)) for _ in range(30)]
+
+        async def list_refused() -> list[httpx.Response] | None:
+            ended = [task.result() for task in asked if task.done()]
+            return ended if len(ended) >= 12 else None
+
+        refused = await wait_for(list_refused)
+        call = await service.call(None)
+        held.set()
+        answers = await asyncio.gather(*asked)
+
+    assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(429, "2")}
+    assert call.status_code == 204
+    assert sorted(answer.status_code for answer in answers) == [200] * 18 + [429] * 12

@@ -159,7 +159,7 @@ def test_each_status_and_code_has_its_error(status: int, code: str, expected: ty
 
 
 def test_a_failure_keeps_the_facts_of_the_operator() -> None:
-    """Status, code, request id and the wait are kept, and are the keys of a log event."""
+    """Status, code, request id and the wait are kept for the log; the server's words are for the administrator only."""
     headers = {"x-ms-service-request-id": "5fe1a2b3-34cb-4d11-b596-0022481d68cd", "Retry-After": "17"}
 
     failure = fail(429, "0x80072322", "Number of requests exceeded the limit of 6000.", headers)
@@ -178,8 +178,9 @@ def test_a_failure_keeps_the_facts_of_the_operator() -> None:
         "dataverse_code": "0x80072322",
         "request_id": "5fe1a2b3-34cb-4d11-b596-0022481d68cd",
         "retry_after": 17.0,
-        "excerpt": "Number of requests exceeded the limit of ….",
     }
+    assert str(failure) == failure.summary == "Dataverse asks to slow down (HTTP 429, 0x80072322)"
+    assert failure.detail == f"{failure.summary}: Number of requests exceeded the limit of …."
 
 
 @pytest.mark.parametrize("value", ["+358501234567", "358501234567", "Matti Example", "\udcff", "", "a" * 200])

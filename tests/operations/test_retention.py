@@ -65,7 +65,10 @@ async def test_everything_older_than_the_days_is_deleted() -> None:
     seen: list[float] = []
     purges = {"decisions": note(seen, 7), "callers": note(seen, 2)}
 
-    assert await Retention(purges=purges, days=90, clock=lambda: 100 * DAY).run() == {"decisions": 7, "callers": 2}
+    assert await Retention(purges=purges, read_days=lambda _name: 90, clock=lambda: 100 * DAY).run() == {
+        "decisions": 7,
+        "callers": 2,
+    }
 
     assert seen == [10 * DAY, 10 * DAY]
 
@@ -73,7 +76,9 @@ async def test_everything_older_than_the_days_is_deleted() -> None:
 async def test_failure_of_one_kind_keeps_no_other() -> None:
     """What cannot be purged now is told after the others, so that it is tried again."""
     seen: list[float] = []
-    retention = Retention(purges={"broken": away, "callers": note(seen, 2)}, days=90, clock=lambda: 100 * DAY)
+    retention = Retention(
+        purges={"broken": away, "callers": note(seen, 2)}, read_days=lambda _name: 90, clock=lambda: 100 * DAY
+    )
 
     with pytest.raises(StoreUnavailableError):
         await retention.run()

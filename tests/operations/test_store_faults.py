@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import shutil
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -77,7 +78,7 @@ async def test_locked_database_is_told(tmp_path: Path) -> None:
             signs = await wait_for_signs(service.client, "store_away")
             answer = await service.call(ANNA)
         await wait_for_health(service.client)
-        decisions = await service.list_decisions(1)
+        decisions = await wait_long_for_decisions(service, 1)
 
     assert signs[0].startswith("down ")
     assert signs[1:] == ("0.0", ["store_away"])
@@ -135,12 +136,35 @@ async def test_database_file_that_is_removed_costs_no_decision(tmp_path: Path) -
             if (tmp_path / f"kept.db{end}").exists():
                 (tmp_path / f"kept.db{end}").rename(tmp_path / f"{FILE}{end}")
         await wait_for_health(service.client)
-        decisions = await service.list_decisions(6)
+        decisions = await wait_long_for_decisions(service, 6)
 
     assert state == (
         f"down the database file {tmp_path / FILE} is gone: put it back, or restart the service to begin without it"
     )
     assert (answers, len(decisions)) == ([VIP_ANSWER] * 5, 6)
+
+
+async def test_journal_folder_that_is_removed_costs_no_decision(tmp_path: Path) -> None:
+    """What was in it and what comes later reaches the database."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as locker:
+            locker.execute("BEGIN IMMEDIATE")
+            await service.call(ANNA)
+            shutil.rmtree(tmp_path / "journal")
+            answers = [(await service.call(ANNA)).json() for _ in range(5)]
+        decisions = await wait_long_for_decisions(service, 6)
+
+    assert (answers, len(decisions)) == ([VIP_ANSWER] * 5, 6)
+
+
+async def wait_long_for_decisions(service: Service, count: int) -> list[Any]:
+    """Return the decisions as soon as there are so many."""
+
+    async def read() -> list[Any] | None:
+        items: list[Any] = (await service.ask("/admin/decisions", limit=50)).json()["items"]
+        return items if len(items) >= count else None
+
+    return await wait_long_for(read)
 
 
 @pytest.fixture
@@ -200,7 +224,7 @@ async def expect_answers_from_disk(service: Service) -> None:
 async def expect_caught_up(service: Service) -> None:
     """What was decided meanwhile arrives, and administrators can work."""
     await wait_for_health(service.client)
-    [decision] = await service.list_decisions(1)
+    [decision] = await wait_long_for_decisions(service, 1)
     assert (decision["revision"], decision["rule"]) == (1, "vip")
     assert (await service.ask("/admin/alerts")).status_code == 200
 

@@ -46,7 +46,7 @@ def leaf(fact: str, op: str, value: object = None) -> dict[str, object]:
 _FACTS = ("caller.vip", "caller.name", "caller.open_cases", "call.target_id", "call.caller", "time.local")
 _COLUMNS = ("caller.columns.tier", "account.columns.revenue")
 _SCALARS: st.SearchStrategy[str | int | float | bool] = st.one_of(
-    st.sampled_from(["A", "a", " a ", "B", "08:00", "16:00", ""]),
+    st.sampled_from(["A", "a", " a ", "B", "08:00", "16:00", "", "2026-03-04", "2026-03-03T23:30:00Z"]),
     st.integers(-2, 2),
     st.sampled_from([0.5, 1.0]),
     st.booleans(),
@@ -73,7 +73,12 @@ def any_leaf(draw: st.DrawFn) -> dict[str, object]:
             st.lists(_SCALARS, min_size=1, max_size=3),
         ),
         "pair": st.builds(lambda low, high: leaf(fact, "between", [low, high]), _SCALARS, _SCALARS),
-        "none": st.sampled_from([leaf(fact, "exists"), leaf(fact, "is_unknown")]),
+        "none": st.sampled_from([leaf(fact, word) for word in ("exists", "is_unknown", "before_today", "after_today")]),
+        "days": st.builds(
+            lambda word, days: leaf(fact, word, days),
+            st.sampled_from(("within_days", "older_than_days")),
+            st.integers(-9, 9),
+        ),
     }
     return draw(choices[draw(st.sampled_from(sorted(choices)))])
 

@@ -16,7 +16,7 @@ TIER = "caller.columns.tier"
 
 def lint(*rules: dict[str, object], profile: ResponseProfile = ALL_KEYS, **members: object) -> tuple[Finding, ...]:
     """Lint a ruleset."""
-    document = make_document(*rules, **members)
+    document = make_document(*rules, **{"time_zone": "Europe/Helsinki", **members})
     return lint_ruleset(read_ruleset(document), profile, known_columns=COLUMNS, now=NOW)
 
 

@@ -13,7 +13,7 @@ from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 from tests.support.service import VIP_RULES, open_service, wait_for
 
 ANNA = "+358501234567"

@@ -213,7 +213,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
         cwd=tmp_path_factory.mktemp("demo"),
-        env=make_environment({"SMARTROUTING_DEMO": "1", "SMARTROUTING_PORT": "0"}),
+        # The first call asks Dataverse, which on a busy machine takes longer than the usual deadline.
+        env=make_environment(
+            {"SMARTROUTING_DEMO": "1", "SMARTROUTING_PORT": "0", "SMARTROUTING_WEBHOOK__DEADLINE_MS": "4900"}
+        ),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from app.calls.store import DecisionFilter, DecisionStore
 from app.routing.decisions import DecisionRecord
@@ -149,6 +150,30 @@ async def test_records_wait_for_a_database_that_is_away(folder: Path, shelf: She
 
     journal.close()
     assert list(shelf.kept.values()) == [*map(tell_spent, records)]
+
+
+async def test_pauses_double_up_to_a_limit_and_start_anew(folder: Path, shelf: Shelf) -> None:
+    """A database that is away is asked less and less often; one that came back and goes again, soon again."""
+    journal = open_journal(folder)
+    options = MoverOptions(linger=0.0, pause=0.001, longest_pause=0.005)
+    mover = make_mover(journal, shelf, options)
+    shelf.away = True
+    journal.append(make_record(NOON))
+
+    with capture_logs() as lines:
+        async with running(mover):
+            await wait_until(lambda: len(lines) >= 5)
+            shelf.away = False
+            await wait_until(lambda: mover.backlog == 0)
+            first, again = list(lines), len(lines) + 2
+            shelf.away = True
+            journal.append(make_record(NOON + 1))
+            await wait_until(lambda: len(lines) >= again)
+
+    journal.close()
+    assert {line["event"] for line in lines} == {"journal.move_failed"}
+    assert [line["retry_in"] for line in first[:5]] == [0.001, 0.002, 0.004, 0.005, 0.005]
+    assert [line["retry_in"] for line in lines[len(first) :][:2]] == [0.001, 0.002]
 
 
 async def test_locked_database_delays_records_only(folder: Path, tmp_path: Path, sqlite_template: Path) -> None:

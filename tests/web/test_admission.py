@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from app.web.admission import Admission
+from app.web.limits import Admission
 from tests.support.service import WEBHOOK_KEY, open_service
 
 

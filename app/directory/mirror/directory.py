@@ -101,6 +101,17 @@ class MirroredDirectory:
             self._look_again()
         self._live.select(selection)
 
+    def plan_anew(self, search: SearchPlan, *, region: str) -> None:
+        """Take over other settings: what the index lacks is loaded, and callers are looked up live meanwhile."""
+        self._search, self._region = search, region
+        self._look_again()
+
+    def outdate(self) -> None:
+        """Have every caller judged anew."""
+        self._look_again()
+        self._strangers.clear()
+        self._live.outdate()
+
     def recall(self, e164: str) -> LookupResult | None:
         """Return a caller whom the index told a moment ago, without waiting."""
         if self._reader is None or self._status.live is None:

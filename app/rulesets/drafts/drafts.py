@@ -12,7 +12,7 @@ from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import Document, Draft, RulesetStore
 from app.store.audit import AuditNote
 from app.store.json_text import dump
-from app.web.heavy_work import HeavyWork
+from app.web.limits import HeavyWork
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",

@@ -16,8 +16,7 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
-from app.routing.wire import ResponseProfile
-from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.replayer import FindProfile, Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
@@ -54,7 +53,7 @@ class ReplayJobs:
         decisions: DecisionStore,
         jobs: JobRunner,
         repository: RulesetRepository,
-        profile: ResponseProfile,
+        find_profile: FindProfile,
         audit: AuditStore,
         enreach: EnreachTargets | None,
         clock: Callable[[], float],
@@ -62,7 +61,7 @@ class ReplayJobs:
         self._decisions = decisions
         self._jobs = jobs
         self._repository = repository
-        self._profile = profile
+        self._find_profile = find_profile
         self._audit = audit
         self._enreach = enreach
         self._clock = clock
@@ -145,13 +144,13 @@ class ReplayJobs:
         before = await self._find_rules(record.revision)
         return ExplainedCall(
             record,
-            None if before is None else Replayer(before, self._profile).trace(record),
-            Replayer(rules, self._profile).trace(record),
+            None if before is None else Replayer(before, self._find_profile).trace(record),
+            Replayer(rules, self._find_profile).trace(record),
         )
 
     async def _replay(self, rules: CompiledRuleset, plan: ReplayPlan, progress: Progress) -> ReplayResult:
         result = ReplayResult(await self._find_names(rules.ruleset))
-        replayer = Replayer(rules, self._profile)
+        replayer = Replayer(rules, self._find_profile)
         await run_replay(replayer, plan, result, decisions=self._decisions, report=progress.report)
         log.info("replay.ended", stopped=progress.stopped, calls=result.calls, changed=result.changed)
         return result

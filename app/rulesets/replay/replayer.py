@@ -1,6 +1,6 @@
 """Decides recorded calls again, by other rules, with the facts as they were."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,13 +12,15 @@ from app.routing.redirect_loops import CallFollower
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile, encode_decision
 
-__all__ = ["Effect", "ReplayedCall", "Replayer"]
+__all__ = ["Effect", "FindProfile", "ReplayedCall", "Replayer"]
 
 _FETCHED = ("caller.columns.", "account.columns.", "caller.open_cases")
 """Facts that are read from the CRM only while a published rule asks for them."""
 
 Place = tuple[str, str]
 """Kind and id of a destination."""
+FindProfile = Callable[[int | None], ResponseProfile]
+"""Tells by which response profile a decision of a settings version was spelled."""
 
 
 class Effect(NamedTuple):
@@ -70,9 +72,9 @@ class Replayer:
     calendars at the recorded moment, so that a change of opening hours shows.
     """
 
-    def __init__(self, rules: CompiledRuleset, profile: ResponseProfile) -> None:
+    def __init__(self, rules: CompiledRuleset, find_profile: FindProfile) -> None:
         self._rules = rules
-        self._profile = profile
+        self._find_profile = find_profile
         self._follower = CallFollower(rules)
         self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED))
 
@@ -89,7 +91,7 @@ class Replayer:
             before, after = _read_document(record.decision), _read_decision(decision)
         except (ValueError, KeyError, OverflowError):  # spelled by another version, or at a time no calendar has
             return None
-        if decision.outcome is Outcome.REDIRECT and (_was_stopped(record) or self._has_no_spelling(decision)):
+        if decision.outcome is Outcome.REDIRECT and (_was_stopped(record) or self._has_no_spelling(decision, record)):
             after = _STAY
         return ReplayedCall(decision, before, after, decision.rule != record.rule, self._find_missing(facts))
 
@@ -108,8 +110,8 @@ class Replayer:
         """Return the facts the record is decided with; raises ValueError for what this program cannot have written."""
         return {**decode_facts(record.facts), **self._rules.tell_time(record.at)}
 
-    def _has_no_spelling(self, decision: Decision) -> bool:
-        return bool(encode_decision(decision, self._profile).reason)
+    def _has_no_spelling(self, decision: Decision, record: DecisionRecord) -> bool:
+        return bool(encode_decision(decision, self._find_profile(record.settings_version)).reason)
 
     def _find_missing(self, facts: dict[str, FactValue]) -> tuple[str, ...]:
         if not self._fetched:

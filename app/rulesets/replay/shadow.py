@@ -13,9 +13,8 @@ from app.calls.route_call import DecisionSink
 from app.errors import AppError, ConflictError, NotFoundError
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
-from app.routing.wire import ResponseProfile
 from app.rulesets.live_ruleset import LiveRuleset
-from app.rulesets.replay.replayer import Replayer
+from app.rulesets.replay.replayer import FindProfile, Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import Slices
 from app.rulesets.replay.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
@@ -75,7 +74,7 @@ class ShadowRun:
         results: ShadowResultStore,
         repository: RulesetRepository,
         live_ruleset: LiveRuleset,
-        profile: ResponseProfile,
+        find_profile: FindProfile,
         counter: DivergenceCounter,
         clock: Callable[[], float],
     ) -> None:
@@ -85,7 +84,7 @@ class ShadowRun:
         self._results = results
         self._repository = repository
         self._live_ruleset = live_ruleset
-        self._profile = profile
+        self._find_profile = find_profile
         self._counter = counter
         self._clock = clock
         self._running: _Running | None = None
@@ -170,7 +169,7 @@ class ShadowRun:
             await self._change(None)
             return
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
-        await self._change(_Running(draft.id, draft.version, queues, Replayer(rules, self._profile), names))
+        await self._change(_Running(draft.id, draft.version, queues, Replayer(rules, self._find_profile), names))
 
     async def work_off(self) -> None:
         """Decide the calls that wait, giving way to calls that come meanwhile."""

@@ -3,12 +3,13 @@
 import json
 import uuid
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.routing.callers import CallerStatus
 from app.routing.compiled import CompiledRuleset
-from app.routing.decisions import Decision, DecisionRecord, Outcome
+from app.routing.decisions import Decision, DecisionRecord, DestinationKind, Outcome
 from app.routing.facts import FactValue, complete_facts, encode_facts
 from app.routing.wire import ResponseProfile, decision_document, encode_decision
 from app.rulesets.replay.replayer import Replayer
@@ -46,7 +47,7 @@ def test_replaying_a_ruleset_on_its_own_decisions_changes_nothing(
 ) -> None:
     """A ruleset decides the calls it decided the same way again, by the same rules."""
     compiled = make_rules(*rules)
-    replayer, result = Replayer(compiled, PROFILE), ReplayResult(PlaceNames(compiled.ruleset))
+    replayer, result = Replayer(compiled, lambda _version: PROFILE), ReplayResult(PlaceNames(compiled.ruleset))
 
     for facts in calls:
         record = _record(compiled, facts)
@@ -65,7 +66,7 @@ def test_a_change_is_what_the_decisions_say(
 ) -> None:
     """Calls count as changed exactly when two decisions differ in more than the rule, and the groups add up."""
     before, after = make_rules(*old), make_rules(*new)
-    replayer, result = Replayer(after, PROFILE), ReplayResult(PlaceNames(after.ruleset))
+    replayer, result = Replayer(after, lambda _version: PROFILE), ReplayResult(PlaceNames(after.ruleset))
     expected = 0
 
     for facts in calls:
@@ -81,3 +82,16 @@ def test_a_change_is_what_the_decisions_say(
 
 def _strip(record: DecisionRecord) -> dict[str, object]:
     return {name: value for name, value in record.decision.items() if name not in {"rule", "reason"}}
+
+
+def test_a_redirect_is_spelled_by_the_settings_of_the_recorded_call() -> None:
+    """What the profile of those settings could spell is no change, although the present one cannot."""
+    rules = make_rules({"when": {"fact": "caller.vip", "op": "is", "value": True}})
+    record = _record(rules, {"caller.vip": True})
+    unspeakable = ResponseProfile(targets=dict.fromkeys(DestinationKind, "DISCONNECT:"))
+    replayer = Replayer(rules, {1: PROFILE, 2: unspeakable}.__getitem__)
+
+    replayed = [replayer.replay(msgspec.structs.replace(record, settings_version=version)) for version in (1, 2)]
+
+    assert record.outcome is Outcome.REDIRECT
+    assert [call is not None and call.changed for call in replayed] == [False, True]

@@ -126,5 +126,5 @@ async def test_results_of_the_older_schema_are_moved(empty_url: str) -> None:
     counts = ShadowCounts(calls=3, changed=1, dropped=2, groups=[GROUP], missing_facts={})
     assert found == ShadowResults(since=5.0, counts=counts, diffs=[diff])
     async with database.read() as connection:
-        assert (await connection.execute(text("SELECT count(*) FROM settings_documents"))).scalar_one() == 0
+        assert (await connection.execute(text("SELECT count(*) FROM settings_versions"))).scalar_one() == 0
     await database.close()

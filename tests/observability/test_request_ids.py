@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.observability.identifiers import make_id, new_id
+from app.observability.requests import make_id, new_id
 
 NANOSECONDS = st.integers(min_value=0, max_value=2**48 * 10**6 - 1)
 

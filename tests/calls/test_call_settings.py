@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap.translation import make_profile, make_vip_rules
+from app.calls.call_settings import make_profile, make_vip_rules
 from app.routing.callers import CallerKind
 from app.routing.decisions import DestinationKind
 from app.routing.vip import VipCriterion, VipPolicy, VipRules
