@@ -75,7 +75,7 @@ class DecisionLog:
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
 
     async def page(
-        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Actor | None
+        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Actor | None = None
     ) -> Page[DecisionRecord]:
         """List decisions, newest first, with masked numbers and without names.
 

@@ -91,6 +91,9 @@ class Caller:
     open_cases_cause: Cause | None = None
     """Why the cases are not known although a rule asked."""
     columns: Mapping[str, Scalar] = field(default_factory=dict)
+    """Of an ambiguous caller those on which all records agree."""
+    any_columns: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    """Of an ambiguous caller, each column with its values, one of each record that has the column."""
     account: Account | None = None
     as_of: float | None = None
     """When Dataverse said so, in seconds since the epoch; `None` when nobody was asked."""

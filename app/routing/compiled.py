@@ -55,7 +55,7 @@ class CompiledRuleset:
     def selection(self) -> Selection:
         """The columns and counts a look-up must bring along for these rules."""
         return Selection(
-            contact_columns=self._pick_columns("caller.columns."),
+            contact_columns=self._pick_columns("caller.columns.") | self._pick_columns("caller.any.columns."),
             account_columns=self._pick_columns("account.columns."),
             open_cases="caller.open_cases" in self._facts_used,
         )
@@ -114,7 +114,7 @@ class CompiledRuleset:
     def _choose(self, rule: CompiledRule | None, facts: Mapping[str, FactValue]) -> Decision:
         if rule is None:
             return self._no_match
-        return rule.decision if rule.add_agents is None else rule.add_agents(facts)
+        return rule.decision if rule.decide is None else rule.decide(facts)
 
     def _pick_columns(self, prefix: str) -> frozenset[str]:
         return frozenset(name.removeprefix(prefix) for name in self._facts_used if name.startswith(prefix))

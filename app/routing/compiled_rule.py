@@ -6,14 +6,17 @@ the agents it needs are known.
 
 import hashlib
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import accumulate
 from operator import itemgetter
 
 from msgspec.structs import replace
 
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
+from app.routing.documents import join_pointer
 from app.routing.evaluation import (
     FALSE,
     NOW,
@@ -29,14 +32,17 @@ from app.routing.evaluation import (
     not_of,
 )
 from app.routing.facts import FactValue
-from app.routing.rule import Action, AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule
+from app.routing.rule import Action, AllOf, AnyOf, Condition, Defined, Leaf, NotOf, Operator, Rule, expand
 from app.routing.ruleset import Ruleset
 
 __all__ = ["Check", "CompiledRule", "Demand", "Outline", "Places", "compile_rule", "locate_caller", "read_agent"]
 
+_WHO = ("call.caller", "call.id")
+"""By what the same caller is known again; the second when the first is hidden."""
 _BUCKETS = 10_000
 """Steps of the scale that shares divide: hundredths of a percent."""
 
+Decide = Callable[[Mapping[str, FactValue]], Decision]
 Outline = int | tuple[str, tuple["Outline", ...]]
 """A condition with its checks replaced by their index: an index, or `all`, `any` or `not` with parts."""
 
@@ -95,9 +101,9 @@ class CompiledRule:
     combine: Test
     """The rule's verdict from the verdicts of its checks."""
     decision: Decision
-    """What it decides once the verdict is true; without its agents."""
-    add_agents: Callable[[Mapping[str, FactValue]], Decision] | None
-    """Gives the decision with its agents, from complete facts; `None` when it names none."""
+    """What it decides once the verdict is true, if that does not depend on the call."""
+    decide: Decide | None
+    """Gives the decision of a call, from complete facts; `None` when it is always the same."""
     demands: tuple[Demand, ...]
     """What the rule insists on, by which it can be passed over without a look at it."""
 
@@ -107,14 +113,14 @@ def compile_rule(rule: Rule, position: int, ruleset: Ruleset, places: Places) ->
     pointer = f"/rules/{position}"
     checks = list(_list_checks(rule, pointer, places))
     implied = tuple(range(len(checks)))
-    shape = _outline_condition(rule.when, f"{pointer}/when", places, checks)
+    shape = _Outliner(ruleset.define, places, checks).outline(rule.when, f"{pointer}/when")
     # A conjunction joins the implied checks on one level; anything else is one part beside them.
     parts: tuple[Outline, ...] = shape[1] if not isinstance(shape, int) and shape[0] == "all" else (shape,)
     outline = ("all", (*implied, *parts))
     tests = [check.test for check in checks]
-    for fact in rule.then.agent_facts:
+    for fact in (*rule.then.agent_facts, *(_WHO if rule.then.split else ())):
         places.find(fact)
-    decision = _build_decision(rule, ruleset)
+    decide = _compile_decision(rule, ruleset)
     return CompiledRule(
         position=position,
         rule=rule,
@@ -122,9 +128,9 @@ def compile_rule(rule: Rule, position: int, ruleset: Ruleset, places: Places) ->
         outline=outline,
         parts=tuple(_join(part, tests) for part in outline[1]),
         combine=_compile_combination(outline, len(checks)),
-        decision=decision,
-        add_agents=_compile_agents(rule.then, decision) if rule.then.agent_facts else None,
-        demands=tuple(_list_demands(rule, places)),
+        decision=_build_decision(rule, ruleset, rule.then.redirect or next(iter(rule.then.split or ()), None)),
+        decide=decide,
+        demands=tuple(_list_demands(expand(rule.when, ruleset.define), places)),
     )
 
 
@@ -149,20 +155,39 @@ def _compile_combination(outline: tuple[str, tuple[Outline, ...]], count: int) -
     return _join(outline, [itemgetter(index) for index in range(count)])
 
 
-def _list_demands(rule: Rule, places: Places) -> Iterator[Demand]:
-    for leaf in rule.when.parts if isinstance(rule.when, AllOf) else (rule.when,):
-        if isinstance(leaf, Leaf) and leaf.op in {Operator.IS, Operator.IN}:
+def _list_demands(when: Condition, places: Places) -> Iterator[Demand]:
+    for leaf in when.parts if isinstance(when, AllOf) else (when,):
+        if isinstance(leaf, Leaf) and leaf.op in {Operator.IS, Operator.IN} and not leaf.spec.many:
             yield Demand(places.find(leaf.fact), frozenset(list_members(leaf)))
 
 
-def _build_decision(rule: Rule, ruleset: Ruleset) -> Decision:
+def _compile_decision(rule: Rule, ruleset: Ruleset) -> Decide | None:
+    if rule.then.split:
+        split = _compile_split(rule, ruleset, rule.then.split)
+        return _compile_agents(rule.then, split) if rule.then.agent_facts else split
+    decision = _build_decision(rule, ruleset, rule.then.redirect)
+    return _compile_agents(rule.then, lambda _: decision) if rule.then.agent_facts else None
+
+
+def _compile_split(rule: Rule, ruleset: Ruleset, split: Mapping[str, int]) -> Decide:
+    decisions = [_build_decision(rule, ruleset, name) for name in split]
+    ends, total = list(accumulate(split.values())), sum(split.values())
+
+    def choose(facts: Mapping[str, FactValue]) -> Decision:
+        place = locate_caller(rule.id, *(fold(facts[name]) for name in _WHO))
+        return decisions[min(bisect_right(ends, place * total / 100), len(decisions) - 1)]
+
+    return choose
+
+
+def _build_decision(rule: Rule, ruleset: Ruleset, redirect: str | None) -> Decision:
     """Build what does not depend on the call; a target that is an agent has its id filled in later."""
     then = rule.then
     if then.no_change:
         return Decision(outcome=Outcome.NO_CHANGE, rule=rule.id)
     target = None
     if not then.disconnect:
-        target = ruleset.find_destination(then.redirect) if then.redirect else Destination(DestinationKind.USER, "")
+        target = ruleset.find_destination(redirect) if redirect else Destination(DestinationKind.USER, "")
     return Decision(
         outcome=Outcome.DISCONNECT if then.disconnect else Outcome.REDIRECT,
         rule=rule.id,
@@ -174,11 +199,12 @@ def _build_decision(rule: Rule, ruleset: Ruleset) -> Decision:
     )
 
 
-def _compile_agents(then: Action, base: Decision) -> Callable[[Mapping[str, FactValue]], Decision]:
+def _compile_agents(then: Action, decide: Decide) -> Decide:
     def read(facts: Mapping[str, FactValue], name: str | None) -> str | None:
         return None if name is None else read_agent(facts[name])
 
     def add_agents(facts: Mapping[str, FactValue]) -> Decision:
+        base = decide(facts)
         if base.outcome is Outcome.NO_CHANGE:
             return base
         target = read(facts, then.redirect_to_agent)
@@ -209,18 +235,28 @@ def _list_checks(rule: Rule, pointer: str, places: Places) -> Iterator[Check]:
         yield Check(fact, "exists", None, f"{pointer}/then/{word}", test, _read_fact(fact))
 
 
-def _outline_condition(condition: Condition, pointer: str, places: Places, checks: list[Check]) -> Outline:
-    """Add the comparisons of a condition to the checks and return its shape."""
-    match condition:
-        case Leaf():
-            checks.append(_check_leaf(condition, pointer, places))
-            return len(checks) - 1
-        case NotOf():
-            return ("not", (_outline_condition(condition.part, f"{pointer}/not", places, checks),))
-        case AllOf() | AnyOf():
-            word = "all" if isinstance(condition, AllOf) else "any"
-            parts = enumerate(condition.parts)
-            return (word, tuple(_outline_condition(p, f"{pointer}/{word}/{i}", places, checks) for i, p in parts))
+@dataclass(frozen=True, slots=True)
+class _Outliner:
+    """Adds the comparisons of conditions to checks; a named condition is where it is defined."""
+
+    define: Mapping[str, Condition]
+    places: Places
+    checks: list[Check]
+
+    def outline(self, condition: Condition, pointer: str) -> Outline:
+        """Return the shape of a condition that is at the pointer."""
+        match condition:
+            case Leaf():
+                self.checks.append(_check_leaf(condition, pointer, self.places))
+                return len(self.checks) - 1
+            case Defined(name=name):
+                return self.outline(self.define[name], join_pointer("define", name))
+            case NotOf():
+                return ("not", (self.outline(condition.part, f"{pointer}/not"),))
+            case AllOf() | AnyOf():
+                word = "all" if isinstance(condition, AllOf) else "any"
+                parts = enumerate(condition.parts)
+                return (word, tuple(self.outline(part, f"{pointer}/{word}/{i}") for i, part in parts))
 
 
 def locate_caller(rule: str, caller: object, call: object) -> float:
@@ -260,13 +296,13 @@ def _check_moment(bound: datetime, op: str, pointer: str) -> Check:
 
 
 def _check_share(rule: str, share: float, pointer: str, places: Places) -> Check:
-    caller, call = places.find("call.caller"), places.find("call.id")
+    caller, call = (places.find(name) for name in _WHO)
 
     def judge(values: Sequence[object]) -> int:
         return TRUE if locate_caller(rule, values[caller], values[call]) < share else FALSE
 
     def find_actual(facts: Mapping[str, FactValue], _: float) -> float:
-        return locate_caller(rule, *(fold(facts[name]) for name in ("call.caller", "call.id")))
+        return locate_caller(rule, *(fold(facts[name]) for name in _WHO))
 
     return Check("rule.share", "lt", share, pointer, judge, find_actual)
 

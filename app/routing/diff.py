@@ -10,11 +10,13 @@ from app.routing.ruleset import Ruleset
 
 __all__ = ["Change", "diff_rulesets"]
 
-Part = Literal["destination", "calendar", "default_calendar", "rule", "test"]
+Part = Literal["destination", "calendar", "default_calendar", "time_zone", "condition", "rule", "test"]
 _PARTS: tuple[tuple[Part, str], ...] = (
     ("destination", "destinations"),
     ("calendar", "calendars"),
     ("default_calendar", "default_calendar"),
+    ("time_zone", "time_zone"),
+    ("condition", "define"),
     ("rule", "rules"),
     ("test", "tests"),
 )

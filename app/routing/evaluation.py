@@ -36,6 +36,13 @@ NOW = 0
 UNTOLD = object()
 """Stands in a list of values for a fact that is unknown."""
 
+
+class Several(tuple[object, ...]):
+    """The folded values of several records."""
+
+    __slots__ = ()
+
+
 Test = Callable[[Sequence[object]], int]
 """Tells the verdict for a list of values (or of verdicts, where parts were judged before)."""
 Predicate = Callable[[object], bool]
@@ -58,6 +65,8 @@ def fold(value: FactValue) -> object:
         return value.strip().casefold()  # type: ignore[union-attr] # told by the class, faster than isinstance
     if kind is bool:
         return (value,)
+    if kind is tuple:
+        return Several(fold(item) for item in value)  # type: ignore[union-attr] # as above
     return UNTOLD if kind is Unknown else value
 
 
@@ -104,6 +113,17 @@ def not_of(test: Test) -> Test:
 
 def compile_leaf(leaf: Leaf, place: int, zone: tzinfo = UTC) -> Test:
     """Compile a comparison that reads its fact at a place in the list of values; `zone` tells what day it is."""
+    if leaf.spec.many:
+        one, several = _compile_single(leaf, place, zone), _compile_single(leaf, 1, zone)
+        return lambda values: (
+            max(several((values[NOW], value)) for value in found)
+            if isinstance(found := values[place], Several)
+            else one(values)
+        )
+    return _compile_single(leaf, place, zone)
+
+
+def _compile_single(leaf: Leaf, place: int, zone: tzinfo) -> Test:
     if leaf.op is Operator.IS_UNKNOWN:
         return lambda values: TRUE if values[place] is UNTOLD else FALSE
     if leaf.op in {Operator.IS, Operator.IN}:

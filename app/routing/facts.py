@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
-from app.routing.callers import Caller, CallerStatus, Cause
+from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
 
@@ -35,7 +35,8 @@ class Unknown(msgspec.Struct, frozen=True, rename={"cause": "unknown"}):
     """For people: what happened. Holds nothing personal."""
 
 
-FactValue = Scalar | Unknown
+FactValue = Scalar | Unknown | tuple[Scalar, ...]
+"""Several values are those of several records (`caller.any.columns.*`)."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -69,7 +70,8 @@ _FROM_CRM = (
     "account.id",
     "account.name",
 )
-_OWNER_OF_COLUMN = {"caller.columns.": "caller.id", "account.columns.": "account.id"}
+_COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
+_OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
 
 
 class ClockFacts:
@@ -141,8 +143,8 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
 def complete_facts(facts: Mapping[str, FactValue], names: Iterable[str]) -> Mapping[str, FactValue]:
     """Add the named facts that are missing, each as absent or as unknown; returns the same mapping when none is.
 
-    A column that was not read is unknown for a caller who is known, and absent for nobody; a missing parameter is
-    absent; a calendar that does not exist is unknown.
+    A column that was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an
+    account, which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
     """
     missing = [name for name in names if name not in facts]
     return {**facts, **{name: _judge_missing(facts, name) for name in missing}} if missing else facts
@@ -194,7 +196,9 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
         "account.name": absent if account is None else account.name,
     }
     for name, value in caller.columns.items():
-        facts["caller.columns." + name] = value
+        facts[_COLUMNS + name] = value
+    for name, values in caller.any_columns.items():
+        facts[_ANY_COLUMNS + name] = values
     if account is not None:
         for name, value in account.columns.items():
             facts["account.columns." + name] = value
@@ -214,6 +218,12 @@ def _tell_cases(caller: Caller) -> FactValue:
 
 
 def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
+    if name.startswith(_ANY_COLUMNS):
+        column = _COLUMNS + name.removeprefix(_ANY_COLUMNS)
+        value = facts[column] if column in facts else _judge_missing(facts, column)
+        return value if value is None or isinstance(value, Unknown | tuple) else (value,)
+    if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
+        return None
     for prefix, owner in _OWNER_OF_COLUMN.items():
         if name.startswith(prefix):
             holder = facts.get(owner, _NOT_FETCHED)
@@ -226,6 +236,8 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
 def _decode_fact(name: str, value: object) -> FactValue:
     if value is None or isinstance(value, str | int | float | bool | Unknown):
         return value
+    if isinstance(value, list | tuple) and all(item is None or isinstance(item, str | int | float) for item in value):
+        return tuple(value)
     if isinstance(value, Mapping) and "unknown" in value:
         return Unknown(Cause(value["unknown"]), str(value.get("detail", "")))
     raise ValueError(f"fact {name} holds neither a plain value nor a cause")

@@ -119,6 +119,9 @@ def _describe_many(
     agent = agents.pop() if len(agents) == 1 else None
     accounts = {_read_account_id(record) for record in records}
     asked = look_up.open_cases is not None or look_up.open_cases_failed
+    names = dict.fromkeys(name for record in records for name in record.columns)
+    any_columns = {name: tuple(r.columns[name] for r in records if name in r.columns) for name in names}
+    shared = {name: values for name, values in any_columns.items() if len(values) == len(records)}
     return Caller(
         status=CallerStatus.AMBIGUOUS,
         detail=verdict.explanation,
@@ -128,6 +131,8 @@ def _describe_many(
         owner_agent_cause=Cause.AMBIGUOUS if agents else _explain_no_agent(agent, agent_of),
         matches=_count(look_up),
         open_cases_cause=Cause.AMBIGUOUS if asked else None,
+        columns={name: first for name, (first, *others) in shared.items() if all(other == first for other in others)},
+        any_columns=any_columns,
         account=_describe_account(records[0].account) if len(accounts) == 1 else None,
         as_of=now,
     )

@@ -1,6 +1,8 @@
 """Whether a ruleset makes sense: what can be told before the first call comes."""
 
 from collections.abc import Iterator
+from itertools import groupby
+from math import prod
 
 from app.errors import Finding
 from app.routing.decisions import DestinationKind
@@ -10,13 +12,14 @@ from app.routing.lint_order import find_shadowed
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import find_loops, report_loop
 from app.routing.registry import FACTS, FAMILIES, find_fact, suggest
-from app.routing.rule import Action, Rule
+from app.routing.rule import Action, Rule, list_names
 from app.routing.rule_tests import run_tests
 from app.routing.ruleset import DestinationSpec, Ruleset, find_lost_destinations
 from app.routing.wire import FIELDS, ResponseProfile, describe_decision
 
 __all__ = ["lint_ruleset"]
 
+_NEARLY_ALL = 99
 _DIALLED = frozenset({NumberKind.E164, NumberKind.SHORT})
 
 
@@ -35,12 +38,16 @@ def lint_ruleset(
     """
     lost = list(find_lost_destinations(ruleset))
     findings = [*lost, *_find_destination_faults(ruleset, region)]
+    for name, condition in ruleset.define.items():
+        findings += find_condition_faults(condition, join_pointer("define", name), None, ruleset, known_columns)
+    findings += _find_unused_conditions(ruleset)
     for index, rule in enumerate(ruleset.rules):
         pointer = join_pointer("rules", index)
-        findings += find_condition_faults(rule, f"{pointer}/when", ruleset, known_columns)
+        findings += find_condition_faults(rule.when, f"{pointer}/when", rule.id, ruleset, known_columns)
         findings += _find_action_faults(rule, f"{pointer}/then", ruleset, profile, known_columns)
         findings += _find_limit_faults(rule, pointer, now)
     findings += find_shadowed(ruleset)
+    findings += _find_shares_of_shares(ruleset)
     findings += find_loops(ruleset, now)
     findings += _find_test_name_faults(ruleset)
     if not lost:
@@ -128,9 +135,35 @@ def _find_limit_faults(rule: Rule, pointer: str, now: float | None) -> Iterator[
     elif end is not None and now is not None and end.timestamp() <= now:
         message, hint = "the rule is no longer valid", "remove it, or move `valid_until`"
         yield fault(rule.id, "expired", f"{pointer}/valid_until", message, hint, severity="warning")
+    if rule.then.split is not None and not any(rule.then.split.values()):
+        message, hint = "every weight is 0, so that nothing is split", "give at least one destination a weight"
+        yield fault(rule.id, "no-share", f"{pointer}/then/split", message, hint)
     if rule.share == 0:
         message, hint = "a share of 0 is nobody's", "disable the rule instead"
         yield fault(rule.id, "no-share", f"{pointer}/share", message, hint, severity="warning")
+
+
+def _find_unused_conditions(ruleset: Ruleset) -> Iterator[Finding]:
+    used = {name for condition in ruleset.define.values() for name in list_names(condition)}
+    used |= {name for rule in ruleset.rules for name in list_names(rule.when)}
+    for name in ruleset.define:
+        if name not in used:
+            pointer, message = join_pointer("define", name), f'nothing uses the condition "{name}"'
+            yield fault(None, "unused-condition", pointer, message, "remove it", severity="warning")
+
+
+def _find_shares_of_shares(ruleset: Ruleset) -> Iterator[Finding]:
+    """Find rules of one condition that follow each other, with shares that are meant to be all callers and are not."""
+    enabled = [(index, rule) for index, rule in enumerate(ruleset.expanded_rules) if rule.enabled]
+    for _, group in groupby(enabled, key=lambda each: each[1].when if each[1].share is not None else each[0]):
+        rules = list(group)
+        shares = [rule.share for _, rule in rules if rule.share is not None]
+        left = prod(1 - share / 100 for share in shares)
+        if len(shares) > 1 and sum(shares) >= _NEARLY_ALL and left > 0:
+            pointer = join_pointer("rules", rules[0][0], "share")
+            message = f"each of these {len(rules)} shares is one of all callers anew, so that {left:.0%} fall into none"
+            hint = "write one rule with `split`, whose weights share out every caller"
+            yield fault(rules[0][1].id, "shares-of-shares", pointer, message, hint, severity="warning")
 
 
 def _find_test_name_faults(ruleset: Ruleset) -> Iterator[Finding]:

@@ -20,7 +20,6 @@ from app.routing.rule import (
     Leaf,
     NotOf,
     Operator,
-    Rule,
     list_leaves,
 )
 from app.routing.ruleset import Ruleset
@@ -37,7 +36,7 @@ __all__ = [
 KnownColumns = Mapping[str, Collection[str]]
 """Logical names of the columns that exist, by table (`contact` and `account`); a mapping tells their types besides."""
 
-_TABLES = {"caller.columns.": "contact", "account.columns.": "account"}
+_TABLES = {"caller.columns.": "contact", "caller.any.columns.": "contact", "account.columns.": "account"}
 _PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
 _ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
 _PHONES = ("call.caller", "call.called")
@@ -61,22 +60,22 @@ def fault(rule: str | None, code: str, pointer: str, message: str, hint: str, *,
 
 
 def find_condition_faults(
-    rule: Rule, pointer: str, ruleset: Ruleset, known_columns: KnownColumns | None
+    condition: Condition, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
-    """Find what is wrong with the condition of a rule, which is at the pointer."""
-    for place, leaf in list_leaves(rule.when, pointer):
-        yield from find_unknown_member(leaf.fact, f"{place}/fact", rule.id, ruleset, known_columns)
-        yield from _find_wrong_types(leaf, leaf.spec, place, rule.id)
-        yield from _find_wrong_date(leaf, place, rule.id, ruleset, known_columns)
-        yield from _find_no_zone(leaf, place, rule.id, ruleset)
-        yield from _find_wrong_range(leaf, leaf.spec, place, rule.id)
-        yield from _find_wrong_number(leaf, place, rule.id)
-        yield from _find_known(leaf, leaf.spec, place, rule.id, ruleset)
-    yield from _find_contradictions(rule, pointer)
+    """Find what is wrong with a condition that is at the pointer: of a rule, or a named one (`None`)."""
+    for place, leaf in list_leaves(condition, pointer):
+        yield from find_unknown_member(leaf.fact, f"{place}/fact", rule, ruleset, known_columns)
+        yield from _find_wrong_types(leaf, leaf.spec, place, rule)
+        yield from _find_wrong_date(leaf, place, rule, ruleset, known_columns)
+        yield from _find_no_zone(leaf, place, rule, ruleset)
+        yield from _find_wrong_range(leaf, leaf.spec, place, rule)
+        yield from _find_wrong_number(leaf, place, rule)
+        yield from _find_known(leaf, leaf.spec, place, rule, ruleset)
+    yield from _find_contradictions(condition, pointer, rule)
 
 
 def find_unknown_member(
-    fact: str, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+    fact: str, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
     """Find a calendar, parameter or column that does not exist in a fact's name."""
     for prefix, table in _TABLES.items():
@@ -119,7 +118,7 @@ def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
     return leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
 
 
-def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str | None) -> Iterator[Finding]:
     if leaf.op in DATED:
         return
     values, place = _list_values(leaf), f"{pointer}/value"
@@ -145,7 +144,7 @@ def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> It
 
 
 def _find_wrong_date(
-    leaf: Leaf, pointer: str, rule: str, ruleset: Ruleset, known_columns: KnownColumns | None
+    leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
     """Find what is no date and compared as one, and dates compared with what is none."""
     kind = _find_column_type(leaf.fact, known_columns)
@@ -161,7 +160,7 @@ def _find_wrong_date(
             yield fault(rule, "wrong-date", f"{pointer}/value", message, hint)
 
 
-def _find_no_zone(leaf: Leaf, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
+def _find_no_zone(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
     if ruleset.zone is None and (leaf.op in DATED or leaf.fact in _LOCAL):
         message, hint = "no time zone is said, so days and clock are those of UTC", "set `time_zone` in the ruleset"
         yield fault(rule, "no-time-zone", pointer, message, hint, severity="warning")
@@ -186,13 +185,13 @@ def _say_otherwise(value: Scalar, spec: FactSpec) -> str:
     return "leave the quotes out" if isinstance(value, str) else ""
 
 
-def _find_wrong_parameter(leaf: Leaf, values: tuple[Scalar, ...], pointer: str, rule: str) -> Iterator[Finding]:
+def _find_wrong_parameter(leaf: Leaf, values: tuple[Scalar, ...], pointer: str, rule: str | None) -> Iterator[Finding]:
     if leaf.fact.startswith(_PARAMETERS) and any(not isinstance(value, str) for value in values):
         message = "queues send parameters as texts, and a text never equals a number"
         yield fault(rule, "wrong-type", f"{pointer}/value", message, "write the value in quotes", severity="warning")
 
 
-def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> Iterator[Finding]:
+def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str | None) -> Iterator[Finding]:
     if leaf.op is not Operator.BETWEEN or not isinstance(leaf.value, tuple):
         return
     low, high = leaf.value
@@ -212,7 +211,7 @@ def _find_wrong_range(leaf: Leaf, spec: FactSpec, pointer: str, rule: str) -> It
         )
 
 
-def _find_wrong_number(leaf: Leaf, pointer: str, rule: str) -> Iterator[Finding]:
+def _find_wrong_number(leaf: Leaf, pointer: str, rule: str | None) -> Iterator[Finding]:
     if leaf.fact not in _PHONES or leaf.op in {Operator.ENDS_WITH, Operator.CONTAINS}:
         return
     pattern = _START if leaf.op is Operator.STARTS_WITH else _NUMBER
@@ -223,7 +222,7 @@ def _find_wrong_number(leaf: Leaf, pointer: str, rule: str) -> Iterator[Finding]
             yield fault(rule, "not-e164", f"{pointer}/value", message, hint, severity="warning")
 
 
-def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
+def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
     if leaf.op is not Operator.IS_UNKNOWN:
         return
     told = (
@@ -235,24 +234,24 @@ def _find_known(leaf: Leaf, spec: FactSpec, pointer: str, rule: str, ruleset: Ru
         yield fault(rule, "never-unknown", pointer, message, hint, severity="warning")
 
 
-def _find_contradictions(rule: Rule, pointer: str) -> Iterator[Finding]:
+def _find_contradictions(condition: Condition, pointer: str, rule: str | None) -> Iterator[Finding]:
     """Find, in any conjunction, comparisons of one fact that no value can meet together."""
-    for place, leaves in _list_conjunctions(rule.when, pointer):
+    for place, leaves in _list_conjunctions(condition, pointer):
         by_fact: dict[str, list[Leaf]] = {}
         for leaf in leaves:
             by_fact.setdefault(leaf.fact, []).append(leaf)
         for fact, group in by_fact.items():
             if len(group) > 1 and not can_be_met(group):
                 yield fault(
-                    rule.id,
+                    rule,
                     "contradiction",
                     place,
                     f"no value of {fact} meets all its conditions",
                     "use `any`, or `in`, for alternatives",
                 )
-    for place, part in list_conjunction(rule.when, pointer):
+    for place, part in list_conjunction(condition, pointer):
         if isinstance(part, AnyOf) and not part.parts:
-            yield fault(rule.id, "contradiction", place, "an `any` without parts is never true", "add a condition")
+            yield fault(rule, "contradiction", place, "an `any` without parts is never true", "add a condition")
 
 
 def list_conjunction(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Condition]]:
@@ -277,7 +276,7 @@ def _list_conjunctions(condition: Condition, pointer: str) -> Iterator[tuple[str
 
 def can_be_met(leaves: Sequence[Leaf]) -> bool:
     """Tell whether some value meets all these comparisons of one fact; true when that cannot be told."""
-    if any(leaf.op in DATED for leaf in leaves):
+    if any(leaf.op in DATED or leaf.spec.many for leaf in leaves):
         return True
     known = [leaf for leaf in leaves if leaf.op is not Operator.IS_UNKNOWN]
     if len(known) != len(leaves):

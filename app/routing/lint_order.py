@@ -7,7 +7,7 @@ from app.errors import Finding
 from app.routing.documents import join_pointer
 from app.routing.evaluation import list_members
 from app.routing.lint_conditions import list_conjunction
-from app.routing.rule import AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule
+from app.routing.rule import BARE, AllOf, AnyOf, Condition, Defined, Leaf, NotOf, Operator, Rule
 from app.routing.ruleset import Ruleset
 
 __all__ = ["find_shadowed"]
@@ -26,7 +26,8 @@ def find_shadowed(ruleset: Ruleset) -> Iterator[Finding]:
     that holds all of the later rule's. Each rule is found again by the rarest of its conditions, so that thousands of
     rules are not compared with each other.
     """
-    demands = {index: frozenset(_list_demands(rule)) for index, rule in enumerate(ruleset.rules) if rule.enabled}
+    rules = enumerate(ruleset.expanded_rules)
+    demands = {index: frozenset(_list_demands(rule)) for index, rule in rules if rule.enabled}
     common = Counter(key for wanted in demands.values() for demand in wanted for key in _list_keys(demand))
     takers: dict[Demand, list[int]] = {}
     for index, wanted in demands.items():
@@ -97,10 +98,10 @@ def _describe(condition: Condition) -> Demand:
     match condition:
         case Leaf(op=Operator.IS | Operator.IN):
             return (condition.fact, _ONE_OF, frozenset(list_members(condition)))
-        case Leaf(op=Operator.EXISTS | Operator.IS_UNKNOWN):
-            return (condition.fact, condition.op)
         case Leaf():
-            return (condition.fact, condition.op, list_members(condition))
+            return (condition.fact, condition.op, *(() if condition.op in BARE else (list_members(condition),)))
+        case Defined():
+            return ("defined", condition.name)
         case NotOf():
             return ("not", _describe(condition.part))
         case AnyOf():

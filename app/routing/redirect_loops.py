@@ -10,6 +10,7 @@ queue that does not ask this service, so that its calls go no further. Not follo
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from app.errors import Finding
@@ -20,7 +21,7 @@ from app.routing.documents import join_pointer
 from app.routing.evaluation import FALSE, TRUE, UNKNOWN, Test, all_of, any_of, compile_leaf, fold, list_members, not_of
 from app.routing.facts import FactValue, Unknown
 from app.routing.lint_conditions import can_be_met, list_conjunction
-from app.routing.rule import AllOf, AnyOf, Condition, Leaf, NotOf, Operator, Rule, list_leaves
+from app.routing.rule import AllOf, AnyOf, Condition, Defined, Leaf, NotOf, Operator, Rule, list_leaves
 from app.routing.ruleset import Ruleset
 
 __all__ = ["CallFollower", "find_loops", "report_loop"]
@@ -32,6 +33,7 @@ _MAX_STEPS = 50_000
 """Of the walk: about a second."""
 _MAX_LOOPS = 20
 _EVERYBODY = 100
+_POSITION = attrgetter("position")
 
 
 class CallFollower:
@@ -81,7 +83,7 @@ def find_loops(ruleset: Ruleset, now: float | None) -> Iterator[Finding]:
     for path in islice(network.walk(), _MAX_LOOPS):
         first = min(range(len(path)), key=lambda index: path[index].position)
         turned = path[first:] + path[:first]
-        pointer = join_pointer("rules", turned[0].position, "then", "redirect")
+        pointer = join_pointer("rules", turned[0].position, "then", turned[0].rule.then.choice)
         names = [labels[way.target] for way in turned]
         yield _report(pointer, "the same call can go in a circle", names, [way.rule.id for way in turned], "warning")
     if network.steps_left < 0:
@@ -132,10 +134,11 @@ class _QueueNetwork:
                 position=position,
                 rule=rule,
                 judge=_compile_for_queue(rule.when),
-                target=_find_target(rule, ruleset, silent),
+                target=target,
                 by_place=any(leaf.fact in _OF_THE_PLACE for _, leaf in list_leaves(rule.when)),
             )
-            for position, rule in enumerate(ruleset.rules)
+            for position, rule in enumerate(ruleset.expanded_rules)
+            for target in _list_targets(rule, ruleset, silent)
             if rule.enabled and not (now is not None and rule.valid_until and rule.valid_until.timestamp() <= now)
         ]
         self._bound: dict[str | None, list[_Way]] = {}
@@ -169,14 +172,16 @@ class _QueueNetwork:
 
     def _list_ways(self, queue: str) -> list[_Way]:
         """List the rules that can send a call from a queue to another one, up to one that matches every call there."""
-        found = []
-        for way in sorted([*self._bound.get(queue, ()), *self._bound.get(None, ())]):
+        found, last = list[_Way](), None
+        for way in sorted([*self._bound.get(queue, ()), *self._bound.get(None, ())], key=_POSITION):
             self.steps_left -= 1
+            if self.steps_left < 0 or last not in {None, way.position}:
+                break
             verdict = way.judge([queue])
             if verdict != FALSE and way.target not in {"", queue}:
                 found.append(way)
-            if self.steps_left < 0 or (verdict == TRUE and _takes_everybody(way.rule)):
-                break
+            if verdict == TRUE and _takes_everybody(way.rule):
+                last = way.position
         return found
 
     def _fit_together(self, ways: Sequence[_Way]) -> bool:
@@ -185,7 +190,7 @@ class _QueueNetwork:
         A rule that does not look at the queue decides in all queues before the rules after it. And no conditions on one
         fact may contradict each other, but for the facts that change with the queue.
         """
-        if not all(way.by_place for way in sorted(ways)[:-1]):
+        if not all(way.by_place for way in sorted(ways, key=_POSITION)[:-1]):
             return False
         by_fact: dict[str, list[Leaf]] = {}
         for _, part in chain.from_iterable(list_conjunction(way.rule.when) for way in ways):
@@ -197,8 +202,10 @@ class _QueueNetwork:
 
 def _compile_for_queue(condition: Condition) -> Test:
     match condition:
-        case Leaf():
-            return compile_leaf(condition, 0) if condition.fact == _QUEUE else lambda _: UNKNOWN
+        case Leaf(fact="call.queue_id"):
+            return compile_leaf(condition, 0)
+        case Leaf() | Defined():
+            return lambda _: UNKNOWN
         case NotOf():
             return not_of(_compile_for_queue(condition.part))
         case AllOf():
@@ -207,12 +214,12 @@ def _compile_for_queue(condition: Condition) -> Test:
             return any_of([_compile_for_queue(part) for part in condition.parts])
 
 
-def _find_target(rule: Rule, ruleset: Ruleset, silent: frozenset[object]) -> str:
-    destination = ruleset.find_destination(rule.then.redirect) if rule.then.redirect else None
-    if destination is None or destination.kind is not DestinationKind.QUEUE or rule.share == 0:
-        return ""
-    queue = fold(destination.id)
-    return "" if queue in silent else str(queue)
+def _list_targets(rule: Rule, ruleset: Ruleset, silent: frozenset[object]) -> Iterable[str]:
+    """List the queues a rule redirects to that ask this service in their turn; one empty name for none."""
+    names = [] if rule.share == 0 else [name for place, name in rule.then.destinations if place != "on_fail"]
+    found = (ruleset.find_destination(name) for name in names)
+    queues = [fold(place.id) for place in found if place is not None and place.kind is DestinationKind.QUEUE]
+    return [str(queue) for queue in queues if queue not in silent] or [""]
 
 
 def _list_silent(ruleset: Ruleset) -> frozenset[object]:

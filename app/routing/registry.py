@@ -47,7 +47,9 @@ class FactSpec:
     agent: bool = False
     """Whether it can hold an Enreach user id."""
     personal: bool = False
-    """Whether its value may tell who somebody is, so that sentences leave it out."""
+    """Whether its value may tell who somebody is, so that explanations leave it out."""
+    many: bool = False
+    """Whether it holds a value of each record, so that a comparison is true when it is of one of them."""
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
@@ -106,6 +108,15 @@ _FAMILY_SPECS = (
         "A column of the caller's record, by logical name.",
         agent=True,
         personal=True,
+    ),
+    FactSpec(
+        "caller.any.columns.",
+        _ANY,
+        _CALLER,
+        "Column of any caller",
+        "The same column of each record that carries the number; true when it is of one of them.",
+        personal=True,
+        many=True,
     ),
     FactSpec(
         "account.columns.",

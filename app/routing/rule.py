@@ -34,6 +34,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Condition",
+    "Defined",
     "Leaf",
     "MessageSpec",
     "Name",
@@ -41,13 +42,16 @@ __all__ = [
     "Operator",
     "Rule",
     "check_fact",
+    "expand",
     "list_leaves",
+    "list_names",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[\w+][\w .:+-]{0,99}$")]
 """What rules, destinations and calendars are called: letters, digits, spaces and `. : + - _`, at most 100."""
 Number = Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000)]
-_CHOICES = ("redirect", "redirect_to_agent", "disconnect", "no_change")
+Weight = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+_CHOICES = ("redirect", "split", "redirect_to_agent", "disconnect", "no_change")
 
 
 class Operator(StrEnum):
@@ -166,6 +170,12 @@ class AnyOf(Part):
     parts: tuple["Condition", ...] = Field(alias="any")
 
 
+class Defined(Part):
+    """True when the named condition in `define` is."""
+
+    name: Name = Field(alias="defined")
+
+
 class NotOf(Part):
     """True when its part is false; unknown when its part is unknown."""
 
@@ -174,8 +184,8 @@ class NotOf(Part):
 
 def _tag_condition(value: object) -> str:
     if isinstance(value, Mapping):
-        return next((f"@{key}" for key in ("all", "any", "not") if key in value), "@leaf")
-    tags: Mapping[type, str] = {AllOf: "@all", AnyOf: "@any", NotOf: "@not"}
+        return next((f"@{key}" for key in ("all", "any", "not", "defined") if key in value), "@leaf")
+    tags: Mapping[type, str] = {AllOf: "@all", AnyOf: "@any", NotOf: "@not", Defined: "@defined"}
     return tags.get(type(value), "@leaf")
 
 
@@ -183,6 +193,7 @@ Condition = Annotated[
     Annotated[AllOf, Tag("@all")]
     | Annotated[AnyOf, Tag("@any")]
     | Annotated[NotOf, Tag("@not")]
+    | Annotated[Defined, Tag("@defined")]
     | Annotated[Leaf, Tag("@leaf")],
     Discriminator(_tag_condition),
 ]
@@ -200,10 +211,12 @@ class MessageSpec(Part):
 
 
 class Action(Part):
-    """Exactly one of `redirect`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
+    """Exactly one of `redirect`, `split`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
 
     redirect: Name | None = None
     """The name of a destination."""
+    split: dict[Name, Weight] | None = Field(default=None, min_length=2, max_length=20)
+    """Destinations by name, each with its weight: the same caller always goes to the same one."""
     redirect_to_agent: FactName | None = None
     """A fact that holds an Enreach user id; the rule matches only when it does."""
     disconnect: Literal[True] | None = None
@@ -218,6 +231,11 @@ class Action(Part):
     extra_priority: Number | None = None
     messages: tuple[MessageSpec, ...] = Field(default=(), max_length=20)
 
+    @property
+    def choice(self) -> str:
+        """Which of them it is."""
+        return next(name for name in _CHOICES if getattr(self, name) is not None)
+
     @model_validator(mode="after")
     def _require_one_choice(self) -> Self:
         chosen = [name for name in _CHOICES if getattr(self, name) is not None]
@@ -225,6 +243,12 @@ class Action(Part):
             found = " and ".join(chosen) or "nothing"
             raise refuse("not-one-action", f"{found} was chosen", f"choose exactly one of {', '.join(_CHOICES)}")
         return self
+
+    @property
+    def destinations(self) -> tuple[tuple[str, str], ...]:
+        """Every destination the action names, each after the place where it does: `on_fail`, `split/sales`."""
+        named = (("redirect", self.redirect), *((f"split/{name}", name) for name in self.split or ()))
+        return tuple((place, name) for place, name in (*named, ("on_fail", self.on_fail)) if name is not None)
 
     @property
     def needed_agents(self) -> tuple[str, ...]:
@@ -259,9 +283,26 @@ class Rule(Part):
         return self.name or self.id
 
 
-def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
-    """List every comparison of a condition with its pointer, in the order it is written."""
+def expand(condition: Condition, define: Mapping[str, Condition]) -> Condition:
+    """Put the named conditions where their names are; raises KeyError for a name that is not defined."""
     match condition:
+        case Leaf():
+            return condition
+        case Defined():
+            return expand(define[condition.name], define)
+        case NotOf():
+            return NotOf.model_construct(part=expand(condition.part, define))
+        case AllOf():
+            return AllOf.model_construct(None, parts=tuple(expand(part, define) for part in condition.parts))
+        case AnyOf():
+            return AnyOf.model_construct(None, parts=tuple(expand(part, define) for part in condition.parts))
+
+
+def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
+    """List every comparison of a condition with its pointer, in the order it is written, but for named conditions."""
+    match condition:
+        case Defined():
+            return
         case Leaf():
             yield pointer, condition
         case NotOf():
@@ -270,6 +311,20 @@ def list_leaves(condition: Condition, pointer: str = "") -> Iterator[tuple[str, 
             word = "all" if isinstance(condition, AllOf) else "any"
             for index, part in enumerate(condition.parts):
                 yield from list_leaves(part, f"{pointer}/{word}/{index}")
+
+
+def list_names(condition: Condition) -> Iterator[str]:
+    """List the named conditions that a condition uses itself."""
+    match condition:
+        case Leaf():
+            return
+        case Defined():
+            yield condition.name
+        case NotOf():
+            yield from list_names(condition.part)
+        case AllOf() | AnyOf():
+            for part in condition.parts:
+                yield from list_names(part)
 
 
 def _find_misfit(operator: Operator, value: Scalar | tuple[Scalar, ...]) -> PydanticCustomError | None:

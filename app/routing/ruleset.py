@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -30,13 +31,15 @@ from app.routing.rule import (
     AllOf,
     AnyOf,
     Condition,
+    Defined,
     Leaf,
     MessageSpec,
     Name,
     NotOf,
     Rule,
     check_fact,
-    list_leaves,
+    expand,
+    list_names,
 )
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
 
 MAX_RULES = 5_000
 MAX_CONDITIONS = 10_000
+MAX_DEFINITIONS = 500
 MAX_CONDITION_DEPTH = 20
 _MAX_NAME = 100
 _MAX_AGE_SECONDS = 100 * 366 * 86_400
@@ -114,6 +118,8 @@ class CallerStub(Part):
     open_cases: StrictInt | None = Field(default=None, ge=0)
     open_cases_cause: Cause | None = None
     columns: dict[str, ScalarValue] = Field(default={})
+    any_columns: dict[str, tuple[ScalarValue, ...]] = Field(default={})
+    """Of an ambiguous caller, the values of each record."""
     account: AccountStub | None = None
 
 
@@ -180,6 +186,8 @@ class Ruleset(Part):
     schema_: Literal[1] = Field(default=1, alias="schema")
     """The version of this format."""
     destinations: dict[Name, DestinationSpec] = Field(default={})
+    define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
+    """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
     default_calendar: Name | None = None
@@ -201,6 +209,13 @@ class Ruleset(Part):
         return self.default_calendar
 
     @property
+    def expanded_rules(self) -> tuple[Rule, ...]:
+        """The rules, with the named conditions in the place of their names."""
+        if not self.define:
+            return self.rules
+        return tuple(rule.model_copy(update={"when": expand(rule.when, self.define)}) for rule in self.rules)
+
+    @property
     def zone(self) -> ZoneInfo | None:
         """The time zone of clock and dates; `None` when nothing says one."""
         calendar = self.calendars.get(self.main_calendar or "")
@@ -210,7 +225,7 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
-    *(AllOf, AnyOf, NotOf, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
+    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
 
@@ -227,7 +242,9 @@ def read_ruleset(document: object) -> Ruleset:
     except InvalidInputError as error:
         findings = [replace(finding, rule=_name_rule(document, finding.pointer)) for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    findings = [*_find_twins(ruleset), *_find_excess(ruleset), *_find_no_calendar(ruleset)]
+    findings = [*_find_twins(ruleset), *_find_no_calendar(ruleset)]
+    # What is defined in a circle has no size.
+    findings += list(_find_undefined(ruleset)) or list(_find_excess(ruleset))
     if findings:
         raise InvalidInputError("the ruleset is not usable", findings=findings)
     return ruleset
@@ -241,11 +258,11 @@ def ruleset_document(ruleset: Ruleset) -> dict[str, Any]:
 def find_lost_destinations(ruleset: Ruleset) -> Iterator[Finding]:
     """Find every destination that a rule names and the ruleset does not have."""
     for index, rule in enumerate(ruleset.rules):
-        for word, name in (("redirect", rule.then.redirect), ("on_fail", rule.then.on_fail)):
-            if name is not None and name not in ruleset.destinations:
+        for place, name in rule.then.destinations:
+            if name not in ruleset.destinations:
                 yield Finding(
                     code="unknown-destination",
-                    pointer=join_pointer("rules", index, "then", word),
+                    pointer=join_pointer("rules", index, "then", *place.split("/")),
                     message=f'no destination is called "{name}"',
                     hint=suggest(name, ruleset.destinations) or "add it to `destinations`",
                     rule=rule.id,
@@ -271,12 +288,38 @@ def _find_twins(ruleset: Ruleset) -> Iterator[Finding]:
             yield Finding(code="duplicate-rule", pointer=pointer, message=message, hint="use another id", rule=rule.id)
 
 
+def _find_undefined(ruleset: Ruleset) -> Iterator[Finding]:
+    """Find names of conditions that are not defined, or that lead back to themselves."""
+    places = [(join_pointer("define", name), None, condition) for name, condition in ruleset.define.items()]
+    rules = [(join_pointer("rules", i, "when"), rule.id, rule.when) for i, rule in enumerate(ruleset.rules)]
+    for pointer, rule, condition in [*places, *rules]:
+        for name in list_names(condition):
+            if name not in ruleset.define:
+                message, hint = (
+                    f'no condition is called "{name}"',
+                    suggest(name, ruleset.define) or "add it to `define`",
+                )
+                yield Finding(code="unknown-condition", pointer=pointer, message=message, hint=hint, rule=rule)
+    known = {name: [n for n in list_names(part) if n in ruleset.define] for name, part in ruleset.define.items()}
+    try:
+        TopologicalSorter(known).prepare()
+    except CycleError as error:
+        way = " -> ".join(reversed(error.args[1]))
+        yield Finding(
+            code="circular-condition",
+            pointer=join_pointer("define", error.args[1][0]),
+            message=f"conditions are defined by each other in a circle: {way}",
+            hint="take one of them out",
+        )
+
+
 def _find_excess(ruleset: Ruleset) -> Iterator[Finding]:
-    conditions = 0
+    conditions, sizes = 0, dict[str, tuple[int, int]]()
     for index, rule in enumerate(ruleset.rules):
         pointer = join_pointer("rules", index, "when")
-        conditions += sum(1 for _ in list_leaves(rule.when))
-        if _measure_depth(rule.when) > MAX_CONDITION_DEPTH:
+        count, depth = _measure(rule.when, ruleset, sizes)
+        conditions += count
+        if depth > MAX_CONDITION_DEPTH:
             message = f"conditions are nested deeper than {MAX_CONDITION_DEPTH}"
             yield Finding(code="too-deep", pointer=pointer, message=message, hint="flatten it", rule=rule.id)
     if conditions > MAX_CONDITIONS:
@@ -284,14 +327,21 @@ def _find_excess(ruleset: Ruleset) -> Iterator[Finding]:
         yield Finding(code="too-large", pointer="/rules", message=message, hint="use `in` for alternatives")
 
 
-def _measure_depth(condition: Condition) -> int:
+def _measure(condition: Condition, ruleset: Ruleset, sizes: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many comparisons a condition has, and how deep they lie, with those that it names."""
     match condition:
         case Leaf():
-            return 1
+            return 1, 1
+        case Defined(name=name):
+            if name not in sizes:
+                sizes[name] = _measure(ruleset.define[name], ruleset, sizes)
+            return sizes[name]
         case NotOf():
-            return 1 + _measure_depth(condition.part)
+            count, depth = _measure(condition.part, ruleset, sizes)
+            return count, depth + 1
         case AllOf() | AnyOf():
-            return 1 + max((_measure_depth(part) for part in condition.parts), default=0)
+            parts = [_measure(part, ruleset, sizes) for part in condition.parts]
+            return sum(count for count, _ in parts), 1 + max((depth for _, depth in parts), default=0)
 
 
 def _find_no_calendar(ruleset: Ruleset) -> Iterator[Finding]:

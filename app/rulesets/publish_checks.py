@@ -171,7 +171,7 @@ class PublishChecks:
         async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
             if loop := replayer.find_loop(record):
                 position = next(index for index, rule in enumerate(rules.ruleset.rules) if rule.id == loop[0].rule)
-                pointer = join_pointer("rules", position, "then", "redirect")
+                pointer = join_pointer("rules", position, "then", rules.ruleset.rules[position].then.choice)
                 return [report_loop(loop, pointer, f"the recorded call {record.id}")]
             await slices.rest()
         return []

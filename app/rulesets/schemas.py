@@ -126,7 +126,7 @@ class ChangeBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     kind: Literal["added", "removed", "changed", "moved"]
-    part: str = Field(description="`rule`, `destination`, `calendar`, `default_calendar` or `test`.")
+    part: str = Field(description="`rule`, `destination`, `condition`, `calendar`, `test`, or a key of the ruleset.")
     id: str
     pointer: str = Field(description="JSON pointer: in the old ruleset for what was removed, else in the new one.")
     before: Any = None
