@@ -45,6 +45,7 @@ TAGS = [
         "name": "Users",
         "description": "Who may use Voice, and what is missing for those who may not yet.",
     },
+    {"name": "Settings", "description": "What administrators set while the service runs, with its history."},
     {"name": "Access", "description": "Keys, sign-in, your own readiness, and the audit of what administrators did."},
     {"name": "Jobs", "description": "Work on many users, and how far it is."},
     {"name": "Operations", "description": "Alerts, fire drills, credentials of the webhook, and personal data."},

@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 from structlog.testing import capture_logs
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import WebhookAccess
 from app.calls.route_call import Arrival
 from app.calls.webhook import Webhook
@@ -41,7 +42,7 @@ def misread(_raw: object) -> NoReturn:
 async def test_defect_leaves_the_call_where_it_is(read_number: Callable[[object], PhoneNumber]) -> None:
     """Whatever breaks once a call is admitted, the queue hears "no change"; the log tells where, without the number."""
     webhook = Webhook(
-        access=WebhookAccess(WebhookSettings(api_keys={"queue": WEBHOOK_KEY})),
+        access=WebhookAccess(WebhookSettings(api_keys={"queue": WEBHOOK_KEY}), brake=GuessBrake(monotonic=lambda: 0.0)),
         key_use=KeyUse(),
         route_call=break_down,
         read_number=read_number,

@@ -238,7 +238,7 @@ async def test_stored_spellings_are_found(tmp_path: Path, number: str) -> None:
 async def test_similar_numbers_are_not_mistaken(tmp_path: Path) -> None:
     """A record found by an ambiguous spelling counts only when its number, read again, is the caller's."""
     contacts = [
-        make_contact(1, mobilephone="358501234567 ext 5", new_vip=True),
+        make_contact(1, mobilephone="+46 501234567 ext 5", new_vip=True),
         make_contact(2, mobilephone="+1 501234567"),
     ]
 

@@ -50,7 +50,7 @@ def test_contacts_are_asked_for_with_their_companies() -> None:
     path = build_contact_query(PLAN, selection, write_literals(("+358501234567", "050 1234567")))
 
     assert path.startswith("contacts?")
-    account = "$select=accountid,name,_ownerid_value,_owninguser_value,accountcategorycode,industrycode"
+    account = "$select=accountid,name,statecode,_ownerid_value,_owninguser_value,accountcategorycode,industrycode"
     assert read_options(path) == {
         "$select": "contactid,fullname,mobilephone,telephone1,modifiedon,_ownerid_value,_owninguser_value,"
         "jobtitle,new_vip",
@@ -88,7 +88,7 @@ def test_the_owners_agent_is_expanded_where_a_column_holds_it() -> None:
     contacts = read_options(build_contact_query(plan, NOTHING, write_literals(("+1",))))["$expand"]
     accounts = read_options(build_account_query(plan, NOTHING, write_literals(("+1",))))["$expand"]
 
-    account = "$select=accountid,name,_ownerid_value,_owninguser_value"
+    account = "$select=accountid,name,statecode,_ownerid_value,_owninguser_value"
     assert contacts == f"parentcustomerid_account({account};$expand=parentaccountid({account}),{owner}),{owner}"
     assert accounts == f"parentaccountid({account}),{owner}"
 

@@ -44,6 +44,7 @@ def test_everything_that_happens_is_counted() -> None:
 
     assert counted == {
         "smartrouting_build_info{version=1.2.3}": 1,
+        "smartrouting_store_writable": 1,
         "smartrouting_decision_duration_seconds_count{outcome=redirect}": 1,
         "smartrouting_decision_duration_seconds_sum{outcome=redirect}": 0.004,
         "smartrouting_decision_duration_seconds_count{outcome=no_change}": 1,

@@ -161,9 +161,12 @@ def test_records_of_different_companies_are_ambiguous() -> None:
 
     assert found == Caller(
         status=CallerStatus.AMBIGUOUS,
+        detail="2 active records carry the number; they differ in company: nobody in particular is identified",
         vip=True,
         vip_reason="contact has new_vip = true",
         matches=2,
+        columns={"new_vip": True},
+        any_columns={"new_vip": (True, True)},
         open_cases_cause=Cause.AMBIGUOUS,
         as_of=NOW,
     )

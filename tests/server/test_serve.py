@@ -94,7 +94,6 @@ def prepare(problem: str, folder: Path) -> Iterator[tuple[dict[str, str], str]]:
             "no such host": ({"SMARTROUTING_HOST": "no-such-host.invalid", "SMARTROUTING_DEMO": ""}, "no-such-host"),
             "data folder in the way": ({"SMARTROUTING_STORE__URL": f"sqlite:///{blocked}/x.db"}, str(blocked)),
             "database is a folder": ({"SMARTROUTING_STORE__URL": f"sqlite:///{folder}"}, str(folder)),
-            "database is garbage": ({"SMARTROUTING_STORE__URL": f"sqlite:///{blocked}"}, "SQLite"),
             "unknown setting": ({"SMARTROUTING_WEBHOOK__APIKEYS": "{}"}, "SMARTROUTING_WEBHOOK__API_KEYS"),
             "no JSON": ({"SMARTROUTING_WEBHOOK__API_KEYS": "{secret"}, "SMARTROUTING_WEBHOOK__API_KEYS"),
             "rules are missing": ({"SMARTROUTING_RULES__FILE": str(folder / "none.json")}, "none.json"),
@@ -114,7 +113,7 @@ def prepare(problem: str, folder: Path) -> Iterator[tuple[dict[str, str], str]]:
 @pytest.mark.parametrize(
     "problem",
     [
-        *("busy port", "no such host", "data folder in the way", "database is a folder", "database is garbage"),
+        *("busy port", "no such host", "data folder in the way", "database is a folder"),
         *(
             "unknown setting",
             "no JSON",

@@ -24,7 +24,7 @@ def test_alerts_and_retiring_keys_are_read() -> None:
     )
     assert settings.alerts.url == "https://receiver.example/hook"
     assert settings.webhook.retiring["old"].isoformat() == "2026-12-31"
-    assert (settings.dataverse.max_connections, settings.dataverse.requests_per_5_minutes) == (20, 5400)
+    assert (settings.dataverse.max_connections, settings.dataverse.requests_per_5_minutes) == (50, 5400)
 
 
 @pytest.mark.parametrize(

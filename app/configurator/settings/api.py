@@ -102,9 +102,9 @@ async def show_group(
 @router.patch("/{group}", summary="Change settings", responses=problems(404, 409, 412, 422, 428, 503))
 async def change_group(
     group: GroupName,
+    manager: SettingsManagerDep,
     patch: Annotated[dict[str, Any], Body(openapi_examples=_EXAMPLES)],
     version: VersionDep,
-    manager: SettingsManagerDep,
     settings: SettingsDep,
     *,
     response: Response,
