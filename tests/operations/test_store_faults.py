@@ -26,6 +26,7 @@ from tests.support.service import ADMIN_KEY, VIP_ANSWER, VIP_RULES, Service, ope
 T = TypeVar("T")
 ANNA = "+358501234567"
 FILE = "smartrouting.db"
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 
 
 async def wait_long_for(read: Callable[[], Awaitable[T | None]]) -> T:
@@ -38,7 +39,7 @@ async def wait_long_for(read: Callable[[], Awaitable[T | None]]) -> T:
 
 async def read_store(client: httpx.AsyncClient) -> str:
     """Return what the health page says about the store."""
-    found = (await client.get("/health/dependencies")).json()["dependencies"]
+    found = (await client.get("/health/dependencies", headers=ADMIN)).json()["dependencies"]
     [store] = [dependency for dependency in found if dependency["name"] == "store"]
     return f"{store['state']} {store['detail']}".strip()
 
@@ -47,18 +48,18 @@ async def read_signs(client: httpx.AsyncClient) -> tuple[str, str, list[str]]:
     """Return what health, metrics and the list of alerts say about the store."""
     lines = (await client.get("/metrics")).text.splitlines()
     [writable] = [line.split()[-1] for line in lines if line.startswith("smartrouting_store_writable ")]
-    answer = await client.get("/admin/alerts", params={"open": True}, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+    answer = await client.get("/admin/alerts", params={"open": True}, headers=ADMIN)
     return await read_store(client), writable, [alert["kind"] for alert in answer.json()]
 
 
 async def wait_for_signs(client: httpx.AsyncClient, kind: str) -> tuple[str, str, list[str]]:
-    """Return the signs as soon as an alert of this kind is open."""
+    """Return the signs once an alert of this kind is open."""
 
-    async def read() -> tuple[str, str, list[str]] | None:
-        signs = await read_signs(client)
-        return signs if kind in signs[2] else None
+    async def read() -> bool | None:
+        return kind in (await read_signs(client))[2] or None
 
-    return await wait_long_for(read)
+    await wait_long_for(read)
+    return await read_signs(client)
 
 
 async def wait_for_health(client: httpx.AsyncClient) -> None:

@@ -79,7 +79,7 @@ async def test_programs_that_start_together_upgrade_once(empty_url: str, tmp_pat
     """Several programs that start at once on an empty database all succeed."""
     programs = [start_upgrade(empty_url, folder=tmp_path, packages=Path(app.__file__).parents[1]) for _ in range(3)]
 
-    assert [program.wait(30) for program in programs] == [0, 0, 0]
+    assert [program.wait(120) for program in programs] == [0, 0, 0]
 
     database = open_database(empty_url)
     assert await rehearse_upgrade(database) == (NEWEST, NEWEST)
@@ -103,6 +103,6 @@ def test_upgrade_works_from_wherever_the_package_lies(tmp_path: Path) -> None:
     """The migrations are found next to the code, whatever the working directory and the path."""
     site = tmp_path / "site %packages"
     shutil.copytree(Path(app.__file__).parent, site / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    assert start_upgrade("sqlite:///new.db", folder=tmp_path, packages=site).wait(30) == 0
+    assert start_upgrade("sqlite:///new.db", folder=tmp_path, packages=site).wait(120) == 0
 
     assert (tmp_path / "new.db").stat().st_size > 0
