@@ -1,12 +1,14 @@
 """The outermost boundary of the webhook: a defect of ours costs the caller nothing but a better place."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.auth.guessing import GuessBrake
 from app.auth.webhook import WebhookAccess
 from app.calls.route_call import Arrival
 from app.calls.webhook import Webhook
@@ -15,6 +17,7 @@ from app.routing.calls import Call
 from app.routing.numbers import PhoneNumber, make_number_reader
 from app.settings import WebhookSettings
 from tests.support.asgi import post_raw, send_parts
+from tests.support.live_settings import FixedSettings, make_usual_settings
 from tests.support.service import WEBHOOK_KEY
 
 READ = make_number_reader("FI")
@@ -41,13 +44,11 @@ def misread(_raw: object) -> NoReturn:
 async def test_defect_leaves_the_call_where_it_is(read_number: Callable[[object], PhoneNumber]) -> None:
     """Whatever breaks once a call is admitted, the queue hears "no change"; the log tells where, without the number."""
     webhook = Webhook(
-        access=WebhookAccess(WebhookSettings(api_keys={"queue": WEBHOOK_KEY})),
+        access=WebhookAccess(WebhookSettings(api_keys={"queue": WEBHOOK_KEY}), brake=GuessBrake(monotonic=monotonic)),
         key_use=KeyUse(),
         route_call=break_down,
-        read_number=read_number,
+        live_settings=FixedSettings(replace(make_usual_settings(), read_number=read_number)),
         metrics=Metrics(version="1", deadline_ms=1500),
-        no_change_status=204,
-        deadline=1.5,
         max_body_bytes=65_536,
         export=None,
         find_arrival=lambda received: received,

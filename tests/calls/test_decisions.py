@@ -73,6 +73,7 @@ async def test_entry_tells_what_was_answered(service: Service) -> None:
         "caller_age_seconds": IsFloat(ge=0, le=5),
         "caller_source": "live",
         "revision": 1,
+        "settings_version": 0,
         "rule": "vip",
         "outcome": "redirect",
         "status": answer.status_code,
