@@ -1,6 +1,7 @@
 """The outermost boundary of the webhook: a defect of ours costs the caller nothing but a better place."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from app.routing.calls import Call
 from app.routing.numbers import PhoneNumber, make_number_reader
 from app.settings import WebhookSettings
 from tests.support.asgi import post_raw, send_parts
+from tests.support.live_settings import FixedSettings, make_usual_settings
 from tests.support.service import WEBHOOK_KEY
 
 READ = make_number_reader("FI")
@@ -45,10 +47,8 @@ async def test_defect_leaves_the_call_where_it_is(read_number: Callable[[object]
         access=WebhookAccess(WebhookSettings(api_keys={"queue": WEBHOOK_KEY}), brake=GuessBrake(monotonic=lambda: 0.0)),
         key_use=KeyUse(),
         route_call=break_down,
-        read_number=read_number,
+        live_settings=FixedSettings(replace(make_usual_settings(), read_number=read_number)),
         metrics=Metrics(version="1", deadline_ms=1500),
-        no_change_status=204,
-        deadline=1.5,
         max_body_bytes=65_536,
         export=None,
         find_arrival=lambda received: received,

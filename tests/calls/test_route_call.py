@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.calls.call_settings import make_call_settings
 from app.calls.route_call import Answered, Arrival, LoopGuard, RouteCall
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
@@ -23,7 +22,8 @@ from app.rulesets.store import RulesetStore
 from app.store.database import open_database
 from app.store.upgrade import upgrade
 from tests.routing.examples import any_condition, make_document, make_rules
-from tests.support.service import make_settings, open_service
+from tests.support.live_settings import make_usual_settings
+from tests.support.service import open_service
 
 VIP = Caller(status=CallerStatus.IDENTIFIED, vip=True, columns={"tier": "agent-1"}, as_of=99.0)
 
@@ -106,7 +106,7 @@ async def route(
         at=100.0,
         arrived=49.0,
         until=51.0,
-        settings=make_call_settings(make_settings(Path()), version=3),
+        settings=make_usual_settings(version=3),
     )
     return await route_call(read_call(payload, lambda raw: read_number(raw, "FI")), arrival)
 

@@ -2,21 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.calls.call_settings import CallSettings, make_call_settings
 from app.calls.simulation import Simulation
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
 from app.routing.ruleset import CallerStub
-from app.routing.wire import ResponseProfile
 from app.web.limits import HeavyWork
 from tests.routing.examples import NOW, make_document, make_rules
-from tests.support.service import make_settings
+from tests.support.live_settings import FixedSettings
 
 VIP_RULE = {"when": {"fact": "caller.vip", "op": "is", "value": True}}
 
@@ -75,18 +72,6 @@ class Anna:
     """May see everything."""
 
     name: str = "anna"
-
-
-class FixedSettings:
-    """The settings of a small deployment."""
-
-    def call_settings(self) -> CallSettings:
-        """Return them."""
-        return make_call_settings(make_settings(Path()), version=0)
-
-    def find_profile(self, _version: int | None) -> ResponseProfile:
-        """Return theirs."""
-        return self.call_settings().profile
 
 
 async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict[str, Any]:

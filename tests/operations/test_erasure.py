@@ -67,6 +67,7 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "shadow": 0,
         "decisions": 1,
         "rejected_lines": 1,
+        "mirror": 0,
         "callers": 2,
     }
     assert receipt == {"number": "+35850*****67", "erased": places}

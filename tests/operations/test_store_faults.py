@@ -240,6 +240,23 @@ async def test_start_with_a_locked_database_answers_calls(tmp_path: Path) -> Non
         await expect_caught_up(service)
 
 
+async def test_start_with_a_locked_database_uses_the_saved_settings(tmp_path: Path) -> None:
+    """Calls are answered by what administrators saved before, which lies beside the journal."""
+    file = tmp_path / "journal" / "live-settings.json"
+    async with open_service(tmp_path) as service:
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}", "If-Match": '"0"'}
+        await service.client.patch("/admin/settings/smart-routing", json={"no_change_status": 404}, headers=headers)
+
+        async def read() -> bool | None:
+            return file.exists() or None
+
+        await wait_long_for(read)
+    async with unlocked_later(tmp_path / FILE) as unlock, open_service(tmp_path) as service:
+        assert (await service.call(ANNA)).status_code == 404
+        unlock()
+        await wait_for_health(service.client)
+
+
 async def test_start_before_postgres_answers_calls(tmp_path: Path, postgres_database: str) -> None:
     """After a reboot in the wrong order the service starts all the same, and catches up when the database comes."""
     door = Door(postgres_database)

@@ -9,12 +9,12 @@ from app.configurator.components import ConfiguratorState
 from app.configurator.settings.administration import GroupState, SettingsAdministration
 from app.configurator.settings.groups import GROUPS, find_group
 from app.configurator.settings.schemas import (
-    ChangeBody,
     ExportBody,
     GroupBody,
     GroupSummary,
     ImportReport,
     RestoreBody,
+    SettingChangeBody,
     VersionPage,
 )
 from app.errors import PreconditionFailedError
@@ -88,7 +88,7 @@ async def import_settings(
 ) -> ImportReport:
     """Save the values of an export, all groups or none; keys that are not in a group return to their defaults."""
     changes = await settings.take_in(body.groups, dry_run=dry_run, who=manager.name)
-    return ImportReport(applied=not dry_run, changes=[ChangeBody.model_validate(change) for change in changes])
+    return ImportReport(applied=not dry_run, changes=[SettingChangeBody.model_validate(change) for change in changes])
 
 
 @router.get("/{group}", summary="Show a group of settings", responses=problems(404, 503))
@@ -135,8 +135,8 @@ async def list_versions(
 async def restore_version(
     group: GroupName,
     body: RestoreBody,
-    version: OptionalVersionDep,
     manager: SettingsManagerDep,
+    version: OptionalVersionDep,
     settings: SettingsDep,
     *,
     response: Response,

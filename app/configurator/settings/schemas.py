@@ -8,7 +8,7 @@ from app.configurator.settings.administration import EXPORT_SCHEMA
 from app.configurator.settings.values import Source
 from app.web.parameters import ShownTime
 
-__all__ = ["ChangeBody", "ExportBody", "GroupBody", "GroupSummary", "ImportReport", "RestoreBody", "VersionPage"]
+__all__ = ["ExportBody", "GroupBody", "GroupSummary", "ImportReport", "RestoreBody", "SettingChangeBody", "VersionPage"]
 
 
 class _Shown(BaseModel):
@@ -77,7 +77,7 @@ class ExportBody(BaseModel):
     groups: dict[str, dict[str, Any]] = Field(description="Group -> its values; a group that is left out stays.")
 
 
-class ChangeBody(_Shown):
+class SettingChangeBody(_Shown):
     """One value that changes."""
 
     group: str
@@ -90,4 +90,4 @@ class ImportReport(BaseModel):
     """What an import changes."""
 
     applied: bool = Field(description="False for a dry run.")
-    changes: list[ChangeBody]
+    changes: list[SettingChangeBody]
