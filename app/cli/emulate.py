@@ -15,8 +15,8 @@ from app.emulators.dataverse import (
     AGENT_ID_COLUMN,
     CLIENT_ID,
     CLIENT_SECRET,
-    MOST_ACCOUNTS,
-    MOST_CONTACTS,
+    MAX_ACCOUNTS,
+    MAX_CONTACTS,
     TENANT_ID,
     TOKEN,
     add_customers,
@@ -38,8 +38,8 @@ _HOST = "127.0.0.1"
 Port = Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)]
 Data = Annotated[Path | None, typer.Option(help="JSON file of tables; without it the sample organisation.")]
 
-Contacts = Annotated[int, typer.Option(help="Contacts to make up beside the data.", min=0, max=MOST_CONTACTS)]
-Accounts = Annotated[int, typer.Option(help="Accounts to make up beside the data.", min=0, max=MOST_ACCOUNTS)]
+Contacts = Annotated[int, typer.Option(help="Contacts to make up beside the data.", min=0, max=MAX_CONTACTS)]
+Accounts = Annotated[int, typer.Option(help="Accounts to make up beside the data.", min=0, max=MAX_ACCOUNTS)]
 Seed = Annotated[int, typer.Option(help="Another seed makes up others.")]
 
 

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 _RESTART_SECONDS = 1.0
 _RETRY_SECONDS = 60.0
 """How long after a failure work of a time of the day is tried again."""
-_LONGEST_SLEEP = 60.0
+_MAX_SLEEP = 60.0
 """The clock may be set while something waits for a time of the day."""
 
 Work = Callable[[], Awaitable[object]]
@@ -107,7 +107,7 @@ class Schedule:
             while True:
                 due = _find_next(trigger, due, self._now())
                 while (left := due.timestamp() - self._clock()) > 0:
-                    await self._sleep(min(left, _LONGEST_SLEEP))
+                    await self._sleep(min(left, _MAX_SLEEP))
                 await self._do(name, lead if leader else work)
 
         self._start(name, go_on())

@@ -23,7 +23,7 @@ from app.emulators.dataverse.application import (
 )
 from app.emulators.dataverse.control import RecordedRequest
 from app.emulators.dataverse.errors import DataFileError
-from app.emulators.dataverse.generation import MOST_ACCOUNTS, MOST_CONTACTS, add_customers
+from app.emulators.dataverse.generation import MAX_ACCOUNTS, MAX_CONTACTS, add_customers
 from app.emulators.dataverse.loading import load_tables, read_tables, sample_tables
 from app.emulators.dataverse.tables import Tables
 
@@ -32,8 +32,8 @@ __all__ = [
     "AGENT_ID_COLUMN",
     "CLIENT_ID",
     "CLIENT_SECRET",
-    "MOST_ACCOUNTS",
-    "MOST_CONTACTS",
+    "MAX_ACCOUNTS",
+    "MAX_CONTACTS",
     "TENANT_ID",
     "TOKEN",
     "DataFileError",

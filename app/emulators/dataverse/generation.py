@@ -10,8 +10,8 @@ from app.emulators.dataverse.tables import Row, Tables, lookup_type_of
 from app.emulators.dataverse.values import render_instant
 
 T = TypeVar("T")
-MOST_CONTACTS = 1_000_000
-MOST_ACCOUNTS = 100_000
+MAX_CONTACTS = 1_000_000
+MAX_ACCOUNTS = 100_000
 _FIRST_NAMES = (
     "Aino Anna Antti Birgit Camille Daniel Elina Emma Erik Eva Freja Grace Hanna Henrik Ingrid Jack Jan "
     "Johanna Jonas Julia Kari Karin Lars Laura Lena Louis Lucas Maria Marta Mikko Nina Noah Oliver Olga Paul "
@@ -35,7 +35,7 @@ def add_customers(tables: Tables, *, contacts: int, accounts: int, seed: int) ->
 
     Most contacts have a mobile number of their own, some share one, some have their company's number; numbers are
     spelled in many ways, a few in none that can be read. Three in a hundred rows are inactive, some of them merged.
-    Owners are the users of the organisation. Numbers repeat beyond `MOST_CONTACTS` and `MOST_ACCOUNTS`.
+    Owners are the users of the organisation. Numbers repeat beyond `MAX_CONTACTS` and `MAX_ACCOUNTS`.
     """
     users = [row for row in tables.rows("systemusers") if not (row.get("isdisabled") or row.get("applicationid"))]
     generator = _Generator(Random(seed), [row["systemuserid"] for row in users])  # noqa: S311 - nothing secret
