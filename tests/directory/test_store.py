@@ -23,6 +23,12 @@ CALLER = Caller(
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """Run on the usual clock: a database takes real time."""
+    return "asyncio"
+
+
+@pytest.fixture
 def store(database: Database) -> CallerSnapshotStore:
     """The store on either database."""
     return CallerSnapshotStore(database=database)
