@@ -77,14 +77,14 @@ class Snapshots:
         return task.result().get(e164) if task.done() and not task.cancelled() else None
 
     async def erase(self, e164: str | None) -> int:
-        """Forget one number or all, written or not; returns how many rows are gone. Raises what the store raises."""
+        """Forget one number or all, written or not; returns how many are gone. Raises what the store raises."""
         self._forget_reads(e164)
         async with self._writing:
             if e164 is None:
                 self._pending.clear()
                 return await self._store.purge_before(math.inf)
-            self._pending.pop(e164, None)
-            return int(await self._store.erase(e164))
+            was_pending = self._pending.pop(e164, None) is not None
+            return int(await self._store.erase(e164) or was_pending)
 
     async def aclose(self) -> None:
         """Write what is left, within the time for it, and stop; who waits for a read gets nothing."""

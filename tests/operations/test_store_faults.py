@@ -183,6 +183,7 @@ class Door:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = self._real.set(port=self._socket.getsockname()[1]).render_as_string(hide_password=False)
         self._socket.close()
+        self._leading: list[asyncio.Task[None] | None] = []
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -192,18 +193,34 @@ class Door:
             yield
         finally:
             server.close()
+            leading = [task for task in self._leading if task is not None]
+            for task in leading:
+                task.cancel()
+            await asyncio.gather(*leading, return_exceptions=True)
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection(self._real.host, self._real.port)
-        await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
+        self._leading.append(asyncio.current_task())
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(self._real.host, self._real.port)
+            await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
+        finally:
+            await _close(writer)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while chunk := await reader.read(65536):
-            writer.write(chunk)
-            await writer.drain()
+    try:
+        with suppress(OSError):
+            while chunk := await reader.read(65536):
+                writer.write(chunk)
+                await writer.drain()
+    finally:
+        await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 @asynccontextmanager
