@@ -24,6 +24,7 @@ from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
+from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
@@ -68,6 +69,7 @@ _ROUTERS = (
     me_router,
     authentication_router,
     settings_router,
+    reports_router,
 )
 
 

@@ -25,6 +25,7 @@ from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
+from app.reports.components import ReportComponents, ReportsState, save_requests
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
@@ -46,13 +47,22 @@ _SETTINGS_SECONDS = 1.0
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
+_REQUESTS_SECONDS = 10.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
 class State(
-    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+    AuthState,
+    WebState,
+    LimitsState,
+    CallsState,
+    OperationsState,
+    ReportsState,
+    RulesetsState,
+    UsersState,
+    ConfiguratorState,
 ):
     """The lifespan state: what each room reads of it, together."""
 
@@ -122,6 +132,7 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, monitor),
+        reports=ReportComponents(store=stores.reports, clock=clock),
         rulesets=rulesets,
         users=open_users(
             settings=settings,
@@ -184,6 +195,16 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
+    schedule.every(
+        _REQUESTS_SECONDS,
+        "report_requests",
+        partial(
+            save_requests,
+            foundation.stores.reports,
+            foundation.organisation.take_counts,
+            clock=foundation.upstreams.clock,
+        ),
+    )
     if foundation.settings.dataverse.agent_id_column is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
     if mirror is None:

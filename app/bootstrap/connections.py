@@ -38,6 +38,8 @@ class Organisation:
     """The same connections, for searches, which leave calls most of the request budget."""
     foresee_pause: Callable[[], float]
     """Tells for how many seconds a job should wait, so that calls have requests left."""
+    take_counts: Callable[[], tuple[int, int]]
+    """Tells how many requests were made since it was asked last: for calls, and for everything else."""
 
 
 def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncExitStack) -> Organisation:
@@ -52,6 +54,7 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
         tokens=tokens,
         search=client.leave_rest(_SEARCH_SHARE),
         foresee_pause=client.leave_rest(_JOBS_SHARE).foresee_pause,
+        take_counts=client.take_counts,
     )
 
 

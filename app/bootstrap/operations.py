@@ -70,6 +70,7 @@ def make_retention(foundation: Foundation) -> Retention:
         "shadow": stores.shadow_results.purge_before,
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
+        "reports": stores.rollup.purge_before,
     }
 
     def read_days(name: str) -> int:

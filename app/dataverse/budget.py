@@ -1,7 +1,7 @@
 """How many requests may still be made within a sliding window."""
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 __all__ = ["RequestBudget"]
@@ -19,6 +19,7 @@ class RequestBudget:
         self._seconds = seconds
         self._monotonic = monotonic
         self._spent: deque[float] = deque()
+        self._counts: Counter[bool] = Counter()
         self._closed_until = -math.inf
 
     def spend(self, *, share: float = 1.0) -> float:
@@ -29,7 +30,13 @@ class RequestBudget:
         seconds = self.foresee(share=share)
         if seconds <= 0:
             self._spent.append(self._monotonic())
+            self._counts[share >= 1] += 1
         return seconds
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since the last time this was asked: for calls, and for everything else."""
+        counts, self._counts = self._counts, Counter()
+        return counts[True], counts[False]
 
     def foresee(self, *, share: float = 1.0) -> float:
         """Return the seconds until a request of this share may be made, 0 when it may be made now."""

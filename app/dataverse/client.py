@@ -97,6 +97,10 @@ class DataverseClient:
         """Return the seconds until the next request may leave, 0 when it may leave now."""
         return self._budget.foresee(share=self._share)
 
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since this was asked last: for calls, and for everything else."""
+        return self._budget.take_counts()
+
     def locate(self, path: str) -> str:
         """Return the absolute URL of a path such as `systemusers(…)`, as `@odata.id` and `$ref` need it."""
         return self._root + path

@@ -36,6 +36,7 @@ class RetentionSettings(Group):
     shadow_days: _Days = Field(default=None, description="What drafts would have decided otherwise.")
     jobs_days: _Days = Field(default=None, description="Jobs that have ended, with their results.")
     rejected_lines_days: _Days = Field(default=None, description="Lines of the journal that no database took.")
+    reports_days: int = Field(default=1100, ge=1, le=3650, description="Figures of reports, which name nobody.")
 
 
 class RulesSettings(Group):

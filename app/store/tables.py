@@ -39,6 +39,9 @@ __all__ = [
     "mirror_numbers",
     "mirror_positions",
     "mirror_records",
+    "report_calls",
+    "report_latencies",
+    "report_requests",
     "revisions",
     "settings_versions",
     "shadow_diffs",
@@ -85,7 +88,7 @@ decisions = Table(
     Column("credential", PlainText, nullable=False),
     Column("call_id", PlainText, index=True),
     Column("caller_raw", PlainText),
-    Column("caller_e164", PlainText, index=True),
+    Column("caller_e164", PlainText),
     Column("called_raw", PlainText),
     Column("called_e164", PlainText),
     Column("target_id", PlainText),
@@ -106,7 +109,9 @@ decisions = Table(
     Column("hops", Integer, nullable=False),
     Column("erased", Boolean, nullable=False, server_default=text("false")),
     Column("settings_version", Integer),
+    Column("deadline_ms", Integer),
     Index(None, "queue_id", "id"),
+    Index(None, "caller_e164", "at"),
 )
 
 revisions = Table(
@@ -315,5 +320,46 @@ mirror_numbers = Table(
     Column("e164", PlainText, primary_key=True),
     Column("kind", PlainText, primary_key=True),
     Column("id", PlainText, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+report_calls = Table(
+    "report_calls",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("caller_status", Text, nullable=False),
+    Column("caller_cause", Text, nullable=False),
+    Column("caller_source", Text, nullable=False),
+    Column("vip", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("in_time", Boolean, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("repeated", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+report_latencies = Table(
+    "report_latencies",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("queue", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("calls", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+report_requests = Table(
+    "report_requests",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("purpose", Text, primary_key=True),
+    Column("requests", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

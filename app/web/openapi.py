@@ -45,7 +45,7 @@ TAGS = [
         "name": "Users",
         "description": "Who may use Voice, and what is missing for those who may not yet.",
     },
-    {"name": "Settings", "description": "What administrators set while the service runs, with its history."},
+    {"name": "Reports", "description": "What happened to the calls: figures, tables and pictures."},
     {"name": "Access", "description": "Keys, sign-in, your own readiness, and the audit of what administrators did."},
     {"name": "Settings", "description": "What drives the product, changed while it runs."},
     {"name": "Jobs", "description": "Work on many users, and how far it is."},

@@ -134,6 +134,7 @@ _GROUPS: Final = (
             SettingKey("retention", "shadow_days", "days"),
             SettingKey("retention", "jobs_days", "days"),
             SettingKey("retention", "rejected_lines_days", "days"),
+            SettingKey("retention", "reports_days", "days"),
         ),
     ),
 )
