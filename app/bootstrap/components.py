@@ -27,7 +27,6 @@ from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
-from app.rulesets.replay.shadow import ShadowedLog
 from app.settings import Settings
 from app.store.database import Leadership
 from app.store.errors import StoreError
@@ -109,8 +108,7 @@ async def open_components(
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             revisions=stores.rulesets,
-            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
-            drill_log=foundation.journal,
+            journal=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,

@@ -148,6 +148,7 @@ async def open_foundation(
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
             counter=metrics,
+            journal=journal,
             clock=upstreams.clock,
         ),
         journal=journal,

@@ -51,8 +51,7 @@ def open_calls(
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
     revisions: Revisions,
-    decision_log: DecisionSink,
-    drill_log: DecisionSink,
+    journal: DecisionSink,
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
@@ -63,7 +62,7 @@ def open_calls(
     find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
-    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
+    """Make them; `journal` keeps the decisions.
 
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
@@ -76,7 +75,7 @@ def open_calls(
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,
-                decision_log=decision_log,
+                decision_log=journal,
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
@@ -100,7 +99,7 @@ def open_calls(
             monotonic=time.monotonic,
         ),
         fire_drill=FireDrill(
-            decision_log=drill_log,
+            decision_log=journal,
             live_ruleset=live_ruleset,
             live_settings=live_settings,
             call_log=call_log,

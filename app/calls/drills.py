@@ -19,7 +19,8 @@ from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
-from app.store.journal_segment import read_line, write_line
+from app.store.journal import write_line
+from app.store.mover import read_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
 

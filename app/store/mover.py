@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreError, StoreRejectedError
-from app.store.journal import Journal
-from app.store.journal_segment import Segment, read_line
+from app.store.journal import Journal, Segment
 
-__all__ = ["DecisionSink", "JournalMover", "MoverOptions"]
+__all__ = ["DecisionSink", "JournalMover", "MoverOptions", "read_line"]
 
 log = structlog.get_logger()
+
+_DECODER = msgspec.json.Decoder(DecisionRecord)
 
 
 class DecisionSink(Protocol):
@@ -164,3 +166,22 @@ class JournalMover:
     def _set_aside(self, segment: Segment, line: bytes) -> None:
         log.error("journal.line_rejected", segment=segment.path.name, bytes=len(line))
         segment.reject(line)
+
+
+def read_line(line: bytes, spent: float | None = None) -> DecisionRecord | None:
+    """Read a line back, with the seconds spent on writing it, if they are known, as one more stage of its waterfall.
+
+    `None` for a line that is no record.
+    """
+    try:
+        record = _DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return record if spent is None or "total" not in record.waterfall else _add_stage(record, round(spent * 1000, 3))
+
+
+def _add_stage(record: DecisionRecord, milliseconds: float) -> DecisionRecord:
+    stages = dict(record.waterfall)
+    total = stages.pop("total")
+    waterfall = {**stages, "record": milliseconds, "total": round(total + milliseconds, 3)}
+    return msgspec.structs.replace(record, waterfall=waterfall)
