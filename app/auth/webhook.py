@@ -8,8 +8,8 @@ from enum import StrEnum
 
 import structlog
 
+from app.auth.api_keys import KeyRing
 from app.auth.guessing import GuessBrake
-from app.auth.keyring import KeyRing
 from app.auth.networks import ClientAddresses, NetworkList
 from app.settings import WebhookSettings
 

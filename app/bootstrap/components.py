@@ -28,8 +28,8 @@ from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
 from app.settings import Settings
-from app.store.database import Leadership
 from app.store.errors import StoreError
+from app.store.kept_connections import Leadership
 from app.users.components import UsersState, open_users
 from app.web.health import Exposition, WebState
 from app.web.limits import LimitsState
@@ -123,7 +123,7 @@ async def open_components(
         rulesets=rulesets,
         users=open_users(
             settings=settings,
-            read_settings=lambda: foundation.live_settings.current().settings,
+            read_settings=foundation.live_settings.read,
             dataverse=foundation.organisation.people,
             enreach=foundation.enreach,
             enreach_ids=stores.enreach_ids,

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
+from app.bootstrap.upstreams import Organisation
 from app.calls.call_settings import make_vip_rules
 from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.caller_look_up import CallerLookUp

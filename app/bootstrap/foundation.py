@@ -9,25 +9,22 @@ from typing import Any
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
-from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
 from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams, connect_enreach, connect_organisation
 from app.calls.call_settings import CallSettings
-from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
-from app.configurator.settings.settings_file import SettingsFile
+from app.configurator.settings.live_settings import LiveSettings, SettingsFile, SettingsSnapshot
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
-from app.rulesets.live_ruleset import LiveRuleset
+from app.rulesets.live_ruleset import LiveRuleset, RevisionFile
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
-from app.rulesets.revision_file import RevisionFile
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
@@ -97,9 +94,7 @@ async def open_foundation(
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
-    live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
-    )
+    live_ruleset = LiveRuleset(store=stores.rulesets, select=directory.select, heavy_work=heavy_work)
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)

@@ -3,9 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams
 from app.calls.call_settings import make_vip_rules
 from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.queries import plan_search
@@ -20,7 +19,7 @@ from app.directory.mirror.status import MirrorStatus
 from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import AgentOf, identify
 from app.settings import DirectoryKind
-from app.store.database import Leadership
+from app.store.kept_connections import Leadership
 
 __all__ = ["Mirror", "make_mirror"]
 
@@ -52,7 +51,7 @@ def make_mirror(
 
     `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
     """
-    settings = live_settings.current().settings
+    settings = live_settings.read()
     dataverse = settings.dataverse
     if dataverse.directory is not DirectoryKind.MIRROR:
         return None
@@ -60,7 +59,7 @@ def make_mirror(
     our_agents = agent_of if dataverse.agent_id_column is None else None
 
     def judge(look_up: LookUp, now: float) -> Caller:
-        vip = make_vip_rules(live_settings.current().settings.vip)
+        vip = make_vip_rules(live_settings.read().vip)
         return identify(look_up, vip=vip, agent_of=our_agents, now=now)
 
     status = MirrorStatus(

@@ -16,7 +16,7 @@ from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
-from app.observability.call_lines import open_call_log
+from app.observability.logging import open_call_log
 from app.observability.metrics import Metrics
 from app.settings import Settings
 from app.store.audit import AuditStore

@@ -13,7 +13,7 @@ from app.calls.redaction import redact_facts, redact_trace
 from app.calls.route_call import Arrival, DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
-from app.observability.call_lines import CallLine
+from app.observability.logging import CallLine
 from app.observability.requests import new_id
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call

@@ -13,7 +13,7 @@ from cachetools import TTLCache
 
 from app.calls.call_settings import CallSettings
 from app.directory.lookup import LookupResult, Source
-from app.observability.call_lines import CallLine
+from app.observability.logging import CallLine
 from app.observability.redaction import redact_number
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call

@@ -14,12 +14,11 @@ from app.rulesets.drafts.drafts import Drafts
 from app.rulesets.drafts.recorded_tests import RecordedTests
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import Publish
-from app.rulesets.publish_checks import PublishChecks, PublishLimits, open_publish_limits
+from app.rulesets.publish_checks import EnreachTargets, PublishChecks, PublishLimits, open_publish_limits
 from app.rulesets.replay.jobs import ReplayJobs
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import RulesetStore
-from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.limits import HeavyWork
@@ -69,14 +68,13 @@ def open_rulesets(
     """Make them; `live_ruleset` and `shadow` are those that calls use."""
     repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
-    coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         live_settings=live_settings,
         dataverse=dataverse,
         enreach=targets,
-        coverage=coverage,
         limits=limits,
+        rulesets=store,
         decisions=decisions,
         live_ruleset=live_ruleset,
         heavy_work=heavy_work,
@@ -98,7 +96,7 @@ def open_rulesets(
             clock=clock,
         ),
         limits=limits,
-        coverage=coverage,
+        coverage=Coverage(decisions=decisions),
         replays=ReplayJobs(
             decisions=decisions,
             jobs=jobs,

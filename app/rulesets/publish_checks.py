@@ -1,6 +1,7 @@
 """Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,27 +9,152 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient
+from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.errors import DataverseError, UnreadableAnswerError
+from app.dataverse.queries import build_path
+from app.enreach.client import EnreachClient
+from app.enreach.errors import EnreachError, EnreachTimeoutError
 from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
+from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
+from app.routing.registry import suggest
+from app.routing.rule import Rule
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
-from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
-from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, Slices, run_replay
+from app.rulesets.store import RulesetStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.limits import HeavyWork
 
-__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "find_losses", "open_publish_limits"]
+__all__ = [
+    "EnreachTargets",
+    "PublishChecks",
+    "PublishLimits",
+    "PublishReport",
+    "Targets",
+    "find_losses",
+    "find_lost_targets",
+    "open_publish_limits",
+    "read_known_columns",
+]
 
+_TIMEOUT_SECONDS = 10.0
+"""An administrator waits for the answer; what is not known by then is a warning."""
+_LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 _DAY = 86_400.0
+_QUIET_DAYS = 30
 _MAX_DIFFS = 20
 """Changed calls that a report lists; a replay lists all."""
+
+
+async def read_known_columns(
+    rules: CompiledRuleset, dataverse: DataverseClient
+) -> tuple[Mapping[str, Mapping[str, str]], list[Finding]]:
+    """List the columns, with their types, of the tables whose columns the rules read; a silent table is a warning.
+
+    Lookups count also as `_name_value` (Dataverse contract, section 6.4).
+    """
+    selection = rules.selection
+    wanted = {"contact": selection.contact_columns, "account": selection.account_columns}
+    known: dict[str, Mapping[str, str]] = {}
+    for table in (table for table, columns in wanted.items() if columns):
+        try:
+            known[table] = await _list_columns(table, dataverse)
+        except DataverseError as error:
+            return known, [_warn(table, error)]
+    return known, []
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The places Enreach knows."""
+
+    queues: Mapping[str, str | None]
+    """Name by id."""
+    users: frozenset[str]
+    """Ids."""
+
+
+class EnreachTargets:
+    """Asks the Enreach API for the places calls can go."""
+
+    def __init__(self, *, client: EnreachClient) -> None:
+        self._client = client
+
+    async def list_targets(self) -> Targets:
+        """List queues and users within ten seconds; raises EnreachError."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                queues = await self._client.list_queues()
+                users = await self._client.list_users()
+        except TimeoutError as error:
+            raise EnreachTimeoutError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
+        return Targets({queue.id: queue.name for queue in queues}, frozenset(user.id for user in users))
+
+
+async def find_lost_targets(ruleset: Ruleset, enreach: EnreachTargets, *, silence: str) -> list[Finding]:
+    """Find destinations that do not exist; when Enreach does not answer, that is one finding of severity `silence`.
+
+    Numbers are not looked up: Enreach calls any number.
+    """
+    if all(spec.kind is DestinationKind.NUMBER for spec in ruleset.destinations.values()):
+        return []
+    try:
+        targets = await enreach.list_targets()
+    except EnreachError as error:
+        message = f"the destinations could not be checked: {error.detail}"
+        hint = "check the Enreach settings, or publish anyway"
+        return [Finding(code="enreach-silent", pointer="/destinations", message=message, hint=hint, severity=silence)]
+    return list(_find_lost(ruleset, targets))
+
+
+async def _list_columns(table: str, dataverse: DataverseClient) -> Mapping[str, str]:
+    path = build_path(f"EntityDefinitions(LogicalName='{table}')/Attributes", {"$select": "LogicalName,AttributeType"})
+    try:
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            answer = await dataverse.get_json(path)
+    except TimeoutError as error:
+        raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
+    return {name: str(row.get("AttributeType")) for row in read_rows(answer) for name in _spell(row)}
+
+
+def _warn(table: str, error: DataverseError) -> Finding:
+    return Finding(
+        code="dataverse-silent",
+        pointer="/rules",
+        message=f"the columns of table {table} could not be checked: {error.detail}",
+        hint="a column that does not exist is left out of look-ups, and facts about it are unknown",
+        severity="warning",
+    )
+
+
+def _spell(row: Row) -> list[str]:
+    name = str(row.get("LogicalName"))
+    return [name, f"_{name}_value"] if row.get("AttributeType") in _LOOKUPS else [name]
+
+
+def _find_lost(ruleset: Ruleset, targets: Targets) -> Iterator[Finding]:
+    known = {
+        DestinationKind.QUEUE: {place.casefold() for place in targets.queues},
+        DestinationKind.USER: {place.casefold() for place in targets.users},
+    }
+    queues = {name.casefold(): place for place, name in targets.queues.items() if name}
+    for name, spec in ruleset.destinations.items():
+        if spec.kind in known and spec.id.casefold() not in known[spec.kind]:
+            other = queues.get(spec.id.casefold()) or queues.get(spec.label.casefold())
+            hint = (
+                f'the queue of that name has the id "{other}"' if other and spec.kind is DestinationKind.QUEUE else ""
+            )
+            yield Finding(
+                code=f"unknown-{spec.kind}",
+                pointer=join_pointer("destinations", name, "id"),
+                message=f"Enreach has no {spec.kind} with this id",
+                hint=hint or suggest(spec.id.casefold(), known[spec.kind]) or "take the id from the Enreach portal",
+            )
 
 
 class PublishLimits(BaseModel):
@@ -112,8 +238,8 @@ class PublishChecks:
         live_settings: LiveCallSettings,
         dataverse: DataverseClient,
         enreach: EnreachTargets | None,
-        coverage: Coverage,
         limits: VersionedDocument[PublishLimits],
+        rulesets: RulesetStore,
         decisions: DecisionStore,
         live_ruleset: LiveRuleset,
         heavy_work: HeavyWork,
@@ -123,8 +249,8 @@ class PublishChecks:
         self._live_settings = live_settings
         self._dataverse = dataverse
         self._enreach = enreach
-        self._coverage = coverage
         self._limits = limits
+        self._rulesets = rulesets
         self._decisions = decisions
         self._live_ruleset = live_ruleset
         self._heavy_work = heavy_work
@@ -138,13 +264,12 @@ class PublishChecks:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
         limits = (await self._limits.read()).value
-        runnable = not any(True for _ in find_lost_destinations(ruleset))
-        rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None) if runnable else None
+        rules = await self._heavy_work.run(_compile, ruleset)
         findings = await self._lint(ruleset, rules, now)
         if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
-        findings += await self._coverage.find_quiet_rules(ruleset, now=now)
+        findings += await self._find_quiet_rules(ruleset, now)
         replay = None
         if rules is not None:
             if any(finding.code == "redirect-loop" for finding in findings):
@@ -163,6 +288,20 @@ class PublishChecks:
             lint_ruleset, ruleset, settings.profile, known_columns=known, now=now, region=settings.region
         )
         return [*found, *silence]
+
+    async def _find_quiet_rules(self, ruleset: Ruleset, now: float) -> list[Finding]:
+        """Warn of enabled rules that have been published for 30 days and matched no call in that time."""
+        since = now - _QUIET_DAYS * _DAY
+        live = await self._rulesets.find_live_at(since)
+        if live is None:
+            return []
+        old = {rule.id for rule in (await self._heavy_work.run(read_ruleset, live.document)).rules}
+        counts = await self._decisions.count_by_rule(since)
+        return [
+            _warn_of_quiet(index, rule)
+            for index, rule in enumerate(ruleset.rules)
+            if rule.enabled and rule.id in old and not counts.get(rule.id)
+        ]
 
     async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
@@ -191,6 +330,12 @@ class PublishChecks:
         return document, [_refuse(document["summary"], excess)] if excess else []
 
 
+def _compile(ruleset: Ruleset) -> CompiledRuleset | None:
+    """Compile a ruleset; `None` for one that names destinations it does not have, and cannot run."""
+    lost = any(True for _ in find_lost_destinations(ruleset))
+    return None if lost else compile_ruleset(ruleset, revision=None)
+
+
 def _plan(limits: PublishLimits, now: float) -> ReplayPlan:
     return ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
 
@@ -201,4 +346,15 @@ def _refuse(summary: str, excess: str) -> Finding:
         pointer="",
         message=f"replayed over recorded calls: {summary}; {excess}",
         hint="look at the replay of the draft, or raise the limit at /admin/rulesets/publish-limits",
+    )
+
+
+def _warn_of_quiet(index: int, rule: Rule) -> Finding:
+    return Finding(
+        code="never-matched",
+        pointer=join_pointer("rules", index),
+        message=f"the rule has matched no call in {_QUIET_DAYS} days",
+        hint="test it, disable it or remove it",
+        rule=rule.id,
+        severity="warning",
     )

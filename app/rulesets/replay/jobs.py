@@ -16,11 +16,10 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
+from app.rulesets.publish_checks import EnreachTargets
 from app.rulesets.replay.replayer import FindProfile, Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
-from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.json_text import dump_text, load
 

@@ -14,8 +14,7 @@ from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import FindProfile, Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import Slices
+from app.rulesets.replay.result import PlaceNames, ReplayResult, Slices
 from app.rulesets.replay.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
 from app.rulesets.repository import RulesetRepository
 from app.store.journal import Journal
