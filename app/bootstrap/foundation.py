@@ -142,7 +142,7 @@ async def open_foundation(
             repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
-            counter=metrics,
+            metrics=metrics,
             journal=journal,
             clock=upstreams.clock,
         ),

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.auth.principals import Principal
 from app.calls.call_settings import LiveCallSettings
-from app.calls.decision_log import Actor
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
@@ -72,7 +72,7 @@ class Simulation:
         caller: CallerStub | None = None,
         at: datetime | None = None,
         ruleset: Mapping[str, object] | None = None,
-        reveal_to: Actor | None = None,
+        reveal_to: Principal | None = None,
     ) -> dict[str, Any]:
         """Return caller, decision, wire answer, facts and trace as JSON values, for a call as the queue posts it.
 

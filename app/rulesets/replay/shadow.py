@@ -4,12 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import AppError, ConflictError, NotFoundError
+from app.observability.metrics import Metrics
 from app.routing.decisions import DecisionRecord
 from app.routing.ruleset import Ruleset
 from app.rulesets.live_ruleset import LiveRuleset
@@ -20,7 +20,7 @@ from app.rulesets.repository import RulesetRepository
 from app.store.journal import Journal
 from app.store.settings_documents import SettingsDocumentStore, Versioned, VersionedDocument
 
-__all__ = ["DivergenceCounter", "ShadowMark", "ShadowRun"]
+__all__ = ["ShadowMark", "ShadowRun"]
 
 log = structlog.get_logger()
 
@@ -29,13 +29,6 @@ _MAX_WAITING = 2_000
 _ROUND_SECONDS = 0.25
 _REFRESH_ROUNDS = 4
 _SAVE_ROUNDS = 8
-
-
-class DivergenceCounter(Protocol):
-    """Counts for monitoring."""
-
-    def count_divergence(self) -> None:
-        """Count a call that the shadow would have decided otherwise."""
 
 
 class ShadowMark(BaseModel):
@@ -74,7 +67,7 @@ class ShadowRun:
         repository: RulesetRepository,
         live_ruleset: LiveRuleset,
         find_profile: FindProfile,
-        counter: DivergenceCounter,
+        metrics: Metrics,
         journal: Journal,
         clock: Callable[[], float],
     ) -> None:
@@ -86,7 +79,7 @@ class ShadowRun:
         self._repository = repository
         self._live_ruleset = live_ruleset
         self._find_profile = find_profile
-        self._counter = counter
+        self._metrics = metrics
         self._journal = journal
         self._clock = clock
         self._running: _Running | None = None
@@ -181,7 +174,7 @@ class ShadowRun:
         # Saving, which may happen at any rest, puts a new result in the place of the old one.
         while self._waiting and (running := self._running) and (found := self._found):
             if found.add(running.replayer, self._waiting.popleft()):
-                self._counter.count_divergence()
+                self._metrics.count_divergence()
             await slices.rest()
 
     async def save(self) -> None:
