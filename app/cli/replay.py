@@ -17,6 +17,7 @@ from app.cli.shell import keep_files_private
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
+from app.rulesets.live_data import LiveRuleData
 from app.rulesets.publish import read_ruleset_file
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
@@ -57,7 +58,9 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         await upgrade(stores.database)
         live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
         profile = make_profile(settings.response)
-        replayer = Replayer(compile_ruleset(ruleset, revision=None), lambda _version: profile)
+        live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
+        await live_data.refresh()
+        replayer = Replayer(compile_ruleset(ruleset, revision=None), lambda _version: profile, live_data.current)
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())

@@ -55,6 +55,7 @@ _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default
 _MINUTE = 60
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
+_NOT_LOOKED_UP = Unknown(Cause.NOT_FETCHED, "no rule read it when the call was decided")
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
@@ -230,6 +231,8 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
             return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
     if name.startswith("time."):
         return _NO_CALENDAR
+    if name.startswith("switch."):
+        return _NOT_LOOKED_UP
     return None if name.startswith("call.") else _NOT_FETCHED
 
 

@@ -31,6 +31,8 @@ class FactSource(StrEnum):
     """The moment of the call: always known."""
     CALENDAR = "calendar"
     """The opening hours in the ruleset: unknown without such a calendar."""
+    SWITCH = "switch"
+    """Administrators: unknown while there is no such switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH = FactSource
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -128,6 +130,7 @@ _FAMILY_SPECS = (
         personal=True,
     ),
     FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
+    FactSpec("switch.", _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
 FACTS = {spec.name: spec for spec in _SPECS}

@@ -170,6 +170,8 @@ class StoredTest(Part):
     """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
     facts: dict[str, FactStub] = Field(default={})
     """Facts that are to be as given, whatever call, caller and clock say."""
+    switches: dict[Name, StrictBool] = Field(default={})
+    """The switches as they are to be; one that is not named is off."""
     expect: Expectation
 
     @field_validator("facts")
@@ -183,8 +185,8 @@ class StoredTest(Part):
 class Ruleset(Part):
     """Ordered rules; the first whose condition is true decides."""
 
-    schema_: Literal[1] = Field(default=1, alias="schema")
-    """The version of this format."""
+    schema_: Literal[1, 2] = Field(default=2, alias="schema")
+    """The version of this format; files of an older one are read as before."""
     destinations: dict[Name, DestinationSpec] = Field(default={})
     define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
     """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
