@@ -7,7 +7,7 @@ from app.routing.documents import join_pointer
 from app.routing.lint_conditions import fault
 from app.routing.registry import suggest
 from app.routing.rule import Leaf, list_leaves
-from app.routing.rule_data import SWITCH, RuleData
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset
 
 __all__ = ["find_data_faults"]
@@ -20,8 +20,8 @@ def find_data_faults(ruleset: Ruleset, data: RuleData | None) -> Iterator[Findin
     """
     read = set[str]()
     for pointer, rule, leaf in _list_leaves(ruleset):
-        if leaf.fact.startswith(SWITCH):
-            name = leaf.fact.removeprefix(SWITCH)
+        if leaf.fact.startswith(SWITCHES):
+            name = leaf.fact.removeprefix(SWITCHES)
             read.add(name)
             if data is not None and name not in data.switches:
                 hint = suggest(name, data.switches) or f"set it with PUT /admin/switches/{name}, if only to off"

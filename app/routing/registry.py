@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FACTS", "FAMILIES", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
+__all__ = ["FACTS", "FAMILIES", "ROTAS", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
 
 
 class FactType(StrEnum):
@@ -30,7 +30,7 @@ class FactSource(StrEnum):
     CLOCK = "clock"
     """The moment of the call: always known."""
     CALENDAR = "calendar"
-    """The opening hours in the ruleset: unknown without such a calendar."""
+    """The opening hours and rotas in the ruleset: unknown without such a one."""
     SWITCH = "switch"
     """Administrators: unknown while there is no such switch."""
 
@@ -56,6 +56,10 @@ class FactSpec:
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
 _CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH = FactSource
+ROTAS = "rota."
+"""The prefix of facts that tell who is on call."""
+SWITCHES = "switch."
+"""The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -130,7 +134,15 @@ _FAMILY_SPECS = (
         personal=True,
     ),
     FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
-    FactSpec("switch.", _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
+    FactSpec(
+        ROTAS,
+        _TEXT,
+        _CALENDAR,
+        "On call",
+        "The name of the destination that is on call by the named rota.",
+        agent=True,
+    ),
+    FactSpec(SWITCHES, _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
 FACTS = {spec.name: spec for spec in _SPECS}

@@ -7,9 +7,8 @@ import msgspec
 from app.routing.callers import Cause
 from app.routing.facts import FactValue, Unknown
 
-__all__ = ["SWITCH", "DataFacts", "RuleData", "Switch"]
+__all__ = ["DataFacts", "RuleData", "Switch"]
 
-SWITCH = "switch."
 _NO_SWITCH = Unknown(Cause.NOT_CONFIGURED, "no switch has this name")
 
 
@@ -36,7 +35,7 @@ class DataFacts:
 
     def __init__(self, facts: Iterable[str]) -> None:
         """`facts` are those that the rules read, of any kind."""
-        self._switches = tuple((fact, fact.removeprefix(SWITCH)) for fact in facts if fact.startswith(SWITCH))
+        self._switches = tuple((fact, fact.removeprefix(SWITCHES)) for fact in facts if fact.startswith(SWITCHES))
         self.names = frozenset(fact for fact, _ in self._switches)
         """The facts it tells."""
 

@@ -13,7 +13,7 @@ from app.routing.decisions import Decision
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
-from app.routing.rule_data import SWITCH, RuleData, Switch
+from app.routing.rule_data import RuleData, Switch
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
@@ -83,7 +83,7 @@ def _gather(test: StoredTest, compiled: CompiledRuleset, region: str, now: float
 
 def make_data(switches: Mapping[str, bool], compiled: CompiledRuleset) -> RuleData:
     """Make the switches that rules read; what the test leaves out is off, not unknown."""
-    read = (fact.removeprefix(SWITCH) for fact in compiled.facts_used if fact.startswith(SWITCH))
+    read = (fact.removeprefix(SWITCHES) for fact in compiled.facts_used if fact.startswith(SWITCHES))
     states = {**dict.fromkeys(read, False), **switches}
     return RuleData(switches={name: Switch(on=on) for name, on in states.items()})
 

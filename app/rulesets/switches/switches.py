@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from app.errors import ConflictError, InvalidInputError, NotFoundError
-from app.routing.rule_data import SWITCH
+from app.routing.registry import SWITCHES
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.switches.store import StoredSwitch, SwitchStore
@@ -61,7 +61,7 @@ class Switches:
     async def delete(self, name: str, *, author: str) -> None:
         """Delete a switch; raises NotFoundError, and ConflictError for one that the live ruleset tests."""
         rules = self._live_ruleset.current()
-        if SWITCH + name in rules.facts_used:
+        if SWITCHES + name in rules.facts_used:
             raise ConflictError(f'revision {rules.revision} tests the switch "{name}"; publish rules without it first')
         await self._store.delete(name, author=author, now=self._clock())
         await self._live_data.try_refresh()
