@@ -75,6 +75,13 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
+_WHEN_MISSING: Mapping[str, FactValue] = {
+    "call.": None,
+    "time.": _NO_CALENDAR,
+    ROTAS: _NO_ROTA,
+    SWITCHES: _NOT_LOOKED_UP,
+}
+"""What a fact is that nobody has told, by the beginning of its name."""
 _OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
 
 
@@ -237,13 +244,7 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         if name.startswith(prefix):
             holder = facts.get(owner, _NOT_FETCHED)
             return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
-    if name.startswith("time."):
-        return _NO_CALENDAR
-    if name.startswith(SWITCHES):
-        return _NOT_LOOKED_UP
-    if name.startswith(ROTAS):
-        return _NO_ROTA
-    return None if name.startswith("call.") else _NOT_FETCHED
+    return next((value for prefix, value in _WHEN_MISSING.items() if name.startswith(prefix)), _NOT_FETCHED)
 
 
 def _decode_fact(name: str, value: object) -> FactValue:

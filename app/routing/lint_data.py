@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from app.errors import Finding
 from app.routing.documents import join_pointer
 from app.routing.lint_conditions import fault
-from app.routing.registry import suggest
+from app.routing.registry import SWITCHES, suggest
 from app.routing.rule import Leaf, list_leaves
 from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset

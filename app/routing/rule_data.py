@@ -6,6 +6,7 @@ import msgspec
 
 from app.routing.callers import Cause
 from app.routing.facts import FactValue, Unknown
+from app.routing.registry import SWITCHES
 
 __all__ = ["DataFacts", "RuleData", "Switch"]
 

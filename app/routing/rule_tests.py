@@ -13,6 +13,7 @@ from app.routing.decisions import Decision
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
+from app.routing.registry import SWITCHES
 from app.routing.rule_data import RuleData, Switch
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
