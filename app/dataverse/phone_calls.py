@@ -1,28 +1,27 @@
-"""Phone-call activities: created once under an id of ours, then completed (Dataverse contract, section 7.5)."""
+"""Phone-call activities: created once for each call, whoever writes and however often, and completed afterwards."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID, uuid5
 
 from app.dataverse.batch import Part, send_batch
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import DataverseError, PreconditionError, RecordNotFoundError
+from app.routing.callers import CallerKind
 
-__all__ = ["PhoneCall", "PhoneCallActivities", "WriteOutcome", "make_activity_id"]
+__all__ = ["PhoneCall", "WriteOutcome", "make_activity_id", "write_phone_call", "write_phone_calls"]
 
-_NAMESPACE = UUID("0d5e6f0a-8a53-5f0e-9a55-2f4f9a3f6b1c")
-_SETS = {"contact": "contacts", "account": "accounts"}
-_SENDER, _RECIPIENT = 1, 2
+_NAMESPACE: Final = UUID("9a1f3c0e-6a53-4f0f-8a56-0d5b2c1e7f42")
+"""Of the ids made from call ids; another one would make a second activity of every call that has one."""
+_SETS: Final = {CallerKind.CONTACT: "contacts", CallerKind.ACCOUNT: "accounts"}
+_FROM, _TO = 1, 2
 _OPEN, _COMPLETED = 0, 1
 _MADE, _RECEIVED = 2, 4
-_MAX_SUBJECT = 200
-
-
-def make_activity_id(call_id: str, part: str = "") -> UUID:
-    """Derive the id of the activity of a call, or of one user's part in it, so that writing it again finds it."""
-    return uuid5(_NAMESPACE, f"{call_id.strip().casefold()}/{part.strip().casefold()}")
+_MAX_SHORT: Final = 200
+_MAX_DESCRIPTION: Final = 2000
 
 
 class WriteOutcome(StrEnum):
@@ -31,141 +30,162 @@ class WriteOutcome(StrEnum):
     CREATED = "created"
     """Created and completed now."""
     COMPLETED = "completed"
-    """An earlier write had not come to its end; it did now."""
+    """It was there as an earlier write had left it, and is completed now."""
     EXISTED = "existed"
-    """It was there and closed; by us, or by a person."""
+    """It was there and closed, by us or by a person."""
     LEFT = "left"
     """It is open and somebody has changed it, so it is theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneCall:
-    """One activity as it is to be."""
+    """What an activity tells about one call."""
 
-    id: UUID
+    call_id: str
+    """Enreach's id of the whole call: of all that is written about it, the first becomes the activity."""
+    part: str = ""
+    """Whose part in the call it is, where each gets an activity of their own."""
+    subject: str = field(repr=False)
     number: str = field(repr=False)
-    """The other party, in E.164."""
+    """The other party's, in E.164."""
     outgoing: bool
-    """Whether the user called."""
-    started_at: float
-    """Seconds since the epoch."""
-    seconds: float = 0.0
-    answered: bool = True
-    user_id: str | None
-    """The `systemuserid` of who took part; `None` leaves that party to `owner_id` alone."""
-    owner_id: str | None = None
-    """Who owns it; the user where it is not said."""
-    kind: str | None = None
-    """`contact` or `account`; `None` when nobody in Dynamics has the number."""
-    record_id: str | None = None
-    """The other party and what the activity is about."""
-    description: str | None = field(default=None, repr=False)
-
-    def describe(self) -> dict[str, object]:
-        """Return the columns to create it with, all of them: a completed activity takes no more."""
-        subject = f"Call {'to' if self.outgoing else 'from'} {self.number}"
-        columns: dict[str, object] = {
-            "subject": (subject if self.answered else f"{subject} (not answered)")[:_MAX_SUBJECT],
-            "phonenumber": self.number,
-            "directioncode": self.outgoing,
-            "actualstart": _write_time(self.started_at),
-            "actualend": _write_time(self.started_at + self.seconds),
-            "actualdurationminutes": round(self.seconds / 60),
-            "description": self.description,
-            "phonecall_activity_parties": [*self._list_parties()],
-        }
-        if self.kind is not None:
-            columns[f"regardingobjectid_{self.kind}_phonecall@odata.bind"] = self._bind()
-        if owner := self.owner_id or self.user_id:
-            columns["ownerid@odata.bind"] = f"/systemusers({owner})"
-        return {name: value for name, value in columns.items() if value is not None}
+    customer: tuple[CallerKind, str] | None = None
+    """The contact or account it is regarding, by id; nobody for `None`."""
+    user_id: str | None = None
+    """The `systemuserid` of who spoke, who owns it; the application user for `None`."""
+    started_at: datetime | None = None
+    """Times are aware of their zone."""
+    ended_at: datetime | None = None
+    description: str = ""
 
     @property
-    def completion(self) -> Mapping[str, int]:
+    def path(self) -> str:
+        """The place of the activity in the Web API."""
+        return f"phonecalls({make_activity_id(self.call_id, self.part)})"
+
+    @property
+    def completion(self) -> dict[str, int]:
         """The columns that complete it."""
         return {"statecode": _COMPLETED, "statuscode": _MADE if self.outgoing else _RECEIVED}
 
-    def _bind(self) -> str:
-        return f"/{_SETS[self.kind or '']}({self.record_id})"
 
-    def _list_parties(self) -> Iterable[Mapping[str, object]]:
-        other = {f"partyid_{self.kind}@odata.bind": self._bind()} if self.kind else {"unresolvedpartyname": self.number}
-        yield {
-            **other,
-            "addressused": self.number,
-            "participationtypemask": _RECIPIENT if self.outgoing else _SENDER,
-        }
-        if self.user_id is not None:
-            mask = _SENDER if self.outgoing else _RECIPIENT
-            yield {"partyid_systemuser@odata.bind": f"/systemusers({self.user_id})", "participationtypemask": mask}
+def make_activity_id(call_id: str, part: str = "") -> UUID:
+    """Derive the `activityid` from a call id, so that two who write about one call cannot make two activities."""
+    name = call_id.strip().lower()
+    return uuid5(_NAMESPACE, f"{name}/{part.strip().lower()}" if part else name)
 
 
-class PhoneCallActivities:
-    """Writes activities, many in few requests; writing one again, or at once elsewhere too, makes no second one."""
+async def write_phone_call(client: DataverseClient, phone_call: PhoneCall) -> bool:
+    """Write one activity as `write_phone_calls` does; tell whether it was created. Raises DataverseError."""
+    [outcome] = await write_phone_calls(client, [phone_call])
+    if isinstance(outcome, DataverseError):
+        raise outcome
+    return outcome is WriteOutcome.CREATED
 
-    def __init__(self, *, client: DataverseClient) -> None:
-        """`client` must leave calls their part of the request budget."""
-        self._client = client
 
-    async def write(self, calls: Sequence[PhoneCall]) -> list[WriteOutcome | DataverseError]:
-        """Create and complete activities; one that Dataverse refuses for itself gets its own error.
+async def write_phone_calls(
+    client: DataverseClient, phone_calls: Sequence[PhoneCall]
+) -> list[WriteOutcome | DataverseError]:
+    """Create each activity unless it is there, and complete it; many travel in few requests.
 
-        Raises DataverseError for what concerns all of them; then write all of them again later.
-        """
-        created = await self._send([_create(call) for call in calls])
-        outcomes: dict[UUID, WriteOutcome | DataverseError] = {
-            call.id: answer
-            for call, answer in zip(calls, created, strict=True)
-            if isinstance(answer, DataverseError) and not isinstance(answer, PreconditionError)
-        }
-        new = [call for call, answer in zip(calls, created, strict=True) if not isinstance(answer, DataverseError)]
-        there = [call for call, answer in zip(calls, created, strict=True) if isinstance(answer, PreconditionError)]
-        answers = await self._send([*(_complete(call) for call in new), *(_read(call) for call in there)])
-        half_written: dict[UUID, Part] = {}
-        for call, answer in zip(new, answers[: len(new)], strict=True):
-            outcomes[call.id] = _judge_completion(answer, WriteOutcome.CREATED)
-        for call, answer in zip(there, answers[len(new) :], strict=True):
-            outcomes[call.id] = found = answer if isinstance(answer, DataverseError) else _judge_found(answer)
-            if found is WriteOutcome.COMPLETED and not isinstance(answer, DataverseError):
-                half_written[call.id] = _complete(call, etag=str(answer.get("@odata.etag", "*")))
-        for call_id, answer in zip(half_written, await self._send([*half_written.values()]), strict=True):
-            outcomes[call_id] = _judge_completion(answer, WriteOutcome.COMPLETED)
-        return [outcomes[call.id] for call in calls]
+    An activity that is there keeps what it says. One that nobody has changed since it was created was left open by a
+    process that ended between the two steps, and is completed (Dataverse contract, section 7.5). One that Dataverse
+    refuses for itself gets its own error. Raises DataverseError for what concerns all; writing again is harmless.
+    """
+    created = await _send(client, [_create(call) for call in phone_calls])
+    outcomes: dict[int, WriteOutcome | DataverseError] = {}
+    new, there = [], []
+    for index, answer in enumerate(created):
+        if isinstance(answer, PreconditionError):
+            there.append(index)
+        elif isinstance(answer, DataverseError):
+            outcomes[index] = answer
+        else:
+            new.append(index)
+    parts = [*(_complete(phone_calls[index]) for index in new), *(_read(phone_calls[index]) for index in there)]
+    answers = iter(await _send(client, parts))
+    for index in new:
+        outcomes[index] = _judge_completion(next(answers), WriteOutcome.CREATED)
+    half_written: dict[int, Part] = {}
+    for index, found in zip(there, answers, strict=True):
+        outcomes[index] = found if isinstance(found, DataverseError) else _judge_found(found)
+        if not isinstance(found, DataverseError) and outcomes[index] is WriteOutcome.COMPLETED:
+            half_written[index] = _complete(phone_calls[index], etag=found["@odata.etag"])
+    for index, answer in zip(half_written, await _send(client, [*half_written.values()]), strict=True):
+        outcomes[index] = _judge_completion(answer, WriteOutcome.COMPLETED)
+    return [outcomes[index] for index in range(len(phone_calls))]
 
-    async def _send(self, parts: Sequence[Part]) -> list[Row | DataverseError]:
-        answers = await send_batch(self._client, parts)
-        failed = next((each for each in answers if isinstance(each, DataverseError) and each.transient), None)
-        if failed is not None:
-            raise failed
-        return answers
+
+async def _send(client: DataverseClient, parts: Sequence[Part]) -> list[Row | DataverseError]:
+    """Send all of them; raises DataverseError when one may succeed later without anybody changing anything."""
+    answers = await send_batch(client, parts)
+    for answer in answers:
+        if isinstance(answer, DataverseError) and answer.transient:
+            raise answer
+    return answers
 
 
 def _create(call: PhoneCall) -> Part:
-    headers = {"If-None-Match": "*"}
-    return Part(method="PATCH", path=f"phonecalls({call.id})", headers=headers, body=call.describe())
+    return Part(method="PATCH", path=call.path, headers={"If-None-Match": "*"}, body=_describe(call))
 
 
 def _complete(call: PhoneCall, *, etag: str = "*") -> Part:
-    return Part(method="PATCH", path=f"phonecalls({call.id})", headers={"If-Match": etag}, body=call.completion)
+    return Part(method="PATCH", path=call.path, headers={"If-Match": etag}, body=call.completion)
 
 
 def _read(call: PhoneCall) -> Part:
-    return Part(method="GET", path=f"phonecalls({call.id})?$select=statecode,createdon,modifiedon")
+    return Part(method="GET", path=f"{call.path}?$select=statecode,createdon,modifiedon")
 
 
 def _judge_found(row: Row) -> WriteOutcome:
-    """Judge an activity that was there: what we left open nobody has changed since it was created."""
     if row.get("statecode") != _OPEN:
         return WriteOutcome.EXISTED
     return WriteOutcome.COMPLETED if row.get("modifiedon") == row.get("createdon") else WriteOutcome.LEFT
 
 
 def _judge_completion(answer: Row | DataverseError, done: WriteOutcome) -> WriteOutcome | DataverseError:
-    """Judge the second step: who changed, closed or deleted the activity meanwhile was faster, and is left alone."""
+    """Judge the second step: who changed or deleted the activity meanwhile was faster, and is left alone."""
     if isinstance(answer, PreconditionError | RecordNotFoundError):
         return WriteOutcome.LEFT
     return answer if isinstance(answer, DataverseError) else done
 
 
-def _write_time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _describe(call: PhoneCall) -> dict[str, object]:
+    row: dict[str, object] = {
+        "subject": call.subject[:_MAX_SHORT],
+        "phonenumber": call.number[:_MAX_SHORT],
+        "directioncode": call.outgoing,
+        "description": call.description[:_MAX_DESCRIPTION],
+        "phonecall_activity_parties": _list_parties(call),
+    }
+    if call.started_at is not None:
+        row["actualstart"] = _write_time(call.started_at)
+    if call.ended_at is not None:
+        row["actualend"] = _write_time(call.ended_at)
+    if call.started_at is not None and call.ended_at is not None:
+        seconds = (call.ended_at - call.started_at).total_seconds()
+        row["actualdurationminutes"] = max(0, round(seconds / 60))
+    if call.customer is not None:
+        kind, customer_id = call.customer
+        row[f"regardingobjectid_{kind}_phonecall@odata.bind"] = f"/{_SETS[kind]}({customer_id})"
+    if call.user_id is not None:
+        row["ownerid@odata.bind"] = f"/systemusers({call.user_id})"
+    return row
+
+
+def _list_parties(call: PhoneCall) -> list[dict[str, object]]:
+    """Say who called whom; whoever is in no table is told by the number."""
+    other: dict[str, object] = {"participationtypemask": _TO if call.outgoing else _FROM, "addressused": call.number}
+    if call.customer is None:
+        other["unresolvedpartyname"] = call.number
+    else:
+        kind, customer_id = call.customer
+        other[f"partyid_{kind}@odata.bind"] = f"/{_SETS[kind]}({customer_id})"
+    if call.user_id is None:
+        return [other]
+    mask = _FROM if call.outgoing else _TO
+    return [other, {"participationtypemask": mask, "partyid_systemuser@odata.bind": f"/systemusers({call.user_id})"}]
+
+
+def _write_time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
