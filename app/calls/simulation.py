@@ -1,6 +1,7 @@
 """What would happen to a made-up call, and why."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -74,7 +75,7 @@ class Simulation:
         ruleset: Mapping[str, object] | None = None,
         reveal_to: Actor | None = None,
     ) -> dict[str, Any]:
-        """Return caller, decision, wire answer, facts and trace as JSON values, for a call as the queue posts it.
+        """Return caller, decision, wire answer, who is on call, facts and trace as JSON values, for a call as the queue posts it.
 
         Without `caller` the number is looked up, without `at` it is now, without `ruleset` (a ruleset file) the
         published one decides. A caller who is really looked up is shown in full to `reveal_to`, which leaves an audit
@@ -149,7 +150,9 @@ def _decide(
     """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
     facts = rules.gather(call, caller, now)
     trace = rules.trace(facts, now)
-    return {
+    turns = rules.list_turns(now)
+    on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}
+    return on_call | {
         "decision": decision_document(trace.decision),
         "summary": describe_decision(trace.decision),
         "answer": _describe_answer(encode_decision(trace.decision, profile)),

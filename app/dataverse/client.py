@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from app.dataverse.budget import RequestBudget
-from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
+from app.dataverse.errors import PreconditionError, UnreachableError, UnreadableAnswerError, UnsendableError
 from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.requests import new_id
@@ -145,6 +145,17 @@ class DataverseClient:
         if found := _ENTITY_ID.search(answer.headers.get("odata-entityid", "")):
             return UUID(found[1])
         raise UnreadableAnswerError("Dataverse created a row but did not tell its id")
+
+    async def create_as(self, path: str, row: Mapping[str, object]) -> bool:
+        """Create the row at `phonecalls(<id>)`; False when there is one, which stays as it is. Raises DataverseError.
+
+        Source: Dataverse contract, section 7.5.
+        """
+        try:
+            await self._send("PATCH", self._root + path, {"If-None-Match": "*"}, row)
+        except PreconditionError:
+            return False
+        return True
 
     async def update(self, path: str, changes: Mapping[str, object], *, etag: str = "*") -> None:
         """Change a row that exists; with an `etag`, only that version of it. Raises DataverseError."""
