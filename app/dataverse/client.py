@@ -17,6 +17,7 @@ import orjson
 from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import (
     BudgetSpentError,
+    DataverseError,
     Facts,
     ThrottledError,
     UnreachableError,
@@ -172,6 +173,19 @@ class DataverseClient:
         """Remove the link to the row with this id. Raises DataverseError."""
         await self._send("DELETE", f"{self._root}{path}/{navigation}({target_id})/$ref", {})
 
+    async def post_batch(self, content: bytes, *, content_type: str) -> Response:
+        """Send requests that were written as one, and return their answers unread (`app.dataverse.batch`).
+
+        Raises DataverseError when the batch as a whole is refused.
+        """
+        headers = {"Accept": "multipart/mixed", "Content-Type": content_type, "Prefer": "odata.continue-on-error"}
+        return await self._send("POST", f"{self._root}$batch", headers, content)
+
+    def note_failure(self, error: DataverseError) -> None:
+        """Send nothing for as long as an answer within a batch asked for."""
+        if error.facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
+            self._budget.close(_PAUSE_SECONDS if error.facts.retry_after is None else error.facts.retry_after)
+
     async def who_am_i(self) -> str:
         """Return the `systemuserid` of the application user. Raises DataverseError."""
         user = (await self.get_json("WhoAmI")).get("UserId")
@@ -197,9 +211,9 @@ class DataverseClient:
         return path
 
     async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | bytes | None = None
     ) -> Response:
-        content = None if body is None else orjson.dumps(body)
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         with Stage("token"):
             token = await self._tokens.get()
         answer = await self._try(method, url, headers, content, token)
@@ -230,10 +244,10 @@ class DataverseClient:
             raise UnsendableError("the token holds a character that cannot be sent")
         sent = {
             **_HEADERS,
+            **({} if content is None else {"Content-Type": "application/json"}),
             **headers,
             "Authorization": f"Bearer {token}",
             "x-ms-client-request-id": new_id(),
-            **({} if content is None else {"Content-Type": "application/json"}),
         }
         async with self._places:
             with Stage("dataverse"):
@@ -258,9 +272,7 @@ class DataverseClient:
         except FOREIGN as error:
             raise translate(error) from error
         if response.status == _THROTTLED:
-            facts = read_failure(response.status, response.headers, response.body).facts
-            if facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
-                self._budget.close(_PAUSE_SECONDS if facts.retry_after is None else facts.retry_after)
+            self.note_failure(read_failure(response.status, response.headers, response.body))
         return response
 
 
