@@ -140,6 +140,7 @@ def _refuse_hidden_facts(rules: CompiledRuleset, published: CompiledRuleset) -> 
 
 
 def _describe_caller(caller: Caller) -> dict[str, Any]:
+    known = caller.status in {CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS}
     return {
         "status": caller.status.value,
         "cause": None if caller.cause is None else caller.cause.value,
@@ -147,6 +148,8 @@ def _describe_caller(caller: Caller) -> dict[str, Any]:
         "kind": None if caller.kind is None else caller.kind.value,
         "vip": caller.vip,
         "vip_reason": caller.vip_reason,
+        "match": caller.match.value if known else None,
+        "confidence": caller.confidence if known else 0.0,
         "matches": caller.matches,
     }
 

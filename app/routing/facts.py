@@ -68,6 +68,8 @@ _FROM_CRM = (
     "caller.vip",
     "caller.vip_reason",
     "caller.owner_agent",
+    "caller.match",
+    "caller.confidence",
     "caller.matches",
     "caller.explanation",
     "caller.open_cases",
@@ -149,7 +151,7 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
         facts: dict[str, FactValue] = dict.fromkeys(_FROM_CRM, _silence(caller))
     elif caller.status in _NOBODY:
         facts = dict.fromkeys(_FROM_CRM)
-        facts |= {"caller.vip": False, "caller.matches": 0, "caller.open_cases": 0}
+        facts |= {"caller.vip": False, "caller.confidence": 0.0, "caller.matches": 0, "caller.open_cases": 0}
     else:
         facts = _describe_somebody(caller)
     facts["caller.status"] = caller.status.value
@@ -205,6 +207,8 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
         "caller.vip": _DISAGREE if caller.vip is None else caller.vip,
         "caller.vip_reason": _DISAGREE if caller.vip is None else caller.vip_reason,
         "caller.owner_agent": _tell_owner(caller),
+        "caller.match": caller.match.value,
+        "caller.confidence": caller.confidence,
         "caller.matches": caller.matches,
         "caller.explanation": caller.detail or None,
         "caller.open_cases": _tell_cases(caller),

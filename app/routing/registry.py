@@ -88,7 +88,22 @@ _SPECS = (
         "The Enreach user id of the Dynamics user who owns the caller's record.",
         agent=True,
     ),
-    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number."),
+    FactSpec(
+        "caller.match",
+        _TEXT,
+        _CALLER,
+        "Match",
+        "Whether a record carries the number itself, or a company the number block it lies in.",
+        values=("exact", "block"),
+    ),
+    FactSpec(
+        "caller.confidence",
+        _NUMBER,
+        _CALLER,
+        "Confidence",
+        "How much of the number led to the caller: 1 for an exact match, less for a number block, 0 for nobody.",
+    ),
+    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number, or the block."),
     FactSpec(
         "caller.explanation",
         _TEXT,

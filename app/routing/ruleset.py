@@ -20,7 +20,7 @@ from pydantic import (
 
 from app.errors import Finding, InvalidInputError
 from app.routing.calendars import Calendar, CalendarException, HolidayRegion, TimeZone
-from app.routing.callers import CallerKind, CallerStatus, Cause
+from app.routing.callers import CallerKind, CallerStatus, Cause, MatchKind
 from app.routing.calls import Scalar
 from app.routing.decisions import Destination, DestinationKind
 from app.routing.documents import Part, join_pointer, read_document, refuse
@@ -113,6 +113,9 @@ class CallerStub(Part):
     vip_reason: Text | None = None
     owner_agent: Text | None = None
     owner_agent_cause: Cause | None = None
+    match: MatchKind = MatchKind.EXACT
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """Defaults to 1 for an exact match, and to 0.8 for a number block."""
     matches: StrictInt | None = Field(default=None, ge=0)
     """Defaults to one for a caller who was found."""
     age_seconds: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS)
