@@ -55,7 +55,11 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         "no-time-zone",
         "/rules/0/when",
     ),
-    "wrong agent": (rule(then={"redirect_to_agent": "caller.name"}), "no-agent-fact", "/rules/0/then/redirect_to_agent"),
+    "wrong agent": (
+        rule(then={"redirect_to_agent": "caller.name"}),
+        "no-agent-fact",
+        "/rules/0/then/redirect_to_agent",
+    ),
     "wrong preferred agent": (
         rule(then={"redirect": "vip", "required_agent": "call.country"}),
         "no-agent-fact",
@@ -106,13 +110,21 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         "/tests/0/switches/emergancy",
     ),
     "unknown column": (rules(leaf("caller.columns.jobtitel", "exists")), "unknown-column", "/rules/0/when/fact"),
-    "unknown parameter": (rules(leaf("call.parameters.CUSTOMER", "is", "1")), "unknown-parameter", "/rules/0/when/fact"),
+    "unknown parameter": (
+        rules(leaf("call.parameters.CUSTOMER", "is", "1")),
+        "unknown-parameter",
+        "/rules/0/when/fact",
+    ),
     "unknown calendar": (rules(leaf("time.open.nigth", "is", True)), "unknown-calendar", "/rules/0/when/fact"),
     "number in quotes": (rules(leaf("caller.matches", "gt", "1")), "wrong-type", "/rules/0/when/value"),
     "text without quotes": (rules(leaf("call.target_id", "is", 4711)), "wrong-type", "/rules/0/when/value"),
     "number that no call has": (rules(leaf("call.called", "is", "09 123 456")), "not-e164", "/rules/0/when/value"),
     "weekday that is none": (rules(leaf("time.weekday", "is", "monday")), "wrong-type", "/rules/0/when/value"),
-    "range the wrong way round": (rules(leaf("caller.matches", "between", [3, 1])), "empty-range", "/rules/0/when/value"),
+    "range the wrong way round": (
+        rules(leaf("caller.matches", "between", [3, 1])),
+        "empty-range",
+        "/rules/0/when/value",
+    ),
     "contradiction": (
         rules({"all": [leaf("call.target_id", "is", "A"), leaf("call.target_id", "is", "B")]}),
         "contradiction",
@@ -132,7 +144,11 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         "no-wire-key",
         "/rules/0/then/extra_priority",
     ),
-    "field that is not sent": (rule(then={"disconnect": True, "on_fail": "out"}), "lost-field", "/rules/0/then/on_fail"),
+    "field that is not sent": (
+        rule(then={"disconnect": True, "on_fail": "out"}),
+        "lost-field",
+        "/rules/0/then/on_fail",
+    ),
     "test of a rule that does not exist": (
         {"tests": [{"name": "t", "call": CALL, "expect": {"rule": "r9"}}]},
         "unknown-rule",
