@@ -10,7 +10,9 @@ from app.routing.ruleset import read_ruleset
 from app.routing.wire import FITTING_SHAPES, FieldSpelling, ResponseProfile
 from tests.routing.examples import NOW, leaf
 
-PROFILE = ResponseProfile(fields={"priority": FieldSpelling("Priority", min(FITTING_SHAPES["priority"]))})
+PROFILE = ResponseProfile(
+    fields={name: FieldSpelling(name, min(FITTING_SHAPES[name])) for name in ("priority", "required_agent")}
+)
 COLUMNS = {
     "contact": {"jobtitle": "String", "new_contract_end": "DateTime"},
     "account": {"revenue": "Money", "new_renewal": "DateTime"},
@@ -51,7 +53,7 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         "/rules/0/when/op",
     ),
     "missing zone": (
-        {**rules(leaf("time.local", "gte", "08:00")), "time_zone": None, "calendars": {}},
+        {**rules(leaf("time.local", "lt", "08:00")), "time_zone": None, "calendars": {}},
         "no-time-zone",
         "/rules/0/when",
     ),
