@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import DataverseClient, Row, read_rows, read_text
 from app.dataverse.errors import DataverseError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.enreach.client import EnreachClient
@@ -22,6 +22,7 @@ from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
 from app.routing.registry import suggest
 from app.routing.rule import Rule
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
@@ -119,7 +120,7 @@ async def _list_columns(table: str, dataverse: DataverseClient) -> Mapping[str, 
             answer = await dataverse.get_json(path)
     except TimeoutError as error:
         raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-    return {name: str(row.get("AttributeType")) for row in read_rows(answer) for name in _spell(row)}
+    return {name: str(read_text(row, "AttributeType")) for row in read_rows(answer) for name in _spell(row)}
 
 
 def _warn(table: str, error: DataverseError) -> Finding:
@@ -242,6 +243,7 @@ class PublishChecks:
         rulesets: RulesetStore,
         decisions: DecisionStore,
         live_ruleset: LiveRuleset,
+        read_data: Callable[[], RuleData],
         heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
@@ -253,6 +255,7 @@ class PublishChecks:
         self._rulesets = rulesets
         self._decisions = decisions
         self._live_ruleset = live_ruleset
+        self._read_data = read_data
         self._heavy_work = heavy_work
         self._clock = clock
 
@@ -285,7 +288,13 @@ class PublishChecks:
             known, silence = await read_known_columns(rules, self._dataverse)
         settings = self._live_settings.call_settings()
         found = await self._heavy_work.run(
-            lint_ruleset, ruleset, settings.profile, known_columns=known, now=now, region=settings.region
+            lint_ruleset,
+            ruleset,
+            settings.profile,
+            known_columns=known,
+            data=self._read_data(),
+            now=now,
+            region=settings.region,
         )
         return [*found, *silence]
 
@@ -305,7 +314,7 @@ class PublishChecks:
 
     async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
-        replayer = Replayer(rules, self._live_settings.find_profile)
+        replayer = self._make_replayer(rules)
         plan, slices = _plan(limits, now), Slices()
         async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
             if loop := replayer.find_loop(record):
@@ -315,6 +324,9 @@ class PublishChecks:
             await slices.rest()
         return []
 
+    def _make_replayer(self, rules: CompiledRuleset) -> Replayer:
+        return Replayer(rules, self._live_settings.find_profile, self._read_data)
+
     async def _measure(
         self, rules: CompiledRuleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
@@ -322,9 +334,7 @@ class PublishChecks:
             return None, []
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        await run_replay(
-            Replayer(rules, self._live_settings.find_profile), _plan(limits, now), result, decisions=self._decisions
-        )
+        await run_replay(self._make_replayer(rules), _plan(limits, now), result, decisions=self._decisions)
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []

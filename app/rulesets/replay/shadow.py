@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.errors import AppError, ConflictError, NotFoundError
 from app.observability.metrics import Metrics
 from app.routing.decisions import DecisionRecord
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import FindProfile, Replayer
@@ -69,6 +70,7 @@ class ShadowRun:
         find_profile: FindProfile,
         metrics: Metrics,
         journal: Journal,
+        read_data: Callable[[], RuleData],
         clock: Callable[[], float],
     ) -> None:
         """`journal` shows the records of calls, as long as a draft is in the shadow."""
@@ -81,6 +83,7 @@ class ShadowRun:
         self._find_profile = find_profile
         self._metrics = metrics
         self._journal = journal
+        self._read_data = read_data
         self._clock = clock
         self._running: _Running | None = None
         self._found: ReplayResult | None = None
@@ -166,7 +169,8 @@ class ShadowRun:
             await self._change(None)
             return
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
-        await self._change(_Running(draft.id, draft.version, queues, Replayer(rules, self._find_profile), names))
+        replayer = Replayer(rules, self._find_profile, self._read_data)
+        await self._change(_Running(draft.id, draft.version, queues, replayer, names))
 
     async def work_off(self) -> None:
         """Decide the calls that wait, giving way to calls that come meanwhile."""
