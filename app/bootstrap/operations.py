@@ -152,6 +152,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
             "switches": erase_in_switches,
+            "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
