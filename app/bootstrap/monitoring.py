@@ -16,7 +16,7 @@ from app.web.health import Dependency, Health, State, judge
 __all__ = ["describe_mirror", "make_health", "read_metrics"]
 
 
-def read_metrics(foundation: Foundation, enterprise_calls: EnterpriseCallReadings) -> Readings:
+def read_metrics(foundation: Foundation, enterprise_calls: EnterpriseCallReadings | None) -> Readings:
     """Read what the components count for themselves, at the moment Prometheus asks."""
     directory, mirror = foundation.directory.statistics(), foundation.mirror
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}

@@ -59,7 +59,7 @@ class SyncWatch:
         clock: Callable[[], float],
     ) -> None:
         """`lead` tells whether this process reads."""
-        self.readings = EnterpriseCallReadings()
+        self.readings: EnterpriseCallReadings | None = None
         """The state at the last tick, for metrics."""
         self._sync = sync
         self._jobs = jobs

@@ -38,7 +38,8 @@ class Readings:
     """`closed`, `half_open` or `open`."""
     mirror: MirrorReadings | None = None
     """`None` when callers are looked up live only."""
-    enterprise_calls: EnterpriseCallReadings = field(default_factory=EnterpriseCallReadings)
+    enterprise_calls: EnterpriseCallReadings | None = None
+    """`None` before the synchronisation of calls was looked at."""
     store_writable: bool = True
     """Whether the database can be written."""
     journal_backlog: int = 0
@@ -76,7 +77,8 @@ class Readings:
         )
         if self.mirror is not None:
             yield from self.mirror.collect()
-        yield from self.enterprise_calls.collect()
+        if self.enterprise_calls is not None:
+            yield from self.enterprise_calls.collect()
         yield GaugeMetricFamily(
             "smartrouting_store_writable", "1 while the database can be written, else 0.", int(self.store_writable)
         )
