@@ -93,7 +93,11 @@ async def open_foundation(
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     agent_of = enreach_id_cache.agent_of
     finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+        client=organisation.client,
+        search_client=organisation.search,
+        live_settings=live_settings,
+        agent_of=agent_of,
+        clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
