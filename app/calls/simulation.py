@@ -85,8 +85,8 @@ class Simulation:
     ) -> dict[str, Any]:
         """Return caller, decision, wire answer, who is on call, facts and trace as JSON values.
 
-        `payload` is a call as the queue posts it; `parameters` (`DYN_*`) and `culture` go into it, beside what its extra
-        data says. Without `caller` the number is looked up, without `at` it is now, switches and tables that are not
+        `payload` is a call as the queue posts it; `parameters` (`DYN_*`) and `culture` go into it, beside its extra
+        data. Without `caller` the number is looked up, without `at` it is now, switches and tables that are not
         given are as they are, without `ruleset` (a ruleset file) the published one decides. A caller who is really
         looked up, and what tables hold, is shown in full to `reveal_to`, which leaves an audit record of the caller
         first; without it names, columns and rows are hidden, and `ruleset` and `tables` may not test them. Raises
