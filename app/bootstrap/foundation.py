@@ -26,6 +26,7 @@ from app.rulesets.live_ruleset import LiveRuleset, RevisionFile
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
+from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
@@ -62,6 +63,7 @@ class Foundation:
     live_ruleset: LiveRuleset
     revision_file: RevisionFile
     live_data: LiveRuleData
+    tables: Tables
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
@@ -88,7 +90,11 @@ async def open_foundation(
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     agent_of = enreach_id_cache.agent_of
     finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+        client=organisation.client,
+        search_client=organisation.search,
+        live_settings=live_settings,
+        agent_of=agent_of,
+        clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
@@ -96,6 +102,9 @@ async def open_foundation(
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
+    live_data = LiveRuleData(
+        switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=heavy_work
+    )
     live_ruleset = LiveRuleset(store=stores.rulesets, select=directory.select, heavy_work=heavy_work)
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
@@ -103,7 +112,6 @@ async def open_foundation(
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
-    live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
     key_use = KeyUse()
 
@@ -142,6 +150,14 @@ async def open_foundation(
         live_ruleset=live_ruleset,
         revision_file=revision_file,
         live_data=live_data,
+        tables=Tables(
+            store=stores.rule_tables,
+            live_data=live_data,
+            live_ruleset=live_ruleset,
+            read_region=lambda: live_settings.call_settings().region,
+            heavy_work=heavy_work,
+            clock=upstreams.clock,
+        ),
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
