@@ -143,8 +143,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         app.include_router(router)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
-    app.add_middleware(
-        BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES, larger={f"{tables_router.prefix}/": MAX_TABLE_BYTES}
-    )
+    larger = {("PUT", f"{tables_router.prefix}/"): MAX_TABLE_BYTES}
+    app.add_middleware(BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES, larger=larger)
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
     return app
