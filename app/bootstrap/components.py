@@ -184,8 +184,15 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
-    if foundation.settings.dataverse.agent_id_column is None:
+    if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    else:
+
+        async def refresh_column_ids() -> None:
+            if foundation.live_ruleset.current().selection.users:
+                await column_ids.refresh()
+
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", refresh_column_ids)
     if mirror is None:
         schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
     else:

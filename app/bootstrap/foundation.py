@@ -23,6 +23,7 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
+from app.routing.related import AgentOf
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
@@ -32,6 +33,7 @@ from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.column_ids import ColumnIdCache
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
 from app.web.limits import HeavyWork
@@ -56,6 +58,8 @@ class Foundation:
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
+    column_id_cache: ColumnIdCache | None
+    """`None` when no column of users holds their Enreach ids."""
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
@@ -86,13 +90,17 @@ async def open_foundation(
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
+    column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
-    agent_of = enreach_id_cache.agent_of
+
+    def find_agents() -> AgentOf | None:
+        return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
+
     finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+        organisation=organisation, live_settings=live_settings, find_agents=find_agents, clock=upstreams.clock
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
-    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
@@ -135,6 +143,7 @@ async def open_foundation(
         organisation=organisation,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
+        column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
         load_shedding=load_shedding,
@@ -155,6 +164,13 @@ async def open_foundation(
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
+
+
+def _make_column_id_cache(settings: Settings, organisation: Organisation, upstreams: Upstreams) -> ColumnIdCache | None:
+    column = settings.dataverse.agent_id_column
+    if column is None:
+        return None
+    return ColumnIdCache(client=organisation.people, column=column, clock=upstreams.clock)
 
 
 def _apply_settings(

@@ -27,6 +27,7 @@ __all__ = ["Simulation"]
 
 _TIMEOUT_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
+_COMPANY_COLUMNS = ("account.columns.", "account.parent.columns.")
 _WITHOUT_LOOK_UP = {
     NumberKind.WITHHELD: "the number is withheld",
     NumberKind.SHORT: "a short number is not looked up",
@@ -116,7 +117,7 @@ class Simulation:
 
 def _refuse_hidden_facts(rules: CompiledRuleset, published: CompiledRuleset) -> None:
     """Refuse what somebody may not see of a real caller: what decisions hide, and columns that no decision shows."""
-    columns = {fact for fact in rules.facts_used if fact.startswith("account.columns.")} - published.facts_used
+    columns = {fact for fact in rules.facts_used if fact.startswith(_COMPANY_COLUMNS)} - published.facts_used
     if hidden := sorted({fact for fact in rules.facts_used if hides(fact)} | columns):
         raise ForbiddenError(
             f"Your role may not see {', '.join(hidden)} of a real caller, so your own rules cannot test it; "

@@ -11,6 +11,8 @@ from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
+from app.routing.registry import is_related
+from app.routing.related import PREFERRED_USER
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
@@ -53,11 +55,15 @@ class CompiledRuleset:
 
     @property
     def selection(self) -> Selection:
-        """The columns and counts a look-up must bring along for these rules."""
+        """What a look-up must bring along for these rules."""
+        related = frozenset(filter(is_related, self._facts_used))
+        preferred = {PREFERRED_USER} if "caller.preferred_agent" in related else set()
         return Selection(
-            contact_columns=self._pick_columns("caller.columns.") | self._pick_columns("caller.any.columns."),
-            account_columns=self._pick_columns("account.columns."),
-            open_cases="caller.open_cases" in self._facts_used,
+            contact_columns=self._pick_columns("caller.columns.", "caller.any.columns.") | preferred,
+            account_columns=self._pick_columns("account.columns.", "account.parent.columns.") | preferred,
+            case_columns=self._pick_columns("caller.case.columns."),
+            open_cases=any(name.startswith(("caller.open_cases", "caller.case.")) for name in self._facts_used),
+            related=related,
         )
 
     def tell_time(self, now: float) -> Mapping[str, FactValue]:
@@ -116,8 +122,10 @@ class CompiledRuleset:
             return self._no_match
         return rule.decision if rule.decide is None else rule.decide(facts)
 
-    def _pick_columns(self, prefix: str) -> frozenset[str]:
-        return frozenset(name.removeprefix(prefix) for name in self._facts_used if name.startswith(prefix))
+    def _pick_columns(self, *prefixes: str) -> frozenset[str]:
+        return frozenset(
+            name.removeprefix(prefix) for prefix in prefixes for name in self._facts_used if name.startswith(prefix)
+        )
 
 
 def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRuleset:

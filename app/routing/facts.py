@@ -53,9 +53,15 @@ _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
 _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
 _MINUTE = 60
+_HOUR = 3600
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
+_NOT_HAD = {
+    Cause.AMBIGUOUS: _DISAGREE.detail,
+    Cause.NOT_CONFIGURED: "nothing tells the user's Enreach user id",
+    Cause.NOT_FETCHED: _NOT_FETCHED.detail,
+}
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
     "caller.kind",
@@ -71,7 +77,9 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
-_OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
+_HOLDERS = {"caller.": "caller.id", "account.": "account.id"}
+"""Whoever does not exist has nothing that could be told."""
+_FALSE_OF_NOBODY = frozenset({"caller.callback_pending", "account.parent.vip"})
 
 
 class ClockFacts:
@@ -123,6 +131,8 @@ def gather_facts(
         facts["call.parameters." + name] = value
     facts.update(caller_facts(caller) if known is None else known)
     facts["caller.age_seconds"] = _tell_age(caller, moment)
+    if caller.case_since is not None:
+        facts["caller.case.age_hours"] = max(0.0, moment.at - caller.case_since) / _HOUR
     facts.update(moment.facts)
     return facts
 
@@ -143,8 +153,8 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
 def complete_facts(facts: Mapping[str, FactValue], names: Iterable[str]) -> Mapping[str, FactValue]:
     """Add the named facts that are missing, each as absent or as unknown; returns the same mapping when none is.
 
-    A column that was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an
-    account, which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
+    What was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an account,
+    which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
     """
     missing = [name for name in names if name not in facts]
     return {**facts, **{name: _judge_missing(facts, name) for name in missing}} if missing else facts
@@ -202,6 +212,9 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
     if account is not None:
         for name, value in account.columns.items():
             facts["account.columns." + name] = value
+    facts.update(caller.related)
+    for name, cause in caller.related_causes.items():
+        facts[name] = Unknown(cause, _NOT_HAD.get(cause, "this could not be had"))
     return facts
 
 
@@ -224,9 +237,11 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
     if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
         return None
-    for prefix, owner in _OWNER_OF_COLUMN.items():
+    for prefix, owner in _HOLDERS.items():
         if name.startswith(prefix):
             holder = facts.get(owner, _NOT_FETCHED)
+            if holder is None and name in _FALSE_OF_NOBODY:
+                return False
             return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
     if name.startswith("time."):
         return _NO_CALENDAR

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from app.routing.callers import Account, Caller, CallerStatus, Cause
 from app.routing.calls import Call, Scalar, read_call
@@ -13,6 +14,7 @@ from app.routing.decisions import Decision
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
+from app.routing.related import CASE_AGE
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
@@ -20,6 +22,7 @@ __all__ = ["StoredTestResult", "make_caller", "run_tests"]
 
 _USUAL_MOMENT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
 """When a test without `at` happens: always the same, so that its result never depends on the day it is run."""
+_FIELDS = frozenset(CallerStub.model_fields) & {field.name for field in fields(Caller)}
 _FOUND = (CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS)
 
 
@@ -89,8 +92,7 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
     if stub.status is CallerStatus.UNAVAILABLE:
         detail = stub.detail or "the CRM did not answer"
         return Caller(status=stub.status, cause=stub.cause or Cause.TIMEOUT, detail=detail)
-    selection, said = compiled.selection, dict(stub)
-    age = said.pop("age_seconds")
+    selection, said = compiled.selection, {name: value for name, value in stub if name in _FIELDS}
     changes = {
         "cause": None,
         "detail": "",
@@ -98,13 +100,24 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
         "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
         "columns": _fill(stub.columns, selection.contact_columns),
         "account": _describe_account(stub.account, selection.account_columns),
-        "as_of": now - age,
+        "related": {name: _tell_related(name, stub) for name in selection.related if name != CASE_AGE or not stub.case},
+        "case_since": now - stub.case.age_hours * 3600 if stub.case and selection.newest_case else None,
+        "as_of": now - stub.age_seconds,
     }
     return Caller(**said | changes)
 
 
 def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:
     return None if stub is None else Account(id=stub.id, name=stub.name, columns=_fill(stub.columns, columns))
+
+
+def _tell_related(name: str, stub: CallerStub) -> Scalar:
+    """Tell a fact about what belongs to the caller, as a look-up would have told it."""
+    steps = name.split(".")
+    value: Any = stub
+    for step in steps if steps[0] == "account" else steps[1:]:
+        value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
+    return False if value is None and name == "account.parent.vip" else value
 
 
 def _fill(columns: Mapping[str, Scalar], names: frozenset[str]) -> dict[str, Scalar]:

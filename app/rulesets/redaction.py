@@ -29,6 +29,7 @@ _IMPERSONAL = frozenset(
         "open_cases_cause",
         "owner_agent_cause",
         "status",
+        "callback_pending",
         "vip",
     }
 )

@@ -9,13 +9,14 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import Decision, DecisionRecord, Destination, Outcome
 from app.routing.facts import FactValue, Unknown, complete_facts, decode_facts
 from app.routing.redirect_loops import CallFollower
+from app.routing.registry import is_related
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile, encode_decision
 
 __all__ = ["Effect", "FindProfile", "ReplayedCall", "Replayer"]
 
 _FETCHED = ("caller.columns.", "account.columns.", "caller.open_cases")
-"""Facts that are read from the CRM only while a published rule asks for them."""
+"""Facts that are read from the CRM only while a published rule asks for them, besides those that say so."""
 
 Place = tuple[str, str]
 """Kind and id of a destination."""
@@ -76,7 +77,7 @@ class Replayer:
         self._rules = rules
         self._find_profile = find_profile
         self._follower = CallFollower(rules)
-        self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED))
+        self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED) or is_related(name))
 
     def replay(self, record: DecisionRecord) -> ReplayedCall | None:
         """Decide a record again; `None` when it cannot be: a drill, or a call whose facts are gone or unreadable.
