@@ -186,7 +186,7 @@ def _apply_settings(
     old, new = before.settings, after.settings
     if (old.phone, old.dataverse, old.vip) != (new.phone, new.dataverse, new.vip):
         if isinstance(directory, MirroredDirectory):
-            directory.plan_anew(plan_search(new.dataverse, new.vip), region=new.phone.default_region)
+            directory.plan_anew(plan_search(new.dataverse, new.vip, new.phone), region=new.phone.default_region)
         directory.outdate()
 
 

@@ -18,7 +18,6 @@ from app.directory.limits import BreakerLimits, DirectoryLimits
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
 from app.directory.mirror.history import BoundedHistory
-from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.status import MirrorStatus
 from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import identify
@@ -60,7 +59,7 @@ def make_mirror(
     dataverse = settings.dataverse
     if dataverse.directory is not DirectoryKind.MIRROR:
         return None
-    search = plan_search(dataverse, settings.vip)
+    search = plan_search(dataverse, settings.vip, settings.phone)
 
     def judge(look_up: LookUp, selection: Selection, now: float) -> Caller:
         vip = make_vip_rules(live_settings.current().settings.vip)
@@ -101,7 +100,7 @@ def make_mirror(
         store=stores.mirror,
         status=status,
         lead=leadership.lead,
-        required=MirrorPlan.make(search, Selection(), region=settings.phone.default_region),
+        required=lambda: directory.required,
         wanted=lambda: directory.wanted,
         clock=upstreams.clock,
         options=MirrorOptions(poll_seconds=dataverse.mirror_poll_seconds),

@@ -1,5 +1,6 @@
 """What health and metrics read of the components."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -47,7 +48,7 @@ def make_health(foundation: Foundation) -> Health:
 
     return Health(
         (
-            judge("dataverse", foundation.organisation.client.ping),
+            judge("dataverse", foundation.organisation.people.ping, monotonic=time.monotonic),
             check_store,
             check_journal,
             *([] if foundation.mirror is None else [partial(_check_mirror, foundation.mirror)]),

@@ -118,7 +118,7 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json())
+    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json(exclude_unset=True))
     return Response(content, media_type="application/json")
 
 

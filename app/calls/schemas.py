@@ -13,6 +13,7 @@ from app.calls.store import DecisionFilter
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.ruleset import CallerStub
+from app.rulesets.schemas import TurnBody
 from app.store.pages import Page
 from app.web.parameters import show_time
 
@@ -237,6 +238,9 @@ class SimulationResult(BaseModel):
     decision: dict[str, Any]
     summary: str = Field(description="The decision in one line.")
     answer: WireBody
+    on_call: dict[str, TurnBody | None] = Field(
+        default={}, description="Who is on call by each rota, null before its start; absent without rotas."
+    )
     facts: dict[str, Any]
     trace: dict[str, Any]
 

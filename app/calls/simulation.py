@@ -1,6 +1,7 @@
 """What would happen to a made-up call, and why."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -75,7 +76,7 @@ class Simulation:
         ruleset: Mapping[str, object] | None = None,
         reveal_to: Actor | None = None,
     ) -> dict[str, Any]:
-        """Return caller, decision, wire answer, facts and trace as JSON values, for a call as the queue posts it.
+        """Return caller, decision, wire answer, who is on call, facts and trace as JSON values, for a call as the queue posts it.
 
         Without `caller` the number is looked up, without `at` it is now, without `ruleset` (a ruleset file) the
         published one decides. A caller who is really looked up is shown in full to `reveal_to`, which leaves an audit
@@ -126,6 +127,7 @@ def _refuse_hidden_facts(rules: CompiledRuleset, published: CompiledRuleset) -> 
 
 
 def _describe_caller(caller: Caller) -> dict[str, Any]:
+    known = caller.status in {CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS}
     return {
         "status": caller.status.value,
         "cause": None if caller.cause is None else caller.cause.value,
@@ -133,6 +135,8 @@ def _describe_caller(caller: Caller) -> dict[str, Any]:
         "kind": None if caller.kind is None else caller.kind.value,
         "vip": caller.vip,
         "vip_reason": caller.vip_reason,
+        "match": caller.match.value if known else None,
+        "confidence": caller.confidence if known else 0.0,
         "matches": caller.matches,
     }
 
@@ -147,7 +151,9 @@ def _decide(
     """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
     facts = rules.gather(call, caller, now)
     trace = rules.trace(facts, now)
-    return {
+    turns = rules.list_turns(now)
+    on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}
+    return on_call | {
         "decision": decision_document(trace.decision),
         "summary": describe_decision(trace.decision),
         "answer": _describe_answer(encode_decision(trace.decision, profile)),

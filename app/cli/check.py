@@ -15,6 +15,7 @@ from app.bootstrap.connections import connect_enreach, connect_organisation
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.call_settings import make_profile
 from app.cli.shell import describe_error, keep_files_private
+from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.check import check_organisation
 from app.demo.setup import prepare_demo
 from app.enreach.client import EnreachClient
@@ -32,6 +33,7 @@ from app.settings.check_results import CheckResult, collect
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
 from app.store.journal import Journal
+from app.store.settings_documents import SettingsDocumentStore
 from app.store.upgrade import rehearse_upgrade
 
 __all__ = ["check"]
@@ -105,7 +107,15 @@ class _Inspection:
         if before is None:
             return "empty; the first start creates its tables"
         self._revision = await RulesetStore(database=database).current()
+        if before == after:
+            await self._lay_saved_settings(database)
         return f"opens, at schema {before}" + (f"; the first start upgrades it to {after}" if after != before else "")
+
+    async def _lay_saved_settings(self, database: Database) -> None:
+        """Check what a start would work with: the saved settings over those of the environment."""
+        live_settings = LiveSettings(base=self._settings, store=SettingsDocumentStore(database=database))
+        await live_settings.refresh()
+        self._settings = live_settings.current().settings
 
     async def _check_rules(self) -> AsyncIterator[CheckResult]:
         settings = self._settings

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.bootstrap.stores import open_stores
-from app.calls.call_settings import make_profile
 from app.cli.shell import keep_files_private
+from app.configurator.settings.live_settings import LiveSettings
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
@@ -56,8 +56,9 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         stores = open_stores(settings, stack)
         await upgrade(stores.database)
         live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
-        profile = make_profile(settings.response)
-        replayer = Replayer(compile_ruleset(ruleset, revision=None), lambda _version: profile)
+        live_settings = LiveSettings(base=settings, store=stores.documents)
+        await live_settings.refresh()
+        replayer = Replayer(compile_ruleset(ruleset, revision=None), live_settings.find_profile)
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())

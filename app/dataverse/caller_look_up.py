@@ -1,10 +1,10 @@
 """Everything Dataverse knows about one number, in two parallel questions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -12,6 +12,7 @@ from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.customer_history import CustomerHistory
 from app.dataverse.errors import BadQueryError, DataverseError
 from app.dataverse.queries import (
+    MAX_CLAUSES,
     MAX_MATCHES,
     SearchPlan,
     build_account_query,
@@ -24,6 +25,7 @@ from app.dataverse.queries import (
 from app.dataverse.records import LOOKUP_TYPES, Numbers, read_accounts, read_contacts
 from app.dataverse.refused_columns import Column, RefusedColumns
 from app.routing.callers import LookUp, Match, Selection
+from app.routing.number_blocks import MAX_BLOCKS, list_blocks
 from app.routing.number_search import tolerant_patterns
 from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
 from app.routing.stored_numbers import read_stored_numbers
@@ -32,6 +34,8 @@ __all__ = ["CallerLookUp"]
 
 log = structlog.get_logger()
 
+_BLOCK_NOTATIONS: Final = 14
+"""Notations of a number block that are asked for, half of them with the operator's extension."""
 _Build = Callable[[SearchPlan, Selection], str]
 _Rows = Coroutine[Any, Any, list[Row]]
 
@@ -59,6 +63,9 @@ class CallerLookUp:
         self._patterns = patterns
         self._refused = RefusedColumns(plan=plan, clock=clock)
         self._history = CustomerHistory(client=client, plan=plan, refused=self._refused)
+        spellings = min(_BLOCK_NOTATIONS + len(patterns), MAX_CLAUSES // (MAX_BLOCKS * len(plan.account_phones)))
+        self._block_notations = max(1, spellings - len(patterns))
+        self._blocks_at_once = max(1, MAX_CLAUSES // (MAX_BLOCKS * len(plan.account_phones) * spellings))
 
     async def look_up(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
         """Read every record with one of these numbers, and what the selection wants of it.
@@ -77,8 +84,10 @@ class CallerLookUp:
             # One number with many records may have crowded the others out of the answer.
             return {e164: (await self.look_up([e164], selection))[e164] for e164 in e164s}
         matches = self._read(contact_rows, account_rows, selection, Numbers(e164s, self._read_number))
-        history, _ = await self._history.read([*matches.values()], selection)
-        return {e164: replace(history, matches=matches.get(e164, ())) for e164 in e164s}
+        found = {e164: LookUp(matches=matches.get(e164, ())) for e164 in e164s}
+        if self._plan.number_blocks:
+            found |= await self._find_blocks([e164 for e164 in e164s if e164 not in matches], selection)
+        return (await self._history.add(found, selection))[0]
 
     async def search(self, e164: str, selection: Selection) -> LookUp:
         """Read every record with this number, whatever stands between its digits (section 3.7).
@@ -94,8 +103,34 @@ class CallerLookUp:
             self._ask(partial(build_account_search, patterns=patterns), selection, self._search_client),
         )
         matches = self._read(contact_rows, account_rows, selection, Numbers([e164], self._read_stored))
-        history, _ = await self._history.read([*matches.values()], selection)
-        return replace(history, matches=matches.get(e164, ()))
+        found, _ = await self._history.add({e164: LookUp(matches=matches.get(e164, ()))}, selection)
+        return found[e164]
+
+    async def _find_blocks(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
+        """Find the accounts that registered the longest number block each number lies in; a question for a few."""
+        found: dict[str, LookUp] = {}
+        for start in range(0, len(e164s), self._blocks_at_once):
+            blocks = {e164: list_blocks(e164) for e164 in e164s[start : start + self._blocks_at_once]}
+            wanted = dict.fromkeys(block.e164 for each in blocks.values() for block in each)
+            if not wanted:
+                continue
+            texts = (text for block in wanted for text in self._spell_block(block))
+            ask = partial(build_account_query, literals=write_literals(texts), top=MAX_MATCHES * len(wanted))
+            rows = await self._ask(ask, selection, self._client)
+            accounts = self._read([], rows, selection, Numbers(wanted, self._read_number))
+            for e164, each in blocks.items():
+                block = next((block for block in each if block.e164 in accounts), None)
+                if block is not None:
+                    found[e164] = LookUp(matches=accounts[block.e164], block=block)
+        return found
+
+    def _spell_block(self, e164: str) -> Iterator[str]:
+        """List how a block is stored: as a number, and with the operator's extension behind a hyphen (DIN 5008)."""
+        count = self._block_notations
+        if e164.endswith("0"):
+            yield from (f"{text}-0" for text in spell_number(e164[:-1], (), count - count // 2))
+            count //= 2
+        yield from spell_number(e164, self._patterns, count)
 
     def _read(
         self, contact_rows: Sequence[Row], account_rows: Sequence[Row], selection: Selection, numbers: Numbers

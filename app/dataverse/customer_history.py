@@ -1,9 +1,9 @@
 """What customers have to do with us, as far as rules ask: their open cases, and phone-call activities about them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any
 
 import structlog
 
@@ -19,9 +19,8 @@ __all__ = ["CustomerHistory"]
 
 log = structlog.get_logger()
 
-_History = tuple[LookUp, DataverseError | None]
-"""What was read, as a look-up without matches, and why some of it could not be had."""
-_NOTHING: Final = LookUp(matches=())
+_History = tuple[dict[str, Any], DataverseError | None]
+"""Members of a look-up, and why they could not be had."""
 
 
 class CustomerHistory:
@@ -32,39 +31,41 @@ class CustomerHistory:
         self._plan = plan
         self._refused = refused
 
-    async def read(self, found: Sequence[Sequence[Match]], selection: Selection) -> _History:
-        """Return what the selection wants of these matches, which are of one number each, as a look-up without matches.
+    async def add(
+        self, found: Mapping[str, LookUp], selection: Selection
+    ) -> tuple[Mapping[str, LookUp], DataverseError | None]:
+        """Add what the selection wants of these matches, by number.
 
-        What could not be had is marked in it, and the error comes along. A table that is not there holds nothing.
+        What could not be had is marked, and the error comes along. A table that is not there holds nothing.
         """
-        if not selection.open_cases and not selection.phone_calls:
-            return _NOTHING, None
+        matches = [each.matches for each in found.values() if each.matches]
         (cases, no_cases), (calls, no_calls) = await asyncio.gather(
-            self._read_cases(found, selection), self._read_phone_calls(found, selection)
+            self._read_cases(matches, selection), self._read_phone_calls(matches, selection)
         )
         error = no_cases or no_calls
-        history = replace(cases, phone_calls=calls.phone_calls)
-        return history if error is None else replace(history, failure=error.cause), error
+        if error is not None:
+            cases = {**cases, "failure": error.cause}
+        return {e164: replace(each, **cases, **calls) for e164, each in found.items()}, error
 
     async def _read_cases(self, found: Sequence[Sequence[Match]], selection: Selection) -> _History:
         if not selection.open_cases:
-            return _NOTHING, None
+            return {}, None
         customers = [frozenset(each for match in matches for each in list_customers(match)) for matches in found]
-        if not any(customers) or not self._refused.has("incident"):
-            return LookUp(matches=(), open_cases={}), None
+        if not customers or not self._refused.has("incident"):
+            return {"open_cases": {}}, None
         try:
             rows = await self._ask_cases(frozenset().union(*customers), len(customers) * MAX_CASES, selection)
             if len(customers) > 1 and len(rows) == len(customers) * MAX_CASES:
                 # One customer may have crowded the others out of the answer.
                 rows = [row for each in customers for row in await self._ask_cases(each, MAX_CASES, selection)]
             newest = read_newest_cases(rows, self._plan, selection) if selection.newest_case else {}
-            return LookUp(matches=(), open_cases=count_cases(rows), newest_cases=newest), None
+            return {"open_cases": count_cases(rows), "newest_cases": newest}, None
         except RecordNotFoundError:
             self._refused.note_absent("incident")
-            return LookUp(matches=(), open_cases={}), None
+            return {"open_cases": {}}, None
         except DataverseError as error:
             log.warning("dataverse.cases_failed", **error.describe())
-            return LookUp(matches=(), open_cases_failed=True), error
+            return {"open_cases_failed": True}, error
 
     async def _ask_cases(self, customers: Iterable[str], top: int, selection: Selection) -> list[Row]:
         """Ask; when columns of the selection are refused, ask again without them."""
@@ -82,14 +83,14 @@ class CustomerHistory:
 
     async def _read_phone_calls(self, found: Sequence[Sequence[Match]], selection: Selection) -> _History:
         if not selection.phone_calls:
-            return _NOTHING, None
+            return {}, None
         records = frozenset(match.id for matches in found for match in matches)
         if not records:
-            return LookUp(matches=(), phone_calls={}), None
+            return {"phone_calls": {}}, None
         query = build_phone_call_query(records, MAX_PHONE_CALLS * len(records))
         try:
             rows = read_rows(await self._client.get_json(query, prefer=(LOOKUP_TYPES,)))
-            return LookUp(matches=(), phone_calls=read_phone_calls(rows)), None
+            return {"phone_calls": read_phone_calls(rows)}, None
         except DataverseError as error:
             log.warning("dataverse.phone_calls_failed", **error.describe())
-            return _NOTHING, error
+            return {}, error

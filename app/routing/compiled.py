@@ -1,7 +1,7 @@
 """A ruleset made ready to decide calls in microseconds."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import accumulate
 
 from app.errors import InvalidInputError
@@ -13,6 +13,7 @@ from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
 from app.routing.registry import is_related
 from app.routing.related import PREFERRED_USER
+from app.routing.rotas import Turn, find_turn
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
@@ -35,7 +36,9 @@ class CompiledRuleset:
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
         self._index = _RuleIndex(rules)
-        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC)
+        self._clock_facts = ClockFacts(
+            ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC, ruleset.rotas
+        )
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property
@@ -67,8 +70,13 @@ class CompiledRuleset:
         )
 
     def tell_time(self, now: float) -> Mapping[str, FactValue]:
-        """Tell the `time.*` facts of a moment, in seconds since the epoch."""
+        """Tell the `time.*` and `rota.*` facts of a moment, in seconds since the epoch."""
         return self._clock_facts.tell(now).facts
+
+    def list_turns(self, now: float) -> Mapping[str, Turn | None]:
+        """Tell who is on call by each rota at a moment, in seconds since the epoch; `None` before a rota's start."""
+        moment = datetime.fromtimestamp(now, UTC)
+        return {name: find_turn(rota, moment) for name, rota in self._ruleset.rotas.items()}
 
     def gather(
         self, call: Call, caller: Caller, now: float, *, known: Mapping[str, FactValue] | None = None
@@ -129,7 +137,7 @@ class CompiledRuleset:
 
 
 def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRuleset:
-    """Compile a ruleset; raises InvalidInputError when a rule names a destination that does not exist."""
+    """Compile a ruleset; raises InvalidInputError when something names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
     places = Places(ruleset.zone or UTC)

@@ -13,6 +13,8 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.registry import ROTAS
+from app.routing.rotas import Rota, find_turn
 
 __all__ = [
     "ClockFacts",
@@ -40,17 +42,18 @@ FactValue = Scalar | Unknown | tuple[Scalar, ...]
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """When a call is decided, and what the calendars say about it."""
+    """When a call is decided, and what calendars and rotas say about it."""
 
     at: float
     """Seconds since the epoch."""
     facts: Mapping[str, FactValue]
-    """The `time.*` facts."""
+    """The `time.*` and `rota.*` facts."""
 
 
 _NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
 _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
+_NO_ROTA = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such rota")
 _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
 _MINUTE = 60
 _HOUR = 3600
@@ -70,6 +73,8 @@ _FROM_CRM = (
     "caller.vip",
     "caller.vip_reason",
     "caller.owner_agent",
+    "caller.match",
+    "caller.confidence",
     "caller.matches",
     "caller.explanation",
     "caller.open_cases",
@@ -77,19 +82,23 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
-_HOLDERS = {"caller.": "caller.id", "account.": "account.id"}
-"""Whoever does not exist has nothing that could be told."""
+_HOLDERS = {"caller": "caller.id", "account": "account.id"}
+"""By the id of which it is known whether there is somebody to tell something of."""
+_MISSING: Mapping[str, FactValue] = {"call": None, "time": _NO_CALENDAR, "rota": _NO_ROTA}
 _FALSE_OF_NOBODY = frozenset({"caller.callback_pending", "account.parent.vip"})
 
 
 class ClockFacts:
-    """Tells the `time.*` facts of a moment; works them out once a minute, since no calendar changes within one."""
+    """Tells the `time.*` and `rota.*` facts of a moment, worked out once a minute, since none changes within one."""
 
-    def __init__(self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo) -> None:
+    def __init__(
+        self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo, rotas: Mapping[str, Rota]
+    ) -> None:
         """`main` names the default calendar; `zone` is that of the clock on the wall."""
         self._zone = zone
         self._hours = {name: OpeningHours(calendar) for name, calendar in calendars.items()}
         self._main = None if main is None else self._hours.get(main)
+        self._rotas = rotas
         self._facts_of = lru_cache(maxsize=_MINUTES_KEPT)(self._tell_minute)
 
     def tell(self, now: float) -> Moment:
@@ -104,7 +113,9 @@ class ClockFacts:
             "time.weekday": WEEKDAYS[local.weekday()],
             "time.open": _NO_DEFAULT_CALENDAR if self._main is None else self._main.is_open(now),
         }
-        return facts | {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
+        facts |= {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
+        turns = {name: find_turn(rota, now) for name, rota in self._rotas.items()}
+        return facts | {ROTAS + name: None if turn is None else turn.member for name, turn in turns.items()}
 
 
 def gather_facts(
@@ -143,7 +154,7 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
         facts: dict[str, FactValue] = dict.fromkeys(_FROM_CRM, _silence(caller))
     elif caller.status in _NOBODY:
         facts = dict.fromkeys(_FROM_CRM)
-        facts |= {"caller.vip": False, "caller.matches": 0, "caller.open_cases": 0}
+        facts |= {"caller.vip": False, "caller.confidence": 0.0, "caller.matches": 0, "caller.open_cases": 0}
     else:
         facts = _describe_somebody(caller)
     facts["caller.status"] = caller.status.value
@@ -199,6 +210,8 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
         "caller.vip": _DISAGREE if caller.vip is None else caller.vip,
         "caller.vip_reason": _DISAGREE if caller.vip is None else caller.vip_reason,
         "caller.owner_agent": _tell_owner(caller),
+        "caller.match": caller.match.value,
+        "caller.confidence": caller.confidence,
         "caller.matches": caller.matches,
         "caller.explanation": caller.detail or None,
         "caller.open_cases": _tell_cases(caller),
@@ -237,15 +250,17 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
     if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
         return None
-    for prefix, owner in _HOLDERS.items():
-        if name.startswith(prefix):
-            holder = facts.get(owner, _NOT_FETCHED)
-            if holder is None and name in _FALSE_OF_NOBODY:
-                return False
-            return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
-    if name.startswith("time."):
-        return _NO_CALENDAR
-    return None if name.startswith("call.") else _NOT_FETCHED
+    family = name.partition(".")[0]
+    if family in _HOLDERS:
+        return _judge_holder(facts.get(_HOLDERS[family], _NOT_FETCHED), name)
+    return _MISSING.get(family, _NOT_FETCHED)
+
+
+def _judge_holder(holder: FactValue, name: str) -> FactValue:
+    """Whoever does not exist has nothing, and of whom nothing is known, this is not known either."""
+    if holder is None:
+        return False if name in _FALSE_OF_NOBODY else None
+    return holder if isinstance(holder, Unknown) else _NOT_FETCHED
 
 
 def _decode_fact(name: str, value: object) -> FactValue:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from app.routing.callers import Account, Caller, CallerStatus, Cause
+from app.routing.callers import Account, Caller, CallerStatus, Cause, MatchKind
 from app.routing.calls import Call, Scalar, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import Decision
@@ -23,6 +23,7 @@ __all__ = ["StoredTestResult", "make_caller", "run_tests"]
 _USUAL_MOMENT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
 """When a test without `at` happens: always the same, so that its result never depends on the day it is run."""
 _FIELDS = frozenset(CallerStub.model_fields) & {field.name for field in fields(Caller)}
+_BLOCK_CONFIDENCE = 0.8
 _FOUND = (CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS)
 
 
@@ -96,6 +97,7 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
     changes = {
         "cause": None,
         "detail": "",
+        "confidence": _tell_confidence(stub),
         "matches": int(stub.status in _FOUND) if stub.matches is None else stub.matches,
         "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
         "columns": _fill(stub.columns, selection.contact_columns),
@@ -105,6 +107,12 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
         "as_of": now - stub.age_seconds,
     }
     return Caller(**said | changes)
+
+
+def _tell_confidence(stub: CallerStub) -> float:
+    if stub.confidence is not None:
+        return stub.confidence
+    return 1.0 if stub.match is MatchKind.EXACT else _BLOCK_CONFIDENCE
 
 
 def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:

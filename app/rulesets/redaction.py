@@ -23,7 +23,9 @@ _IMPERSONAL = frozenset(
     {
         "age_seconds",
         "cause",
+        "confidence",
         "kind",
+        "match",
         "matches",
         "open_cases",
         "open_cases_cause",
