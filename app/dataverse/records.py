@@ -109,7 +109,7 @@ def read_newest_cases(rows: Iterable[Row], plan: SearchPlan, selection: Selectio
     """Read, by the id of their customer, the cases that were created last."""
     newest: dict[str, OpenCase] = {}
     for row in rows:
-        customer, created_at = _read_id(row, "_customerid_value"), _read_time(row.get("createdon"))
+        customer, created_at = read_id(row, "_customerid_value"), _read_time(row.get("createdon"))
         if customer not in newest or created_at > newest[customer].created_at:
             columns, users = _read_columns(row, selection.case_columns, plan)
             priority = row.get("prioritycode")
@@ -133,7 +133,7 @@ def read_phone_calls(rows: Iterable[Row]) -> dict[str, PhoneCalls]:
     pending: set[str] = set()
     last: dict[str, tuple[float, str | None]] = {}
     for row in rows:
-        record = _read_id(row, "_regardingobjectid_value")
+        record = read_id(row, "_regardingobjectid_value")
         if row.get("statecode") == _OPEN:
             pending |= {record} if row.get("directioncode") is not False else set()
             continue
