@@ -32,7 +32,13 @@ def read_metrics(foundation: Foundation) -> Readings:
         key_use=foundation.key_use.last_used,
         secret_expiry=_list_last_days(foundation.settings.webhook.retiring),
         revision=foundation.live_ruleset.current().revision,
+        switches=_read_switches(foundation),
     )
+
+
+def _read_switches(foundation: Foundation) -> dict[str, bool]:
+    now = foundation.upstreams.clock()
+    return {name: switch.is_on(now) for name, switch in foundation.live_data.current().switches.items()}
 
 
 def make_health(foundation: Foundation) -> Health:

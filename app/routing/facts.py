@@ -13,7 +13,7 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
-from app.routing.registry import ROTAS
+from app.routing.registry import ROTAS, SWITCHES
 from app.routing.rotas import Rota, find_turn
 
 __all__ = [
@@ -59,6 +59,7 @@ _MINUTE = 60
 _HOUR = 3600
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
+_NOT_LOOKED_UP = Unknown(Cause.NOT_FETCHED, "no rule read it when the call was decided")
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
 _NOT_HAD = {
     Cause.AMBIGUOUS: _DISAGREE.detail,
@@ -82,9 +83,15 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
-_HOLDERS = {"caller": "caller.id", "account": "account.id"}
+_WHEN_MISSING: Mapping[str, FactValue] = {
+    "call.": None,
+    "time.": _NO_CALENDAR,
+    ROTAS: _NO_ROTA,
+    SWITCHES: _NOT_LOOKED_UP,
+}
+"""What a fact is that nobody has told, by the beginning of its name."""
+_HOLDERS = {"caller.": "caller.id", "account.": "account.id"}
 """By the id of which it is known whether there is somebody to tell something of."""
-_MISSING: Mapping[str, FactValue] = {"call": None, "time": _NO_CALENDAR, "rota": _NO_ROTA}
 _FALSE_OF_NOBODY = frozenset({"caller.callback_pending", "account.parent.vip"})
 
 
@@ -250,10 +257,10 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
     if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
         return None
-    family = name.partition(".")[0]
-    if family in _HOLDERS:
-        return _judge_holder(facts.get(_HOLDERS[family], _NOT_FETCHED), name)
-    return _MISSING.get(family, _NOT_FETCHED)
+    for prefix, owner in _HOLDERS.items():
+        if name.startswith(prefix):
+            return _judge_holder(facts.get(owner, _NOT_FETCHED), name)
+    return next((value for prefix, value in _WHEN_MISSING.items() if name.startswith(prefix)), _NOT_FETCHED)
 
 
 def _judge_holder(holder: FactValue, name: str) -> FactValue:
