@@ -154,6 +154,11 @@ async def wait_until_mirrored(service: Service) -> None:
     await wait_for(read)
 
 
+def count_questions(service: Service) -> int:
+    """Count what calls have asked Dataverse; the index is read without a filter."""
+    return sum("$filter" in request.options for request in service.dataverse.requests)
+
+
 @pytest.mark.parametrize("mirror", [False, True], ids=["live", "mirror"])
 @pytest.mark.parametrize("fact", FACTS)
 async def test_requests_per_look_up(tmp_path: Path, fact: str, *, mirror: bool) -> None:
@@ -161,11 +166,11 @@ async def test_requests_per_look_up(tmp_path: Path, fact: str, *, mirror: bool) 
     async with open_world(tmp_path, make_rules(fact), column=False, mirror=mirror) as service:
         if mirror:
             await wait_until_mirrored(service)
-        service.dataverse.requests.clear()
+        before = count_questions(service)
         await service.call(NUMBER)
-        asked = [request for request in service.dataverse.requests if "$filter" in request.options]
+        asked = count_questions(service) - before
 
-    assert len(asked) == (0 if mirror else 2) + FACTS[fact][1]
+    assert asked == (0 if mirror else 2) + FACTS[fact][1]
 
 
 async def test_cases_and_phone_calls_are_two_requests_for_all_their_facts(tmp_path: Path) -> None:
@@ -173,12 +178,9 @@ async def test_cases_and_phone_calls_are_two_requests_for_all_their_facts(tmp_pa
     async with open_world(tmp_path, make_rules(*FACTS), column=False) as service:
         await service.call(NUMBER)
 
-        assert sorted(str(request.path[0].name) for request in service.dataverse.requests) == [
-            "accounts",
-            "contacts",
-            "incidents",
-            "phonecalls",
-        ]
+        tables = [request.path.rsplit("/", 1)[1] for request in service.dataverse.requests]
+
+    assert sorted(tables) == ["accounts", "contacts", "incidents", "phonecalls"]
 
 
 async def test_case_and_last_agent_route_a_call(tmp_path: Path) -> None:
