@@ -47,6 +47,8 @@ _DATA_SECONDS = 1.0
 """How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
+_RECENT_CALLS_SECONDS = 2.0
+"""How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
@@ -114,6 +116,7 @@ async def open_components(
             live_ruleset=foundation.live_ruleset,
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
+            recent_calls=foundation.recent_calls,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,
@@ -187,6 +190,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)

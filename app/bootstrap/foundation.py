@@ -15,6 +15,7 @@ from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
+from app.calls.recent_calls import RecentCalls
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
 from app.dataverse.queries import plan_search
@@ -23,6 +24,7 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
+from app.routing.compiled import CompiledRuleset
 from app.routing.related import AgentOf
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
@@ -67,6 +69,7 @@ class Foundation:
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
+    recent_calls: RecentCalls
     revision_file: RevisionFile
     live_data: LiveRuleData
     shadow: ShadowRun
@@ -107,9 +110,13 @@ async def open_foundation(
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
-    live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
-    )
+    recent_calls = RecentCalls(reader=stores.recent_calls, clock=upstreams.clock)
+
+    def prepare_for(rules: CompiledRuleset) -> None:
+        directory.select(rules.selection)
+        recent_calls.begin(asked=rules.asks_recent_calls)
+
+    live_ruleset = LiveRuleset(store=stores.rulesets, on_change=prepare_for, heavy_work=heavy_work)
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
@@ -130,6 +137,7 @@ async def open_foundation(
         key_use.remember(await stores.key_uses.load())
         await live_data.refresh()
         await live_ruleset.refresh()
+        await recent_calls.load_some()
         if mirror is not None:
             await mirror.status.refresh()
 
@@ -154,6 +162,7 @@ async def open_foundation(
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
+        recent_calls=recent_calls,
         revision_file=revision_file,
         live_data=live_data,
         shadow=ShadowRun(

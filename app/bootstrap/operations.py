@@ -129,6 +129,11 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         await foundation.revision_file.follow()
         return erased
 
+    async def erase_in_decisions(e164: str) -> int:
+        erased = await stores.decisions.erase_number(e164)
+        foundation.recent_calls.forget(e164)
+        return erased
+
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
 
@@ -153,7 +158,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "confirmations": erase_in_confirmations,
             "switches": erase_in_switches,
             "shadow": stores.shadow_results.erase_number,
-            "decisions": stores.decisions.erase_number,
+            "decisions": erase_in_decisions,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
         },

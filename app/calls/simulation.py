@@ -10,6 +10,7 @@ import orjson
 
 from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import Actor
+from app.calls.recent_calls import RecentCalls
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
@@ -17,10 +18,10 @@ from app.errors import ForbiddenError, InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, add_parameters, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.facts import encode_facts
+from app.routing.facts import FactValue, encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_data import RuleData, Switch
-from app.routing.rule_tests import make_caller
+from app.routing.rule_tests import make_caller, make_recent_calls
 from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
@@ -56,6 +57,7 @@ class Simulation:
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
         read_data: Callable[[], RuleData],
+        recent_calls: RecentCalls,
         live_settings: LiveCallSettings,
         audit: AuditStore,
         heavy_work: HeavyWork,
@@ -65,6 +67,7 @@ class Simulation:
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._read_data = read_data
+        self._recent_calls = recent_calls
         self._live_settings = live_settings
         self._audit = audit
         self._heavy_work = heavy_work
@@ -106,14 +109,23 @@ class Simulation:
             await self._audit.add(at=self._clock(), who=reveal_to.name, what="caller.simulated", target=target)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
+        recent = await self._find_recent_calls(call, caller, rules, now)
         hidden = real and reveal_to is None
-        pretend = partial(_decide, profile=settings.profile, data=self._make_data(switches or {}), hidden=hidden)
+        data = self._make_data(switches or {})
+        pretend = partial(_decide, profile=settings.profile, data=data, recent=recent, hidden=hidden)
         decided = await self._heavy_work.run(pretend, rules, call, found, now)
         return {"caller": _describe_caller(found), "source": source, **decided}
 
     def _make_data(self, switches: Mapping[str, bool]) -> RuleData:
         given = {name: Switch(on=on) for name, on in switches.items()}
         return RuleData(switches={**self._read_data().switches, **given})
+
+    async def _find_recent_calls(
+        self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
+    ) -> Mapping[str, FactValue] | None:
+        if stub is not None or not rules.asks_recent_calls:
+            return make_recent_calls(stub or CallerStub(), rules)
+        return await self._recent_calls.ask(call, now)
 
     async def _find_caller(
         self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
@@ -167,10 +179,11 @@ def _decide(
     *,
     profile: ResponseProfile,
     data: RuleData,
+    recent: Mapping[str, FactValue] | None,
     hidden: bool,
 ) -> dict[str, Any]:
     """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
-    facts = rules.gather(call, caller, now, data=data)
+    facts = rules.gather(call, caller, now, data=data, recent=recent)
     trace = rules.trace(facts, now)
     turns = rules.list_turns(now)
     on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}

@@ -11,7 +11,7 @@ from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
-from app.routing.registry import is_related
+from app.routing.registry import RECENT_CALLS, is_related
 from app.routing.related import PREFERRED_USER
 from app.routing.rotas import Turn, find_turn
 from app.routing.rule_data import DataFacts, RuleData
@@ -36,6 +36,8 @@ class CompiledRuleset:
         self._facts_used = facts_used
         self._data_facts = DataFacts(facts_used)
         self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
+        self.asks_recent_calls = not RECENT_CALLS.isdisjoint(facts_used)
+        """Whether they read how often somebody called before."""
         self._tests = tuple(check.test for rule in rules for check in rule.checks)
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
@@ -92,12 +94,16 @@ class CompiledRuleset:
         *,
         known: Mapping[str, FactValue] | None = None,
         data: RuleData = _NO_DATA,
+        recent: Mapping[str, FactValue] | None = None,
     ) -> Mapping[str, FactValue]:
         """Gather every fact of a call at a moment, and what these rules read and nobody has (see `complete_facts`).
 
-        `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand.
+        `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand,
+        `recent` the facts about calls that came before, when these rules ask for them.
         """
         told = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
+        if recent is not None:
+            told.update(recent)
         facts = complete_facts(told, self._other_facts)
         return {**facts, **self._data_facts.tell(data, now)} if self._data_facts.names else facts
 

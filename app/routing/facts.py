@@ -13,7 +13,7 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
-from app.routing.registry import ROTAS, SWITCHES
+from app.routing.registry import RECENT_CALLS, ROTAS, SWITCHES
 from app.routing.rotas import Rota, find_turn
 
 __all__ = [
@@ -52,6 +52,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 _NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
 _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
+_NOT_LOGGED = Unknown(Cause.NOT_FETCHED, "the calls before were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
 _NO_ROTA = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such rota")
 _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
@@ -257,6 +258,8 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
     if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
         return None
+    if name in RECENT_CALLS:
+        return _NOT_LOGGED
     for prefix, owner in _HOLDERS.items():
         if name.startswith(prefix):
             return _judge_holder(facts.get(owner, _NOT_FETCHED), name)

@@ -5,7 +5,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FACTS", "FAMILIES", "ROTAS", "FactSource", "FactSpec", "FactType", "find_fact", "is_related", "suggest"]
+__all__ = [
+    "FACTS",
+    "FAMILIES",
+    "RECENT_CALLS",
+    "ROTAS",
+    "FactSource",
+    "FactSpec",
+    "FactType",
+    "find_fact",
+    "is_related",
+    "suggest",
+]
 
 
 class FactType(StrEnum):
@@ -33,6 +44,8 @@ class FactSource(StrEnum):
     """The opening hours and rotas in the ruleset: unknown without such a one."""
     SWITCH = "switch"
     """Administrators: unknown while there is no such switch."""
+    LOG = "log"
+    """Our own decision log: unknown while it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,9 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _LOG = FactSource
+RECENT_CALLS = frozenset({"caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination"})
+"""The facts that the decision log tells."""
 ROTAS = "rota."
 """The prefix of facts that tell who is on call."""
 SWITCHES = "switch."
@@ -173,6 +188,27 @@ _SPECS = (
         "Callback pending",
         "Whether a phone call to the caller is open, so that somebody is to call back.",
         related=True,
+    ),
+    FactSpec(
+        "caller.calls.last_hour",
+        _NUMBER,
+        _LOG,
+        "Calls in the last hour",
+        "How many calls of the number this service decided in the hour before this one, at most 100.",
+    ),
+    FactSpec(
+        "caller.calls.last_day",
+        _NUMBER,
+        _LOG,
+        "Calls in the last day",
+        "The same for 24 hours.",
+    ),
+    FactSpec(
+        "caller.last_destination",
+        _TEXT,
+        _LOG,
+        "Last destination",
+        "The name of the destination to which the number's latest redirected call of the last day went.",
     ),
     FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),
     FactSpec("account.name", _TEXT, _CALLER, "Account name", "The name of the caller's company.", personal=True),

@@ -20,7 +20,7 @@ from app.routing.rule_data import RuleData, Switch
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
-__all__ = ["StoredTestResult", "make_caller", "run_tests"]
+__all__ = ["StoredTestResult", "make_caller", "make_recent_calls", "run_tests"]
 
 _USUAL_MOMENT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
 """When a test without `at` happens: always the same, so that its result never depends on the day it is run."""
@@ -82,7 +82,8 @@ def _run(
 def _gather(test: StoredTest, compiled: CompiledRuleset, region: str, now: float) -> Mapping[str, FactValue]:
     call = read_call(test.call, partial(read_number, region=region))
     caller = _describe_nobody(call) if test.caller is None else make_caller(test.caller, compiled, now)
-    facts = compiled.gather(call, caller, now, data=make_data(test.switches, compiled))
+    data, recent = make_data(test.switches, compiled), make_recent_calls(test.caller or CallerStub(), compiled)
+    facts = compiled.gather(call, caller, now, data=data, recent=recent)
     return {**facts, **test.facts}
 
 
@@ -91,6 +92,17 @@ def make_data(switches: Mapping[str, bool], compiled: CompiledRuleset) -> RuleDa
     read = (fact.removeprefix(SWITCHES) for fact in compiled.facts_used if fact.startswith(SWITCHES))
     states = {**dict.fromkeys(read, False), **switches}
     return RuleData(switches={name: Switch(on=on) for name, on in states.items()})
+
+
+def make_recent_calls(stub: CallerStub, compiled: CompiledRuleset) -> Mapping[str, FactValue] | None:
+    """Make the facts about calls that came before, when the rules ask for them."""
+    if not compiled.asks_recent_calls:
+        return None
+    return {
+        "caller.calls.last_hour": stub.calls.last_hour,
+        "caller.calls.last_day": max(stub.calls.last_day, stub.calls.last_hour),
+        "caller.last_destination": stub.last_destination,
+    }
 
 
 def _describe_nobody(call: Call) -> Caller:

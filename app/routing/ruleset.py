@@ -120,6 +120,13 @@ class CaseStub(Part):
     columns: dict[str, ScalarValue] = Field(default={})
 
 
+class CallsStub(Part):
+    """How often the number called before."""
+
+    last_hour: StrictInt = Field(default=0, ge=0)
+    last_day: StrictInt = Field(default=0, ge=0)
+
+
 class CallerStub(Part):
     """Who the CRM says is calling; what is not said is empty, so that a test needs to name only what matters."""
 
@@ -150,6 +157,8 @@ class CallerStub(Part):
     """The newest open case."""
     last_agent: Text | None = None
     callback_pending: StrictBool = False
+    calls: CallsStub = CallsStub()
+    last_destination: Text | None = None
 
 
 class Expectation(Part):
@@ -276,7 +285,8 @@ class Ruleset(Part):
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
     *(Rota, Swap),
-    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, ParentStub, CaseStub, Expectation),
+    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, Expectation),
+    *(CallerStub, AccountStub, ParentStub, CaseStub, CallsStub),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
 

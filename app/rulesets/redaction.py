@@ -32,6 +32,8 @@ _IMPERSONAL = frozenset(
         "owner_agent_cause",
         "status",
         "callback_pending",
+        "calls",
+        "last_destination",
         "vip",
     }
 )
