@@ -22,6 +22,7 @@ from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
+from app.enterprise_calls.api import router as enterprise_calls_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
@@ -68,6 +69,7 @@ _ROUTERS = (
     switches_router,
     users_router,
     me_router,
+    enterprise_calls_router,
     authentication_router,
     settings_router,
 )

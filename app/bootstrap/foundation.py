@@ -102,7 +102,11 @@ async def open_foundation(
         return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
 
     finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, find_agents=find_agents, clock=upstreams.clock
+        client=organisation.client,
+        search_client=organisation.search,
+        live_settings=live_settings,
+        find_agents=find_agents,
+        clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)

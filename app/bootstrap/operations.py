@@ -70,6 +70,7 @@ def make_retention(foundation: Foundation) -> Retention:
         "callers": stores.callers.purge_before,
         "alerts": stores.alerts.purge_before,
         "shadow": stores.shadow_results.purge_before,
+        "enterprise_calls": stores.enterprise_calls.purge_before,
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
@@ -159,6 +160,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "switches": erase_in_switches,
             "shadow": stores.shadow_results.erase_number,
             "decisions": erase_in_decisions,
+            "enterprise_calls": stores.enterprise_calls.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
         },

@@ -10,6 +10,7 @@ from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore, RecentCallsReader
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
+from app.enterprise_calls.store import EnterpriseCallStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
@@ -45,6 +46,7 @@ class Stores:
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
     enreach_ids: EnreachIdStore
+    enterprise_calls: EnterpriseCallStore
     switches: SwitchStore
 
 
@@ -77,6 +79,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),
         enreach_ids=EnreachIdStore(database=database),
+        enterprise_calls=EnterpriseCallStore(database=database),
         switches=SwitchStore(database=database),
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import Reads, Row, read_rows
 from app.dataverse.customer_history import CustomerHistory
 from app.dataverse.errors import BadQueryError, DataverseError
 from app.dataverse.queries import (
@@ -30,7 +30,7 @@ from app.routing.number_search import tolerant_patterns
 from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
 from app.routing.stored_numbers import read_stored_numbers
 
-__all__ = ["CallerLookUp"]
+__all__ = ["CallerLookUp", "Reads"]
 
 log = structlog.get_logger()
 
@@ -46,8 +46,8 @@ class CallerLookUp:
     def __init__(
         self,
         *,
-        client: DataverseClient,
-        search_client: DataverseClient,
+        client: Reads,
+        search_client: Reads,
         plan: SearchPlan,
         region: str,
         patterns: tuple[str, ...],
@@ -148,7 +148,7 @@ class CallerLookUp:
     def _read_stored(self, text: object) -> Sequence[str]:
         return [number.e164 for number in read_stored_numbers(text, self._region) if number.e164]
 
-    async def _ask(self, build: _Build, selection: Selection, client: DataverseClient) -> list[Row]:
+    async def _ask(self, build: _Build, selection: Selection, client: Reads) -> list[Row]:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
             asked = self._strip(selection)

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import Reads, Row, read_rows
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
 from app.dataverse.queries import MAX_CASES, MAX_PHONE_CALLS, SearchPlan, build_case_query, build_phone_call_query
 from app.dataverse.records import LOOKUP_TYPES, count_cases, read_newest_cases, read_phone_calls
@@ -26,7 +26,7 @@ _History = tuple[dict[str, Any], DataverseError | None]
 class CustomerHistory:
     """Asks for cases and phone calls at the same time, one request each (Dataverse contract, sections 2.4 and 7.5)."""
 
-    def __init__(self, *, client: DataverseClient, plan: SearchPlan, refused: RefusedColumns) -> None:
+    def __init__(self, *, client: Reads, plan: SearchPlan, refused: RefusedColumns) -> None:
         self._client = client
         self._plan = plan
         self._refused = refused

@@ -67,6 +67,7 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "switches": 0,
         "shadow": 0,
         "decisions": 1,
+        "enterprise_calls": 0,
         "rejected_lines": 1,
         "mirror": 0,
         "callers": 2,
