@@ -107,6 +107,7 @@ async def open_components(
         live_ruleset=foundation.live_ruleset,
         live_data=foundation.live_data,
         switches=stores.switches,
+        tables=foundation.tables,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,

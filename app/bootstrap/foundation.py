@@ -32,6 +32,7 @@ from app.rulesets.publish import publish_at_start, read_ruleset_file, require_so
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.revision_file import RevisionFile
+from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
@@ -72,6 +73,7 @@ class Foundation:
     recent_calls: RecentCalls
     revision_file: RevisionFile
     live_data: LiveRuleData
+    tables: Tables
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
@@ -114,6 +116,9 @@ async def open_foundation(
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
+    live_data = LiveRuleData(
+        switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=heavy_work
+    )
     recent_calls = RecentCalls(reader=stores.recent_calls, clock=upstreams.clock)
 
     def prepare_for(rules: CompiledRuleset) -> None:
@@ -127,7 +132,6 @@ async def open_foundation(
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
-    live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
     key_use = KeyUse()
 
@@ -169,6 +173,14 @@ async def open_foundation(
         recent_calls=recent_calls,
         revision_file=revision_file,
         live_data=live_data,
+        tables=Tables(
+            store=stores.rule_tables,
+            live_data=live_data,
+            live_ruleset=live_ruleset,
+            read_region=lambda: live_settings.call_settings().region,
+            heavy_work=heavy_work,
+            clock=upstreams.clock,
+        ),
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,

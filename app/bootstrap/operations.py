@@ -158,6 +158,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
             "switches": erase_in_switches,
+            "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,
             "decisions": erase_in_decisions,
             "enterprise_calls": stores.enterprise_calls.erase_number,

@@ -15,6 +15,7 @@ from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
+from app.rulesets.tables.store import TableStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
@@ -48,6 +49,7 @@ class Stores:
     enreach_ids: EnreachIdStore
     enterprise_calls: EnterpriseCallStore
     switches: SwitchStore
+    rule_tables: TableStore
 
 
 def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -81,6 +83,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         enreach_ids=EnreachIdStore(database=database),
         enterprise_calls=EnterpriseCallStore(database=database),
         switches=SwitchStore(database=database),
+        rule_tables=TableStore(database=database),
     )
 
 

@@ -44,6 +44,8 @@ class FactSource(StrEnum):
     """The opening hours and rotas in the ruleset: unknown without such a one."""
     SWITCH = "switch"
     """Administrators: unknown while there is no such switch."""
+    TABLE = "table"
+    """Administrators: unknown while there is no such table or column, and like the fact that finds the row."""
     LOG = "log"
     """Our own decision log: unknown while it cannot be read."""
 
@@ -70,11 +72,13 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _LOG = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _TABLE, _LOG = FactSource
 RECENT_CALLS = frozenset({"caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination"})
 """The facts that the decision log tells."""
 ROTAS = "rota."
 """The prefix of facts that tell who is on call."""
+TABLES, MEMBERS = "table.", "in_table."
+"""The prefixes of facts that tell a column of a row, and whether there is a row; no rule names the second."""
 SWITCHES = "switch."
 """The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
@@ -291,6 +295,15 @@ _FAMILY_SPECS = (
         "The name of the destination that is on call by the named rota.",
         agent=True,
     ),
+    FactSpec(
+        TABLES,
+        _ANY,
+        _TABLE,
+        "Table column",
+        "A column of the row that the table's key finds, as `table.<name>.<column>` (`/admin/tables`).",
+        agent=True,
+        personal=True,
+    ),
     FactSpec(SWITCHES, _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
@@ -304,6 +317,8 @@ def find_fact(name: str) -> FactSpec | None:
     """Return what a fact name means, or `None` when it is no fact's name."""
     if found := FACTS.get(name):
         return found
+    if name.startswith(TABLES) and not name.removeprefix(TABLES).partition(".")[2]:
+        return None
     return next((spec for prefix, spec in FAMILIES.items() if name.startswith(prefix) and name != prefix), None)
 
 

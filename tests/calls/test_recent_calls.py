@@ -9,7 +9,7 @@ from app.routing.decisions import DecisionRecord
 from app.store.database import open_database
 from tests.support.records import make_record
 from tests.support.rulesets import Administrator
-from tests.support.service import Service, open_service, wait_for
+from tests.support.service import PROGRAM_KEY, Service, open_service, wait_for
 
 NUMBER, OTHER = "+358401112233", "+358401112244"
 FACTS = ("caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination")
@@ -155,3 +155,13 @@ async def test_a_pretended_caller_has_called_as_often_as_is_said(tmp_path: Path)
     async with open_service(tmp_path, rules=RULES) as service:
         assert await simulate(service, caller=called) == tell(3, 3, "again")
         assert await simulate(service, caller={}) == tell(0, 0, None)
+
+
+async def test_whether_a_number_called_is_for_those_who_may_see_numbers(tmp_path: Path) -> None:
+    """Whoever may not look for a number in the log does not learn of its calls by a simulation."""
+    async with open_service(tmp_path, rules=RULES) as service:
+        await call(service, NUMBER, "1")
+        await service.list_decisions(1)
+        facts = (await service.simulate(key=PROGRAM_KEY, call={"anum": NUMBER})).json()["facts"]
+
+    assert [facts[name]["unknown"] for name in FACTS] == ["not_fetched"] * 3
