@@ -31,6 +31,9 @@ _IMPERSONAL = frozenset(
         "open_cases_cause",
         "owner_agent_cause",
         "status",
+        "callback_pending",
+        "calls",
+        "last_destination",
         "vip",
     }
 )
