@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from app.observability.logging import configure_logging
 from bench.output import write
 from tests.support.enterprise_calls import Clock, Systems, open_world
 from tests.support.month import Month
@@ -57,8 +58,8 @@ async def _measure(folder: Path, calls: int, days: int) -> None:
         meters.append(Meter(network))
         return meters[-1]
 
-    log = {"level": "error"}
-    async with open_world(folder, systems, sync=read_settings(month), through=measure, log=log) as world:
+    configure_logging("error", "console")
+    async with open_world(folder, systems, sync=read_settings(month), through=measure) as world:
         started, processor = time.perf_counter(), time.process_time()
         await live(world, month)
         elapsed, processor = time.perf_counter() - started, time.process_time() - processor
