@@ -75,12 +75,13 @@ class Simulation:
         ruleset: Mapping[str, object] | None = None,
         reveal_to: Actor | None = None,
     ) -> dict[str, Any]:
-        """Return caller, decision, wire answer, who is on call, facts and trace as JSON values, for a call as the queue posts it.
+        """Return caller, decision, wire answer, who is on call, facts and trace as JSON values.
 
-        Without `caller` the number is looked up, without `at` it is now, without `ruleset` (a ruleset file) the
-        published one decides. A caller who is really looked up is shown in full to `reveal_to`, which leaves an audit
-        record first; without it the name and the columns are hidden, and `ruleset` may not test them. Raises
-        InvalidInputError for a call without `anum` and for an unusable ruleset, ForbiddenError and StoreError.
+        `payload` is a call as the queue posts it. Without `caller` the number is looked up, without `at` it is now,
+        without `ruleset` (a ruleset file) the published one decides. A caller who is really looked up is shown in full
+        to `reveal_to`, which leaves an audit record first; without it the name and the columns are hidden, and
+        `ruleset` may not test them. Raises InvalidInputError for a call without `anum` and for an unusable ruleset,
+        ForbiddenError and StoreError.
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")

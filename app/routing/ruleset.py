@@ -255,8 +255,8 @@ def read_ruleset(document: object) -> Ruleset:
     """Read a parsed ruleset file; raises InvalidInputError with a finding, and its place, for every problem.
 
     Refused are: anything the format does not know, more than 5,000 rules or 10,000 conditions, conditions nested
-    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist. Whether the rules make sense together
-    is for `lint_ruleset` to say.
+    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist.
+    Whether the rules make sense together is for `lint_ruleset` to say.
     """
     try:
         ruleset = read_document(Ruleset, document, _KEYS)
