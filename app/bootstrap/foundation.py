@@ -17,6 +17,7 @@ from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
+from app.dataverse.column_types import ColumnTypes
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
@@ -53,6 +54,7 @@ class Foundation:
     metrics: Metrics
     stores: Stores
     organisation: Organisation
+    column_types: ColumnTypes
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
@@ -85,6 +87,7 @@ async def open_foundation(
     live_settings = LiveSettings(base=settings, store=stores.documents)
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
+    column_types = ColumnTypes(client=organisation.people, monotonic=time.monotonic)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     agent_of = enreach_id_cache.agent_of
@@ -133,6 +136,7 @@ async def open_foundation(
         metrics=metrics,
         stores=stores,
         organisation=organisation,
+        column_types=column_types,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         directory=directory,
@@ -144,7 +148,7 @@ async def open_foundation(
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
+            repository=RulesetRepository(rulesets=stores.rulesets, column_types=column_types, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
             counter=metrics,

@@ -11,7 +11,7 @@ from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
-from app.calls.simulation import Simulation
+from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
@@ -48,6 +48,7 @@ def open_calls(
     *,
     settings: Settings,
     live_settings: LiveCallSettings,
+    describe_columns: DescribeColumns,
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
     revisions: Revisions,
@@ -65,8 +66,8 @@ def open_calls(
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
-    `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
-    the event loop's clock may have waited.
+    `describe_columns` completes rulesets that are tried out; `export` exports the spans of calls (`open_spans`);
+    `find_arrival` tells since when what was received at a moment of the event loop's clock may have waited.
     """
     call_log = open_call_log(settings.log.level, settings.log.format)
     return CallComponents(
@@ -91,6 +92,7 @@ def open_calls(
         ),
         decision_log=DecisionLog(decisions=decisions, revisions=revisions, audit=audit, clock=clock),
         simulation=Simulation(
+            describe_columns=describe_columns,
             directory=directory,
             live_ruleset=live_ruleset,
             live_settings=live_settings,

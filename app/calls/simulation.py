@@ -1,6 +1,6 @@
 """What would happen to a made-up call, and why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,12 +19,12 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_tests import make_caller
-from app.routing.ruleset import CallerStub, read_ruleset
+from app.routing.ruleset import CallerStub, Ruleset, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork
 
-__all__ = ["Simulation"]
+__all__ = ["DescribeColumns", "Simulation"]
 
 _TIMEOUT_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
@@ -35,6 +35,10 @@ _WITHOUT_LOOK_UP = {
     NumberKind.E164: "",
 }
 """Why nobody was looked up, by what came instead of a full number."""
+
+
+DescribeColumns = Callable[[Ruleset], Awaitable[Ruleset]]
+"""Describes the columns of Dataverse that a ruleset compares, as far as that can be known."""
 
 
 class CallerDirectory(Protocol):
@@ -57,7 +61,10 @@ class Simulation:
         heavy_work: HeavyWork,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        describe_columns: DescribeColumns | None = None,
     ) -> None:
+        """Without `describe_columns` the columns of a given ruleset stay as it describes them."""
+        self._describe_columns = describe_columns
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._live_settings = live_settings
@@ -87,7 +94,7 @@ class Simulation:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
-            rules = await self._heavy_work.run(_compile, ruleset)
+            rules = await self._compile(ruleset)
         call = read_call(payload, settings.read_number)
         real = caller is None and call.caller.e164 is not None
         if real and reveal_to is None and ruleset is not None:
@@ -100,6 +107,12 @@ class Simulation:
         hidden = real and reveal_to is None
         decided = await self._heavy_work.run(_decide, rules, call, found, now, profile=settings.profile, hidden=hidden)
         return {"caller": _describe_caller(found), "source": source, **decided}
+
+    async def _compile(self, document: Mapping[str, object]) -> CompiledRuleset:
+        ruleset = await self._heavy_work.run(read_ruleset, document)
+        if self._describe_columns is not None:
+            ruleset = await self._describe_columns(ruleset)
+        return await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
 
     async def _find_caller(
         self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
@@ -149,16 +162,17 @@ def _decide(
     facts = rules.gather(call, caller, now)
     trace = rules.trace(facts, now)
     turns = rules.list_turns(now)
+    labels = dict(rules.list_labels(facts))
     on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}
-    return on_call | {
-        "decision": decision_document(trace.decision),
-        "summary": describe_decision(trace.decision),
-        "answer": _describe_answer(encode_decision(trace.decision, profile)),
-        "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
-        "trace": redact_trace(trace.document()) if hidden else trace.document(),
-    }
-
-
-def _compile(document: Mapping[str, object]) -> CompiledRuleset:
-    """Read and compile a ruleset."""
-    return compile_ruleset(read_ruleset(document), revision=None)
+    named = {"labels": redact_facts(labels) if hidden else labels} if labels else {}
+    return (
+        on_call
+        | named
+        | {
+            "decision": decision_document(trace.decision),
+            "summary": describe_decision(trace.decision),
+            "answer": _describe_answer(encode_decision(trace.decision, profile)),
+            "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
+            "trace": redact_trace(trace.document()) if hidden else trace.document(),
+        }
+    )

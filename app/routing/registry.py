@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FACTS", "FAMILIES", "ROTAS", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
+__all__ = ["COLUMN_TABLES", "FACTS", "FAMILIES", "ROTAS", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
 
 
 class FactType(StrEnum):
@@ -54,6 +54,8 @@ class FactSpec:
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
 _CALL, _CALLER, _CLOCK, _CALENDAR = FactSource
+COLUMN_TABLES = {"caller.columns.": "contact", "caller.any.columns.": "contact", "account.columns.": "account"}
+"""The table of each family of facts that are columns, as Dataverse calls it."""
 ROTAS = "rota."
 """The prefix of facts that tell who is on call."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")

@@ -8,6 +8,7 @@ from functools import partial
 
 from app.routing.callers import Account, Caller, CallerStatus, Cause
 from app.routing.calls import Call, Scalar, read_call
+from app.routing.columns import ColumnSpec
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import Decision
 from app.routing.facts import FactValue
@@ -89,26 +90,29 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
     if stub.status is CallerStatus.UNAVAILABLE:
         detail = stub.detail or "the CRM did not answer"
         return Caller(status=stub.status, cause=stub.cause or Cause.TIMEOUT, detail=detail)
-    selection, said = compiled.selection, dict(stub)
+    selection, columns, said = compiled.selection, compiled.ruleset.columns, dict(stub)
     age = said.pop("age_seconds")
     changes = {
         "cause": None,
         "detail": "",
         "matches": int(stub.status in _FOUND) if stub.matches is None else stub.matches,
         "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
-        "columns": _fill(stub.columns, selection.contact_columns),
-        "account": _describe_account(stub.account, selection.account_columns),
+        "columns": _fill(stub.columns, selection.contact_columns, columns.get("contact", {})),
+        "account": _describe_account(stub.account, selection.account_columns, columns.get("account", {})),
         "as_of": now - age,
     }
     return Caller(**said | changes)
 
 
-def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:
-    return None if stub is None else Account(id=stub.id, name=stub.name, columns=_fill(stub.columns, columns))
+def _describe_account(
+    stub: AccountStub | None, columns: frozenset[str], specs: Mapping[str, ColumnSpec]
+) -> Account | None:
+    return None if stub is None else Account(id=stub.id, name=stub.name, columns=_fill(stub.columns, columns, specs))
 
 
-def _fill(columns: Mapping[str, Scalar], names: frozenset[str]) -> dict[str, Scalar]:
-    return {**dict.fromkeys(names), **columns}
+def _fill(columns: Mapping[str, Scalar], names: frozenset[str], specs: Mapping[str, ColumnSpec]) -> dict[str, Scalar]:
+    told = {name: specs[name].translate(value) if name in specs else value for name, value in columns.items()}
+    return {**dict.fromkeys(names), **told}
 
 
 def _compare(test: StoredTest, decision: Decision) -> Iterator[str]:
