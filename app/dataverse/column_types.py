@@ -9,7 +9,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import DataverseClient, Row, read_rows, read_text
 from app.dataverse.errors import DataverseError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.routing.columns import ColumnKind, Columns, ColumnSpec
@@ -66,7 +66,7 @@ class ColumnTypes:
         if (known := self._types.get(table)) is None:
             path = build_path(_locate(table), {"$select": "LogicalName,AttributeType"})
             rows = await self._ask(table, path)
-            known = {name: str(row.get("AttributeType")) for row in rows for name in _spell(row)}
+            known = {name: str(read_text(row, "AttributeType")) for row in rows for name in _spell(row)}
             self._types[table] = known
         return known
 
@@ -110,7 +110,7 @@ def _locate(table: str) -> str:
 
 
 def _spell(row: Row) -> list[str]:
-    name = str(row.get("LogicalName"))
+    name = str(read_text(row, "LogicalName"))
     return [name, f"_{name}_value"] if row.get("AttributeType") in _LOOKUPS else [name]
 
 

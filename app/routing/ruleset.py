@@ -20,7 +20,7 @@ from pydantic import (
 
 from app.errors import Finding, InvalidInputError
 from app.routing.calendars import Calendar, CalendarException, HolidayRegion, TimeZone
-from app.routing.callers import CallerKind, CallerStatus, Cause
+from app.routing.callers import CallerKind, CallerStatus, Cause, MatchKind
 from app.routing.calls import Scalar
 from app.routing.columns import Columns, ColumnSpec, find_column
 from app.routing.decisions import Destination, DestinationKind
@@ -116,6 +116,9 @@ class CallerStub(Part):
     vip_reason: Text | None = None
     owner_agent: Text | None = None
     owner_agent_cause: Cause | None = None
+    match: MatchKind = MatchKind.EXACT
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """Defaults to 1 for an exact match, and to 0.8 for a number block."""
     matches: StrictInt | None = Field(default=None, ge=0)
     """Defaults to one for a caller who was found."""
     age_seconds: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS)
@@ -174,6 +177,8 @@ class StoredTest(Part):
     """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
     facts: dict[str, FactStub] = Field(default={})
     """Facts that are to be as given, whatever call, caller and clock say."""
+    switches: dict[Name, StrictBool] = Field(default={})
+    """The switches as they are to be; one that is not named is off."""
     expect: Expectation
 
     @field_validator("facts")
