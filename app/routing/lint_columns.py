@@ -12,6 +12,7 @@ from app.routing.ruleset import Ruleset
 __all__ = ["fault", "find_column_faults", "list_undescribed"]
 
 _MAX_NAMED = 12
+_NOT_COMPARED = BARE | {Operator.IN_TABLE}
 _CHOICES = (ColumnKind.CHOICE, ColumnKind.CHOICES)
 _KINDS: Mapping[ColumnKind, tuple[type | tuple[type, ...], str]] = {
     ColumnKind.TEXT: (str, "a text"),
@@ -29,7 +30,7 @@ def fault(rule: str | None, code: str, pointer: str, message: str, hint: str, *,
 def list_undescribed(ruleset: Ruleset) -> tuple[str, ...]:
     """List the columns that rules compare with a value, and whose types nothing tells, as facts."""
     conditions = (*ruleset.define.values(), *(rule.when for rule in ruleset.rules))
-    leaves = (leaf for condition in conditions for _, leaf in list_leaves(condition) if leaf.op not in BARE)
+    leaves = (leaf for condition in conditions for _, leaf in list_leaves(condition) if leaf.op not in _NOT_COMPARED)
     facts = dict.fromkeys(leaf.fact for leaf in leaves if locate_column(leaf.fact))
     return tuple(fact for fact in facts if find_column(ruleset.columns, fact) is None)
 
@@ -37,7 +38,7 @@ def list_undescribed(ruleset: Ruleset) -> tuple[str, ...]:
 def find_column_faults(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
     """Find values that a described column never has, and operators that do not fit it; labels are values already."""
     spec = find_column(ruleset.columns, leaf.fact)
-    if spec is None or leaf.op in BARE or leaf.op in DATED:
+    if spec is None or leaf.op in _NOT_COMPARED or leaf.op in DATED:
         return
     if problem := _find_misfit(leaf, spec):
         message, hint = problem

@@ -38,7 +38,10 @@ from app.routing.rule import (
     MessageSpec,
     Name,
     NotOf,
+    Operator,
     Rule,
+    TableName,
+    TableUse,
     check_fact,
     expand,
     list_names,
@@ -47,6 +50,7 @@ from app.routing.rule import (
 __all__ = [
     "AccountStub",
     "CallerStub",
+    "CaseStub",
     "DestinationSpec",
     "Expectation",
     "Ruleset",
@@ -64,7 +68,7 @@ _MAX_NAME = 100
 _MAX_AGE_SECONDS = 100 * 366 * 86_400
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 Text = Annotated[str, Field(max_length=500)]
-TableName = Annotated[str, Field(max_length=100)]
+EntityName = Annotated[str, Field(max_length=100)]
 ColumnName = Annotated[str, Field(max_length=200)]
 
 
@@ -95,12 +99,38 @@ class UnknownStub(Part):
     detail: str = Field(default="", max_length=500)
 
 
+class ParentStub(Part):
+    """The account above the caller's company; what is not said is empty."""
+
+    vip: StrictBool = False
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
 class AccountStub(Part):
     """The caller's company; what is not said is empty."""
 
     id: Text = "00000000-0000-0000-0000-00000000000a"
     name: Text | None = None
+    owner_agent: Text | None = None
     columns: dict[str, ScalarValue] = Field(default={})
+    parent: ParentStub | None = None
+
+
+class CaseStub(Part):
+    """The caller's newest open case; what is not said is empty."""
+
+    owner_agent: Text | None = None
+    priority: StrictInt | None = None
+    escalated: StrictBool = False
+    age_hours: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS / 3600)
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
+class CallsStub(Part):
+    """How often the number called before."""
+
+    last_hour: StrictInt = Field(default=0, ge=0)
+    last_day: StrictInt = Field(default=0, ge=0)
 
 
 class CallerStub(Part):
@@ -128,6 +158,13 @@ class CallerStub(Part):
     any_columns: dict[str, tuple[ScalarValue, ...]] = Field(default={})
     """Of an ambiguous caller, the values of each record."""
     account: AccountStub | None = None
+    preferred_agent: Text | None = None
+    case: CaseStub | None = None
+    """The newest open case."""
+    last_agent: Text | None = None
+    callback_pending: StrictBool = False
+    calls: CallsStub = CallsStub()
+    last_destination: Text | None = None
 
 
 class Expectation(Part):
@@ -179,6 +216,8 @@ class StoredTest(Part):
     """Facts that are to be as given, whatever call, caller and clock say."""
     switches: dict[Name, StrictBool] = Field(default={})
     """The switches as they are to be; one that is not named is off."""
+    tables: dict[TableName, dict[str, dict[str, ScalarValue]]] = Field(default={})
+    """The rows of tables by key, each with its columns; a table that is not named is empty."""
     expect: Expectation
 
     @field_validator("facts")
@@ -197,9 +236,11 @@ class Ruleset(Part):
     destinations: dict[Name, DestinationSpec] = Field(default={})
     define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
     """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
+    tables: dict[TableName, TableUse] = Field(default={})
+    """How rows are found in the tables whose columns rules read."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
-    columns: dict[TableName, dict[ColumnName, ColumnSpec]] = Field(default={})
+    columns: dict[EntityName, dict[ColumnName, ColumnSpec]] = Field(default={})
     """The types of columns that rules compare, and the labels of their choices; publishing fills it in."""
     rotas: dict[Name, Rota] = Field(default={}, max_length=200)
     """Who is on call when; actions may name them like destinations."""
@@ -259,7 +300,7 @@ class Ruleset(Part):
 
     def _translate_leaf(self, leaf: Leaf) -> Leaf:
         spec = find_column(self.columns, leaf.fact)
-        if spec is None or not spec.choices:
+        if spec is None or not spec.choices or leaf.op is Operator.IN_TABLE:
             return leaf
         value = tuple(map(spec.translate, leaf.value)) if isinstance(leaf.value, tuple) else spec.translate(leaf.value)
         return leaf if value == leaf.value else leaf.model_copy(update={"value": value})
@@ -288,8 +329,9 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
-    *(Rota, Swap, ColumnSpec),
-    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
+    *(Rota, Swap, TableUse, ColumnSpec),
+    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, Expectation),
+    *(CallerStub, AccountStub, ParentStub, CaseStub, CallsStub),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
 
