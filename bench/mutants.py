@@ -24,7 +24,7 @@ from bench.reach import Reached, find_reach, prepare, run_forked
 __all__ = ["main"]
 
 _FILES = ("calls/*.py", "routing/*.py", "auth/*.py", "directory/*.py", "users/*.py", "rulesets/publish*.py")
-_FRONT = ("auth", "calls", "rulesets", "users", "web")
+_FRONT = ("auth", "calls", "configurator", "rulesets", "users", "web")
 """Folders of tests that run through other rooms, too."""
 _EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 _TEST_SECONDS = 45.0
