@@ -32,6 +32,8 @@ __all__ = [
     "confirmations",
     "decisions",
     "drafts",
+    "enterprise_call_state",
+    "enterprise_calls",
     "jobs",
     "key_uses",
     "metadata",
@@ -43,6 +45,7 @@ __all__ = [
     "settings_versions",
     "shadow_diffs",
     "shadow_results",
+    "switches",
 ]
 
 
@@ -209,6 +212,17 @@ shadow_diffs = Table(
     sqlite_autoincrement=True,
 )
 
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("on", Boolean, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("off_at", Double),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -316,4 +330,32 @@ mirror_numbers = Table(
     Column("kind", PlainText, primary_key=True),
     Column("id", PlainText, primary_key=True),
     sqlite_with_rowid=False,
+)
+
+enterprise_calls = Table(
+    "enterprise_calls",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("call_id", PlainText, nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("user_id", PlainText),
+    Column("number", PlainText, index=True),
+    Column("event", Document, nullable=False),
+    Column("outcome", PlainText, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("steps", Document, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("tried_at", Double),
+    Index(None, "outcome", "at", "id"),
+    Index(None, "at", "id"),
+)
+
+enterprise_call_state = Table(
+    "enterprise_call_state",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("position", Double, nullable=False),
+    Column("overnight", Double, nullable=False),
+    Column("runs", Document, nullable=False),
 )
