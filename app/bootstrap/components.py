@@ -52,6 +52,8 @@ _DATA_SECONDS = 1.0
 """How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
+_RECENT_CALLS_SECONDS = 2.0
+"""How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
@@ -105,6 +107,7 @@ async def open_components(
         live_ruleset=foundation.live_ruleset,
         live_data=foundation.live_data,
         switches=stores.switches,
+        tables=foundation.tables,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
@@ -142,6 +145,7 @@ async def open_components(
             live_ruleset=foundation.live_ruleset,
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
+            recent_calls=foundation.recent_calls,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,
@@ -184,7 +188,7 @@ def _open_enterprise_calls(
         client=reads,
         search_client=reads,
         live_settings=foundation.live_settings,
-        agent_of=foundation.enreach_id_cache.agent_of,
+        find_agents=lambda: foundation.enreach_id_cache.agent_of,
         clock=clock,
     )
     return open_enterprise_calls(
@@ -237,11 +241,19 @@ async def _open_schedule(
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
-    if foundation.settings.dataverse.agent_id_column is None:
+    if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    else:
+
+        async def refresh_column_ids() -> None:
+            if foundation.live_ruleset.current().selection.users:
+                await column_ids.refresh()
+
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", refresh_column_ids)
     if mirror is None:
         schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
     else:

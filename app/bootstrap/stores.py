@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.auth.store import ApiKeyStore, KeyUseStore
-from app.calls.store import CallTimes, DecisionStore
+from app.calls.store import CallTimes, DecisionStore, RecentCallsReader
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.enterprise_calls.store import EnterpriseCallStore
@@ -15,6 +15,7 @@ from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
+from app.rulesets.tables.store import TableStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
@@ -39,6 +40,7 @@ class Stores:
     mirror: MirrorStore
     alerts: AlertStore
     call_times: CallTimes
+    recent_calls: RecentCallsReader
     shadow_results: ShadowResultStore
     jobs: JobStore
     documents: SettingsDocumentStore
@@ -47,6 +49,7 @@ class Stores:
     enreach_ids: EnreachIdStore
     enterprise_calls: EnterpriseCallStore
     switches: SwitchStore
+    rule_tables: TableStore
 
 
 def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -71,6 +74,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         mirror=MirrorStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
+        recent_calls=RecentCallsReader(database=database),
         shadow_results=ShadowResultStore(database=database),
         jobs=JobStore(database=database),
         documents=SettingsDocumentStore(database=database),
@@ -79,6 +83,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         enreach_ids=EnreachIdStore(database=database),
         enterprise_calls=EnterpriseCallStore(database=database),
         switches=SwitchStore(database=database),
+        rule_tables=TableStore(database=database),
     )
 
 

@@ -42,6 +42,9 @@ __all__ = [
     "mirror_positions",
     "mirror_records",
     "revisions",
+    "rule_table_parts",
+    "rule_table_versions",
+    "rule_tables",
     "settings_versions",
     "shadow_diffs",
     "shadow_results",
@@ -219,6 +222,42 @@ switches = Table(
     Column("on", Boolean, nullable=False),
     Column("reason", PlainText, nullable=False),
     Column("off_at", Double),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+rule_tables = Table(
+    "rule_tables",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("key", PlainText, nullable=False),
+    Column("region", PlainText),
+    Column("columns", Document, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+rule_table_parts = Table(
+    "rule_table_parts",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("rows", PlainText, nullable=False),
+)
+
+rule_table_versions = Table(
+    "rule_table_versions",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("what", PlainText, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
     Column("author", PlainText, nullable=False),
     Column("at", Double, nullable=False),
 )

@@ -65,6 +65,7 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "audit": 2,
         "confirmations": 1,
         "switches": 0,
+        "tables": 0,
         "shadow": 0,
         "decisions": 1,
         "enterprise_calls": 0,
