@@ -124,6 +124,7 @@ async def open_components(
         enreach_ids=stores.enreach_ids,
         enreach_id_cache=foundation.enreach_id_cache,
         confirmations=stores.confirmations,
+        list_users_with_calls=stores.enterprise_calls.list_users,
         audit=stores.audit,
         clock=clock,
     )
