@@ -32,6 +32,7 @@ from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
+from app.rulesets.upstream_checks import describe_columns
 from app.settings import Settings
 from app.store.errors import StoreError
 from app.store.kept_connections import Leadership
@@ -51,6 +52,8 @@ _DATA_SECONDS = 1.0
 """How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
+_RECENT_CALLS_SECONDS = 2.0
+"""How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
@@ -107,7 +110,7 @@ async def open_components(
         tables=foundation.tables,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
-        dataverse=foundation.organisation.client,
+        column_types=foundation.column_types,
         enreach=foundation.enreach,
         live_settings=foundation.live_settings,
         clock=clock,
@@ -120,6 +123,7 @@ async def open_components(
         enreach_ids=stores.enreach_ids,
         enreach_id_cache=foundation.enreach_id_cache,
         confirmations=stores.confirmations,
+        list_users_with_calls=stores.enterprise_calls.list_users,
         audit=stores.audit,
         clock=clock,
     )
@@ -138,10 +142,12 @@ async def open_components(
         calls=open_calls(
             settings=settings,
             live_settings=foundation.live_settings,
+            describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
+            recent_calls=foundation.recent_calls,
             journal=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
@@ -183,7 +189,7 @@ def _open_enterprise_calls(
         client=reads,
         search_client=reads,
         live_settings=foundation.live_settings,
-        agent_of=foundation.enreach_id_cache.agent_of,
+        find_agents=lambda: foundation.enreach_id_cache.agent_of,
         clock=clock,
     )
     return open_enterprise_calls(
@@ -236,11 +242,19 @@ async def _open_schedule(
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
-    if foundation.settings.dataverse.agent_id_column is None:
+    if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    else:
+
+        async def refresh_column_ids() -> None:
+            if foundation.live_ruleset.current().selection.users:
+                await column_ids.refresh()
+
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", refresh_column_ids)
     if mirror is None:
         schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
     else:

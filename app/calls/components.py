@@ -10,8 +10,9 @@ from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
+from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
-from app.calls.simulation import Simulation
+from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
@@ -49,11 +50,13 @@ def open_calls(
     *,
     settings: Settings,
     live_settings: LiveCallSettings,
+    describe_columns: DescribeColumns,
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
     read_data: Callable[[], RuleData],
     revisions: Revisions,
     journal: DecisionSink,
+    recent_calls: RecentCalls,
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
@@ -66,7 +69,7 @@ def open_calls(
 ) -> CallComponents:
     """Make them; `journal` keeps the decisions.
 
-    `read_data` tells the switches as they are set now.
+    `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
@@ -83,6 +86,7 @@ def open_calls(
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
+                recent_calls=recent_calls,
             ),
             live_settings=live_settings,
             metrics=metrics,
@@ -94,9 +98,11 @@ def open_calls(
         ),
         decision_log=DecisionLog(decisions=decisions, revisions=revisions, audit=audit, clock=clock),
         simulation=Simulation(
+            describe_columns=describe_columns,
             directory=directory,
             live_ruleset=live_ruleset,
             read_data=read_data,
+            recent_calls=recent_calls,
             live_settings=live_settings,
             audit=audit,
             heavy_work=heavy_work,

@@ -25,8 +25,8 @@ from app.routing.compiled import compile_ruleset
 from app.routing.decisions import DestinationKind
 from app.routing.ruleset import Ruleset
 from app.rulesets.publish import read_ruleset_file, require_sound
-from app.rulesets.publish_checks import EnreachTargets, find_lost_targets
 from app.rulesets.store import Revision, RulesetStore
+from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
 from app.settings import Settings, read_settings
 from app.store.database import Database, open_database
 from app.store.errors import StoreError

@@ -31,6 +31,7 @@ from app.observability.stages import Stage
 
 __all__ = [
     "DataverseClient",
+    "Reads",
     "RequestBudget",
     "Row",
     "Tokens",
@@ -114,6 +115,13 @@ class Tokens(Protocol):
 
     async def renew(self, rejected: str) -> str:
         """Return a token to try after this one was rejected; the same one when there is no other."""
+
+
+class Reads(Protocol):
+    """Reads one JSON object, as DataverseClient and BatchedReads do."""
+
+    async def get_json(self, path: str, *, prefer: Sequence[str] = ()) -> Row:
+        """Raises DataverseError."""
 
 
 class DataverseClient:

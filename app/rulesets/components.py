@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from app.calls.call_settings import LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient
+from app.dataverse.column_types import ColumnTypes
 from app.enreach.client import EnreachClient
 from app.operations.jobs import JobRunner
 from app.rulesets.coverage import Coverage
@@ -15,7 +15,7 @@ from app.rulesets.drafts.recorded_tests import RecordedTests
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import Publish
-from app.rulesets.publish_checks import EnreachTargets, PublishChecks, PublishLimits, open_publish_limits
+from app.rulesets.publish_checks import PublishChecks, PublishLimits, open_publish_limits
 from app.rulesets.replay.jobs import ReplayJobs
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
@@ -23,6 +23,7 @@ from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
 from app.rulesets.switches.switches import Switches
 from app.rulesets.tables.tables import Tables
+from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.limits import HeavyWork
@@ -69,18 +70,18 @@ def open_rulesets(
     tables: Tables,
     shadow: ShadowRun,
     heavy_work: HeavyWork,
-    dataverse: DataverseClient,
+    column_types: ColumnTypes,
     enreach: EnreachClient | None,
     live_settings: LiveCallSettings,
     clock: Callable[[], float],
 ) -> RulesetComponents:
     """Make them; `live_ruleset` and `shadow` are those that calls use."""
-    repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
+    repository = RulesetRepository(rulesets=store, column_types=column_types, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         live_settings=live_settings,
-        dataverse=dataverse,
+        column_types=column_types,
         enreach=targets,
         limits=limits,
         rulesets=store,

@@ -8,7 +8,6 @@ from pathlib import Path
 import structlog
 
 from app.errors import AppError
-from app.routing.callers import Selection
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.ruleset import Ruleset
 from app.rulesets.repository import load_rules
@@ -27,10 +26,11 @@ _LARGE_RULES = 300
 class LiveRuleset:
     """Holds the compiled ruleset. A call keeps the one it started with; the next call gets the new one."""
 
-    def __init__(self, *, store: RulesetStore, select: Callable[[Selection], None], heavy_work: HeavyWork) -> None:
-        """`select` is told what the rules need to know of callers, whenever others become live."""
+    def __init__(
+        self, *, store: RulesetStore, on_change: Callable[[CompiledRuleset], None], heavy_work: HeavyWork
+    ) -> None:
         self._store = store
-        self._select = select
+        self._on_change = on_change
         self._heavy_work = heavy_work
         self._current = compile_ruleset(Ruleset(), revision=None)
         self._fingerprint: tuple[int, str] | None = None
@@ -62,14 +62,14 @@ class LiveRuleset:
         if len(compiled.ruleset.rules) >= _LARGE_RULES:
             # Looking through it for reference cycles would stop every thread for tenths of a second, time and again.
             gc.freeze()
-        self._select(compiled.selection)
+        self._on_change(compiled)
         log.info("live_ruleset.revision_live", revision=number, rules=len(compiled.ruleset.rules))
         return True
 
     def start_with(self, rules: CompiledRuleset) -> None:
         """Begin with a revision that was live before, while the store is away."""
         self._current = rules
-        self._select(rules.selection)
+        self._on_change(rules)
         log.warning("live_ruleset.started_from_disk", revision=rules.revision, rules=len(rules.ruleset.rules))
 
 

@@ -1,161 +1,36 @@
 """Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient, Row, read_rows, read_text
-from app.dataverse.errors import DataverseError, UnreadableAnswerError
-from app.dataverse.queries import build_path
-from app.enreach.client import EnreachClient
-from app.enreach.errors import EnreachError, EnreachTimeoutError
+from app.dataverse.column_types import ColumnTypes
 from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
-from app.routing.registry import suggest
 from app.routing.rule import Rule
 from app.routing.rule_data import RuleData
-from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
+from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset, ruleset_document
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, Slices, run_replay
 from app.rulesets.store import RulesetStore
+from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.limits import HeavyWork
 
-__all__ = [
-    "EnreachTargets",
-    "PublishChecks",
-    "PublishLimits",
-    "PublishReport",
-    "Targets",
-    "find_losses",
-    "find_lost_targets",
-    "open_publish_limits",
-    "read_known_columns",
-]
+__all__ = ["PublishChecks", "PublishLimits", "PublishReport", "find_losses", "open_publish_limits"]
 
-_TIMEOUT_SECONDS = 10.0
-"""An administrator waits for the answer; what is not known by then is a warning."""
-_LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 _DAY = 86_400.0
 _QUIET_DAYS = 30
 _MAX_DIFFS = 20
 """Changed calls that a report lists; a replay lists all."""
-
-
-async def read_known_columns(
-    rules: CompiledRuleset, dataverse: DataverseClient
-) -> tuple[Mapping[str, Mapping[str, str]], list[Finding]]:
-    """List the columns, with their types, of the tables whose columns the rules read; a silent table is a warning.
-
-    Lookups count also as `_name_value` (Dataverse contract, section 6.4).
-    """
-    selection = rules.selection
-    wanted = {"contact": selection.contact_columns, "account": selection.account_columns}
-    known: dict[str, Mapping[str, str]] = {}
-    for table in (table for table, columns in wanted.items() if columns):
-        try:
-            known[table] = await _list_columns(table, dataverse)
-        except DataverseError as error:
-            return known, [_warn(table, error)]
-    return known, []
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """The places Enreach knows."""
-
-    queues: Mapping[str, str | None]
-    """Name by id."""
-    users: frozenset[str]
-    """Ids."""
-
-
-class EnreachTargets:
-    """Asks the Enreach API for the places calls can go."""
-
-    def __init__(self, *, client: EnreachClient) -> None:
-        self._client = client
-
-    async def list_targets(self) -> Targets:
-        """List queues and users within ten seconds; raises EnreachError."""
-        try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                queues = await self._client.list_queues()
-                users = await self._client.list_users()
-        except TimeoutError as error:
-            raise EnreachTimeoutError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-        return Targets({queue.id: queue.name for queue in queues}, frozenset(user.id for user in users))
-
-
-async def find_lost_targets(ruleset: Ruleset, enreach: EnreachTargets, *, silence: str) -> list[Finding]:
-    """Find destinations that do not exist; when Enreach does not answer, that is one finding of severity `silence`.
-
-    Numbers are not looked up: Enreach calls any number.
-    """
-    if all(spec.kind is DestinationKind.NUMBER for spec in ruleset.destinations.values()):
-        return []
-    try:
-        targets = await enreach.list_targets()
-    except EnreachError as error:
-        message = f"the destinations could not be checked: {error.detail}"
-        hint = "check the Enreach settings, or publish anyway"
-        return [Finding(code="enreach-silent", pointer="/destinations", message=message, hint=hint, severity=silence)]
-    return list(_find_lost(ruleset, targets))
-
-
-async def _list_columns(table: str, dataverse: DataverseClient) -> Mapping[str, str]:
-    path = build_path(f"EntityDefinitions(LogicalName='{table}')/Attributes", {"$select": "LogicalName,AttributeType"})
-    try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            answer = await dataverse.get_json(path)
-    except TimeoutError as error:
-        raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-    return {name: str(read_text(row, "AttributeType")) for row in read_rows(answer) for name in _spell(row)}
-
-
-def _warn(table: str, error: DataverseError) -> Finding:
-    return Finding(
-        code="dataverse-silent",
-        pointer="/rules",
-        message=f"the columns of table {table} could not be checked: {error.detail}",
-        hint="a column that does not exist is left out of look-ups, and facts about it are unknown",
-        severity="warning",
-    )
-
-
-def _spell(row: Row) -> list[str]:
-    name = str(row.get("LogicalName"))
-    return [name, f"_{name}_value"] if row.get("AttributeType") in _LOOKUPS else [name]
-
-
-def _find_lost(ruleset: Ruleset, targets: Targets) -> Iterator[Finding]:
-    known = {
-        DestinationKind.QUEUE: {place.casefold() for place in targets.queues},
-        DestinationKind.USER: {place.casefold() for place in targets.users},
-    }
-    queues = {name.casefold(): place for place, name in targets.queues.items() if name}
-    for name, spec in ruleset.destinations.items():
-        if spec.kind in known and spec.id.casefold() not in known[spec.kind]:
-            other = queues.get(spec.id.casefold()) or queues.get(spec.label.casefold())
-            hint = (
-                f'the queue of that name has the id "{other}"' if other and spec.kind is DestinationKind.QUEUE else ""
-            )
-            yield Finding(
-                code=f"unknown-{spec.kind}",
-                pointer=join_pointer("destinations", name, "id"),
-                message=f"Enreach has no {spec.kind} with this id",
-                hint=hint or suggest(spec.id.casefold(), known[spec.kind]) or "take the id from the Enreach portal",
-            )
 
 
 class PublishLimits(BaseModel):
@@ -211,6 +86,9 @@ class PublishReport:
     replay: Mapping[str, Any] | None = None
     """The replay's counts, groups and first differences (`ReplayResult.document`); `None` when none was asked for."""
 
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """The columns that the rules read, described as the ruleset file does."""
+
     @property
     def publishable(self) -> bool:
         """Whether nothing refuses the ruleset."""
@@ -237,7 +115,7 @@ class PublishChecks:
         self,
         *,
         live_settings: LiveCallSettings,
-        dataverse: DataverseClient,
+        column_types: ColumnTypes,
         enreach: EnreachTargets | None,
         limits: VersionedDocument[PublishLimits],
         rulesets: RulesetStore,
@@ -249,7 +127,7 @@ class PublishChecks:
     ) -> None:
         """`enreach` is `None` when the Enreach API is not configured."""
         self._live_settings = live_settings
-        self._dataverse = dataverse
+        self._column_types = column_types
         self._enreach = enreach
         self._limits = limits
         self._rulesets = rulesets
@@ -268,7 +146,9 @@ class PublishChecks:
         now = self._clock()
         limits = (await self._limits.read()).value
         rules = await self._heavy_work.run(_compile, ruleset)
-        findings = await self._lint(ruleset, rules, now)
+        findings, ruleset = await self._lint(ruleset, rules, now)
+        if rules is not None and ruleset.columns:
+            rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
         if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
@@ -280,12 +160,14 @@ class PublishChecks:
             replay, excess = await self._measure(rules, limits, now)
             findings += excess
         ordered = sorted(findings, key=lambda finding: finding.severity != "error")
-        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay)
+        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay, ruleset_document(ruleset).get("columns", {}))
 
-    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> list[Finding]:
+    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> tuple[list[Finding], Ruleset]:
+        """Lint the ruleset, and return it with the columns it reads described."""
         known, silence = None, list[Finding]()
         if rules is not None:
-            known, silence = await read_known_columns(rules, self._dataverse)
+            known, columns, silence = await read_columns(rules, self._column_types)
+            ruleset = ruleset.describe_columns(columns)
         settings = self._live_settings.call_settings()
         found = await self._heavy_work.run(
             lint_ruleset,
@@ -296,7 +178,7 @@ class PublishChecks:
             now=now,
             region=settings.region,
         )
-        return [*found, *silence]
+        return [*found, *silence], ruleset
 
     async def _find_quiet_rules(self, ruleset: Ruleset, now: float) -> list[Finding]:
         """Warn of enabled rules that have been published for 30 days and matched no call in that time."""

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.routing.callers import Selection
+from app.routing.compiled import CompiledRuleset
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.store import RulesetStore
 from app.store.database import Database, open_database
@@ -39,14 +39,14 @@ async def publish(database: Database, document: dict[str, Any], expected: int | 
     await store.publish_document(document, expected=expected, comment="", author="somebody", now=0.0)
 
 
-def make_live_ruleset(database: Database, changes: list[Selection]) -> LiveRuleset:
+def make_live_ruleset(database: Database, changes: list[CompiledRuleset]) -> LiveRuleset:
     """Make a live ruleset that notes every change."""
-    return LiveRuleset(store=RulesetStore(database=database), select=changes.append, heavy_work=HeavyWork())
+    return LiveRuleset(store=RulesetStore(database=database), on_change=changes.append, heavy_work=HeavyWork())
 
 
 async def test_empty_before_the_first_publishing(database: Database) -> None:
     """Before anything is published there is a ruleset without rules and without a revision."""
-    changes: list[Selection] = []
+    changes: list[CompiledRuleset] = []
     live_ruleset = make_live_ruleset(database, changes)
 
     assert await live_ruleset.refresh() is False
@@ -55,7 +55,7 @@ async def test_empty_before_the_first_publishing(database: Database) -> None:
 
 async def test_new_revision_is_taken_over_once(database: Database) -> None:
     """A refresh takes over what was published, and tells whoever must know what rules need."""
-    changes: list[Selection] = []
+    changes: list[CompiledRuleset] = []
     live_ruleset = make_live_ruleset(database, changes)
     await publish(database, VIP_RULES, None)
 
@@ -64,8 +64,8 @@ async def test_new_revision_is_taken_over_once(database: Database) -> None:
     taken.append(await live_ruleset.refresh())
 
     assert taken == [True, False, True]
-    assert [selection.open_cases for selection in changes] == [False, True]
-    assert live_ruleset.current().revision == 2
+    assert [(rules.revision, rules.selection.open_cases) for rules in changes] == [(1, False), (2, True)]
+    assert live_ruleset.current() is changes[-1]
 
 
 async def test_service_notices_what_another_process_publishes(tmp_path: Path) -> None:
