@@ -68,6 +68,7 @@ def make_retention(foundation: Foundation) -> Retention:
         "callers": stores.callers.purge_before,
         "alerts": stores.alerts.purge_before,
         "shadow": stores.shadow_results.purge_before,
+        "event_runs": stores.event_runs.purge_before,
         "jobs": stores.jobs.purge_before,
         "rejected_lines": purge_lines,
     }
@@ -145,6 +146,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "confirmations": erase_in_confirmations,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
+            "event_runs": stores.event_runs.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
         },

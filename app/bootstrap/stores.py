@@ -16,6 +16,7 @@ from app.rulesets.store import RulesetStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
+from app.store.event_runs import EventRunStore
 from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 from app.store.upgrade import StoreHealth
 from app.users.store import EnreachIdStore
@@ -39,6 +40,7 @@ class Stores:
     call_times: CallTimes
     shadow_results: ShadowResultStore
     jobs: JobStore
+    event_runs: EventRunStore
     documents: SettingsDocumentStore
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
@@ -69,6 +71,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         call_times=CallTimes(database=database),
         shadow_results=ShadowResultStore(database=database),
         jobs=JobStore(database=database),
+        event_runs=EventRunStore(database=database),
         documents=SettingsDocumentStore(database=database),
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),

@@ -19,7 +19,7 @@ from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
-from app.store.journal_segment import read_line, write_line
+from app.store.journal_segment import read_decision, write_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
 
@@ -88,7 +88,7 @@ class DrillLog:
     def append(self, record: DecisionRecord) -> bool:
         """Keep the marked record, as whoever reads the log will find it."""
         marked = msgspec.structs.replace(record, drill=self._scenario.value)
-        self.record = read_line(write_line(marked))
+        self.record = read_decision(write_line(marked))
         return self._decision_log.append(marked)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
 from app.routing.vip import VipPolicy, VipRules, explain_inactive, explain_vip, list_ancestry
 
-__all__ = ["AgentOf", "identify"]
+__all__ = ["AgentOf", "identify", "list_customers"]
 
 AgentOf = Callable[[str], str | None]
 """Turns a `systemuserid` into an Enreach user id, where it is known."""
@@ -43,6 +43,16 @@ def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: f
     if agree_on_vip and agree_on_account:
         return _describe_one(records[0], verdict, look_up, agent_of, now)
     return _describe_many(records, verdict, look_up, agent_of, now)
+
+
+def list_customers(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
+    """List the records that carry a number, the one modified last first: those that may be the customer, and the rest.
+
+    The rest are companies of contacts with the same number.
+    """
+    records = _sort(matches)
+    customers = _drop_companies(records)
+    return customers, [record for record in records if record not in customers]
 
 
 def _sort(matches: Iterable[Match]) -> list[Match]:

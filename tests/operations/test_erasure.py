@@ -66,6 +66,7 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "confirmations": 1,
         "shadow": 0,
         "decisions": 1,
+        "event_runs": 0,
         "rejected_lines": 1,
         "mirror": 0,
         "callers": 2,
