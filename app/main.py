@@ -34,6 +34,7 @@ from app.rulesets.drafts.api import parts_router as ruleset_parts_router
 from app.rulesets.drafts.api import router as ruleset_drafts_router
 from app.rulesets.replay.api import router as replays_router
 from app.rulesets.replay.api import shadow_router
+from app.rulesets.switches.api import router as switches_router
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
@@ -66,6 +67,7 @@ _ROUTERS = (
     replays_router,
     calendars_router,
     decision_tests_router,
+    switches_router,
     users_router,
     me_router,
     authentication_router,

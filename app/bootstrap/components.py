@@ -44,6 +44,8 @@ _ALERT_SECONDS = 3.0
 """A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
 _SETTINGS_SECONDS = 1.0
 """How often another process's change of settings is looked for; two seconds are promised."""
+_DATA_SECONDS = 1.0
+"""How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
@@ -89,6 +91,8 @@ async def open_components(
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
+        live_data=foundation.live_data,
+        switches=stores.switches,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
@@ -109,6 +113,7 @@ async def open_components(
             live_settings=foundation.live_settings,
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
+            read_data=foundation.live_data.current,
             revisions=stores.rulesets,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
@@ -203,6 +208,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
+    schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:

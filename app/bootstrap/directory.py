@@ -79,7 +79,7 @@ class CallerFinder:
         return CallerLookUp(
             client=self._organisation.client,
             search_client=self._organisation.search,
-            plan=plan_search(settings.dataverse, settings.vip),
+            plan=plan_search(settings.dataverse, settings.vip, settings.phone),
             region=settings.phone.default_region,
             patterns=settings.phone.patterns,
             clock=self._clock,

@@ -15,9 +15,8 @@ from app.directory.limits import BreakerLimits, DirectoryLimits
 from app.directory.mirror.cases import OpenCases
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
-from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.status import MirrorStatus
-from app.routing.callers import Caller, LookUp, Selection
+from app.routing.callers import Caller, LookUp
 from app.routing.identification import AgentOf, identify
 from app.settings import DirectoryKind
 from app.store.database import Leadership
@@ -56,7 +55,7 @@ def make_mirror(
     dataverse = settings.dataverse
     if dataverse.directory is not DirectoryKind.MIRROR:
         return None
-    search = plan_search(dataverse, settings.vip)
+    search = plan_search(dataverse, settings.vip, settings.phone)
     our_agents = agent_of if dataverse.agent_id_column is None else None
 
     def judge(look_up: LookUp, now: float) -> Caller:
@@ -95,7 +94,7 @@ def make_mirror(
         store=stores.mirror,
         status=status,
         lead=leadership.lead,
-        required=MirrorPlan.make(search, Selection(), region=settings.phone.default_region),
+        required=lambda: directory.required,
         wanted=lambda: directory.wanted,
         clock=upstreams.clock,
         options=MirrorOptions(poll_seconds=dataverse.mirror_poll_seconds),

@@ -22,6 +22,7 @@ from app.operations.alert_rules import (
     find_late_mirror,
     find_open_breaker,
     find_store_away,
+    find_switches_on,
     find_unwritable_journal,
     find_unwritable_store,
 )
@@ -34,9 +35,10 @@ from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
 from app.rulesets.erasure import RulesetErasure
+from app.rulesets.switches.store import StoredSwitch
 from app.store.database import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit, confirmations
+from app.store.tables import audit, confirmations, switches
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -97,6 +99,7 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
             AlertRule("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
             AlertRule("store_away", find_store_away(lambda: stores.health.error)),
             AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
+            AlertRule("switch_on", find_switches_on(lambda: _list_on(foundation)), shared=True),
             AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
             *([] if foundation.mirror is None else [_make_mirror_rule(foundation.mirror)]),
         ),
@@ -133,6 +136,11 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_in_confirmations(e164: str) -> int:
         return await numbers.erase(confirmations, e164, replace_in("note"))
 
+    async def erase_in_switches(e164: str) -> int:
+        erased = await numbers.erase(switches, e164, replace_in("reason"))
+        await foundation.live_data.follow()
+        return erased
+
     numbers = NumberErasure(database=stores.database)
     rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
     return Erasure(
@@ -144,6 +152,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
+            "switches": erase_in_switches,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "event_runs": stores.event_runs.erase_number,
@@ -174,6 +183,11 @@ def _make_credentials(foundation: Foundation) -> Credentials:
 def _read_hours(foundation: Foundation) -> Sequence[Callable[[datetime], bool]]:
     calendars = foundation.live_ruleset.current().ruleset.calendars
     return [OpeningHours(calendar).is_open for calendar in calendars.values()]
+
+
+def _list_on(foundation: Foundation) -> Sequence[StoredSwitch]:
+    now = foundation.upstreams.clock()
+    return [switch for switch in foundation.live_data.switches.values() if switch.state.is_on(now)]
 
 
 def _drop(_message: HookMessage) -> None:

@@ -116,12 +116,19 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
     reveal_to = who if who.may(Permission.REVEAL_NUMBERS) else None
     try:
         result = await calls.simulation.simulate(
-            body.call, caller=body.caller, at=body.at, ruleset=body.ruleset, reveal_to=reveal_to
+            body.call,
+            caller=body.caller,
+            at=body.at,
+            parameters=body.parameters,
+            culture=body.culture,
+            switches=body.switches,
+            ruleset=body.ruleset,
+            reveal_to=reveal_to,
         )
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json())
+    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json(exclude_unset=True))
     return Response(content, media_type="application/json")
 
 

@@ -1,11 +1,11 @@
 """JSON bodies of calls: what a queue posts and is answered, decisions, simulations and fire drills."""
 
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import orjson
 from msgspec.structs import asdict
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, StrictBool
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
@@ -13,6 +13,7 @@ from app.calls.store import DecisionFilter
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.ruleset import CallerStub
+from app.rulesets.schemas import TurnBody
 from app.store.pages import Page
 from app.web.parameters import show_time
 
@@ -216,6 +217,13 @@ class SimulationBody(BaseModel):
     at: AwareDatetime | None = Field(
         default=None, ge=_EARLIEST, lt=_LATEST, description="Pretend it is then (1970 to 2999); without it: now."
     )
+    parameters: dict[Annotated[str, Field(pattern="^DYN_")], JsonValue] = Field(
+        default={}, description="Parameters of the queue, beside those in the call's `extradata`.", max_length=100
+    )
+    culture: str | None = Field(default=None, max_length=100, description="The caller's language, e.g. fi-FI.")
+    switches: dict[str, StrictBool] = Field(
+        default={}, max_length=100, description="Pretend these switches are on or off; others are as they are set."
+    )
     # What is in it is judged by its own reader, beside the event loop.
     ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(
         default=None, description="Decide by this ruleset file; without it by the published one."
@@ -237,6 +245,9 @@ class SimulationResult(BaseModel):
     decision: dict[str, Any]
     summary: str = Field(description="The decision in one line.")
     answer: WireBody
+    on_call: dict[str, TurnBody | None] = Field(
+        default={}, description="Who is on call by each rota, null before its start; absent without rotas."
+    )
     facts: dict[str, Any]
     trace: dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -14,6 +14,7 @@ from app.dataverse.client import DataverseClient, Row, read_rows
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
 from app.dataverse.queries import (
     MAX_CASES,
+    MAX_CLAUSES,
     MAX_MATCHES,
     SearchPlan,
     build_account_query,
@@ -26,6 +27,7 @@ from app.dataverse.queries import (
 )
 from app.dataverse.records import LOOKUP_TYPES, Numbers, count_cases, read_accounts, read_contacts
 from app.routing.callers import LookUp, Match, Selection
+from app.routing.number_blocks import MAX_BLOCKS, list_blocks
 from app.routing.number_search import tolerant_patterns
 from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
 from app.routing.stored_numbers import read_stored_numbers
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 _REMEMBERED: Final = 600.0
 """Seconds until a refused column is asked for again; somebody may have added it."""
 _MAX: Final = 500
+_BLOCK_NOTATIONS: Final = 14
+"""Notations of a number block that are asked for, half of them with the operator's extension."""
 _NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
 _BAD_REQUEST: Final = 400
 _CASES: Final = ("incident", "*")
@@ -69,6 +73,9 @@ class CallerLookUp:
         self._region = region
         self._patterns = patterns
         self._refused = _RefusedColumns(plan=plan, clock=clock)
+        spellings = min(_BLOCK_NOTATIONS + len(patterns), MAX_CLAUSES // (MAX_BLOCKS * len(plan.account_phones)))
+        self._block_notations = max(1, spellings - len(patterns))
+        self._blocks_at_once = max(1, MAX_CLAUSES // (MAX_BLOCKS * len(plan.account_phones) * spellings))
 
     async def look_up(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
         """Read every record with one of these numbers, and what the selection wants of it.
@@ -87,10 +94,10 @@ class CallerLookUp:
             # One number with many records may have crowded the others out of the answer.
             return {e164: (await self.look_up([e164], selection))[e164] for e164 in e164s}
         matches = self._read(contact_rows, account_rows, selection, Numbers(e164s, self._read_number))
-        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
-        return {
-            e164: LookUp(matches=matches.get(e164, ()), open_cases=cases, open_cases_failed=failed) for e164 in e164s
-        }
+        found = {e164: LookUp(matches=matches.get(e164, ())) for e164 in e164s}
+        if self._plan.number_blocks:
+            found |= await self._find_blocks([e164 for e164 in e164s if e164 not in matches], selection)
+        return await self._add_cases(found) if selection.open_cases else found
 
     async def search(self, e164: str, selection: Selection) -> LookUp:
         """Read every record with this number, whatever stands between its digits (section 3.7).
@@ -106,8 +113,34 @@ class CallerLookUp:
             self._ask(partial(build_account_search, patterns=patterns), selection, self._search_client),
         )
         matches = self._read(contact_rows, account_rows, selection, Numbers([e164], self._read_stored))
-        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
-        return LookUp(matches=matches.get(e164, ()), open_cases=cases, open_cases_failed=failed)
+        found = {e164: LookUp(matches=matches.get(e164, ()))}
+        return (await self._add_cases(found) if selection.open_cases else found)[e164]
+
+    async def _find_blocks(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
+        """Find the accounts that registered the longest number block each number lies in; a question for a few."""
+        found: dict[str, LookUp] = {}
+        for start in range(0, len(e164s), self._blocks_at_once):
+            blocks = {e164: list_blocks(e164) for e164 in e164s[start : start + self._blocks_at_once]}
+            wanted = dict.fromkeys(block.e164 for each in blocks.values() for block in each)
+            if not wanted:
+                continue
+            texts = (text for block in wanted for text in self._spell_block(block))
+            ask = partial(build_account_query, literals=write_literals(texts), top=MAX_MATCHES * len(wanted))
+            rows = await self._ask(ask, selection, self._client)
+            accounts = self._read([], rows, selection, Numbers(wanted, self._read_number))
+            for e164, each in blocks.items():
+                block = next((block for block in each if block.e164 in accounts), None)
+                if block is not None:
+                    found[e164] = LookUp(matches=accounts[block.e164], block=block)
+        return found
+
+    def _spell_block(self, e164: str) -> Iterator[str]:
+        """List how a block is stored: as a number, and with the operator's extension behind a hyphen (DIN 5008)."""
+        count = self._block_notations
+        if e164.endswith("0"):
+            yield from (f"{text}-0" for text in spell_number(e164[:-1], (), count - count // 2))
+            count //= 2
+        yield from spell_number(e164, self._patterns, count)
 
     def _read(
         self, contact_rows: Sequence[Row], account_rows: Sequence[Row], selection: Selection, numbers: Numbers
@@ -135,6 +168,11 @@ class CallerLookUp:
                 if not self._refused.learn(error, asked):
                     raise
                 log.warning("dataverse.column_refused", table=error.facts.table, column=error.facts.column)
+
+    async def _add_cases(self, found: Mapping[str, LookUp]) -> Mapping[str, LookUp]:
+        matches = {e164: each.matches for e164, each in found.items() if each.matches}
+        cases, failed = await self._count_cases(matches)
+        return {e164: replace(each, open_cases=cases, open_cases_failed=failed) for e164, each in found.items()}
 
     async def _count_cases(self, found: Mapping[str, Sequence[Match]]) -> tuple[Mapping[str, int] | None, bool]:
         """Return the active cases by customer, and whether that failed; without a table of cases there are none."""

@@ -15,13 +15,21 @@ from uuid import UUID
 import orjson
 
 from app.dataverse.budget import RequestBudget
-from app.dataverse.errors import PreconditionError, UnreachableError, UnreadableAnswerError, UnsendableError
+from app.dataverse.errors import (
+    BudgetSpentError,
+    DataverseError,
+    Facts,
+    ThrottledError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UnsendableError,
+)
 from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.requests import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
+__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_id", "read_rows", "read_text"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -146,17 +154,6 @@ class DataverseClient:
             return UUID(found[1])
         raise UnreadableAnswerError("Dataverse created a row but did not tell its id")
 
-    async def create_as(self, path: str, row: Mapping[str, object]) -> bool:
-        """Create the row at `phonecalls(<id>)`; False when there is one, which stays as it is. Raises DataverseError.
-
-        Source: Dataverse contract, section 7.5.
-        """
-        try:
-            await self._send("PATCH", self._root + path, {"If-None-Match": "*"}, row)
-        except PreconditionError:
-            return False
-        return True
-
     async def update(self, path: str, changes: Mapping[str, object], *, etag: str = "*") -> None:
         """Change a row that exists; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("PATCH", self._root + path, {"If-Match": etag}, changes)
@@ -175,6 +172,19 @@ class DataverseClient:
     async def disassociate(self, path: str, navigation: str, target_id: str) -> None:
         """Remove the link to the row with this id. Raises DataverseError."""
         await self._send("DELETE", f"{self._root}{path}/{navigation}({target_id})/$ref", {})
+
+    async def post_batch(self, content: bytes, *, content_type: str) -> Response:
+        """Send requests that were written as one, and return their answers unread (`app.dataverse.batch`).
+
+        Raises DataverseError when the batch as a whole is refused.
+        """
+        headers = {"Accept": "multipart/mixed", "Content-Type": content_type, "Prefer": "odata.continue-on-error"}
+        return await self._send("POST", f"{self._root}$batch", headers, content)
+
+    def note_failure(self, error: DataverseError) -> None:
+        """Send nothing for as long as an answer within a batch asked for."""
+        if error.facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
+            self._budget.close(_PAUSE_SECONDS if error.facts.retry_after is None else error.facts.retry_after)
 
     async def who_am_i(self) -> str:
         """Return the `systemuserid` of the application user. Raises DataverseError."""
@@ -201,9 +211,9 @@ class DataverseClient:
         return path
 
     async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | bytes | None = None
     ) -> Response:
-        content = None if body is None else orjson.dumps(body)
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         with Stage("token"):
             token = await self._tokens.get()
         answer = await self._try(method, url, headers, content, token)
@@ -234,32 +244,35 @@ class DataverseClient:
             raise UnsendableError("the token holds a character that cannot be sent")
         sent = {
             **_HEADERS,
+            **({} if content is None else {"Content-Type": "application/json"}),
             **headers,
             "Authorization": f"Bearer {token}",
             "x-ms-client-request-id": new_id(),
-            **({} if content is None else {"Content-Type": "application/json"}),
         }
         async with self._places:
             with Stage("dataverse"):
                 return await self._carry(Request(method, url, sent, content))
 
+    def _explain_pause(self, seconds: float) -> ThrottledError:
+        facts = Facts(retry_after=math.ceil(seconds))
+        if self._budget.closed:
+            return ThrottledError("Dataverse asked to be left alone for a while", facts=facts)
+        return BudgetSpentError("the requests of five minutes are spent; what is left is kept for calls", facts=facts)
+
     async def _carry(self, request: Request) -> Response:
-        """Exchange one request; answer 429 in the place of Dataverse while it must not be asked.
+        """Exchange one request; raises ThrottledError while Dataverse must not be asked.
 
         The circuit breaker decides by look-up. Deciding here by request keeps a look-up under way, or anybody else,
         from sending into a Retry-After.
         """
-        seconds = self._budget.spend(share=self._share)
-        if seconds > 0:
-            return Response(_THROTTLED, {"retry-after": str(math.ceil(seconds))})
+        if (seconds := self._budget.spend(share=self._share)) > 0:
+            raise self._explain_pause(seconds)
         try:
             response = await self._wire.send(request)
         except FOREIGN as error:
             raise translate(error) from error
         if response.status == _THROTTLED:
-            facts = read_failure(response.status, response.headers, response.body).facts
-            if facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
-                self._budget.close(_PAUSE_SECONDS if facts.retry_after is None else facts.retry_after)
+            self.note_failure(read_failure(response.status, response.headers, response.body))
         return response
 
 
@@ -274,6 +287,22 @@ def read_rows(answer: Row, name: str = "value") -> list[Row]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UnreadableAnswerError(f"the answer holds no list {name}: the URL is not a Dataverse organisation")
     return rows
+
+
+def read_id(row: Mapping[str, Any], column: str) -> str:
+    """Take an id out of a row, in lower case; raises UnreadableAnswerError when there is none."""
+    value = row.get(column)
+    if not isinstance(value, str) or not value:
+        raise UnreadableAnswerError(f"a row came without its {column}")
+    return value.lower()
+
+
+def read_text(row: Mapping[str, Any], column: str) -> str | None:
+    """Take a text out of a row, `None` for an empty one; raises UnreadableAnswerError for anything else."""
+    value = row.get(column)
+    if value is not None and not isinstance(value, str):
+        raise UnreadableAnswerError(f"a row came with something else than text as {column}")
+    return value or None
 
 
 def _read_object(answer: Response) -> Row:

@@ -8,10 +8,11 @@ from typing import Final
 from urllib.parse import quote
 
 from app.routing.callers import CallerKind, Selection
-from app.settings import DataverseSettings, VipSettings
+from app.settings import DataverseSettings, PhoneSettings, VipSettings
 
 __all__ = [
     "MAX_CASES",
+    "MAX_CLAUSES",
     "MAX_MATCHES",
     "SearchPlan",
     "build_account_query",
@@ -36,7 +37,7 @@ MAX_CASES: Final = 250
 """Cases asked for per number."""
 _MAX_FOUND: Final = 50
 """Rows asked for per table by a pattern, which may find other numbers too."""
-_MAX_CLAUSES: Final = 400
+MAX_CLAUSES: Final = 400
 """Comparisons in one question; Dataverse allows 500 (Dataverse contract, section 1.3)."""
 _MAX_NUMBERS: Final = 8
 """Numbers in one question, which keeps its URL far below the 32 KB that Dataverse reads (section 1.4)."""
@@ -65,9 +66,11 @@ class SearchPlan:
     """Parent accounts read above a contact's company."""
     agent_column: str | None = None
     """Column of systemuser that holds the Enreach user id."""
+    number_blocks: bool = False
+    """Whether numbers that nobody has are looked for in the number blocks of accounts."""
 
 
-def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
+def plan_search(dataverse: DataverseSettings, vip: VipSettings, phone: PhoneSettings) -> SearchPlan:
     """Derive the plan from the settings."""
     return SearchPlan(
         contact_phones=dataverse.contact_phone_columns,
@@ -76,13 +79,14 @@ def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
         account_columns=frozenset(c.column for c in vip.criteria if c.table == "account"),
         account_depth=vip.account_depth,
         agent_column=dataverse.agent_id_column,
+        number_blocks=phone.number_blocks,
     )
 
 
 def count_numbers(plan: SearchPlan, spellings: int) -> int:
     """Return how many numbers one question may hold when each has so many spellings; at least 1."""
     columns = max(len(plan.contact_phones), len(plan.account_phones))
-    return max(1, min(_MAX_NUMBERS, _MAX_CLAUSES // (columns * spellings)))
+    return max(1, min(_MAX_NUMBERS, MAX_CLAUSES // (columns * spellings)))
 
 
 def build_contact_query(plan: SearchPlan, selection: Selection, literals: Sequence[str], top: int = MAX_MATCHES) -> str:

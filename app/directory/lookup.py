@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from app.routing.callers import Caller, CallerStatus, Cause, Selection
+from app.routing.callers import Caller, CallerStatus, Cause, MatchKind, Selection
 
-__all__ = ["Answer", "AwaitedUntil", "Directory", "LookupResult", "Outage", "Source"]
+__all__ = ["Answer", "AwaitedUntil", "Directory", "LookupResult", "Outage", "Source", "is_open"]
 
 
 class Source(StrEnum):
@@ -75,3 +75,8 @@ class Directory(Protocol):
 
     async def aclose(self) -> None:
         """Give up what is under way."""
+
+
+def is_open(answer: Answer) -> bool:
+    """Tell whether a record may still carry the number, though nothing that was asked for has found it."""
+    return not isinstance(answer, Outage) and (answer.status is CallerStatus.UNKNOWN or answer.match is MatchKind.BLOCK)

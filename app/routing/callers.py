@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.routing.calls import Scalar
+from app.routing.number_blocks import NumberBlock
 
 __all__ = [
     "Account",
@@ -15,6 +16,7 @@ __all__ = [
     "Cause",
     "LookUp",
     "Match",
+    "MatchKind",
     "Selection",
 ]
 
@@ -55,6 +57,15 @@ class CallerKind(StrEnum):
     ACCOUNT = "account"
 
 
+class MatchKind(StrEnum):
+    """How the caller's number led to the record."""
+
+    EXACT = "exact"
+    """The record carries the number."""
+    BLOCK = "block"
+    """An account carries the head of the number: a switchboard, behind which the caller has an extension."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The company the caller belongs to, or is."""
@@ -84,8 +95,12 @@ class Caller:
     """The Enreach user id of the Dynamics user who owns the record, or else its account."""
     owner_agent_cause: Cause | None = None
     """Why the owner's Enreach id is not known, when nothing tells it."""
+    match: MatchKind = MatchKind.EXACT
+    """Of a caller who was found."""
+    confidence: float = 1.0
+    """How much of the number led to the caller, 0 to 1: 1 for an exact match, less for a number block."""
     matches: int = 0
-    """How many active records carry the number."""
+    """How many active records carry the number, or the block."""
     open_cases: int | None = None
     """`None` when no rule asks for it, so that it was not counted."""
     open_cases_cause: Cause | None = None
@@ -145,6 +160,8 @@ class LookUp:
     """Everything Dataverse said about one number."""
 
     matches: tuple[Match, ...]
+    block: NumberBlock | None = None
+    """What the matches carry in the place of the number, when no record carries the number itself."""
     open_cases: Mapping[str, int] | None = None
     """Active cases by contact or account id; `None` when not asked for, or when they could not be had."""
     open_cases_failed: bool = False

@@ -1,7 +1,7 @@
 """A ruleset made ready to decide calls in microseconds."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import accumulate
 
 from app.errors import InvalidInputError
@@ -11,12 +11,15 @@ from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
+from app.routing.rotas import Turn, find_turn
+from app.routing.rule_data import DataFacts, RuleData
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
 __all__ = ["CompiledRuleset", "compile_ruleset"]
 
 NO_RULE = "no rule matched"
+_NO_DATA = RuleData()
 
 
 class CompiledRuleset:
@@ -29,11 +32,13 @@ class CompiledRuleset:
         self._revision = revision
         self._rules = rules
         self._facts_used = facts_used
+        self._data_facts = DataFacts(facts_used)
+        self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
         self._tests = tuple(check.test for rule in rules for check in rule.checks)
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
         self._index = _RuleIndex(rules)
-        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC)
+        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC, ruleset.rotas)
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property
@@ -61,18 +66,34 @@ class CompiledRuleset:
         )
 
     def tell_time(self, now: float) -> Mapping[str, FactValue]:
-        """Tell the `time.*` facts of a moment, in seconds since the epoch."""
+        """Tell the `time.*` and `rota.*` facts of a moment, in seconds since the epoch."""
         return self._clock_facts.tell(now).facts
 
+    def tell_data(self, data: RuleData, now: float) -> Mapping[str, FactValue]:
+        """Tell the facts that these rules take from switches, for a moment in seconds since the epoch."""
+        return self._data_facts.tell(data, now)
+
+    def list_turns(self, now: float) -> Mapping[str, Turn | None]:
+        """Tell who is on call by each rota at a moment, in seconds since the epoch; `None` before a rota's start."""
+        moment = datetime.fromtimestamp(now, UTC)
+        return {name: find_turn(rota, moment) for name, rota in self._ruleset.rotas.items()}
+
     def gather(
-        self, call: Call, caller: Caller, now: float, *, known: Mapping[str, FactValue] | None = None
+        self,
+        call: Call,
+        caller: Caller,
+        now: float,
+        *,
+        known: Mapping[str, FactValue] | None = None,
+        data: RuleData = _NO_DATA,
     ) -> Mapping[str, FactValue]:
         """Gather every fact of a call at a moment, and what these rules read and nobody has (see `complete_facts`).
 
         `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand.
         """
-        facts = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
-        return complete_facts(facts, self._facts_used)
+        told = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
+        facts = complete_facts(told, self._other_facts)
+        return {**facts, **self._data_facts.tell(data, now)} if self._data_facts.names else facts
 
     def decide(self, facts: Mapping[str, FactValue], now: float) -> Decision:
         """Return the decision of the first rule whose condition is true; without one, no change.
@@ -121,7 +142,7 @@ class CompiledRuleset:
 
 
 def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRuleset:
-    """Compile a ruleset; raises InvalidInputError when a rule names a destination that does not exist."""
+    """Compile a ruleset; raises InvalidInputError when something names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
     places = Places(ruleset.zone or UTC)

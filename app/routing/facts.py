@@ -13,6 +13,8 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.registry import ROTAS, SWITCHES
+from app.routing.rotas import Rota, find_turn
 
 __all__ = [
     "ClockFacts",
@@ -40,21 +42,23 @@ FactValue = Scalar | Unknown | tuple[Scalar, ...]
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """When a call is decided, and what the calendars say about it."""
+    """When a call is decided, and what calendars and rotas say about it."""
 
     at: float
     """Seconds since the epoch."""
     facts: Mapping[str, FactValue]
-    """The `time.*` facts."""
+    """The `time.*` and `rota.*` facts."""
 
 
 _NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
 _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
+_NO_ROTA = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such rota")
 _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
 _MINUTE = 60
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
+_NOT_LOOKED_UP = Unknown(Cause.NOT_FETCHED, "no rule read it when the call was decided")
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
@@ -64,6 +68,8 @@ _FROM_CRM = (
     "caller.vip",
     "caller.vip_reason",
     "caller.owner_agent",
+    "caller.match",
+    "caller.confidence",
     "caller.matches",
     "caller.explanation",
     "caller.open_cases",
@@ -71,17 +77,27 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
+_WHEN_MISSING: Mapping[str, FactValue] = {
+    "call.": None,
+    "time.": _NO_CALENDAR,
+    ROTAS: _NO_ROTA,
+    SWITCHES: _NOT_LOOKED_UP,
+}
+"""What a fact is that nobody has told, by the beginning of its name."""
 _OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
 
 
 class ClockFacts:
-    """Tells the `time.*` facts of a moment; works them out once a minute, since no calendar changes within one."""
+    """Tells the `time.*` and `rota.*` facts of a moment, worked out once a minute, since none changes within one."""
 
-    def __init__(self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo) -> None:
+    def __init__(
+        self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo, rotas: Mapping[str, Rota]
+    ) -> None:
         """`main` names the default calendar; `zone` is that of the clock on the wall."""
         self._zone = zone
         self._hours = {name: OpeningHours(calendar) for name, calendar in calendars.items()}
         self._main = None if main is None else self._hours.get(main)
+        self._rotas = rotas
         self._facts_of = lru_cache(maxsize=_MINUTES_KEPT)(self._tell_minute)
 
     def tell(self, now: float) -> Moment:
@@ -96,7 +112,9 @@ class ClockFacts:
             "time.weekday": WEEKDAYS[local.weekday()],
             "time.open": _NO_DEFAULT_CALENDAR if self._main is None else self._main.is_open(now),
         }
-        return facts | {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
+        facts |= {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
+        turns = {name: find_turn(rota, now) for name, rota in self._rotas.items()}
+        return facts | {ROTAS + name: None if turn is None else turn.member for name, turn in turns.items()}
 
 
 def gather_facts(
@@ -133,7 +151,7 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
         facts: dict[str, FactValue] = dict.fromkeys(_FROM_CRM, _silence(caller))
     elif caller.status in _NOBODY:
         facts = dict.fromkeys(_FROM_CRM)
-        facts |= {"caller.vip": False, "caller.matches": 0, "caller.open_cases": 0}
+        facts |= {"caller.vip": False, "caller.confidence": 0.0, "caller.matches": 0, "caller.open_cases": 0}
     else:
         facts = _describe_somebody(caller)
     facts["caller.status"] = caller.status.value
@@ -189,6 +207,8 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
         "caller.vip": _DISAGREE if caller.vip is None else caller.vip,
         "caller.vip_reason": _DISAGREE if caller.vip is None else caller.vip_reason,
         "caller.owner_agent": _tell_owner(caller),
+        "caller.match": caller.match.value,
+        "caller.confidence": caller.confidence,
         "caller.matches": caller.matches,
         "caller.explanation": caller.detail or None,
         "caller.open_cases": _tell_cases(caller),
@@ -228,9 +248,7 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         if name.startswith(prefix):
             holder = facts.get(owner, _NOT_FETCHED)
             return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
-    if name.startswith("time."):
-        return _NO_CALENDAR
-    return None if name.startswith("call.") else _NOT_FETCHED
+    return next((value for prefix, value in _WHEN_MISSING.items() if name.startswith(prefix)), _NOT_FETCHED)
 
 
 def _decode_fact(name: str, value: object) -> FactValue:

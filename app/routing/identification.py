@@ -1,9 +1,20 @@
 """Who is calling, judged from the records that carry the number."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
+from app.routing.callers import (
+    Account,
+    AccountRecord,
+    Caller,
+    CallerKind,
+    CallerStatus,
+    Cause,
+    LookUp,
+    Match,
+    MatchKind,
+)
 from app.routing.vip import VipPolicy, VipRules, explain_inactive, explain_vip, list_ancestry
 
 __all__ = ["AgentOf", "identify", "list_customers"]
@@ -26,7 +37,8 @@ def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: f
     Contacts count before accounts: an account that is the company of a matched contact, or stands above it, is no
     other caller. When the remaining records agree on VIP and on the account, the one modified last gives id and
     name; else the caller is ambiguous. An account that is not active makes nobody a VIP. How the records led to this
-    is told by `Caller.detail` (decision record 0007). `agent_of` is `None` only when nothing in this installation tells
+    is told by `Caller.detail` (decision record 0007). Accounts that were found by a number block are judged in the same
+    way, and say so by `Caller.match`. `agent_of` is `None` only when nothing in this installation tells
     the Enreach ids of owners; `now` is when Dataverse answered, in seconds since the epoch.
     """
     records = _drop_companies(_sort(look_up.matches))
@@ -41,8 +53,12 @@ def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: f
     else:
         verdict = _decide_vip(reasons, vip.ambiguous, explanation)
     if agree_on_vip and agree_on_account:
-        return _describe_one(records[0], verdict, look_up, agent_of, now)
-    return _describe_many(records, verdict, look_up, agent_of, now)
+        caller = _describe_one(records[0], verdict, look_up, agent_of, now)
+    else:
+        caller = _describe_many(records, verdict, look_up, agent_of, now)
+    if look_up.block is None:
+        return caller
+    return replace(caller, match=MatchKind.BLOCK, confidence=look_up.block.confidence)
 
 
 def list_customers(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
@@ -79,9 +95,12 @@ def _explain(
 ) -> str:
     """Say how several records became one caller, and which account does not count; holds nothing personal."""
     parts: list[str] = []
-    count = _count(look_up)
+    count, what = _count(look_up), "number"
+    if look_up.block is not None:
+        what = "number block"
+        parts.append("nobody has the number itself: it lies in the number block of an account")
     if count > 1:
-        parts.append(f"{count} active records carry the number")
+        parts.append(f"{count} active records carry the {what}")
     if (companies := count - len(records)) > 0:
         parts.append(f"{companies} of them {'is' if companies == 1 else 'are'} the company of a contact with it")
     if len(records) > 1 and agree_on_vip and agree_on_account:

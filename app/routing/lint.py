@@ -7,12 +7,15 @@ from math import prod
 from app.errors import Finding
 from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
+from app.routing.lint_calendars import find_calendar_faults
 from app.routing.lint_conditions import KnownColumns, fault, find_condition_faults, find_unknown_member
+from app.routing.lint_data import find_data_faults
 from app.routing.lint_order import find_shadowed
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import find_loops, report_loop
-from app.routing.registry import FACTS, FAMILIES, find_fact, suggest
+from app.routing.registry import FACTS, FAMILIES, ROTAS, find_fact, suggest
 from app.routing.rule import Action, Rule, list_names
+from app.routing.rule_data import RuleData
 from app.routing.rule_tests import run_tests
 from app.routing.ruleset import DestinationSpec, Ruleset, find_lost_destinations
 from app.routing.wire import FIELDS, ResponseProfile, describe_decision
@@ -28,19 +31,23 @@ def lint_ruleset(
     profile: ResponseProfile,
     *,
     known_columns: KnownColumns | None = None,
+    data: RuleData | None = None,
     now: float | None = None,
     region: str = "FI",
 ) -> tuple[Finding, ...]:
     """Find what is wrong with a ruleset; a finding of severity `error` must keep it from being published.
 
-    Without `known_columns` (logical names by table, `contact` and `account`) columns are not checked; without `now`
-    (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes numbers.
+    Without `known_columns` (logical names by table, `contact` and `account`) columns are not checked, without `data`
+    switches; without `now` (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes
+    numbers.
     """
     lost = list(find_lost_destinations(ruleset))
     findings = [*lost, *_find_destination_faults(ruleset, region)]
     for name, condition in ruleset.define.items():
         findings += find_condition_faults(condition, join_pointer("define", name), None, ruleset, known_columns)
     findings += _find_unused_conditions(ruleset)
+    findings += find_data_faults(ruleset, data)
+    findings += find_calendar_faults(ruleset, now)
     for index, rule in enumerate(ruleset.rules):
         pointer = join_pointer("rules", index)
         findings += find_condition_faults(rule.when, f"{pointer}/when", rule.id, ruleset, known_columns)
@@ -92,6 +99,7 @@ def _find_action_faults(
     for place, fact in _list_agents(rule.then, pointer):
         yield from find_unknown_member(fact, place, rule.id, ruleset, known_columns)
         yield from _find_no_agent(fact, place, rule.id)
+        yield from _find_no_user(fact, place, rule.id, ruleset)
 
 
 def _is_set(then: Action, name: str) -> bool:
@@ -119,6 +127,18 @@ def _find_no_agent(fact: str, pointer: str, rule: str) -> Iterator[Finding]:
             f"{fact} holds no Enreach user id",
             f"these can: {', '.join([*agents, *families])}",
         )
+
+
+def _find_no_user(fact: str, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
+    """Find members of a rota that no call can go to as to an agent."""
+    if not fact.startswith(ROTAS):
+        return
+    members = ruleset.find_members(fact.removeprefix(ROTAS)).items()
+    others = [name for name, place in members if place.kind is not DestinationKind.USER]
+    if others:
+        message = f"{fact} holds no Enreach user id while {' or '.join(others)} is on call"
+        hint = "let every member be a destination of kind user, or `redirect` to the rota"
+        yield fault(rule, "no-agent-fact", pointer, message, hint)
 
 
 def _find_limit_faults(rule: Rule, pointer: str, now: float | None) -> Iterator[Finding]:

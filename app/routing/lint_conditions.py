@@ -8,7 +8,7 @@ from itertools import pairwise
 from app.errors import Finding
 from app.routing.calls import Scalar
 from app.routing.evaluation import compile_predicate, list_members, read_date
-from app.routing.registry import FactSource, FactSpec, FactType, suggest
+from app.routing.registry import ROTAS, FactSource, FactSpec, FactType, suggest
 from app.routing.rule import (
     BARE,
     DATED,
@@ -68,6 +68,7 @@ def find_condition_faults(
         yield from _find_wrong_types(leaf, leaf.spec, place, rule)
         yield from _find_wrong_date(leaf, place, rule, ruleset, known_columns)
         yield from _find_no_zone(leaf, place, rule, ruleset)
+        yield from _find_no_member(leaf, place, rule, ruleset)
         yield from _find_wrong_range(leaf, leaf.spec, place, rule)
         yield from _find_wrong_number(leaf, place, rule)
         yield from _find_known(leaf, leaf.spec, place, rule, ruleset)
@@ -77,7 +78,7 @@ def find_condition_faults(
 def find_unknown_member(
     fact: str, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
-    """Find a calendar, parameter or column that does not exist in a fact's name."""
+    """Find a calendar, rota, parameter or column that does not exist in a fact's name."""
     for prefix, table in _TABLES.items():
         if fact.startswith(prefix) and known_columns is not None and table in known_columns:
             column, columns = fact.removeprefix(prefix), known_columns[table]
@@ -102,6 +103,10 @@ def find_unknown_member(
             f'no calendar is called "{name}"',
             suggest(name, ruleset.calendars) or "add it to `calendars`",
         )
+    if fact.startswith(ROTAS) and fact.removeprefix(ROTAS) not in ruleset.rotas:
+        name = fact.removeprefix(ROTAS)
+        hint = suggest(name, ruleset.rotas) or "add it to `rotas`"
+        yield fault(rule, "unknown-rota", pointer, f'no rota is called "{name}"', hint)
     if fact == "time.open" and ruleset.main_calendar is None:
         yield fault(
             rule,
@@ -162,8 +167,20 @@ def _find_wrong_date(
 
 def _find_no_zone(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
     if ruleset.zone is None and (leaf.op in DATED or leaf.fact in _LOCAL):
-        message, hint = "no time zone is said, so days and clock are those of UTC", "set `time_zone` in the ruleset"
-        yield fault(rule, "no-time-zone", pointer, message, hint, severity="warning")
+        message, hint = f"{leaf.fact} needs a time zone, and nothing says one", "set `time_zone` in the ruleset"
+        yield fault(rule, "no-time-zone", pointer, message, hint)
+
+
+def _find_no_member(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
+    """Find members that the rota of a comparison does not have."""
+    rota = ruleset.rotas.get(leaf.fact.removeprefix(ROTAS)) if leaf.fact.startswith(ROTAS) else None
+    if rota is None or leaf.op in TEXTUAL:
+        return
+    names = {name.casefold() for name in rota.names}
+    for value in _list_values(leaf):
+        if isinstance(value, str) and value.strip().casefold() not in names:
+            hint = suggest(value, rota.names) or f"it is one of {', '.join(rota.names)}"
+            yield fault(rule, "unknown-member", f"{pointer}/value", f'"{value}" is never on call by this rota', hint)
 
 
 def _find_column_type(fact: str, known_columns: KnownColumns | None) -> str:

@@ -129,6 +129,7 @@ class _QueueNetwork:
     def __init__(self, ruleset: Ruleset, now: float | None) -> None:
         self.steps_left = _MAX_STEPS
         silent = _list_silent(ruleset)
+        self._ruleset = ruleset
         self._ways = [
             _Way(
                 position=position,
@@ -180,7 +181,7 @@ class _QueueNetwork:
             verdict = way.judge([queue])
             if verdict != FALSE and way.target not in {"", queue}:
                 found.append(way)
-            if verdict == TRUE and _takes_everybody(way.rule):
+            if verdict == TRUE and _takes_everybody(way.rule, self._ruleset):
                 last = way.position
         return found
 
@@ -217,8 +218,8 @@ def _compile_for_queue(condition: Condition) -> Test:
 def _list_targets(rule: Rule, ruleset: Ruleset, silent: frozenset[object]) -> Iterable[str]:
     """List the queues a rule redirects to that ask this service in their turn; one empty name for none."""
     names = [] if rule.share == 0 else [name for place, name in rule.then.destinations if place != "on_fail"]
-    found = (ruleset.find_destination(name) for name in names)
-    queues = [fold(place.id) for place in found if place is not None and place.kind is DestinationKind.QUEUE]
+    found = chain.from_iterable(ruleset.find_members(name).values() for name in names)
+    queues = [fold(place.id) for place in found if place.kind is DestinationKind.QUEUE]
     return [str(queue) for queue in queues if queue not in silent] or [""]
 
 
@@ -234,6 +235,6 @@ def _list_queues(condition: Condition) -> Iterable[str | None]:
     return (None,)
 
 
-def _takes_everybody(rule: Rule) -> bool:
+def _takes_everybody(rule: Rule, ruleset: Ruleset) -> bool:
     unlimited = rule.valid_from is None and rule.valid_until is None and rule.share in {None, _EVERYBODY}
-    return unlimited and not rule.then.needed_agents
+    return unlimited and not ruleset.list_needs(rule.then)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FACTS", "FAMILIES", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
+__all__ = ["FACTS", "FAMILIES", "ROTAS", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
 
 
 class FactType(StrEnum):
@@ -30,7 +30,9 @@ class FactSource(StrEnum):
     CLOCK = "clock"
     """The moment of the call: always known."""
     CALENDAR = "calendar"
-    """The opening hours in the ruleset: unknown without such a calendar."""
+    """The opening hours and rotas in the ruleset: unknown without such a one."""
+    SWITCH = "switch"
+    """Administrators: unknown while there is no such switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH = FactSource
+ROTAS = "rota."
+"""The prefix of facts that tell who is on call."""
+SWITCHES = "switch."
+"""The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -82,7 +88,22 @@ _SPECS = (
         "The Enreach user id of the Dynamics user who owns the caller's record.",
         agent=True,
     ),
-    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number."),
+    FactSpec(
+        "caller.match",
+        _TEXT,
+        _CALLER,
+        "Match",
+        "Whether a record carries the number itself, or a company the number block it lies in.",
+        values=("exact", "block"),
+    ),
+    FactSpec(
+        "caller.confidence",
+        _NUMBER,
+        _CALLER,
+        "Confidence",
+        "How much of the number led to the caller: 1 for an exact match, less for a number block, 0 for nobody.",
+    ),
+    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number, or the block."),
     FactSpec(
         "caller.explanation",
         _TEXT,
@@ -128,6 +149,15 @@ _FAMILY_SPECS = (
         personal=True,
     ),
     FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
+    FactSpec(
+        ROTAS,
+        _TEXT,
+        _CALENDAR,
+        "On call",
+        "The name of the destination that is on call by the named rota.",
+        agent=True,
+    ),
+    FactSpec(SWITCHES, _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
 FACTS = {spec.name: spec for spec in _SPECS}

@@ -214,11 +214,11 @@ class Action(Part):
     """Exactly one of `redirect`, `split`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
 
     redirect: Name | None = None
-    """The name of a destination."""
+    """The name of a destination or a rota."""
     split: dict[Name, Weight] | None = Field(default=None, min_length=2, max_length=20)
     """Destinations by name, each with its weight: the same caller always goes to the same one."""
     redirect_to_agent: FactName | None = None
-    """A fact that holds an Enreach user id; the rule matches only when it does."""
+    """A fact that holds an Enreach user id, or a rota of users; the rule matches only when it does."""
     disconnect: Literal[True] | None = None
     no_change: Literal[True] | None = None
     on_fail: Name | None = None

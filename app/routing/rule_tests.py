@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from app.routing.callers import Account, Caller, CallerStatus, Cause
+from app.routing.callers import Account, Caller, CallerStatus, Cause, MatchKind
 from app.routing.calls import Call, Scalar, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import Decision
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
+from app.routing.registry import SWITCHES
+from app.routing.rule_data import RuleData, Switch
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
@@ -20,6 +22,7 @@ __all__ = ["StoredTestResult", "make_caller", "run_tests"]
 
 _USUAL_MOMENT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
 """When a test without `at` happens: always the same, so that its result never depends on the day it is run."""
+_BLOCK_CONFIDENCE = 0.8
 _FOUND = (CallerStatus.IDENTIFIED, CallerStatus.AMBIGUOUS)
 
 
@@ -76,7 +79,15 @@ def _run(
 def _gather(test: StoredTest, compiled: CompiledRuleset, region: str, now: float) -> Mapping[str, FactValue]:
     call = read_call(test.call, partial(read_number, region=region))
     caller = _describe_nobody(call) if test.caller is None else make_caller(test.caller, compiled, now)
-    return {**compiled.gather(call, caller, now), **test.facts}
+    facts = compiled.gather(call, caller, now, data=make_data(test.switches, compiled))
+    return {**facts, **test.facts}
+
+
+def make_data(switches: Mapping[str, bool], compiled: CompiledRuleset) -> RuleData:
+    """Make the switches that rules read; what the test leaves out is off, not unknown."""
+    read = (fact.removeprefix(SWITCHES) for fact in compiled.facts_used if fact.startswith(SWITCHES))
+    states = {**dict.fromkeys(read, False), **switches}
+    return RuleData(switches={name: Switch(on=on) for name, on in states.items()})
 
 
 def _describe_nobody(call: Call) -> Caller:
@@ -94,6 +105,7 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
     changes = {
         "cause": None,
         "detail": "",
+        "confidence": _tell_confidence(stub),
         "matches": int(stub.status in _FOUND) if stub.matches is None else stub.matches,
         "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
         "columns": _fill(stub.columns, selection.contact_columns),
@@ -101,6 +113,12 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
         "as_of": now - age,
     }
     return Caller(**said | changes)
+
+
+def _tell_confidence(stub: CallerStub) -> float:
+    if stub.confidence is not None:
+        return stub.confidence
+    return 1.0 if stub.match is MatchKind.EXACT else _BLOCK_CONFIDENCE
 
 
 def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:

@@ -1,6 +1,6 @@
 """The ruleset file: destinations, rules in order, opening hours and tests, as frozen models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
@@ -20,12 +20,13 @@ from pydantic import (
 
 from app.errors import Finding, InvalidInputError
 from app.routing.calendars import Calendar, CalendarException, HolidayRegion, TimeZone
-from app.routing.callers import CallerKind, CallerStatus, Cause
+from app.routing.callers import CallerKind, CallerStatus, Cause, MatchKind
 from app.routing.calls import Scalar
 from app.routing.decisions import Destination, DestinationKind
 from app.routing.documents import Part, join_pointer, read_document, refuse
 from app.routing.facts import FactValue, Unknown, encode_facts
-from app.routing.registry import suggest
+from app.routing.registry import ROTAS, suggest
+from app.routing.rotas import Rota, Swap
 from app.routing.rule import (
     Action,
     AllOf,
@@ -112,6 +113,9 @@ class CallerStub(Part):
     vip_reason: Text | None = None
     owner_agent: Text | None = None
     owner_agent_cause: Cause | None = None
+    match: MatchKind = MatchKind.EXACT
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """Defaults to 1 for an exact match, and to 0.8 for a number block."""
     matches: StrictInt | None = Field(default=None, ge=0)
     """Defaults to one for a caller who was found."""
     age_seconds: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS)
@@ -170,6 +174,8 @@ class StoredTest(Part):
     """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
     facts: dict[str, FactStub] = Field(default={})
     """Facts that are to be as given, whatever call, caller and clock say."""
+    switches: dict[Name, StrictBool] = Field(default={})
+    """The switches as they are to be; one that is not named is off."""
     expect: Expectation
 
     @field_validator("facts")
@@ -183,13 +189,15 @@ class StoredTest(Part):
 class Ruleset(Part):
     """Ordered rules; the first whose condition is true decides."""
 
-    schema_: Literal[1] = Field(default=1, alias="schema")
-    """The version of this format."""
+    schema_: Literal[1, 2] = Field(default=2, alias="schema")
+    """The version of this format; the second one only adds to the first."""
     destinations: dict[Name, DestinationSpec] = Field(default={})
     define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
     """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
+    rotas: dict[Name, Rota] = Field(default={}, max_length=200)
+    """Who is on call when; actions may name them like destinations."""
     default_calendar: Name | None = None
     """The calendar of `time.open`; not needed when there is only one."""
     time_zone: TimeZone | None = None
@@ -200,6 +208,23 @@ class Ruleset(Part):
         """Return the destination of that name."""
         spec = self.destinations.get(name)
         return None if spec is None else Destination(spec.kind, spec.id, name, spec.label or None)
+
+    def find_members(self, name: str) -> Mapping[str, Destination]:
+        """Return the destinations a name can stand for, by their own names: itself, or the members of a rota."""
+        names = self.rotas[name].names if name in self.rotas else (name,)
+        places = {each: self.find_destination(each) for each in names}
+        return {each: place for each, place in places.items() if place is not None}
+
+    def list_needs(self, then: Action) -> tuple[tuple[str, str], ...]:
+        """List the facts without which an action is not possible, each after its place: agents, and who is on call."""
+        agents = [
+            ("redirect_to_agent" if fact == then.redirect_to_agent else "required_agent", fact)
+            for fact in then.needed_agents
+        ]
+        rotas = [
+            (place, ROTAS + name) for place, name in then.destinations if name in self.rotas and place != "on_fail"
+        ]
+        return (*agents, *rotas)
 
     @property
     def main_calendar(self) -> str | None:
@@ -225,6 +250,7 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
+    *(Rota, Swap),
     *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
@@ -234,7 +260,7 @@ def read_ruleset(document: object) -> Ruleset:
     """Read a parsed ruleset file; raises InvalidInputError with a finding, and its place, for every problem.
 
     Refused are: anything the format does not know, more than 5,000 rules or 10,000 conditions, conditions nested
-    deeper than 20, two rules of one id, a default calendar that does not exist. Whether the rules make sense together
+    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist. Whether the rules make sense together
     is for `lint_ruleset` to say.
     """
     try:
@@ -242,7 +268,7 @@ def read_ruleset(document: object) -> Ruleset:
     except InvalidInputError as error:
         findings = [replace(finding, rule=_name_rule(document, finding.pointer)) for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    findings = [*_find_twins(ruleset), *_find_no_calendar(ruleset)]
+    findings = [*_find_twins(ruleset), *_find_namesakes(ruleset), *_find_no_calendar(ruleset)]
     # What is defined in a circle has no size.
     findings += list(_find_undefined(ruleset)) or list(_find_excess(ruleset))
     if findings:
@@ -256,17 +282,23 @@ def ruleset_document(ruleset: Ruleset) -> dict[str, Any]:
 
 
 def find_lost_destinations(ruleset: Ruleset) -> Iterator[Finding]:
-    """Find every destination that a rule names and the ruleset does not have."""
+    """Find every destination that a rule or a rota names and the ruleset does not have."""
+    known = {*ruleset.destinations, *ruleset.rotas}
     for index, rule in enumerate(ruleset.rules):
         for place, name in rule.then.destinations:
+            if name not in known:
+                yield _lose(join_pointer("rules", index, "then", *place.split("/")), name, known, rule.id)
+    for rota_name, rota in ruleset.rotas.items():
+        members = [(("members", index), member) for index, member in enumerate(rota.members)]
+        swaps = [(("swaps", index, "member"), swap.member) for index, swap in enumerate(rota.swaps)]
+        for steps, name in (*members, *swaps):
             if name not in ruleset.destinations:
-                yield Finding(
-                    code="unknown-destination",
-                    pointer=join_pointer("rules", index, "then", *place.split("/")),
-                    message=f'no destination is called "{name}"',
-                    hint=suggest(name, ruleset.destinations) or "add it to `destinations`",
-                    rule=rule.id,
-                )
+                yield _lose(join_pointer("rotas", rota_name, *steps), name, ruleset.destinations, None)
+
+
+def _lose(pointer: str, name: str, known: Iterable[str], rule: str | None) -> Finding:
+    message, hint = f'no destination is called "{name}"', suggest(name, known) or "add it to `destinations`"
+    return Finding(code="unknown-destination", pointer=pointer, message=message, hint=hint, rule=rule)
 
 
 def _name_rule(document: Any, pointer: str) -> str | None:
@@ -286,6 +318,13 @@ def _find_twins(ruleset: Ruleset) -> Iterator[Finding]:
             message = f'rule {first} has the id "{rule.id}" too'
             pointer = join_pointer("rules", index, "id")
             yield Finding(code="duplicate-rule", pointer=pointer, message=message, hint="use another id", rule=rule.id)
+
+
+def _find_namesakes(ruleset: Ruleset) -> Iterator[Finding]:
+    for name in ruleset.rotas:
+        if name in ruleset.destinations:
+            pointer, message = join_pointer("rotas", name), f'a destination is called "{name}" too'
+            yield Finding(code="duplicate-name", pointer=pointer, message=message, hint="use another name")
 
 
 def _find_undefined(ruleset: Ruleset) -> Iterator[Finding]:

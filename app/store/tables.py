@@ -44,6 +44,7 @@ __all__ = [
     "settings_versions",
     "shadow_diffs",
     "shadow_results",
+    "switches",
 ]
 
 
@@ -228,6 +229,17 @@ event_runs = Table(
     Column("ms", Double, nullable=False),
     Column("erased", Boolean, nullable=False, server_default=text("false")),
     Index(None, "event", "id"),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("on", Boolean, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("off_at", Double),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
 )
 
 jobs = Table(

@@ -153,7 +153,7 @@ async def test_numbers_say_which_kind_a_row_is(organisation: Organisation) -> No
         ({"plugin": "https-hook", "parameters": {"url": URL}, "timeout_ms": 10}, "/timeout_ms"),
         ({"plugin": "https-hook", "parameters": {"url": URL}, "status": "on"}, "/status"),
         ({"plugin": "open-cases", "parameters": {"limit": 51}}, "/parameters/limit"),
-        ({"plugin": "identify-customer", "parameters": {"columns": {"City": "City; DROP"}}}, "/parameters/columns/City"),
+        ({"plugin": "identify-customer", "parameters": {"columns": {"City": "A;B"}}}, "/parameters/columns/City"),
     ],
 )
 async def test_what_a_plugin_cannot_use_is_refused_by_place(
@@ -307,7 +307,7 @@ async def test_a_call_that_ended_becomes_one_activity_that_says_why_it_was_route
         statuscode=4,
         _ownerid_value=NOORA,
         _regardingobjectid_value=HELENA["id"],
-        description="Routed to VIP service because account Contoso Group Oyj is a preferred customer (rule \"vip\").",
+        description='Routed to VIP service because account Contoso Group Oyj is a preferred customer (rule "vip").',
     )
 
 
@@ -431,7 +431,7 @@ async def test_the_test_bench_writes_nothing(organisation: Organisation) -> None
     assert [(entry["number"], entry["would"]) for entry in tested.json()["trace"]] == [
         (51, None),
         (54, None),
-        (55, IsStr(regex=r'create and complete the phone-call activity .{36}, "Call from \+358501234567", owned by .*')),
+        (55, IsStr(regex=r'create and complete the phone-call activity .{36}, "Call from \+358501234567", owned .*')),
         (56, "post the context to hooks.example.com"),
     ]
     assert (organisation.count_writes() - writes, list_activities(organisation)) == (0, [])

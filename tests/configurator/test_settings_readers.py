@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.emulators.faults import Fault, FaultKind
+from tests.support.live_settings import save
 from tests.support.organisation import NOORA, Organisation, open_organisation
 from tests.support.rulesets import Administrator
 from tests.support.service import VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
@@ -20,16 +21,6 @@ AINO = "50000000-0000-4000-8000-000000000001"
 DAY = 86_400.0
 PATIENT = {"deadline_ms": 4900}
 """The time that a busy machine needs."""
-
-
-async def save(service: Service, group: str, **values: object) -> int:
-    """Change values of a group from whatever is there, and return its new version."""
-    admin = Administrator(service)
-    version = (await admin.read(f"{PATH}/{group}"))["version"]
-    answer = await admin.send("PATCH", f"{PATH}/{group}", values, etag=f'"{version}"')
-    assert answer.status_code == 200, answer.text
-    saved: int = answer.json()["version"]
-    return saved
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from app.emulators.dataverse import (
 )
 from app.emulators.faults import Fault
 from app.routing.callers import CallerKind, LookUp, Selection
-from app.settings import DataverseSettings, VipSettings, VoiceSettings
+from app.settings import DataverseSettings, PhoneSettings, VipSettings, VoiceSettings
 from app.settings.check_results import CheckResult
 from tests.dataverse.loopback import serve, trust
 from tests.dataverse.wire import HandedTokens, read_organisation
@@ -66,7 +66,7 @@ def build_emulator(**options: object) -> DataverseEmulator:
 
 
 def build_look_up(client: DataverseClient, settings: DataverseSettings) -> CallerLookUp:
-    plan = plan_search(settings, VipSettings())
+    plan = plan_search(settings, VipSettings(), PhoneSettings())
     return CallerLookUp(
         client=client, search_client=client.leave_rest(0.5), plan=plan, region="FI", patterns=(), clock=time.monotonic
     )

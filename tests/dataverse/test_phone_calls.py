@@ -1,16 +1,19 @@
 """Phone-call activities: one for each call, complete, and with who took part."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
-from app.dataverse.errors import UnreachableError
-from app.dataverse.phone_calls import PhoneCall, make_activity_id, write_phone_call
+from app.dataverse.errors import DataverseError, RecordNotFoundError, UnreachableError
+from app.dataverse.phone_calls import PhoneCall, WriteOutcome, make_activity_id, write_phone_call, write_phone_calls
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
+from app.emulators.faults import Fault, FaultKind
 from app.routing.callers import CallerKind
 from app.settings import DataverseSettings
 from tests.dataverse.wire import ORG, HandedTokens
@@ -28,7 +31,7 @@ CALL = PhoneCall(
 )
 
 
-def connect_to(transport: httpx.AsyncBaseTransport) -> Any:
+def connect_to(transport: httpx.AsyncBaseTransport) -> DataverseClient:
     return connect(
         DataverseSettings(url=ORG, auth="token", token="token-1"), tokens=HandedTokens(["token-1"]), transport=transport
     )
@@ -38,7 +41,7 @@ def open_emulator() -> DataverseEmulator:
     return create_dataverse_emulator(data=make_tables(None), static_tokens={"token-1": CLIENT_ID})
 
 
-async def read_activity(client: Any) -> dict[str, Any]:
+async def read_activity(client: DataverseClient) -> dict[str, Any]:
     path = (
         f"phonecalls({make_activity_id(CALL.call_id)})?$select=subject,phonenumber,directioncode,description,actualstart,"
         "actualend,actualdurationminutes,statecode,statuscode&$expand=phonecall_activity_parties("
@@ -121,7 +124,7 @@ class _BreaksBeforeCompletion(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry everything else."""
-        if request.method == "PATCH" and "if-match" in request.headers and not self._broken:
+        if b"If-Match" in await request.aread() and not self._broken:
             self._broken = True
             raise httpx.ConnectError("gone")
         return await self._network.handle_async_request(request)
@@ -136,3 +139,70 @@ async def test_an_activity_that_was_left_open_is_completed_the_next_time() -> No
 
         assert not await write_phone_call(client, CALL)
         assert (await read_activity(client))["statecode"] == 1
+
+
+def lay_half_written(emulator: DataverseEmulator, **changes: object) -> dict[str, Any]:
+    """Put the activity of the call as a process left it that ended between the two steps."""
+    stamps = {"createdon": "2026-11-22T08:05:00Z", "modifiedon": "2026-11-22T08:05:00Z"}
+    key = str(make_activity_id(CALL.call_id))
+    row = {"activityid": key, "subject": "Call", "statecode": 0, "statuscode": 1, **stamps, **changes}
+    return emulator.tables.store("phonecalls", row)
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"statecode": 2, "statuscode": 3}, WriteOutcome.EXISTED),
+        ({"subject": "Asked for a quote", "modifiedon": "2026-11-22T09:00:00Z"}, WriteOutcome.LEFT),
+    ],
+)
+async def test_activity_of_a_person_is_left_alone(changes: dict[str, object], outcome: WriteOutcome) -> None:
+    """What somebody closed or changed stays as they left it."""
+    emulator = open_emulator()
+    row = lay_half_written(emulator, **changes)
+    async with connect_to(httpx.ASGITransport(emulator)) as client:
+        assert await write_phone_calls(client, [CALL]) == [outcome]
+
+    assert emulator.tables.find("phonecalls", row["activityid"]) == row
+
+
+async def test_hundred_activities_are_few_requests() -> None:
+    """Create and complete travel together, forty at a time."""
+    emulator = open_emulator()
+    calls = [replace(CALL, call_id=str(number)) for number in range(100)]
+    async with connect_to(httpx.ASGITransport(emulator)) as client:
+        assert await write_phone_calls(client, calls) == [WriteOutcome.CREATED] * 100
+
+    assert len(emulator.requests) == 6
+
+
+async def test_refused_activity_keeps_no_other() -> None:
+    """One whose customer is gone gets its own error."""
+    gone = replace(CALL, call_id="gone", customer=(CallerKind.CONTACT, "c0000000-0000-4000-8000-00000000ffff"))
+    async with connect_to(httpx.ASGITransport(open_emulator())) as client:
+        refused, written = await write_phone_calls(client, [gone, CALL])
+
+    assert (type(refused), written) == (RecordNotFoundError, WriteOutcome.CREATED)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_trouble_within_a_batch_is_made_up_for(status: int) -> None:
+    """When Dataverse fails after some were created, writing all again completes every one."""
+    emulator = open_emulator()
+    calls = [replace(CALL, call_id=str(number)) for number in range(3)]
+    emulator.faults.add(Fault(kind=FaultKind.STATUS, status=status, retry_after_s=0, table="phonecalls", times=1))
+    async with connect_to(httpx.ASGITransport(emulator)) as client:
+        with pytest.raises(DataverseError):
+            await write_phone_calls(client, calls)
+
+        outcomes = await write_phone_calls(client, calls)
+
+    assert sorted(map(str, outcomes)) == ["completed", "completed", "created"]
+    ids = [str(make_activity_id(call.call_id)) for call in calls]
+    assert [(emulator.tables.find("phonecalls", each) or {}).get("statecode") for each in ids] == [1, 1, 1]
+
+
+def test_id_comes_from_the_call() -> None:
+    """The same call has the same activity, whatever the case of its id; one user's part in it has its own."""
+    assert make_activity_id("D59D7A2F") == make_activity_id(" d59d7a2f")
+    assert make_activity_id("d59d7a2f", "Anna") == make_activity_id("d59d7a2f", "anna") != make_activity_id("d59d7a2f")

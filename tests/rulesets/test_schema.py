@@ -83,6 +83,7 @@ def test_parts_that_are_set_one_by_one_have_their_shape() -> None:
             "/rules/{rule_id}": "Rule",
             "/destinations/{name}": "DestinationSpec",
             "/calendars/{name}": "Calendar",
+            "/rotas/{name}": "Rota",
             "/tests/{name}": "StoredTest",
         }.items()
     )

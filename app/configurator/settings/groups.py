@@ -90,6 +90,7 @@ SMART_ROUTING: Final = SettingsGroup(
         SettingKey("webhook", "deadline_ms", "milliseconds"),
         SettingKey("phone", "default_region"),
         SettingKey("phone", "patterns"),
+        SettingKey("phone", "number_blocks"),
         SettingKey("dataverse", "contact_phone_columns"),
         SettingKey("dataverse", "account_phone_columns"),
         SettingKey("vip", "criteria"),

@@ -11,7 +11,7 @@ from cachetools import TTLCache
 from app.dataverse.queries import SearchPlan
 from app.directory.cached import CachedDirectory, DirectoryStatistics
 from app.directory.limits import DirectoryLimits
-from app.directory.lookup import LookupResult, Source
+from app.directory.lookup import LookupResult, Source, is_open
 from app.directory.memory import CallerMemory
 from app.directory.mirror.cases import OpenCases
 from app.directory.mirror.matching import MatchReader
@@ -19,7 +19,8 @@ from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.reads import Found, IndexReads
 from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
-from app.routing.callers import Caller, CallerStatus, Cause, LookUp, Match, Selection
+from app.routing.callers import Caller, CallerKind, CallerStatus, Cause, LookUp, Selection
+from app.routing.number_blocks import list_blocks
 from app.store.errors import StoreError
 
 __all__ = ["MirrorCounts", "MirroredDirectory"]
@@ -93,6 +94,11 @@ class MirroredDirectory:
     def wanted(self) -> MirrorPlan:
         """What the index should hold for the settings and the live ruleset."""
         return MirrorPlan.make(self._search, self._selection, region=self._region)
+
+    @property
+    def required(self) -> MirrorPlan:
+        """What of it the settings name."""
+        return MirrorPlan.make(self._search, Selection(), region=self._region)
 
     def select(self, selection: Selection) -> None:
         """Say what the published rules need."""
@@ -177,30 +183,46 @@ class MirroredDirectory:
             return await self._ask_live(e164, selection, until)
         matches = reader.read(found, e164)
         if not matches:
-            return await self._find_elsewhere(e164, selection, generation, until)
+            return await self._find_elsewhere(e164, selection, reader, generation, until)
         self.counts.hit += 1
-        caller = await self._judge(matches, selection, generation, until)
+        caller = await self._judge(LookUp(matches=matches), selection, generation, until)
         if selection == self._selection and self._version == version:
             self._memory.remember(e164, caller, selection)
         return LookupResult(caller, Source.MIRROR, stages=stages)
 
     async def _find_elsewhere(
-        self, e164: str, selection: Selection, generation: Generation, until: float
+        self, e164: str, selection: Selection, reader: MatchReader, generation: Generation, until: float
     ) -> LookupResult:
-        """Ask Dataverse for a number that the index does not have."""
-        nobody = Caller(status=CallerStatus.UNKNOWN, as_of=generation.synced_at)
+        """Ask Dataverse for a number that the index does not have; whom Dataverse does not know may lie in a block."""
         follows = self._status.read().state is MirrorState.FOLLOWING
         if follows and e164 in self._strangers:
             self.counts.stranger += 1
-            return LookupResult(nobody, Source.MIRROR)
+            return LookupResult(await self._find_block(e164, selection, reader, generation, until), Source.MIRROR)
         self.counts.miss += 1
         await self._drop_refuted(e164, generation)
         result = await self._ask_live(e164, selection, until)
         if result.source in {Source.LIVE, Source.FRESH, Source.NEGATIVE}:
-            if result.caller.status is CallerStatus.UNKNOWN:
-                self._strangers[e164] = True
+            if not is_open(result.caller):
+                return result
+            self._strangers[e164] = True
+        elif not follows:
             return result
-        return LookupResult(nobody, Source.MIRROR, result.outage, result.stages) if follows else result
+        caller = await self._find_block(e164, selection, reader, generation, until)
+        if caller.status is CallerStatus.UNKNOWN and result.outage is None:
+            return result
+        return LookupResult(caller, Source.MIRROR, result.outage, result.stages)
+
+    async def _find_block(
+        self, e164: str, selection: Selection, reader: MatchReader, generation: Generation, until: float
+    ) -> Caller:
+        """Return the account with the longest number block that the number lies in, else nobody."""
+        blocks = list_blocks(e164) if self._search.number_blocks else ()
+        found = await asyncio.gather(*(self._read(block.e164, until) for block in blocks))
+        for block, each in zip(blocks, found, strict=True):
+            matches = () if each is None else reader.read(each, block.e164)
+            if accounts := tuple(match for match in matches if match.kind is CallerKind.ACCOUNT):
+                return await self._judge(LookUp(matches=accounts, block=block), selection, generation, until)
+        return Caller(status=CallerStatus.UNKNOWN, as_of=generation.synced_at)
 
     async def _drop_refuted(self, e164: str, generation: Generation) -> None:
         """Forget a caller whom Dataverse told before the index had every change, and who is in it no more."""
@@ -209,16 +231,14 @@ class MirroredDirectory:
             with suppress(StoreError):
                 await self._live.purge(e164)
 
-    async def _judge(
-        self, matches: tuple[Match, ...], selection: Selection, generation: Generation, until: float
-    ) -> Caller:
+    async def _judge(self, found: LookUp, selection: Selection, generation: Generation, until: float) -> Caller:
         synced_at = generation.synced_at or 0.0
         if not selection.open_cases:
-            return self._identify(LookUp(matches=matches), synced_at)
-        cases = await self._cases.count(matches, until=until - _RESERVE_SECONDS)
+            return self._identify(found, synced_at)
+        cases = await self._cases.count(found.matches, until=until - _RESERVE_SECONDS)
         if not isinstance(cases, Cause):
-            return self._identify(LookUp(matches=matches, open_cases=cases), synced_at)
-        caller = self._identify(LookUp(matches=matches, open_cases_failed=True), synced_at)
+            return self._identify(replace(found, open_cases=cases), synced_at)
+        caller = self._identify(replace(found, open_cases_failed=True), synced_at)
         return replace(caller, open_cases_cause=cases) if caller.open_cases_cause is Cause.ERROR else caller
 
     async def _ask_live(self, e164: str, selection: Selection, until: float) -> LookupResult:

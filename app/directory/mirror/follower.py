@@ -85,15 +85,15 @@ class MirrorFollower:
         store: MirrorStore,
         status: MirrorStatus,
         lead: Callable[[], Awaitable[bool]],
-        required: MirrorPlan,
+        required: Callable[[], MirrorPlan],
         wanted: Callable[[], MirrorPlan],
         clock: Callable[[], float],
         options: MirrorOptions,
     ) -> None:
         """`client` must leave calls their share of the requests.
 
-        `required` is what the settings name, all of which must be there; `wanted` says what the index should hold now,
-        with what the live ruleset reads.
+        `required` says what the settings name, all of which must be there; `wanted` adds what the live ruleset reads:
+        what the index should hold now.
         """
         self._client = client
         self._store = store
@@ -260,7 +260,7 @@ class MirrorFollower:
         except (BadQueryError, RecordNotFoundError) as error:
             if link is not None:
                 raise _RefusedLinkError(error) from error
-            if columns := generation.plan.suspect(table.name, error.facts.column, required=self._required):
+            if columns := generation.plan.suspect(table.name, error.facts.column, required=self._required()):
                 raise _RefusedColumnsError(table.name, columns) from error
             raise
 

@@ -9,6 +9,7 @@ from app.auth.access import RulesEditorDep
 from app.calls.api import RevealDep
 from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
+from app.routing.rotas import Rota
 from app.routing.rule import Rule
 from app.routing.ruleset import DestinationSpec, Ruleset, StoredTest
 from app.rulesets.api import RulesetsDep
@@ -37,6 +38,13 @@ _RULESET = {
 _PROBLEMS = problems(404, 412, 422, 428, 503)
 _RULE = {"id": "hidden", "when": {"fact": "call.withheld", "op": "is", "value": True}, "then": {"no_change": True}}
 _DESTINATION = {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-00505689257e", "label": "VIP service"}
+_ROTA = {
+    "time_zone": "Europe/Helsinki",
+    "members": ["aino", "mikko"],
+    "period": "week",
+    "start": "2026-03-02T08:00",
+    "swaps": [{"from": "2026-03-09T08:00", "to": "2026-03-10T08:00", "member": "aino"}],
+}
 _CALENDAR = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}, "holidays": {"country": "FI"}}
 _TEST = {"call": {"anum": "+358501234567"}, "caller": {"vip": True}, "expect": {"rule": "vip"}}
 Name = Annotated[str, Path(min_length=1, max_length=100, description="Its name in the ruleset; a rule goes by its id.")]
@@ -196,6 +204,23 @@ async def put_calendar(name: Name, change: ChangeDep, calendar: JsonBodyDep) -> 
 async def remove_calendar(name: Name, change: ChangeDep) -> RulesetBody:
     """Take opening hours out."""
     return await change.make(drafts.remove_member("calendars", name))
+
+
+@parts_router.put(
+    "/rotas/{name}",
+    summary="Set a rota",
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(Rota, "Who is on call when.", _ROTA),
+)
+async def put_rota(name: Name, change: ChangeDep, rota: JsonBodyDep) -> RulesetBody:
+    """Add a rota, or change it: its members, its swaps."""
+    return await change.make(drafts.put_member("rotas", name, rota))
+
+
+@parts_router.delete("/rotas/{name}", summary="Remove a rota", responses=_PROBLEMS)
+async def remove_rota(name: Name, change: ChangeDep) -> RulesetBody:
+    """Take a rota out; rules that still name it keep the draft from being published."""
+    return await change.make(drafts.remove_member("rotas", name))
 
 
 @parts_router.put(

@@ -101,7 +101,7 @@ class MirrorWorld:
             store=self.store,
             status=self.status,
             lead=_lead,
-            required=MirrorPlan.make(PLAN, Selection(), region="FI"),
+            required=lambda: MirrorPlan.make(PLAN, Selection(), region="FI"),
             wanted=lambda: self.wanted,
             clock=self.read_clock,
             options=self._options,
