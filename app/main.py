@@ -24,6 +24,7 @@ from app.configurator.events.api import events_router
 from app.configurator.events.api import router as event_administration_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
+from app.enterprise_calls.api import router as enterprise_calls_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
@@ -35,6 +36,8 @@ from app.rulesets.drafts.api import router as ruleset_drafts_router
 from app.rulesets.replay.api import router as replays_router
 from app.rulesets.replay.api import shadow_router
 from app.rulesets.switches.api import router as switches_router
+from app.rulesets.tables.api import router as tables_router
+from app.rulesets.tables.content import MAX_TABLE_BYTES
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
@@ -68,8 +71,10 @@ _ROUTERS = (
     calendars_router,
     decision_tests_router,
     switches_router,
+    tables_router,
     users_router,
     me_router,
+    enterprise_calls_router,
     authentication_router,
     settings_router,
     event_administration_router,
@@ -142,6 +147,8 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         app.include_router(router)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
-    app.add_middleware(BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES)
+    app.add_middleware(
+        BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES, larger={f"{tables_router.prefix}/": MAX_TABLE_BYTES}
+    )
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
     return app

@@ -1,13 +1,13 @@
 """Puts the directory of callers together."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
 from app.calls.call_settings import make_vip_rules
 from app.configurator.settings.live_settings import LiveSettings
-from app.dataverse.caller_look_up import CallerLookUp
+from app.dataverse.caller_look_up import CallerLookUp, Reads
 from app.dataverse.client import count_call_places
 from app.dataverse.queries import plan_search
 from app.directory.breaker import CircuitBreaker
@@ -33,13 +33,15 @@ class CallerFinder:
     def __init__(
         self,
         *,
-        organisation: Organisation,
+        client: Reads,
+        search_client: Reads,
         live_settings: LiveSettings,
         agent_of: AgentOf,
         clock: Callable[[], float],
     ) -> None:
         """`agent_of` tells the Enreach user of an owner where no column of Dynamics does."""
-        self._organisation = organisation
+        self._client = client
+        self._search_client = search_client
         self._live_settings = live_settings
         self._agent_of = agent_of
         self._clock = clock
@@ -54,11 +56,10 @@ class CallerFinder:
     async def find(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Look numbers up with the columns of the selection; raises DataverseError."""
         look_up, judge = self._follow()
-        found: dict[str, LookUp] = {}
         # The settings may want more columns by now than when the number of numbers was limited.
-        for start in range(0, len(e164s), look_up.max_numbers):
-            found |= await look_up.look_up(e164s[start : start + look_up.max_numbers], selection)
-        return {e164: judge(each) for e164, each in found.items()}
+        parts = [e164s[start : start + look_up.max_numbers] for start in range(0, len(e164s), look_up.max_numbers)]
+        found = await asyncio.gather(*(look_up.look_up(part, selection) for part in parts))
+        return {e164: judge(each) for part in found for e164, each in part.items()}
 
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Search numbers that no notation finds, one after the other; raises DataverseError."""
@@ -77,8 +78,8 @@ class CallerFinder:
 
     def _prepare(self, settings: Settings) -> CallerLookUp:
         return CallerLookUp(
-            client=self._organisation.client,
-            search_client=self._organisation.search,
+            client=self._client,
+            search_client=self._search_client,
             plan=plan_search(settings.dataverse, settings.vip, settings.phone),
             region=settings.phone.default_region,
             patterns=settings.phone.patterns,

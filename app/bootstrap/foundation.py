@@ -30,6 +30,7 @@ from app.rulesets.publish import publish_at_start, read_ruleset_file, require_so
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.revision_file import RevisionFile
+from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
@@ -67,6 +68,7 @@ class Foundation:
     live_ruleset: LiveRuleset
     revision_file: RevisionFile
     live_data: LiveRuleData
+    tables: Tables
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
@@ -93,7 +95,11 @@ async def open_foundation(
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     agent_of = enreach_id_cache.agent_of
     finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+        client=organisation.client,
+        search_client=organisation.search,
+        live_settings=live_settings,
+        agent_of=agent_of,
+        clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
@@ -101,6 +107,9 @@ async def open_foundation(
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
+    live_data = LiveRuleData(
+        switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=heavy_work
+    )
     live_ruleset = LiveRuleset(
         store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
     )
@@ -110,7 +119,6 @@ async def open_foundation(
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
-    live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
     live_events = LiveEvents(store=stores.documents)
     key_use = KeyUse()
@@ -152,6 +160,14 @@ async def open_foundation(
         live_ruleset=live_ruleset,
         revision_file=revision_file,
         live_data=live_data,
+        tables=Tables(
+            store=stores.rule_tables,
+            live_data=live_data,
+            live_ruleset=live_ruleset,
+            read_region=lambda: live_settings.call_settings().region,
+            heavy_work=heavy_work,
+            clock=upstreams.clock,
+        ),
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,

@@ -10,10 +10,12 @@ from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
+from app.enterprise_calls.store import EnterpriseCallStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
+from app.rulesets.tables.store import TableStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
@@ -46,7 +48,9 @@ class Stores:
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
     enreach_ids: EnreachIdStore
+    enterprise_calls: EnterpriseCallStore
     switches: SwitchStore
+    rule_tables: TableStore
 
 
 def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -78,7 +82,9 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),
         enreach_ids=EnreachIdStore(database=database),
+        enterprise_calls=EnterpriseCallStore(database=database),
         switches=SwitchStore(database=database),
+        rule_tables=TableStore(database=database),
     )
 
 

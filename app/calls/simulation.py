@@ -1,6 +1,6 @@
 """What would happen to a made-up call, and why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ from app.routing.calls import Call, add_parameters, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
 from app.routing.numbers import NumberKind
-from app.routing.rule_data import RuleData, Switch
+from app.routing.rule_data import DataTable, RuleData, Switch
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
@@ -79,17 +79,18 @@ class Simulation:
         parameters: Mapping[str, object] | None = None,
         culture: str | None = None,
         switches: Mapping[str, bool] | None = None,
+        tables: Mapping[str, DataTable] | None = None,
         ruleset: Mapping[str, object] | None = None,
         reveal_to: Actor | None = None,
     ) -> dict[str, Any]:
-        """Return caller, decision, wire answer, who is on call, facts and trace as JSON values, for a call as the queue posts it.
+        """Return caller, decision, wire answer, who is on call, facts and trace as JSON values.
 
-        `parameters` (`DYN_*`) and `culture` go into the call, beside what its extra data says.
-        Without `caller` the number is looked up, without `at` it is now, switches that are not given are as they are
-        set, without `ruleset` (a ruleset file) the published one decides. A caller who is really looked up is shown in
-        full to `reveal_to`, which leaves an audit record first; without it the name and the columns are hidden, and
-        `ruleset` may not test them. Raises InvalidInputError for a call without `anum` and for an unusable ruleset,
-        ForbiddenError and StoreError.
+        `payload` is a call as the queue posts it; `parameters` (`DYN_*`) and `culture` go into it, beside its extra
+        data. Without `caller` the number is looked up, without `at` it is now, switches and tables that are not
+        given are as they are, without `ruleset` (a ruleset file) the published one decides. A caller who is really
+        looked up, and what tables hold, is shown in full to `reveal_to`, which leaves an audit record of the caller
+        first; without it names, columns and rows are hidden, and `ruleset` and `tables` may not test them. Raises
+        InvalidInputError for a call without `anum` and for an unusable ruleset, ForbiddenError and StoreError.
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
@@ -97,22 +98,26 @@ class Simulation:
         if ruleset is not None:
             rules = await self._heavy_work.run(_compile, ruleset)
         call = read_call(add_parameters(payload, parameters or {}, culture), settings.read_number)
+        data = self._make_data(switches or {}, tables or {})
         real = caller is None and call.caller.e164 is not None
-        if real and reveal_to is None and ruleset is not None:
+        read = rules.data_facts.tables.keys() - (tables or {}).keys()
+        if reveal_to is None and ruleset is not None:
+            _refuse_hidden_tables(read)
+        if real and reveal_to is None and (ruleset is not None or tables):
             _refuse_hidden_facts(rules, self._live_ruleset.current())
         if real and reveal_to is not None:
             target = f"caller/{redact_number(call.caller.e164 or '')}"
             await self._audit.add(at=self._clock(), who=reveal_to.name, what="caller.simulated", target=target)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
-        hidden = real and reveal_to is None
-        pretend = partial(_decide, profile=settings.profile, data=self._make_data(switches or {}), hidden=hidden)
+        hidden = reveal_to is None and (real or bool(read))
+        pretend = partial(_decide, profile=settings.profile, data=data, hidden=hidden)
         decided = await self._heavy_work.run(pretend, rules, call, found, now)
         return {"caller": _describe_caller(found), "source": source, **decided}
 
-    def _make_data(self, switches: Mapping[str, bool]) -> RuleData:
-        given = {name: Switch(on=on) for name, on in switches.items()}
-        return RuleData(switches={**self._read_data().switches, **given})
+    def _make_data(self, switches: Mapping[str, bool], tables: Mapping[str, DataTable]) -> RuleData:
+        present, given = self._read_data(), {name: Switch(on=on) for name, on in switches.items()}
+        return RuleData(switches={**present.switches, **given}, tables={**present.tables, **tables})
 
     async def _find_caller(
         self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
@@ -129,13 +134,22 @@ class Simulation:
         return result.caller, result.source
 
 
+def _refuse_hidden_tables(read: Collection[str]) -> None:
+    """Refuse to look up in tables for rules of somebody who may not see what they hold."""
+    if read:
+        raise ForbiddenError(
+            f"Your role may not see what the table {min(read)} holds, so your own rules cannot read it; "
+            "give rows with `tables`, or use the published rules."
+        )
+
+
 def _refuse_hidden_facts(rules: CompiledRuleset, published: CompiledRuleset) -> None:
     """Refuse what somebody may not see of a real caller: what decisions hide, and columns that no decision shows."""
     columns = {fact for fact in rules.facts_used if fact.startswith("account.columns.")} - published.facts_used
     if hidden := sorted({fact for fact in rules.facts_used if hides(fact)} | columns):
         raise ForbiddenError(
-            f"Your role may not see {', '.join(hidden)} of a real caller, so your own rules cannot test it; "
-            "pretend a caller with `caller`, or use the published rules."
+            f"Your role may not see {', '.join(hidden)} of a real caller, so your own rules and tables cannot test it; "
+            "pretend a caller with `caller`, or use the published rules and tables."
         )
 
 

@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from cachetools import TTLCache
 
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import Row, read_rows
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
 from app.dataverse.queries import (
     MAX_CASES,
@@ -32,7 +32,7 @@ from app.routing.number_search import tolerant_patterns
 from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
 from app.routing.stored_numbers import read_stored_numbers
 
-__all__ = ["CallerLookUp"]
+__all__ = ["CallerLookUp", "Reads"]
 
 log = structlog.get_logger()
 
@@ -51,14 +51,21 @@ _Build = Callable[[SearchPlan, Selection], str]
 _Rows = Coroutine[Any, Any, list[Row]]
 
 
+class Reads(Protocol):
+    """Reads one JSON object, as DataverseClient and BatchedReads do."""
+
+    async def get_json(self, path: str, *, prefer: Sequence[str] = ()) -> Row:
+        """Raises DataverseError."""
+
+
 class CallerLookUp:
     """Finds the active contacts and accounts that carry a number (Dataverse contract, section 3.4)."""
 
     def __init__(
         self,
         *,
-        client: DataverseClient,
-        search_client: DataverseClient,
+        client: Reads,
+        search_client: Reads,
         plan: SearchPlan,
         region: str,
         patterns: tuple[str, ...],
@@ -158,7 +165,7 @@ class CallerLookUp:
     def _read_stored(self, text: object) -> Sequence[str]:
         return [number.e164 for number in read_stored_numbers(text, self._region) if number.e164]
 
-    async def _ask(self, build: _Build, selection: Selection, client: DataverseClient) -> list[Row]:
+    async def _ask(self, build: _Build, selection: Selection, client: Reads) -> list[Row]:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
             asked = self._refused.strip(selection)

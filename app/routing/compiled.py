@@ -11,8 +11,9 @@ from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
+from app.routing.registry import TABLES
 from app.routing.rotas import Turn, find_turn
-from app.routing.rule_data import DataFacts, RuleData
+from app.routing.rule_data import DataFacts, RuleData, split_column
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
@@ -32,7 +33,7 @@ class CompiledRuleset:
         self._revision = revision
         self._rules = rules
         self._facts_used = facts_used
-        self._data_facts = DataFacts(facts_used)
+        self._data_facts = DataFacts(facts_used, {name: use.key for name, use in ruleset.tables.items()})
         self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
         self._tests = tuple(check.test for rule in rules for check in rule.checks)
         ends = list(accumulate(len(rule.checks) for rule in rules))
@@ -69,9 +70,10 @@ class CompiledRuleset:
         """Tell the `time.*` and `rota.*` facts of a moment, in seconds since the epoch."""
         return self._clock_facts.tell(now).facts
 
-    def tell_data(self, data: RuleData, now: float) -> Mapping[str, FactValue]:
-        """Tell the facts that these rules take from switches, for a moment in seconds since the epoch."""
-        return self._data_facts.tell(data, now)
+    @property
+    def data_facts(self) -> DataFacts:
+        """What these rules read of switches and tables."""
+        return self._data_facts
 
     def list_turns(self, now: float) -> Mapping[str, Turn | None]:
         """Tell who is on call by each rota at a moment, in seconds since the epoch; `None` before a rota's start."""
@@ -93,7 +95,7 @@ class CompiledRuleset:
         """
         told = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
         facts = complete_facts(told, self._other_facts)
-        return {**facts, **self._data_facts.tell(data, now)} if self._data_facts.names else facts
+        return {**facts, **self._data_facts.tell(facts, data, now)} if self._data_facts.names else facts
 
     def decide(self, facts: Mapping[str, FactValue], now: float) -> Decision:
         """Return the decision of the first rule whose condition is true; without one, no change.
@@ -147,6 +149,9 @@ def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRulese
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
     places = Places(ruleset.zone or UTC)
     rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
+    for fact in places.list_facts():
+        if fact.startswith(TABLES) and (use := ruleset.tables.get(split_column(fact)[0])):
+            places.find(use.key)
     return CompiledRuleset(ruleset=ruleset, revision=revision, rules=rules, facts_used=places.list_facts())
 
 

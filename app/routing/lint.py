@@ -38,15 +38,15 @@ def lint_ruleset(
     """Find what is wrong with a ruleset; a finding of severity `error` must keep it from being published.
 
     Without `known_columns` (logical names by table, `contact` and `account`) columns are not checked, without `data`
-    switches; without `now` (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes
-    numbers.
+    switches and tables; without `now` (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1)
+    completes numbers.
     """
     lost = list(find_lost_destinations(ruleset))
     findings = [*lost, *_find_destination_faults(ruleset, region)]
     for name, condition in ruleset.define.items():
         findings += find_condition_faults(condition, join_pointer("define", name), None, ruleset, known_columns)
     findings += _find_unused_conditions(ruleset)
-    findings += find_data_faults(ruleset, data)
+    findings += find_data_faults(ruleset, data, known_columns)
     findings += find_calendar_faults(ruleset, now)
     for index, rule in enumerate(ruleset.rules):
         pointer = join_pointer("rules", index)

@@ -33,6 +33,8 @@ class FactSource(StrEnum):
     """The opening hours and rotas in the ruleset: unknown without such a one."""
     SWITCH = "switch"
     """Administrators: unknown while there is no such switch."""
+    TABLE = "table"
+    """Administrators: unknown while there is no such table or column, and like the fact that finds the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,11 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _TABLE = FactSource
 ROTAS = "rota."
 """The prefix of facts that tell who is on call."""
+TABLES, MEMBERS = "table.", "in_table."
+"""The prefixes of facts that tell a column of a row, and whether there is a row; no rule names the second."""
 SWITCHES = "switch."
 """The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
@@ -157,6 +161,15 @@ _FAMILY_SPECS = (
         "The name of the destination that is on call by the named rota.",
         agent=True,
     ),
+    FactSpec(
+        TABLES,
+        _ANY,
+        _TABLE,
+        "Table column",
+        "A column of the row that the table's key finds, as `table.<name>.<column>` (`/admin/tables`).",
+        agent=True,
+        personal=True,
+    ),
     FactSpec(SWITCHES, _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
@@ -170,6 +183,8 @@ def find_fact(name: str) -> FactSpec | None:
     """Return what a fact name means, or `None` when it is no fact's name."""
     if found := FACTS.get(name):
         return found
+    if name.startswith(TABLES) and not name.removeprefix(TABLES).partition(".")[2]:
+        return None
     return next((spec for prefix, spec in FAMILIES.items() if name.startswith(prefix) and name != prefix), None)
 
 

@@ -13,8 +13,7 @@ from app.routing.decisions import Decision
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
-from app.routing.registry import SWITCHES
-from app.routing.rule_data import RuleData, Switch
+from app.routing.rule_data import RuleData, Switch, make_table
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
@@ -79,15 +78,16 @@ def _run(
 def _gather(test: StoredTest, compiled: CompiledRuleset, region: str, now: float) -> Mapping[str, FactValue]:
     call = read_call(test.call, partial(read_number, region=region))
     caller = _describe_nobody(call) if test.caller is None else make_caller(test.caller, compiled, now)
-    facts = compiled.gather(call, caller, now, data=make_data(test.switches, compiled))
-    return {**facts, **test.facts}
+    facts = {**compiled.gather(call, caller, now), **test.facts}
+    return {**facts, **compiled.data_facts.tell(facts, _make_data(test, compiled), now), **test.facts}
 
 
-def make_data(switches: Mapping[str, bool], compiled: CompiledRuleset) -> RuleData:
-    """Make the switches that rules read; what the test leaves out is off, not unknown."""
-    read = (fact.removeprefix(SWITCHES) for fact in compiled.facts_used if fact.startswith(SWITCHES))
-    states = {**dict.fromkeys(read, False), **switches}
-    return RuleData(switches={name: Switch(on=on) for name, on in states.items()})
+def _make_data(test: StoredTest, compiled: CompiledRuleset) -> RuleData:
+    """Make the switches and tables that rules read; what the test leaves out is off, or empty, and not unknown."""
+    read = compiled.data_facts
+    states = {**dict.fromkeys(read.switches, False), **test.switches}
+    tables = {name: make_table(test.tables.get(name, {}), columns) for name, columns in read.tables.items()}
+    return RuleData(switches={name: Switch(on=on) for name, on in states.items()}, tables=tables)
 
 
 def _describe_nobody(call: Call) -> Caller:

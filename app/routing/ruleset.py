@@ -38,6 +38,8 @@ from app.routing.rule import (
     Name,
     NotOf,
     Rule,
+    TableName,
+    TableUse,
     check_fact,
     expand,
     list_names,
@@ -176,6 +178,8 @@ class StoredTest(Part):
     """Facts that are to be as given, whatever call, caller and clock say."""
     switches: dict[Name, StrictBool] = Field(default={})
     """The switches as they are to be; one that is not named is off."""
+    tables: dict[TableName, dict[str, dict[str, ScalarValue]]] = Field(default={})
+    """The rows of tables by key, each with its columns; a table that is not named is empty."""
     expect: Expectation
 
     @field_validator("facts")
@@ -194,6 +198,8 @@ class Ruleset(Part):
     destinations: dict[Name, DestinationSpec] = Field(default={})
     define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
     """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
+    tables: dict[TableName, TableUse] = Field(default={})
+    """How rows are found in the tables whose columns rules read."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
     rotas: dict[Name, Rota] = Field(default={}, max_length=200)
@@ -250,7 +256,7 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
-    *(Rota, Swap),
+    *(Rota, Swap, TableUse),
     *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())

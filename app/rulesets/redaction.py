@@ -100,7 +100,9 @@ def _redact_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 def _redact_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
     if "fact" in condition:
         fact = redact_text(str(condition["fact"]))
-        value = redact_facts({fact: condition.get("value")})[fact]
+        # What `in_table` is followed by is the name of a table.
+        named = condition.get("op") == "in_table"
+        value = condition.get("value") if named else redact_facts({fact: condition.get("value")})[fact]
         return {**condition, "fact": fact, **({"value": redact_texts(value)} if "value" in condition else {})}
     return {
         word: [_redact_condition(part) for part in parts] if isinstance(parts, list) else _redact_condition(parts)
@@ -118,6 +120,8 @@ def _redact_test(test: Mapping[str, Any]) -> dict[str, Any]:
     }
     if caller is not None:
         hidden["caller"] = {name: value if name in _IMPERSONAL else HIDDEN for name, value in caller.items()}
+    if "tables" in test:
+        hidden["tables"] = dict.fromkeys(test["tables"], HIDDEN)
     if facts is not None:
         hidden["facts"] = redact_texts(redact_facts(facts))
     return hidden

@@ -44,6 +44,7 @@ class RetentionSettings(Group):
     shadow_days: _Days = Field(default=None, description="What drafts would have decided otherwise.")
     event_runs_days: _Days = Field(default=None, description="Runs of events of the phone client.")
     jobs_days: _Days = Field(default=None, description="Jobs that have ended, with their results.")
+    enterprise_calls_days: _Days = Field(default=None, description="Calls that were synchronised, or why not.")
     rejected_lines_days: _Days = Field(default=None, description="Lines of the journal that no database took.")
 
 

@@ -31,6 +31,7 @@ class UserComponents:
     role_assignments: RoleAssignments
     enreach_ids: EnreachIds
     bulk: BulkUsers
+    repository: UserRepository
 
 
 class UsersState(TypedDict):
@@ -87,5 +88,6 @@ def open_users(
         enabling=enabling,
         role_assignments=role_assignments,
         enreach_ids=ids,
+        repository=repository,
         bulk=BulkUsers(repository=repository, enreach=enreach_users, enabling=enabling),
     )

@@ -70,14 +70,14 @@ class Replayer:
     """Decides by one ruleset what was decided before by others.
 
     Facts about call and caller are those that were recorded; the `time.*` facts are those of the ruleset's own
-    calendars at the recorded moment, so that a change of opening hours shows. A switch that no rule read at that time
-    is as it is set now.
+    calendars at the recorded moment, so that a change of opening hours shows. What no rule read of switches and tables
+    at that time is as it is now.
     """
 
     def __init__(
         self, rules: CompiledRuleset, find_profile: FindProfile, read_data: Callable[[], RuleData] = RuleData
     ) -> None:
-        """`read_data` tells the switches as they are set now."""
+        """`read_data` tells switches and tables as they are now."""
         self._rules = rules
         self._read_data = read_data
         self._find_profile = find_profile
@@ -114,8 +114,8 @@ class Replayer:
 
     def recall(self, record: DecisionRecord) -> dict[str, FactValue]:
         """Return the facts the record is decided with; raises ValueError for what this program cannot have written."""
-        present = self._rules.tell_data(self._read_data(), record.at)
-        return {**present, **decode_facts(record.facts), **self._rules.tell_time(record.at)}
+        facts = {**decode_facts(record.facts), **self._rules.tell_time(record.at)}
+        return {**self._rules.data_facts.tell(facts, self._read_data(), record.at), **facts}
 
     def _has_no_spelling(self, decision: Decision, record: DecisionRecord) -> bool:
         return bool(encode_decision(decision, self._find_profile(record.settings_version)).reason)
