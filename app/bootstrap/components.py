@@ -53,6 +53,8 @@ _DATA_SECONDS = 1.0
 """How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
+_RECENT_CALLS_SECONDS = 2.0
+"""How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
@@ -122,6 +124,7 @@ async def open_components(
         enreach_ids=stores.enreach_ids,
         enreach_id_cache=foundation.enreach_id_cache,
         confirmations=stores.confirmations,
+        list_users_with_calls=stores.enterprise_calls.list_users,
         audit=stores.audit,
         clock=clock,
     )
@@ -144,6 +147,7 @@ async def open_components(
             live_ruleset=foundation.live_ruleset,
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
+            recent_calls=foundation.recent_calls,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,
@@ -205,7 +209,7 @@ def _open_enterprise_calls(
         client=reads,
         search_client=reads,
         live_settings=foundation.live_settings,
-        agent_of=foundation.enreach_id_cache.agent_of,
+        find_agents=lambda: foundation.enreach_id_cache.agent_of,
         clock=clock,
     )
     return open_enterprise_calls(
@@ -259,11 +263,19 @@ async def _open_schedule(
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
+    schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
-    if foundation.settings.dataverse.agent_id_column is None:
+    if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    else:
+
+        async def refresh_column_ids() -> None:
+            if foundation.live_ruleset.current().selection.users:
+                await column_ids.refresh()
+
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", refresh_column_ids)
     if mirror is None:
         schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
     else:

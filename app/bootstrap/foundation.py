@@ -15,6 +15,7 @@ from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
+from app.calls.recent_calls import RecentCalls
 from app.configurator.events.live_events import LiveEvents
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
@@ -24,6 +25,8 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.observability.metrics import Metrics
+from app.routing.compiled import CompiledRuleset
+from app.routing.related import AgentOf
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
@@ -35,6 +38,7 @@ from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.column_ids import ColumnIdCache
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
 from app.web.limits import HeavyWork
@@ -60,12 +64,15 @@ class Foundation:
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
+    column_id_cache: ColumnIdCache | None
+    """`None` when no column of users holds their Enreach ids."""
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
+    recent_calls: RecentCalls
     revision_file: RevisionFile
     live_data: LiveRuleData
     tables: Tables
@@ -92,17 +99,21 @@ async def open_foundation(
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
+    column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
-    agent_of = enreach_id_cache.agent_of
+
+    def find_agents() -> AgentOf | None:
+        return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
+
     finder = CallerFinder(
         client=organisation.client,
         search_client=organisation.search,
         live_settings=live_settings,
-        agent_of=agent_of,
+        find_agents=find_agents,
         clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
-    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
@@ -110,9 +121,13 @@ async def open_foundation(
     live_data = LiveRuleData(
         switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=heavy_work
     )
-    live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
-    )
+    recent_calls = RecentCalls(reader=stores.recent_calls, clock=upstreams.clock)
+
+    def prepare_for(rules: CompiledRuleset) -> None:
+        directory.select(rules.selection)
+        recent_calls.begin(asked=rules.asks_recent_calls)
+
+    live_ruleset = LiveRuleset(store=stores.rulesets, on_change=prepare_for, heavy_work=heavy_work)
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
@@ -134,6 +149,7 @@ async def open_foundation(
         key_use.remember(await stores.key_uses.load())
         await live_data.refresh()
         await live_ruleset.refresh()
+        await recent_calls.load_some()
         if mirror is not None:
             await mirror.status.refresh()
 
@@ -153,11 +169,13 @@ async def open_foundation(
         organisation=organisation,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
+        column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
+        recent_calls=recent_calls,
         revision_file=revision_file,
         live_data=live_data,
         tables=Tables(
@@ -185,6 +203,13 @@ async def open_foundation(
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
+
+
+def _make_column_id_cache(settings: Settings, organisation: Organisation, upstreams: Upstreams) -> ColumnIdCache | None:
+    column = settings.dataverse.agent_id_column
+    if column is None:
+        return None
+    return ColumnIdCache(client=organisation.people, column=column, clock=upstreams.clock)
 
 
 def _apply_settings(

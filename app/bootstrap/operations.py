@@ -131,6 +131,11 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         await foundation.revision_file.follow()
         return erased
 
+    async def erase_in_decisions(e164: str) -> int:
+        erased = await stores.decisions.erase_number(e164)
+        foundation.recent_calls.forget(e164)
+        return erased
+
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
 
@@ -156,7 +161,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "switches": erase_in_switches,
             "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,
-            "decisions": stores.decisions.erase_number,
+            "decisions": erase_in_decisions,
             "event_runs": stores.event_runs.erase_number,
             "enterprise_calls": stores.enterprise_calls.erase_number,
             "rejected_lines": erase_lines,

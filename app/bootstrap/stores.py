@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.auth.store import ApiKeyStore, KeyUseStore
-from app.calls.store import CallTimes, DecisionStore
+from app.calls.store import CallTimes, DecisionStore, RecentCallsReader
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.enterprise_calls.store import EnterpriseCallStore
@@ -41,6 +41,7 @@ class Stores:
     mirror: MirrorStore
     alerts: AlertStore
     call_times: CallTimes
+    recent_calls: RecentCallsReader
     shadow_results: ShadowResultStore
     jobs: JobStore
     event_runs: EventRunStore
@@ -75,6 +76,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         mirror=MirrorStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
+        recent_calls=RecentCallsReader(database=database),
         shadow_results=ShadowResultStore(database=database),
         jobs=JobStore(database=database),
         event_runs=EventRunStore(database=database),

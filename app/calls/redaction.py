@@ -15,7 +15,7 @@ _NAMES = frozenset({"caller.name"})
 _NUMBERS = frozenset({"call.caller"})
 _IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
 _PARAMETERS = "call.parameters."
-_COLUMNS = ("caller.columns.", "caller.any.columns.")
+_COLUMNS = ("caller.columns.", "caller.any.columns.", "caller.case.columns.")
 _FAMILIES = (*_COLUMNS, _PARAMETERS, "table.")
 """Values of unknown content, which may be anything about a person."""
 

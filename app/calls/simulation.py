@@ -10,6 +10,7 @@ import orjson
 
 from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import Actor
+from app.calls.recent_calls import RecentCalls
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
@@ -17,10 +18,10 @@ from app.errors import ForbiddenError, InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, add_parameters, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
-from app.routing.facts import encode_facts
+from app.routing.facts import FactValue, encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_data import DataTable, RuleData, Switch
-from app.routing.rule_tests import make_caller
+from app.routing.rule_tests import make_caller, make_recent_calls
 from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
@@ -30,6 +31,7 @@ __all__ = ["Simulation"]
 
 _TIMEOUT_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
+_COMPANY_COLUMNS = ("account.columns.", "account.parent.columns.")
 _WITHOUT_LOOK_UP = {
     NumberKind.WITHHELD: "the number is withheld",
     NumberKind.SHORT: "a short number is not looked up",
@@ -55,6 +57,7 @@ class Simulation:
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
         read_data: Callable[[], RuleData],
+        recent_calls: RecentCalls,
         live_settings: LiveCallSettings,
         audit: AuditStore,
         heavy_work: HeavyWork,
@@ -64,6 +67,7 @@ class Simulation:
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._read_data = read_data
+        self._recent_calls = recent_calls
         self._live_settings = live_settings
         self._audit = audit
         self._heavy_work = heavy_work
@@ -110,8 +114,12 @@ class Simulation:
             await self._audit.add(at=self._clock(), who=reveal_to.name, what="caller.simulated", target=target)
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
+        recent = make_recent_calls(caller or CallerStub(), rules)
+        if caller is None and rules.asks_recent_calls:
+            # Whether a number has called is for those who may see numbers.
+            recent = None if reveal_to is None else await self._recent_calls.ask(call, now)
         hidden = reveal_to is None and (real or bool(read))
-        pretend = partial(_decide, profile=settings.profile, data=data, hidden=hidden)
+        pretend = partial(_decide, profile=settings.profile, data=data, recent=recent, hidden=hidden)
         decided = await self._heavy_work.run(pretend, rules, call, found, now)
         return {"caller": _describe_caller(found), "source": source, **decided}
 
@@ -145,7 +153,7 @@ def _refuse_hidden_tables(read: Collection[str]) -> None:
 
 def _refuse_hidden_facts(rules: CompiledRuleset, published: CompiledRuleset) -> None:
     """Refuse what somebody may not see of a real caller: what decisions hide, and columns that no decision shows."""
-    columns = {fact for fact in rules.facts_used if fact.startswith("account.columns.")} - published.facts_used
+    columns = {fact for fact in rules.facts_used if fact.startswith(_COMPANY_COLUMNS)} - published.facts_used
     if hidden := sorted({fact for fact in rules.facts_used if hides(fact)} | columns):
         raise ForbiddenError(
             f"Your role may not see {', '.join(hidden)} of a real caller, so your own rules and tables cannot test it; "
@@ -180,10 +188,11 @@ def _decide(
     *,
     profile: ResponseProfile,
     data: RuleData,
+    recent: Mapping[str, FactValue] | None,
     hidden: bool,
 ) -> dict[str, Any]:
     """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
-    facts = rules.gather(call, caller, now, data=data)
+    facts = rules.gather(call, caller, now, data=data, recent=recent)
     trace = rules.trace(facts, now)
     turns = rules.list_turns(now)
     on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}

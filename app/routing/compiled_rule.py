@@ -236,7 +236,7 @@ def _compile_column(column: str, ruleset: Ruleset, decide: Decide) -> Decide:
 
 
 def _list_agents(fact: str, ruleset: Ruleset) -> Mapping[object, str] | None:
-    """List the Enreach user ids of a rota's members by their folded names; `None` for a fact that holds an id itself."""
+    """List the Enreach user ids of a rota's members by folded names; `None` for a fact that holds an id itself."""
     if not fact.startswith(ROTAS):
         return None
     members = ruleset.find_members(fact.removeprefix(ROTAS))
@@ -283,7 +283,8 @@ def _list_checks(rule: Rule, pointer: str, ruleset: Ruleset, places: Places) -> 
         yield Check(column, "is_destination", None, at, test, _read_fact(column))
     for place, fact in ruleset.list_needs(rule.then):
         members = _list_agents(fact, ruleset) if place.endswith("agent") else ruleset.find_members(fact[len(ROTAS) :])
-        test = _compile_agent(places.find(fact), None if members is None else frozenset(map(fold, members)))
+        folded = None if members is None else frozenset(fold(each) for each in members)
+        test = _compile_agent(places.find(fact), folded)
         yield Check(fact, "exists", None, f"{pointer}/then/{place}", test, _read_fact(fact))
 
 

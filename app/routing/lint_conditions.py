@@ -32,18 +32,27 @@ __all__ = [
     "find_unknown_member",
     "list_conjunction",
     "list_values",
+    "may_look_up_user",
 ]
 
 KnownColumns = Mapping[str, Collection[str]]
-"""Logical names of the columns that exist, by table (`contact` and `account`); a mapping tells their types besides."""
+"""Logical names of the columns that exist, by table (`contact`, `account`, `incident`); a mapping tells types too."""
 
-_TABLES = {"caller.columns.": "contact", "caller.any.columns.": "contact", "account.columns.": "account"}
+_TABLES = {
+    "caller.columns.": "contact",
+    "caller.any.columns.": "contact",
+    "account.columns.": "account",
+    "account.parent.columns.": "account",
+    "caller.case.columns.": "incident",
+}
 _PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
 _ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
 _PHONES = ("call.caller", "call.called")
 _LOCAL = ("time.local", "time.weekday")
 _DATE = "DateTime"
 """The type of columns with dates and moments, as Dataverse calls it."""
+_LOOK_UPS = frozenset({"", "Lookup", "Owner"})
+"""The types of columns that may look up a user; empty when the type is not known."""
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER = re.compile(r"\+\d{6,15}|\d{1,6}", re.ASCII)
 _START = re.compile(r"\+\d{1,15}|\d{1,6}", re.ASCII)
@@ -116,6 +125,15 @@ def find_unknown_member(
             "no calendar is the default, so this is never known",
             "set `default_calendar`",
         )
+
+
+def may_look_up_user(fact: str, known_columns: KnownColumns | None) -> bool:
+    """Tell whether a fact may hold an Enreach id, which a column does only when it looks up a user."""
+    if not fact.startswith(tuple(_TABLES)):
+        return True
+    column = fact.rpartition(".")[2]
+    kind = _find_column_type(fact, known_columns)
+    return column.startswith("_") and column.endswith("_value") and kind in _LOOK_UPS
 
 
 def list_values(leaf: Leaf) -> tuple[Scalar, ...]:

@@ -48,6 +48,7 @@ from app.routing.rule import (
 __all__ = [
     "AccountStub",
     "CallerStub",
+    "CaseStub",
     "DestinationSpec",
     "Expectation",
     "Ruleset",
@@ -94,12 +95,38 @@ class UnknownStub(Part):
     detail: str = Field(default="", max_length=500)
 
 
+class ParentStub(Part):
+    """The account above the caller's company; what is not said is empty."""
+
+    vip: StrictBool = False
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
 class AccountStub(Part):
     """The caller's company; what is not said is empty."""
 
     id: Text = "00000000-0000-0000-0000-00000000000a"
     name: Text | None = None
+    owner_agent: Text | None = None
     columns: dict[str, ScalarValue] = Field(default={})
+    parent: ParentStub | None = None
+
+
+class CaseStub(Part):
+    """The caller's newest open case; what is not said is empty."""
+
+    owner_agent: Text | None = None
+    priority: StrictInt | None = None
+    escalated: StrictBool = False
+    age_hours: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS / 3600)
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
+class CallsStub(Part):
+    """How often the number called before."""
+
+    last_hour: StrictInt = Field(default=0, ge=0)
+    last_day: StrictInt = Field(default=0, ge=0)
 
 
 class CallerStub(Part):
@@ -127,6 +154,13 @@ class CallerStub(Part):
     any_columns: dict[str, tuple[ScalarValue, ...]] = Field(default={})
     """Of an ambiguous caller, the values of each record."""
     account: AccountStub | None = None
+    preferred_agent: Text | None = None
+    case: CaseStub | None = None
+    """The newest open case."""
+    last_agent: Text | None = None
+    callback_pending: StrictBool = False
+    calls: CallsStub = CallsStub()
+    last_destination: Text | None = None
 
 
 class Expectation(Part):
@@ -257,7 +291,8 @@ class Ruleset(Part):
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
     *(Rota, Swap, TableUse),
-    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
+    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, Expectation),
+    *(CallerStub, AccountStub, ParentStub, CaseStub, CallsStub),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
 
@@ -266,8 +301,8 @@ def read_ruleset(document: object) -> Ruleset:
     """Read a parsed ruleset file; raises InvalidInputError with a finding, and its place, for every problem.
 
     Refused are: anything the format does not know, more than 5,000 rules or 10,000 conditions, conditions nested
-    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist. Whether the rules make sense together
-    is for `lint_ruleset` to say.
+    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist.
+    Whether the rules make sense together is for `lint_ruleset` to say.
     """
     try:
         ruleset = read_document(Ruleset, document, _KEYS)

@@ -194,7 +194,7 @@ async def test_a_signed_webhook_is_told_and_changes_nothing(tmp_path: Path, rece
         "0x7f000001",
         "0177.0.0.1",
         "localhost",
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104 - reached as this machine
         "10.0.0.1",
         "172.16.0.1",
         "192.168.1.1",
@@ -292,7 +292,7 @@ async def test_blocking_code_of_a_package_holds_up_its_own_row_only() -> None:
 class Quits(Blocks):
     """Leaves in ways that a plugin should not."""
 
-    async def run(self, context: EventContext, _parameters: NoParameters) -> EventContext:
+    async def run(self, _context: EventContext, _parameters: NoParameters) -> EventContext:
         """Quit."""
         raise SystemExit(1)
 

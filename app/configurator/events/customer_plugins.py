@@ -9,7 +9,7 @@ from app.configurator.events.context import Customer, EventContext, SearchResult
 from app.configurator.events.customers import CustomerRecords
 from app.configurator.events.plugin import NoParameters, Parameters
 from app.routing.callers import CallerKind, Match
-from app.routing.identification import list_customers
+from app.routing.identification import list_candidates
 from app.routing.numbers import PhoneNumber
 from app.settings.base import LogicalName
 
@@ -44,7 +44,7 @@ class IdentifyCustomer:
         if context.customer is not None or e164 is None:
             return context
         columns = tuple(parameters.columns.values())
-        customers, hidden = list_customers(await self._records.find(e164, columns))
+        customers, hidden = list_candidates(await self._records.find(e164, columns))
         changes: dict[str, object] = {}
         if len(customers) == 1:
             changes["customer"] = _describe(customers[0])

@@ -50,7 +50,7 @@ class CustomerRecords:
     async def read(self, kind: CallerKind, record_id: str) -> Match | None:
         """Read one record with its companies; `None` when it is not there."""
         settings = self._read_settings()
-        plan = plan_search(settings.dataverse, settings.vip)
+        plan = plan_search(settings.dataverse, settings.vip, settings.phone)
         rows = read_rows(await self._client.get_json(build_record_query(plan, kind, record_id)))
         read = read_contact_match if kind is CallerKind.CONTACT else read_account_match
         return read(rows[0], plan, Selection()) if rows else None
@@ -71,7 +71,7 @@ class CustomerRecords:
             self._look_up = CallerLookUp(
                 client=self._client,
                 search_client=self._client,
-                plan=plan_search(settings.dataverse, settings.vip),
+                plan=plan_search(settings.dataverse, settings.vip, settings.phone),
                 region=settings.phone.default_region,
                 patterns=settings.phone.patterns,
                 clock=self._clock,
