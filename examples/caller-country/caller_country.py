@@ -3,21 +3,20 @@
 from typing import Final
 
 import phonenumbers
-from phonenumbers.geocoder import country_name_for_number
 
 from app.configurator.events.context import EventContext
 from app.configurator.events.plugin import Parameters, PluginError
 
 
 class CountryParameters(Parameters):
-    """How the country is said."""
+    """What counts as abroad."""
 
-    language: str = "en"
-    """ISO 639-1 code of the language in which the country is named."""
+    home: str = "FI"
+    """ISO 3166-1 code of the country that is not abroad."""
 
 
 class CallerCountry:
-    """Writes `{"country": "Finland"}` into `results` under its id."""
+    """Writes `{"country": "FI", "abroad": false}` into `results` under its id."""
 
     id: Final = "caller-country"
     description: Final = "Tell the country of the other party's number in results."
@@ -31,7 +30,8 @@ class CallerCountry:
             number = phonenumbers.parse(context.phone_number)
         except phonenumbers.NumberParseException as error:
             raise PluginError("the number is not in E.164") from error
-        return context.with_result(self.id, {"country": country_name_for_number(number, parameters.language)})
+        country = phonenumbers.region_code_for_country_code(number.country_code or 0)
+        return context.with_result(self.id, {"country": country, "abroad": country != parameters.home})
 
     def preview(self, _context: EventContext, _parameters: CountryParameters) -> None:
         """Only look at the context, so that the test bench may run it."""

@@ -9,16 +9,17 @@ from app.configurator.events.context import EventContext
 from app.configurator.events.plugin import PluginError
 
 
-def run(number: str | None, language: str = "en") -> dict[str, object]:
+def run(number: str | None, home: str = "FI") -> dict[str, object]:
     """Return what the plugin found."""
     context = EventContext(phone_number=number)
-    return asyncio.run(CallerCountry().run(context, CountryParameters(language=language))).results
+    return asyncio.run(CallerCountry().run(context, CountryParameters(home=home))).results
 
 
-def test_the_country_is_named_in_the_language_of_the_row() -> None:
-    """The number alone tells it."""
-    assert run("+358501234567") == {"caller-country": {"country": "Finland"}}
-    assert run("+46701234567", "de") == {"caller-country": {"country": "Schweden"}}
+def test_the_country_is_told_by_the_number() -> None:
+    """The row says what counts as abroad."""
+    assert run("+358501234567") == {"caller-country": {"country": "FI", "abroad": False}}
+    assert run("+46701234567") == {"caller-country": {"country": "SE", "abroad": True}}
+    assert run("+46701234567", "SE") == {"caller-country": {"country": "SE", "abroad": False}}
 
 
 def test_a_withheld_number_tells_nothing() -> None:

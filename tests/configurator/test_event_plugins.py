@@ -313,16 +313,16 @@ async def test_the_example_is_a_package_that_works(tmp_path: Path, monkeypatch: 
     async with open_organisation(folder) as organisation:
         listed = (await organisation.get("/admin/events")).json()["plugins"]
         wrong = await send_row(organisation, {"plugin": "caller-country", "parameters": {"tongue": "de"}})
-        await add_row(organisation, "user-login", "caller-country", parameters={"language": "de"})
+        await add_row(organisation, "user-login", "caller-country", parameters={"home": "SE"})
         ran = (await post_event(organisation.service, "user-login", phoneNumber="+358501234567")).json()
         odd = (await post_event(organisation.service, "user-login", phoneNumber="x")).json()
         tested = await organisation.send("POST", "/admin/events/user-login/test", {"phoneNumber": "+46701234567"})
 
     assert listed[-1] == IsPartialDict(id="caller-country", built_in=False)
     assert wrong == (422, ["/parameters/tongue"])
-    assert ran["context"]["results"] == {"caller-country": {"country": "Finnland"}}
+    assert ran["context"]["results"] == {"caller-country": {"country": "FI", "abroad": True}}
     assert odd["trace"][0]["error"] == "the number is not in E.164"
-    assert tested.json()["context"]["results"] == {"caller-country": {"country": "Schweden"}}
+    assert tested.json()["context"]["results"] == {"caller-country": {"country": "SE", "abroad": False}}
 
 
 def test_the_test_of_the_example_passes() -> None:
