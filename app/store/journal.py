@@ -1,4 +1,4 @@
-"""The durable log in front of the database: a decision is on disk before its answer leaves.
+"""The durable log in front of the database: a decision, or the run of an event, is on disk before its answer leaves.
 
 A line that was written survives the process, however it dies, because the operating system has it; a power cut may
 take the last seconds. `app.store.mover` carries the lines on to the database.
@@ -25,10 +25,13 @@ import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreUnwritableError
+from app.store.event_runs import EventRunRecord
 from app.store.json_text import dump
 from app.store.private_file import Lock, check_locking
 
-__all__ = ["Journal", "JournalHealth", "Segment", "write_line"]
+__all__ = ["Journal", "JournalHealth", "JournalRecord", "Segment", "write_line"]
+
+JournalRecord = DecisionRecord | EventRunRecord
 
 log = structlog.get_logger()
 
@@ -207,7 +210,7 @@ class Journal:
         self.appended = asyncio.Event()
         """Set by every append, for whoever carries the lines on."""
         self.on_append: Callable[[DecisionRecord], None] | None = None
-        """Told of every record, while somebody wants to know; must be quick and never raise."""
+        """Told of every decision, while somebody wants to know; must be quick and never raise."""
 
     def require_folder(self, *, lock: Lock = fcntl.flock) -> None:
         """Make sure, before the first call, that files can be written and locked; raises StoreUnwritableError."""
@@ -239,9 +242,9 @@ class Journal:
         """Whether there are files that get no more lines, but are not moved completely."""
         return bool(self._closed)
 
-    def append(self, record: DecisionRecord) -> bool:
+    def append(self, record: JournalRecord) -> bool:
         """Write one record, before its answer leaves; False, and never an error, when the disk does not take it."""
-        if self.on_append is not None:
+        if self.on_append is not None and isinstance(record, DecisionRecord):
             self.on_append(record)
         started = self._clock()
         if self._retry_at is not None and started < self._retry_at:
@@ -362,7 +365,7 @@ def _read_offset(path: Path) -> int:
         return 0
 
 
-def write_line(record: DecisionRecord) -> bytes:
+def write_line(record: JournalRecord) -> bytes:
     """Write a record as JSON with the end of the line; odd characters and numbers are tamed as `json_text.dump` does.
 
     Raises TypeError or RecursionError for what is no JSON at all.
@@ -370,4 +373,5 @@ def write_line(record: DecisionRecord) -> bytes:
     try:
         return _ENCODER.encode(record) + b"\n"
     except (UnicodeEncodeError, OverflowError):
-        return dump(msgspec.structs.asdict(record)) + b"\n"
+        kind = {"kind": "event_run"} if isinstance(record, EventRunRecord) else {}
+        return dump({**kind, **msgspec.structs.asdict(record)}) + b"\n"
