@@ -20,6 +20,9 @@ from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
 from app.directory.mirror.status import WATCH_SECONDS
+from app.numbers.components import NumberComponents, NumbersState
+from app.numbers.corrections import Corrections
+from app.numbers.hygiene import Hygiene
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
@@ -52,7 +55,7 @@ _RETENTION_TIME = "0 3 * * *"
 
 
 class State(
-    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, ConfiguratorState
+    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, NumbersState, ConfiguratorState
 ):
     """The lifespan state: what each room reads of it, together."""
 

@@ -17,6 +17,7 @@ from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
 from app.directory.tolerant_search import TolerantSearch
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import AgentOf, identify
@@ -36,12 +37,14 @@ class CallerFinder:
         organisation: Organisation,
         live_settings: LiveSettings,
         agent_of: AgentOf,
+        finds: SearchFinds,
         clock: Callable[[], float],
     ) -> None:
-        """`agent_of` tells the Enreach user of an owner where no column of Dynamics does."""
+        """`agent_of` tells the Enreach user of an owner where no column of Dynamics does; `finds` keeps who was found."""
         self._organisation = organisation
         self._live_settings = live_settings
         self._agent_of = agent_of
+        self._finds = finds
         self._clock = clock
         self._snapshot = live_settings.current()
         self._look_up = self._prepare(self._snapshot.settings)
@@ -63,7 +66,12 @@ class CallerFinder:
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Search numbers that no notation finds, one after the other; raises DataverseError."""
         look_up, judge = self._follow()
-        return {e164: judge(await look_up.search(e164, selection)) for e164 in e164s}
+        callers: dict[str, Caller] = {}
+        for e164 in e164s:
+            found = await look_up.search(e164, selection)
+            self._finds.note(e164, found.matches)
+            callers[e164] = judge(found)
+        return callers
 
     def _follow(self) -> tuple[CallerLookUp, Callable[[LookUp], Caller]]:
         """Return what looks up and what judges now; which columns the organisation refuses is learned anew."""

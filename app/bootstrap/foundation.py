@@ -22,6 +22,7 @@ from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
@@ -59,6 +60,7 @@ class Foundation:
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
+    search_finds: SearchFinds
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
@@ -88,8 +90,13 @@ async def open_foundation(
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
     agent_of = enreach_id_cache.agent_of
+    search_finds = SearchFinds(store=stores.numbers, clock=upstreams.clock)
     finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+        organisation=organisation,
+        live_settings=live_settings,
+        agent_of=agent_of,
+        finds=search_finds,
+        clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
@@ -137,6 +144,7 @@ async def open_foundation(
         enreach_id_cache=enreach_id_cache,
         directory=directory,
         mirror=mirror,
+        search_finds=search_finds,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,

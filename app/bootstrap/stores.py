@@ -10,6 +10,7 @@ from app.auth.store import ApiKeyStore, KeyUseStore
 from app.calls.store import CallTimes, DecisionStore
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
+from app.numbers.store import NumberStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
@@ -35,6 +36,7 @@ class Stores:
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
     mirror: MirrorStore
+    numbers: NumberStore
     alerts: AlertStore
     call_times: CallTimes
     shadow_results: ShadowResultStore
@@ -65,6 +67,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
         mirror=MirrorStore(database=database),
+        numbers=NumberStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
         shadow_results=ShadowResultStore(database=database),

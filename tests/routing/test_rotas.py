@@ -147,9 +147,7 @@ def test_a_rota_is_a_destination() -> None:
         for call in (None, "2", "1")
     ]
 
-    assert [
-        [place and place.id for place in (decision.target, decision.fail_target)] for decision in decisions
-    ] == [
+    assert [[place and place.id for place in (decision.target, decision.fail_target)] for decision in decisions] == [
         ["aino-id", None],
         ["aino-id", None],
         ["desk-id", "aino-id"],
