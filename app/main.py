@@ -22,6 +22,7 @@ from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
+from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
@@ -32,6 +33,7 @@ from app.rulesets.drafts.api import parts_router as ruleset_parts_router
 from app.rulesets.drafts.api import router as ruleset_drafts_router
 from app.rulesets.replay.api import router as replays_router
 from app.rulesets.replay.api import shadow_router
+from app.rulesets.switches.api import router as switches_router
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
@@ -64,7 +66,9 @@ _ROUTERS = (
     replays_router,
     calendars_router,
     decision_tests_router,
+    switches_router,
     users_router,
+    numbers_router,
     me_router,
     authentication_router,
     settings_router,

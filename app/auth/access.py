@@ -34,6 +34,7 @@ __all__ = [
     "SettingsManagerDep",
     "SimulatorDep",
     "StatusReaderDep",
+    "SwitchSetterDep",
     "UserManagerDep",
     "UserReaderDep",
     "identify",
@@ -143,6 +144,7 @@ RulesPublisherDep = Annotated[Principal, requires(Permission.PUBLISH_RULES)]
 RulesReaderDep = Annotated[Principal, requires(Permission.READ_RULES)]
 SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
 SimulatorDep = Annotated[Principal, requires(Permission.SIMULATE)]
+SwitchSetterDep = Annotated[Principal, requires(Permission.SET_SWITCHES)]
 StatusReaderDep = Annotated[Principal, requires(Permission.READ_STATUS)]
 UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
 UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]

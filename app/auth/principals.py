@@ -40,6 +40,8 @@ class Permission(StrEnum):
     """Remove everything known about a number."""
     EDIT_RULES = "edit-rules"
     PUBLISH_RULES = "publish-rules"
+    SET_SWITCHES = "set-switches"
+    """Turn switches on and off that rules test."""
     OPERATE = "operate"
     """Purge the cache, run fire drills, acknowledge alerts."""
     MANAGE_USERS = "manage-users"

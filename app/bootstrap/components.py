@@ -20,9 +20,7 @@ from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
 from app.directory.mirror.status import WATCH_SECONDS
-from app.numbers.components import NumberComponents, NumbersState
-from app.numbers.corrections import Corrections
-from app.numbers.hygiene import Hygiene
+from app.numbers.components import NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
@@ -46,16 +44,28 @@ _ALERT_SECONDS = 3.0
 """A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
 _SETTINGS_SECONDS = 1.0
 """How often another process's change of settings is looked for; two seconds are promised."""
+_DATA_SECONDS = 1.0
+"""How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
 _KEY_USE_SECONDS = 5.0
+_FINDS_SECONDS = 2.0
+_COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
 
 
 class State(
-    AuthState, WebState, LimitsState, CallsState, OperationsState, RulesetsState, UsersState, NumbersState, ConfiguratorState
+    AuthState,
+    WebState,
+    LimitsState,
+    CallsState,
+    OperationsState,
+    RulesetsState,
+    UsersState,
+    NumbersState,
+    ConfiguratorState,
 ):
     """The lifespan state: what each room reads of it, together."""
 
@@ -91,6 +101,8 @@ async def open_components(
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
+        live_data=foundation.live_data,
+        switches=stores.switches,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
         dataverse=foundation.organisation.client,
@@ -98,6 +110,18 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
+    mirror = foundation.mirror
+    numbers = open_numbers(
+        store=stores.numbers,
+        read_settings=lambda: foundation.live_settings.current().settings,
+        read_live=lambda: None if mirror is None else mirror.status.live,
+        mirrored=None if mirror is None else mirror.directory,
+        dataverse=foundation.organisation.people,
+        audit=stores.audit,
+        clock=clock,
+    )
+    schedule.every(_FINDS_SECONDS, "search_finds", foundation.search_finds.save)
+    schedule.daily(_COUNT_TIME, "number_counts", numbers.hygiene.save_counts, leader=True, at_start=True)
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -111,6 +135,7 @@ async def open_components(
             live_settings=foundation.live_settings,
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
+            read_data=foundation.live_data.current,
             revisions=stores.rulesets,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
@@ -137,6 +162,7 @@ async def open_components(
             audit=stores.audit,
             clock=clock,
         ),
+        numbers=numbers,
         configurator=open_configurator(
             documents=stores.documents,
             confirmations=stores.confirmations,
@@ -185,6 +211,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     if foundation.settings.dataverse.agent_id_column is None:

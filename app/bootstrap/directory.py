@@ -40,7 +40,10 @@ class CallerFinder:
         finds: SearchFinds,
         clock: Callable[[], float],
     ) -> None:
-        """`agent_of` tells the Enreach user of an owner where no column of Dynamics does; `finds` keeps who was found."""
+        """`agent_of` tells the Enreach user of an owner where no column of Dynamics does.
+
+        `finds` notes whom only a search found.
+        """
         self._organisation = organisation
         self._live_settings = live_settings
         self._agent_of = agent_of

@@ -24,6 +24,7 @@ from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
+from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
@@ -65,6 +66,7 @@ class Foundation:
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
     revision_file: RevisionFile
+    live_data: LiveRuleData
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
@@ -113,6 +115,7 @@ async def open_foundation(
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
+    live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
     key_use = KeyUse()
 
@@ -124,6 +127,7 @@ async def open_foundation(
             await _confirm_samples(stores, upstreams.clock())
         await enreach_id_cache.refresh()
         key_use.remember(await stores.key_uses.load())
+        await live_data.refresh()
         await live_ruleset.refresh()
         if mirror is not None:
             await mirror.status.refresh()
@@ -132,6 +136,7 @@ async def open_foundation(
     if stores.health.error is not None:
         await settings_file.load()
         await revision_file.load()
+        await live_data.load()
     return Foundation(
         settings=settings,
         upstreams=upstreams,
@@ -149,12 +154,14 @@ async def open_foundation(
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
         revision_file=revision_file,
+        live_data=live_data,
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
             repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
+            read_data=live_data.current,
             counter=metrics,
             clock=upstreams.clock,
         ),

@@ -1,5 +1,6 @@
 """What health and metrics read of the components."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -31,7 +32,13 @@ def read_metrics(foundation: Foundation) -> Readings:
         key_use=foundation.key_use.last_used,
         secret_expiry=_list_last_days(foundation.settings.webhook.retiring),
         revision=foundation.live_ruleset.current().revision,
+        switches=_read_switches(foundation),
     )
+
+
+def _read_switches(foundation: Foundation) -> dict[str, bool]:
+    now = foundation.upstreams.clock()
+    return {name: switch.is_on(now) for name, switch in foundation.live_data.current().switches.items()}
 
 
 def make_health(foundation: Foundation) -> Health:
@@ -47,7 +54,7 @@ def make_health(foundation: Foundation) -> Health:
 
     return Health(
         (
-            judge("dataverse", foundation.organisation.client.ping),
+            judge("dataverse", foundation.organisation.people.ping, monotonic=time.monotonic),
             check_store,
             check_journal,
             *([] if foundation.mirror is None else [partial(_check_mirror, foundation.mirror)]),

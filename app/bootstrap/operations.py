@@ -22,6 +22,7 @@ from app.operations.alert_rules import (
     find_late_mirror,
     find_open_breaker,
     find_store_away,
+    find_switches_on,
     find_unwritable_journal,
     find_unwritable_store,
 )
@@ -34,9 +35,10 @@ from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
 from app.rulesets.erasure import RulesetErasure
+from app.rulesets.switches.store import StoredSwitch
 from app.store.database import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit, confirmations, number_corrections
+from app.store.tables import audit, confirmations, number_corrections, switches
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -102,6 +104,7 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
             AlertRule("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
             AlertRule("store_away", find_store_away(lambda: stores.health.error)),
             AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
+            AlertRule("switch_on", find_switches_on(lambda: _list_on(foundation)), shared=True),
             AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
             *([] if foundation.mirror is None else [_make_mirror_rule(foundation.mirror)]),
         ),
@@ -141,6 +144,11 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_in_confirmations(e164: str) -> int:
         return await numbers.erase(confirmations, e164, replace_in("note"))
 
+    async def erase_in_switches(e164: str) -> int:
+        erased = await numbers.erase(switches, e164, replace_in("reason"))
+        await foundation.live_data.follow()
+        return erased
+
     numbers = NumberErasure(database=stores.database)
     rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
     return Erasure(
@@ -152,12 +160,13 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
+            "switches": erase_in_switches,
             "shadow": stores.shadow_results.erase_number,
             "decisions": stores.decisions.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
             "number_corrections": erase_in_corrections,
-            "search_finds": stores.numbers.erase_finds,
+            "search_finds": foundation.search_finds.erase,
         },
         forget=foundation.directory.purge,
         forget_old_pages=stores.database.forget_old_pages,
@@ -183,6 +192,11 @@ def _make_credentials(foundation: Foundation) -> Credentials:
 def _read_hours(foundation: Foundation) -> Sequence[Callable[[datetime], bool]]:
     calendars = foundation.live_ruleset.current().ruleset.calendars
     return [OpeningHours(calendar).is_open for calendar in calendars.values()]
+
+
+def _list_on(foundation: Foundation) -> Sequence[StoredSwitch]:
+    now = foundation.upstreams.clock()
+    return [switch for switch in foundation.live_data.switches.values() if switch.state.is_on(now)]
 
 
 def _drop(_message: HookMessage) -> None:

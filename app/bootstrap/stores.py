@@ -14,6 +14,7 @@ from app.numbers.store import NumberStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
+from app.rulesets.switches.store import SwitchStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
@@ -45,6 +46,7 @@ class Stores:
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
     enreach_ids: EnreachIdStore
+    switches: SwitchStore
 
 
 def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -76,6 +78,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),
         enreach_ids=EnreachIdStore(database=database),
+        switches=SwitchStore(database=database),
     )
 
 

@@ -113,7 +113,14 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
     reveal_to = who if who.may(Permission.REVEAL_NUMBERS) else None
     try:
         result = await calls.simulation.simulate(
-            body.call, caller=body.caller, at=body.at, ruleset=body.ruleset, reveal_to=reveal_to
+            body.call,
+            caller=body.caller,
+            at=body.at,
+            parameters=body.parameters,
+            culture=body.culture,
+            switches=body.switches,
+            ruleset=body.ruleset,
+            reveal_to=reveal_to,
         )
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]

@@ -18,6 +18,7 @@ from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
 from app.observability.call_lines import open_call_log
 from app.observability.metrics import Metrics
+from app.routing.rule_data import RuleData
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork
@@ -50,6 +51,7 @@ def open_calls(
     live_settings: LiveCallSettings,
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
+    read_data: Callable[[], RuleData],
     revisions: Revisions,
     decision_log: DecisionSink,
     drill_log: DecisionSink,
@@ -65,6 +67,7 @@ def open_calls(
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
+    `read_data` tells the switches as they are set now.
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
@@ -76,6 +79,7 @@ def open_calls(
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,
+                read_data=read_data,
                 decision_log=decision_log,
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
@@ -93,6 +97,7 @@ def open_calls(
         simulation=Simulation(
             directory=directory,
             live_ruleset=live_ruleset,
+            read_data=read_data,
             live_settings=live_settings,
             audit=audit,
             heavy_work=heavy_work,
@@ -102,6 +107,7 @@ def open_calls(
         fire_drill=FireDrill(
             decision_log=drill_log,
             live_ruleset=live_ruleset,
+            read_data=read_data,
             live_settings=live_settings,
             call_log=call_log,
             clock=clock,

@@ -19,6 +19,7 @@ from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
+from app.routing.rule_data import RuleData
 from app.store.journal_segment import read_line, write_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
@@ -109,6 +110,7 @@ class FireDrill:
         *,
         decision_log: DecisionSink,
         live_ruleset: LiveRuleset,
+        read_data: Callable[[], RuleData],
         live_settings: LiveCallSettings,
         call_log: Callable[[CallLine], None],
         clock: Callable[[], float],
@@ -117,6 +119,7 @@ class FireDrill:
         """`clock` gives seconds since the epoch, `monotonic` those of the event loop."""
         self._decision_log = decision_log
         self._live_ruleset = live_ruleset
+        self._read_data = read_data
         self._live_settings = live_settings
         self._call_log = call_log
         self._clock = clock
@@ -134,6 +137,7 @@ class FireDrill:
         route_call = RouteCall(
             directory=DrillCallers(scenario),
             live_ruleset=self._live_ruleset,
+            read_data=self._read_data,
             decision_log=log,
             loop_guard=LoopGuard(max_redirects=1, monotonic=self._monotonic),
             call_log=self._call_log,

@@ -99,7 +99,7 @@ def _spell_at_home(e164: str) -> str:
 
 
 def _erase_fact(name: str, value: object, spellings: Sequence[str]) -> object:
-    if name in _IMPERSONAL or name.startswith("time."):
+    if name in _IMPERSONAL or name.startswith(("time.", "switch.")):
         return _erase_text(value, spellings)
     unknown = isinstance(value, Mapping) and "unknown" in value
     return value if value is None or unknown else ERASED

@@ -21,6 +21,7 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind
+from app.routing.rule_data import RuleData
 from app.routing.wire import WireAnswer
 
 __all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionSink", "LiveRuleset", "LoopGuard", "RouteCall"]
@@ -133,13 +134,16 @@ class RouteCall:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
+        read_data: Callable[[], RuleData],
         decision_log: DecisionSink,
         loop_guard: LoopGuard,
         call_log: Callable[[CallLine], None],
         monotonic: Callable[[], float],
     ) -> None:
+        """`read_data` tells the switches as they are set now."""
         self._directory = directory
         self._live_ruleset = live_ruleset
+        self._read_data = read_data
         self._decision_log = decision_log
         self._loop_guard = loop_guard
         self._monotonic = monotonic
@@ -205,7 +209,7 @@ class RouteCall:
     ) -> tuple[Mapping[str, FactValue], Decision]:
         facts: Mapping[str, FactValue] = {}
         try:
-            facts = rules.gather(call, caller, now)
+            facts = rules.gather(call, caller, now, data=self._read_data())
             return facts, rules.decide(facts, now)
         except Exception:  # the boundary: a defect in a rule must not cost the caller an answer
             log.exception("call.rules_broken", revision=rules.revision)

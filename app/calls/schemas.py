@@ -1,11 +1,11 @@
 """JSON bodies of calls: what a queue posts and is answered, decisions, simulations and fire drills."""
 
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import orjson
 from msgspec.structs import asdict
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, StrictBool
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
@@ -216,6 +216,13 @@ class SimulationBody(BaseModel):
     )
     at: AwareDatetime | None = Field(
         default=None, ge=_EARLIEST, lt=_LATEST, description="Pretend it is then (1970 to 2999); without it: now."
+    )
+    parameters: dict[Annotated[str, Field(pattern="^DYN_")], JsonValue] = Field(
+        default={}, description="Parameters of the queue, beside those in the call's `extradata`.", max_length=100
+    )
+    culture: str | None = Field(default=None, max_length=100, description="The caller's language, e.g. fi-FI.")
+    switches: dict[str, StrictBool] = Field(
+        default={}, max_length=100, description="Pretend these switches are on or off; others are as they are set."
     )
     # What is in it is judged by its own reader, beside the event loop.
     ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -14,10 +15,11 @@ from app.calls.route_call import LiveRuleset
 from app.directory.lookup import LookupResult, Source
 from app.errors import ForbiddenError, InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Selection
-from app.routing.calls import Call, read_call
+from app.routing.calls import Call, add_parameters, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import encode_facts
 from app.routing.numbers import NumberKind
+from app.routing.rule_data import RuleData, Switch
 from app.routing.rule_tests import make_caller
 from app.routing.ruleset import CallerStub, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
@@ -52,6 +54,7 @@ class Simulation:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
+        read_data: Callable[[], RuleData],
         live_settings: LiveCallSettings,
         audit: AuditStore,
         heavy_work: HeavyWork,
@@ -60,6 +63,7 @@ class Simulation:
     ) -> None:
         self._directory = directory
         self._live_ruleset = live_ruleset
+        self._read_data = read_data
         self._live_settings = live_settings
         self._audit = audit
         self._heavy_work = heavy_work
@@ -72,22 +76,27 @@ class Simulation:
         *,
         caller: CallerStub | None = None,
         at: datetime | None = None,
+        parameters: Mapping[str, object] | None = None,
+        culture: str | None = None,
+        switches: Mapping[str, bool] | None = None,
         ruleset: Mapping[str, object] | None = None,
         reveal_to: Actor | None = None,
     ) -> dict[str, Any]:
         """Return caller, decision, wire answer, who is on call, facts and trace as JSON values, for a call as the queue posts it.
 
-        Without `caller` the number is looked up, without `at` it is now, without `ruleset` (a ruleset file) the
-        published one decides. A caller who is really looked up is shown in full to `reveal_to`, which leaves an audit
-        record first; without it the name and the columns are hidden, and `ruleset` may not test them. Raises
-        InvalidInputError for a call without `anum` and for an unusable ruleset, ForbiddenError and StoreError.
+        `parameters` (`DYN_*`) and `culture` go into the call, beside what its extra data says.
+        Without `caller` the number is looked up, without `at` it is now, switches that are not given are as they are
+        set, without `ruleset` (a ruleset file) the published one decides. A caller who is really looked up is shown in
+        full to `reveal_to`, which leaves an audit record first; without it the name and the columns are hidden, and
+        `ruleset` may not test them. Raises InvalidInputError for a call without `anum` and for an unusable ruleset,
+        ForbiddenError and StoreError.
         """
         if "anum" not in payload:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
             rules = await self._heavy_work.run(_compile, ruleset)
-        call = read_call(payload, settings.read_number)
+        call = read_call(add_parameters(payload, parameters or {}, culture), settings.read_number)
         real = caller is None and call.caller.e164 is not None
         if real and reveal_to is None and ruleset is not None:
             _refuse_hidden_facts(rules, self._live_ruleset.current())
@@ -97,8 +106,13 @@ class Simulation:
         now = self._clock() if at is None else at.timestamp()
         found, source = await self._find_caller(call, caller, rules, now)
         hidden = real and reveal_to is None
-        decided = await self._heavy_work.run(_decide, rules, call, found, now, profile=settings.profile, hidden=hidden)
+        pretend = partial(_decide, profile=settings.profile, data=self._make_data(switches or {}), hidden=hidden)
+        decided = await self._heavy_work.run(pretend, rules, call, found, now)
         return {"caller": _describe_caller(found), "source": source, **decided}
+
+    def _make_data(self, switches: Mapping[str, bool]) -> RuleData:
+        given = {name: Switch(on=on) for name, on in switches.items()}
+        return RuleData(switches={**self._read_data().switches, **given})
 
     async def _find_caller(
         self, call: Call, stub: CallerStub | None, rules: CompiledRuleset, now: float
@@ -145,10 +159,17 @@ def _describe_answer(answer: WireAnswer) -> dict[str, Any]:
 
 
 def _decide(
-    rules: CompiledRuleset, call: Call, caller: Caller, now: float, *, profile: ResponseProfile, hidden: bool
+    rules: CompiledRuleset,
+    call: Call,
+    caller: Caller,
+    now: float,
+    *,
+    profile: ResponseProfile,
+    data: RuleData,
+    hidden: bool,
 ) -> dict[str, Any]:
     """Decide, and explain it rule by rule; with thousands of rules that takes longer than a call may wait."""
-    facts = rules.gather(call, caller, now)
+    facts = rules.gather(call, caller, now, data=data)
     trace = rules.trace(facts, now)
     turns = rules.list_turns(now)
     on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}

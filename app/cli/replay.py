@@ -17,6 +17,7 @@ from app.configurator.settings.live_settings import LiveSettings
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
+from app.rulesets.live_data import LiveRuleData
 from app.rulesets.publish import read_ruleset_file
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
@@ -56,9 +57,12 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         stores = open_stores(settings, stack)
         await upgrade(stores.database)
         live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
+        live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
+        await live_data.refresh()
         live_settings = LiveSettings(base=settings, store=stores.documents)
         await live_settings.refresh()
-        replayer = Replayer(compile_ruleset(ruleset, revision=None), live_settings.find_profile)
+        rules = compile_ruleset(ruleset, revision=None)
+        replayer = Replayer(rules, live_settings.find_profile, live_data.current)
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())

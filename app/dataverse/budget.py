@@ -39,6 +39,11 @@ class RequestBudget:
         opens = self._closed_until if over < 0 else max(self._closed_until, self._spent[over] + self._seconds)
         return max(0.0, opens - now)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is allowed because `close` said so, whatever has been spent."""
+        return self._monotonic() < self._closed_until
+
     def close(self, seconds: float) -> None:
         """Allow nothing for so many seconds, or for longer if that was said before."""
         self._closed_until = max(self._closed_until, self._monotonic() + seconds)

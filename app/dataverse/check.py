@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from app.dataverse.client import DataverseClient, Tokens, read_rows
+from app.dataverse.client import DataverseClient, Tokens, read_rows, read_text
 from app.dataverse.errors import DataverseError, RecordNotFoundError
 from app.dataverse.queries import build_path, quote_text
 from app.routing.callers import Selection
@@ -135,7 +135,7 @@ async def _check_columns(
     path = f"EntityDefinitions(LogicalName='{table.name}')/Attributes"
     try:
         answer = await client.get_json(build_path(path, {"$select": "LogicalName,AttributeType"}))
-        types = {str(row.get("LogicalName")): row.get("AttributeType") for row in read_rows(answer)}
+        types = {str(row.get("LogicalName")): read_text(row, "AttributeType") for row in read_rows(answer)}
     except DataverseError as error:
         return [CheckResult(f"columns of {table.name}", ok=False, detail=error.detail)]
     wrong = [

@@ -15,13 +15,21 @@ from uuid import UUID
 import orjson
 
 from app.dataverse.budget import RequestBudget
-from app.dataverse.errors import DataverseError, UnreachableError, UnreadableAnswerError, UnsendableError
+from app.dataverse.errors import (
+    BudgetSpentError,
+    DataverseError,
+    Facts,
+    ThrottledError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UnsendableError,
+)
 from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.requests import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
+__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_id", "read_rows", "read_text"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -245,15 +253,20 @@ class DataverseClient:
             with Stage("dataverse"):
                 return await self._carry(Request(method, url, sent, content))
 
+    def _explain_pause(self, seconds: float) -> ThrottledError:
+        facts = Facts(retry_after=math.ceil(seconds))
+        if self._budget.closed:
+            return ThrottledError("Dataverse asked to be left alone for a while", facts=facts)
+        return BudgetSpentError("the requests of five minutes are spent; what is left is kept for calls", facts=facts)
+
     async def _carry(self, request: Request) -> Response:
-        """Exchange one request; answer 429 in the place of Dataverse while it must not be asked.
+        """Exchange one request; raises ThrottledError while Dataverse must not be asked.
 
         The circuit breaker decides by look-up. Deciding here by request keeps a look-up under way, or anybody else,
         from sending into a Retry-After.
         """
-        seconds = self._budget.spend(share=self._share)
-        if seconds > 0:
-            return Response(_THROTTLED, {"retry-after": str(math.ceil(seconds))})
+        if (seconds := self._budget.spend(share=self._share)) > 0:
+            raise self._explain_pause(seconds)
         try:
             response = await self._wire.send(request)
         except FOREIGN as error:
@@ -274,6 +287,22 @@ def read_rows(answer: Row, name: str = "value") -> list[Row]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UnreadableAnswerError(f"the answer holds no list {name}: the URL is not a Dataverse organisation")
     return rows
+
+
+def read_id(row: Mapping[str, Any], column: str) -> str:
+    """Take an id out of a row, in lower case; raises UnreadableAnswerError when there is none."""
+    value = row.get(column)
+    if not isinstance(value, str) or not value:
+        raise UnreadableAnswerError(f"a row came without its {column}")
+    return value.lower()
+
+
+def read_text(row: Mapping[str, Any], column: str) -> str | None:
+    """Take a text out of a row, `None` for an empty one; raises UnreadableAnswerError for anything else."""
+    value = row.get(column)
+    if value is not None and not isinstance(value, str):
+        raise UnreadableAnswerError(f"a row came with something else than text as {column}")
+    return value or None
 
 
 def _read_object(answer: Response) -> Row:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from app.dataverse.client import Row
-from app.dataverse.errors import UnreadableAnswerError
+from app.dataverse.client import Row, read_id
 from app.dataverse.queries import SearchPlan
 from app.routing.callers import AccountRecord, CallerKind, Match, Selection
 from app.routing.calls import Scalar
@@ -51,7 +50,7 @@ def read_contacts(
     def read(row: Row) -> Match:
         return Match(
             kind=CallerKind.CONTACT,
-            id=_read_id(row, "contactid"),
+            id=read_id(row, "contactid"),
             name=_read_text(row.get("fullname")),
             columns=_read_columns(row, columns),
             owner_id=_read_owner(row),
@@ -72,7 +71,7 @@ def read_accounts(
         account = _read_account(row, plan, selection)
         return Match(
             kind=CallerKind.ACCOUNT,
-            id=_read_id(row, "accountid"),
+            id=read_id(row, "accountid"),
             name=_read_text(row.get("name")),
             columns=account.columns if account else {},
             owner_id=_read_owner(row),
@@ -86,7 +85,7 @@ def read_accounts(
 
 def count_cases(rows: Iterable[Row]) -> dict[str, int]:
     """Count cases by the id of their customer."""
-    return dict(Counter(_read_id(row, "_customerid_value") for row in rows))
+    return dict(Counter(read_id(row, "_customerid_value") for row in rows))
 
 
 def _read_matching(
@@ -106,7 +105,7 @@ def _read_account(row: object, plan: SearchPlan, selection: Selection) -> Accoun
     if not isinstance(row, dict):
         return None
     return AccountRecord(
-        id=_read_id(row, "accountid"),
+        id=read_id(row, "accountid"),
         name=_read_text(row.get("name")),
         columns=_read_columns(row, plan.account_columns | selection.account_columns),
         owner_id=_read_owner(row),
@@ -118,13 +117,6 @@ def _read_account(row: object, plan: SearchPlan, selection: Selection) -> Accoun
 
 def _read_columns(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Scalar]:
     return {column: _read_scalar(row.get(column)) for column in sorted(columns)}
-
-
-def _read_id(row: Mapping[str, Any], column: str) -> str:
-    value = row.get(column)
-    if not isinstance(value, str) or not value:
-        raise UnreadableAnswerError(f"a row came without its {column}")
-    return value.lower()
 
 
 def _read_owner(row: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
@@ -37,7 +37,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/admin/numbers", tags=["Numbers"])
 
-_CSV = {200: {"description": "The page, or with `format=csv` the whole list.", "content": {"text/csv": {}}}}
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The page, or with `format=csv` the whole list.", "content": {"text/csv": {}}}
+}
 
 
 def _read_components(request: Request) -> NumberComponents:
@@ -62,9 +64,7 @@ def _read_record_id(
 RecordId = Annotated[str, Depends(_read_record_id)]
 
 
-@router.get(
-    "", summary="List numbers to look at", response_model=NumbersBody, responses={**_CSV, **problems(422, 503)}
-)
+@router.get("", summary="List numbers to look at", response_model=NumbersBody, responses={**_CSV, **problems(422, 503)})
 async def list_numbers(
     query: Annotated[NumbersQuery, Query()], who: DecisionReaderDep, numbers: NumbersDep
 ) -> NumbersBody | Response:

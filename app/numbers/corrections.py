@@ -184,9 +184,7 @@ class Corrections:
         except AppError as error:
             return _describe_failure(record_id, error)
         reason = "" if changes or not found.numbers else _explain_rest(found.numbers)
-        return RecordResult(
-            id=record_id, table=found.key.kind, outcome=outcome, changes=tuple(changes), reason=reason
-        )
+        return RecordResult(id=record_id, table=found.key.kind, outcome=outcome, changes=tuple(changes), reason=reason)
 
     async def _undo(self, key: RecordKey, corrections: Sequence[Correction], *, who: str) -> RecordResult:
         try:
@@ -217,9 +215,7 @@ class Corrections:
         )
         await self._store.add_correction(correction)
 
-    async def _write(
-        self, found: Suggestion, changes: Sequence[ColumnChange], *, what: str, who: str
-    ) -> Outcome:
+    async def _write(self, found: Suggestion, changes: Sequence[ColumnChange], *, what: str, who: str) -> Outcome:
         path = f"{_ENTITY_SETS[found.key.kind]}({found.key.id})"
         try:
             await self._dataverse.update(path, {each.column: each.after for each in changes}, etag=found.etag)

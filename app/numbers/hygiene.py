@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol
 
 from app.directory.mirror.records import read_faults
@@ -213,17 +214,15 @@ class Hygiene:
             self._counted = version, known | {Fault.SHARED.value: shared, Fault.COLLIDING.value: colliding}
         return {**self._counted[1], **finds}
 
-    def _list_sections(
-        self, fault: Fault | None
-    ) -> list[tuple[str, Callable[[int, "_Key | None"], Awaitable[list[_Listed]]]]]:
+    def _list_sections(self, fault: Fault | None) -> "list[tuple[str, _ReadSection]]":
         generation = self._read_live()
-        sections: list[tuple[str, Callable[[int, _Key | None], Awaitable[list[_Listed]]]]] = []
+        sections: list[tuple[str, _ReadSection]] = []
         if generation is not None and fault not in _NOT_OF_ONE_RECORD:
             only = None if fault is None else NumberFault(fault)
-            sections.append(("faulty", lambda limit, key: self._list_faulty(generation, only, limit, key)))
+            sections.append(("faulty", partial(self._list_faulty, generation, only)))
         if generation is not None and fault in {None, Fault.SHARED, Fault.COLLIDING}:
-            colliding = fault is Fault.COLLIDING
-            sections.append(("shared", lambda limit, key: self._list_sharers(generation, limit, key, colliding=colliding)))
+            read = partial(self._list_sharers, generation, colliding=fault is Fault.COLLIDING)
+            sections.append(("shared", read))
         if fault in {None, Fault.FOUND_BY_SEARCH}:
             sections.append(("found", self._list_finds))
         return sections
@@ -272,6 +271,8 @@ class _Key:
     number: int
 
 
+_ReadSection = Callable[[int, _Key | None], Awaitable[list[_Listed]]]
+"""Reads so many records of a section, behind a key."""
 _NOT_OF_ONE_RECORD: Final = (Fault.SHARED, Fault.COLLIDING, Fault.FOUND_BY_SEARCH)
 
 

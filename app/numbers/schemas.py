@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -17,7 +17,7 @@ from app.numbers.store import RecordKey
 from app.observability.redaction import redact_number
 from app.routing.callers import CallerStatus
 from app.routing.number_hygiene import NumberFault
-from app.web.parameters import ShownTime
+from app.web.parameters import show_time
 
 __all__ = [
     "CORRECTIONS_SHOWN",
@@ -127,7 +127,7 @@ class NumbersBody(BaseModel):
 
     source: Source
     detail: str = Field(description="What is missing in the answer, and what helps; empty when nothing is.")
-    as_of: ShownTime | None = Field(description="Until when every change is counted.")
+    as_of: datetime | None = Field(description="Until when every change is counted.")
     records: int | None = Field(description="Contacts with a number, and accounts, in the mirror.")
     counts: dict[str, int] = Field(description="Records by fault; of `shared` and `colliding` the numbers.")
     trend: list[DayCounts] = Field(description="The same by day, today last.")
@@ -140,7 +140,7 @@ class NumbersBody(BaseModel):
         return cls(
             source=overview.source,
             detail=overview.detail,
-            as_of=overview.as_of,
+            as_of=show_time(overview.as_of),
             records=overview.records,
             counts=dict(overview.counts),
             trend=[DayCounts(day=date.fromisoformat(day), counts=dict(counts)) for day, counts in overview.trend],

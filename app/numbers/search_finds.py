@@ -27,9 +27,10 @@ class SearchFinds:
             if key in self._pending or len(self._pending) < _MAX:
                 self._pending[key] = Find(key, e164, self._clock())
 
-    def forget(self, e164: str) -> None:
-        """Forget what was found for a number and is not written yet."""
+    async def erase(self, e164: str) -> int:
+        """Forget who was found by a number, written or not; returns how many were written. Raises StoreError."""
         self._pending = {key: find for key, find in self._pending.items() if find.e164 != e164}
+        return await self._store.erase_finds(e164)
 
     async def save(self) -> None:
         """Write what was noted; what the database does not take is kept for the next time. Raises StoreError."""

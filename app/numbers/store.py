@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, case, delete, func, insert, select, tuple_
+from sqlalchemy import Executable, Select, case, delete, func, insert, select, tuple_
 
 from app.directory.mirror.records import read_faults, write_faults
 from app.routing.number_hygiene import NumberFault
@@ -101,9 +101,9 @@ class NumberStore:
     async def count_shared(self, generation: int) -> tuple[int, int]:
         """Count the numbers that several records carry, and those of them that are written in several ways."""
         shared = _find_shared(generation).subquery()
-        query = select(func.count(), func.count(case((shared.c.spellings > 1, 1)))).select_from(shared)
-        found = await self._fetch(query)
-        return int(found[0][0]), int(found[0][1])
+        several = func.count(case((shared.c.spellings > 1, 1)))
+        [row] = await self._fetch(select(func.count().label("shared"), several.label("colliding")).select_from(shared))
+        return row.shared, row.colliding
 
     async def list_faulty(
         self, generation: int, *, fault: NumberFault | None, limit: int, after: tuple[int, RecordKey] | None
@@ -235,7 +235,7 @@ class NumberStore:
             old = delete(number_corrections).where(number_corrections.c.at < time)
             return (await connection.execute(old)).rowcount
 
-    async def _fetch(self, query: Select[Any]) -> Sequence[Any]:
+    async def _fetch(self, query: Executable) -> Sequence[Any]:
         async with self._database.read() as connection:
             rows: Sequence[Any] = (await connection.execute(query)).all()
         return rows

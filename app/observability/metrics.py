@@ -53,6 +53,8 @@ class Readings:
     """Secret with a last day -> the beginning of that day, in seconds since 1970."""
     revision: int | None = None
     """The published ruleset, if any."""
+    switches: Mapping[str, bool] = field(default_factory=dict)
+    """Whether each switch is on."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield the readings as metric families, the way a Prometheus registry does."""
@@ -99,6 +101,10 @@ class Readings:
             label="secret",
             times=self.secret_expiry,
         )
+        switches = GaugeMetricFamily("smartrouting_switch_on", "1 while a switch is on, else 0.", labels=["switch"])
+        for name, on in self.switches.items():
+            switches.add_metric([name], int(on))
+        yield switches
         if self.revision is not None:
             yield InfoMetricFamily(
                 "smartrouting_ruleset", "The ruleset that decides.", {"revision": str(self.revision)}

@@ -12,12 +12,14 @@ from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
 from app.routing.rotas import Turn, find_turn
+from app.routing.rule_data import DataFacts, RuleData
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
 __all__ = ["CompiledRuleset", "compile_ruleset"]
 
 NO_RULE = "no rule matched"
+_NO_DATA = RuleData()
 
 
 class CompiledRuleset:
@@ -30,6 +32,8 @@ class CompiledRuleset:
         self._revision = revision
         self._rules = rules
         self._facts_used = facts_used
+        self._data_facts = DataFacts(facts_used)
+        self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
         self._tests = tuple(check.test for rule in rules for check in rule.checks)
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
@@ -65,20 +69,31 @@ class CompiledRuleset:
         """Tell the `time.*` and `rota.*` facts of a moment, in seconds since the epoch."""
         return self._clock_facts.tell(now).facts
 
+    def tell_data(self, data: RuleData, now: float) -> Mapping[str, FactValue]:
+        """Tell the facts that these rules take from switches, for a moment in seconds since the epoch."""
+        return self._data_facts.tell(data, now)
+
     def list_turns(self, now: float) -> Mapping[str, Turn | None]:
         """Tell who is on call by each rota at a moment, in seconds since the epoch; `None` before a rota's start."""
         moment = datetime.fromtimestamp(now, UTC)
         return {name: find_turn(rota, moment) for name, rota in self._ruleset.rotas.items()}
 
     def gather(
-        self, call: Call, caller: Caller, now: float, *, known: Mapping[str, FactValue] | None = None
+        self,
+        call: Call,
+        caller: Caller,
+        now: float,
+        *,
+        known: Mapping[str, FactValue] | None = None,
+        data: RuleData = _NO_DATA,
     ) -> Mapping[str, FactValue]:
         """Gather every fact of a call at a moment, and what these rules read and nobody has (see `complete_facts`).
 
         `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand.
         """
-        facts = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
-        return complete_facts(facts, self._facts_used)
+        told = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
+        facts = complete_facts(told, self._other_facts)
+        return {**facts, **self._data_facts.tell(data, now)} if self._data_facts.names else facts
 
     def decide(self, facts: Mapping[str, FactValue], now: float) -> Decision:
         """Return the decision of the first rule whose condition is true; without one, no change.

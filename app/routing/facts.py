@@ -13,7 +13,7 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
-from app.routing.registry import ROTAS
+from app.routing.registry import ROTAS, SWITCHES
 from app.routing.rotas import Rota, find_turn
 
 __all__ = [
@@ -58,6 +58,7 @@ _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default
 _MINUTE = 60
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
+_NOT_LOOKED_UP = Unknown(Cause.NOT_FETCHED, "no rule read it when the call was decided")
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
@@ -76,6 +77,13 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
+_WHEN_MISSING: Mapping[str, FactValue] = {
+    "call.": None,
+    "time.": _NO_CALENDAR,
+    ROTAS: _NO_ROTA,
+    SWITCHES: _NOT_LOOKED_UP,
+}
+"""What a fact is that nobody has told, by the beginning of its name."""
 _OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
 
 
@@ -240,11 +248,7 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         if name.startswith(prefix):
             holder = facts.get(owner, _NOT_FETCHED)
             return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
-    if name.startswith("time."):
-        return _NO_CALENDAR
-    if name.startswith(ROTAS):
-        return _NO_ROTA
-    return None if name.startswith("call.") else _NOT_FETCHED
+    return next((value for prefix, value in _WHEN_MISSING.items() if name.startswith(prefix)), _NOT_FETCHED)
 
 
 def _decode_fact(name: str, value: object) -> FactValue:

@@ -9,11 +9,13 @@ from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
 from app.routing.lint_calendars import find_calendar_faults
 from app.routing.lint_conditions import KnownColumns, fault, find_condition_faults, find_unknown_member
+from app.routing.lint_data import find_data_faults
 from app.routing.lint_order import find_shadowed
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import find_loops, report_loop
 from app.routing.registry import FACTS, FAMILIES, ROTAS, find_fact, suggest
 from app.routing.rule import Action, Rule, list_names
+from app.routing.rule_data import RuleData
 from app.routing.rule_tests import run_tests
 from app.routing.ruleset import DestinationSpec, Ruleset, find_lost_destinations
 from app.routing.wire import FIELDS, ResponseProfile, describe_decision
@@ -29,19 +31,22 @@ def lint_ruleset(
     profile: ResponseProfile,
     *,
     known_columns: KnownColumns | None = None,
+    data: RuleData | None = None,
     now: float | None = None,
     region: str = "FI",
 ) -> tuple[Finding, ...]:
     """Find what is wrong with a ruleset; a finding of severity `error` must keep it from being published.
 
-    Without `known_columns` (logical names by table, `contact` and `account`) columns are not checked; without `now`
-    (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes numbers.
+    Without `known_columns` (logical names by table, `contact` and `account`) columns are not checked, without `data`
+    switches; without `now` (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1) completes
+    numbers.
     """
     lost = list(find_lost_destinations(ruleset))
     findings = [*lost, *_find_destination_faults(ruleset, region)]
     for name, condition in ruleset.define.items():
         findings += find_condition_faults(condition, join_pointer("define", name), None, ruleset, known_columns)
     findings += _find_unused_conditions(ruleset)
+    findings += find_data_faults(ruleset, data)
     findings += find_calendar_faults(ruleset, now)
     for index, rule in enumerate(ruleset.rules):
         pointer = join_pointer("rules", index)

@@ -31,6 +31,8 @@ class FactSource(StrEnum):
     """The moment of the call: always known."""
     CALENDAR = "calendar"
     """The opening hours and rotas in the ruleset: unknown without such a one."""
+    SWITCH = "switch"
+    """Administrators: unknown while there is no such switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,11 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH = FactSource
 ROTAS = "rota."
 """The prefix of facts that tell who is on call."""
+SWITCHES = "switch."
+"""The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -153,6 +157,7 @@ _FAMILY_SPECS = (
         "The name of the destination that is on call by the named rota.",
         agent=True,
     ),
+    FactSpec(SWITCHES, _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
 FACTS = {spec.name: spec for spec in _SPECS}

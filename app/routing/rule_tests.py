@@ -13,6 +13,8 @@ from app.routing.decisions import Decision
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
+from app.routing.registry import SWITCHES
+from app.routing.rule_data import RuleData, Switch
 from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
 from app.routing.wire import decision_document
 
@@ -77,7 +79,15 @@ def _run(
 def _gather(test: StoredTest, compiled: CompiledRuleset, region: str, now: float) -> Mapping[str, FactValue]:
     call = read_call(test.call, partial(read_number, region=region))
     caller = _describe_nobody(call) if test.caller is None else make_caller(test.caller, compiled, now)
-    return {**compiled.gather(call, caller, now), **test.facts}
+    facts = compiled.gather(call, caller, now, data=make_data(test.switches, compiled))
+    return {**facts, **test.facts}
+
+
+def make_data(switches: Mapping[str, bool], compiled: CompiledRuleset) -> RuleData:
+    """Make the switches that rules read; what the test leaves out is off, not unknown."""
+    read = (fact.removeprefix(SWITCHES) for fact in compiled.facts_used if fact.startswith(SWITCHES))
+    states = {**dict.fromkeys(read, False), **switches}
+    return RuleData(switches={name: Switch(on=on) for name, on in states.items()})
 
 
 def _describe_nobody(call: Call) -> Caller:

@@ -174,6 +174,8 @@ class StoredTest(Part):
     """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
     facts: dict[str, FactStub] = Field(default={})
     """Facts that are to be as given, whatever call, caller and clock say."""
+    switches: dict[Name, StrictBool] = Field(default={})
+    """The switches as they are to be; one that is not named is off."""
     expect: Expectation
 
     @field_validator("facts")

@@ -12,6 +12,7 @@ from app.operations.jobs import JobRunner
 from app.rulesets.coverage import Coverage
 from app.rulesets.drafts.drafts import Drafts
 from app.rulesets.drafts.recorded_tests import RecordedTests
+from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import Publish
 from app.rulesets.publish_checks import PublishChecks, PublishLimits, open_publish_limits
@@ -19,6 +20,8 @@ from app.rulesets.replay.jobs import ReplayJobs
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import RulesetStore
+from app.rulesets.switches.store import SwitchStore
+from app.rulesets.switches.switches import Switches
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
@@ -41,6 +44,7 @@ class RulesetComponents:
     coverage: Coverage
     replays: ReplayJobs
     shadow: ShadowRun
+    switches: Switches
     heavy_work: HeavyWork
     clock: Callable[[], float]
 
@@ -59,6 +63,8 @@ def open_rulesets(
     documents: SettingsDocumentStore,
     audit: AuditStore,
     live_ruleset: LiveRuleset,
+    live_data: LiveRuleData,
+    switches: SwitchStore,
     shadow: ShadowRun,
     heavy_work: HeavyWork,
     dataverse: DataverseClient,
@@ -79,6 +85,7 @@ def open_rulesets(
         limits=limits,
         decisions=decisions,
         live_ruleset=live_ruleset,
+        read_data=live_data.current,
         heavy_work=heavy_work,
         clock=clock,
     )
@@ -104,11 +111,13 @@ def open_rulesets(
             jobs=jobs,
             repository=repository,
             find_profile=live_settings.find_profile,
+            read_data=live_data.current,
             audit=audit,
             enreach=targets,
             clock=clock,
         ),
         shadow=shadow,
+        switches=Switches(store=switches, live_data=live_data, live_ruleset=live_ruleset, clock=clock),
         heavy_work=heavy_work,
         clock=clock,
     )

@@ -14,6 +14,7 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
@@ -116,6 +117,7 @@ class PublishChecks:
         limits: VersionedDocument[PublishLimits],
         decisions: DecisionStore,
         live_ruleset: LiveRuleset,
+        read_data: Callable[[], RuleData],
         heavy_work: HeavyWork,
         clock: Callable[[], float],
     ) -> None:
@@ -127,6 +129,7 @@ class PublishChecks:
         self._limits = limits
         self._decisions = decisions
         self._live_ruleset = live_ruleset
+        self._read_data = read_data
         self._heavy_work = heavy_work
         self._clock = clock
 
@@ -160,13 +163,19 @@ class PublishChecks:
             known, silence = await read_known_columns(rules, self._dataverse)
         settings = self._live_settings.call_settings()
         found = await self._heavy_work.run(
-            lint_ruleset, ruleset, settings.profile, known_columns=known, now=now, region=settings.region
+            lint_ruleset,
+            ruleset,
+            settings.profile,
+            known_columns=known,
+            data=self._read_data(),
+            now=now,
+            region=settings.region,
         )
         return [*found, *silence]
 
     async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
-        replayer = Replayer(rules, self._live_settings.find_profile)
+        replayer = self._make_replayer(rules)
         plan, slices = _plan(limits, now), Slices()
         async for record in self._decisions.stream(plan.make_filter(), sample=plan.sample):
             if loop := replayer.find_loop(record):
@@ -176,6 +185,9 @@ class PublishChecks:
             await slices.rest()
         return []
 
+    def _make_replayer(self, rules: CompiledRuleset) -> Replayer:
+        return Replayer(rules, self._live_settings.find_profile, self._read_data)
+
     async def _measure(
         self, rules: CompiledRuleset, limits: PublishLimits, now: float
     ) -> tuple[Mapping[str, Any] | None, list[Finding]]:
@@ -183,9 +195,7 @@ class PublishChecks:
             return None, []
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
         result = ReplayResult(names, max_diffs=_MAX_DIFFS)
-        await run_replay(
-            Replayer(rules, self._live_settings.find_profile), _plan(limits, now), result, decisions=self._decisions
-        )
+        await run_replay(self._make_replayer(rules), _plan(limits, now), result, decisions=self._decisions)
         document = result.document()
         excess = limits.find_excess(result.calls, result.changed)
         return document, [_refuse(document["summary"], excess)] if excess else []

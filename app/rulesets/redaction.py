@@ -109,7 +109,8 @@ def _redact_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _redact_test(test: Mapping[str, Any]) -> dict[str, Any]:
-    hidden: dict[str, Any] = {name: redact_texts(test[name]) for name in ("name", "at", "expect") if name in test}
+    shown = ("name", "at", "switches", "expect")
+    hidden: dict[str, Any] = {name: redact_texts(test[name]) for name in shown if name in test}
     call, caller, facts = test.get("call") or {}, test.get("caller"), test.get("facts")
     hidden["call"] = {
         name: redact_texts(value) if name in _CALL_IDENTIFIERS or value is None else HIDDEN

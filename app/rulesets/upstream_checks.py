@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import DataverseClient, Row, read_rows, read_text
 from app.dataverse.errors import DataverseError, UnreadableAnswerError
 from app.dataverse.queries import build_path
 from app.enreach.client import EnreachClient
@@ -91,7 +91,7 @@ async def _list_columns(table: str, dataverse: DataverseClient) -> Mapping[str, 
             answer = await dataverse.get_json(path)
     except TimeoutError as error:
         raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-    return {name: str(row.get("AttributeType")) for row in read_rows(answer) for name in _spell(row)}
+    return {name: str(read_text(row, "AttributeType")) for row in read_rows(answer) for name in _spell(row)}
 
 
 def _warn(table: str, error: DataverseError) -> Finding:

@@ -46,6 +46,7 @@ __all__ = [
     "settings_versions",
     "shadow_diffs",
     "shadow_results",
+    "switches",
 ]
 
 
@@ -210,6 +211,17 @@ shadow_diffs = Table(
     Column("diff", Document, nullable=False),
     Index(None, "draft", "id"),
     sqlite_autoincrement=True,
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("on", Boolean, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("off_at", Double),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
 )
 
 jobs = Table(

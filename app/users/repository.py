@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.auth.principals import Identity
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import DataverseClient, Row, read_id, read_rows, read_text
 from app.dataverse.errors import RecordNotFoundError
 from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError, InvalidInputError, NotFoundError
@@ -142,19 +142,19 @@ class UserRepository:
 
     async def _read_users(self, rows: Sequence[Row]) -> list[User]:
         records = await self._records.read(rows)
-        return [replace(_read(row), record=records.get(row["systemuserid"], EnreachIdRecord())) for row in rows]
+        return [replace(user, record=records.get(user.id, EnreachIdRecord())) for user in map(_read, rows)]
 
 
 def _read(row: Row) -> User:
     return User(
-        id=row["systemuserid"],
-        name=row.get("fullname") or "",
-        email=row.get("internalemailaddress") or None,
-        login=row.get("domainname") or None,
-        mobile=row.get("mobilephone") or None,
+        id=read_id(row, "systemuserid"),
+        name=read_text(row, "fullname") or "",
+        email=read_text(row, "internalemailaddress"),
+        login=read_text(row, "domainname"),
+        mobile=read_text(row, "mobilephone"),
         active=not row.get("isdisabled"),
         is_application=row.get("applicationid") is not None,
-        unit_id=row.get("_businessunitid_value"),
+        unit_id=read_text(row, "_businessunitid_value"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from app.errors import TooManyRequestsError
 from app.web.problems import describe_problem
 from app.web.state import read_state
 
-__all__ = ["Admission", "HeavyRoute", "HeavyWork", "HeavyWorkDep", "LimitsState"]
+__all__ = ["Admission", "HeavyRoute", "HeavyWork", "HeavyWorkDep", "LimitsState", "StreamDep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +31,9 @@ _MAX_RUNNING = 3
 _MAX_RUNNING_OF_ROLE = 2
 _MAX_WAITING_OF_ROLE = 16
 _WAIT_SECONDS = 20.0
+_MAX_STREAMS = 20
+"""Open at once, of all roles; each reads the database several times a second."""
+_MAX_STREAMS_OF_ROLE = 8
 _COLLECTOR = (3_000, 4, 1_000_000)
 """How often the collector of reference cycles looks at objects, young, older and all.
 
@@ -84,6 +87,7 @@ class HeavyWork:
         self._shares: defaultdict[str, _Share] = defaultdict(_Share)
         self._running = asyncio.Semaphore(_MAX_RUNNING)
         self._thread = CapacityLimiter(1)
+        self._streams: Counter[str] = Counter()
         self._held = 0
         self._usual_collector = gc.get_threshold()
 
@@ -108,6 +112,17 @@ class HeavyWork:
                 share.waiting -= 1
             with self.hold():
                 yield
+
+    @contextmanager
+    def keep_open(self, role: str) -> Iterator[None]:
+        """Count a stream of events while it is open; raises TooManyRequestsError when there are enough of them."""
+        if self._streams.total() >= _MAX_STREAMS or self._streams[role] >= _MAX_STREAMS_OF_ROLE:
+            raise TooManyRequestsError("enough streams are open already; close one, or ask for the state instead")
+        self._streams[role] += 1
+        try:
+            yield
+        finally:
+            self._streams[role] -= 1
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Compute something in a thread, after everything that asked before."""
@@ -144,6 +159,15 @@ def _read_heavy_work(request: Request) -> HeavyWork:
 
 
 HeavyWorkDep = Annotated[HeavyWork, Depends(_read_heavy_work)]
+
+
+async def _keep_stream_open(request: Request, heavy_work: HeavyWorkDep) -> AsyncIterator[None]:
+    with heavy_work.keep_open((await identify(request)).role):
+        yield
+
+
+StreamDep = Annotated[None, Depends(_keep_stream_open)]
+"""For a route that answers with a stream of events: one of a few that may be open."""
 
 
 class HeavyRoute(APIRoute):

@@ -18,6 +18,7 @@ from app.routing.calls import read_call
 from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import DecisionRecord
 from app.routing.numbers import read_number
+from app.routing.rule_data import RuleData
 from app.rulesets.store import RulesetStore
 from app.store.database import open_database
 from app.store.upgrade import upgrade
@@ -93,6 +94,7 @@ async def route(
     route_call = RouteCall(
         directory=directory,
         live_ruleset=FixedRules(rules),
+        read_data=RuleData,
         decision_log=records,
         loop_guard=LoopGuard(max_redirects=5, monotonic=lambda: 0.0),
         call_log=lambda _line: None,

@@ -10,6 +10,7 @@ from app.calls.simulation import Simulation
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import CallerStub
 from app.web.limits import HeavyWork
 from tests.routing.examples import NOW, make_document, make_rules
@@ -79,6 +80,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
     simulation = Simulation(
         directory=directory,
         live_ruleset=FixedRules(make_rules(VIP_RULE)),
+        read_data=RuleData,
         live_settings=FixedSettings(),
         audit=Audit(),
         heavy_work=HeavyWork(),

@@ -12,7 +12,7 @@ from dirty_equals import IsPartialDict, IsStr
 
 from app.emulators.faults import Fault, FaultKind
 from app.web.health import Exposition
-from tests.support.service import PROGRAM_KEY, USER_KEY, VIP_RULES, Service, open_service
+from tests.support.service import PROGRAM_KEY, USER_KEY, VIP_ANSWER, VIP_RULES, Service, open_service
 
 
 async def read_dependencies(service: Service) -> dict[str, dict[str, str]]:
@@ -75,6 +75,21 @@ async def test_details_are_for_those_who_may_read_the_status(tmp_path: Path) -> 
     assert anonymous.json()["dependencies"][:1] == told[USER_KEY]["dependencies"][:1] == states
     assert told[PROGRAM_KEY]["dependencies"][0]["detail"]
     assert wrong.status_code == 401
+
+
+async def test_a_crowd_asks_the_crm_once(tmp_path: Path) -> None:
+    """However many want to know, Dataverse is asked once in five seconds, and calls keep their part of the budget."""
+    settings = {"requests_per_5_minutes": 20}
+    async with open_service(tmp_path, rules=VIP_RULES, dataverse=settings) as service:
+        answers = await asyncio.gather(*(service.client.get("/health/dependencies") for _ in range(40)))
+        for _ in range(40):
+            answers.append(await service.client.get("/health/dependencies"))
+        asked = len(service.dataverse.requests)
+        call = await service.call("+358501234567")
+
+    assert {answer.json()["dependencies"][0]["state"] for answer in answers} == {"ok"}
+    assert asked < 16
+    assert call.json() == VIP_ANSWER
 
 
 async def test_metrics_are_written_once_for_all_who_ask_at_one_time() -> None:

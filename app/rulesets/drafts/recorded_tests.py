@@ -9,7 +9,7 @@ from app.calls.store import DecisionStore
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
 from app.routing.decisions import DecisionRecord
-from app.routing.registry import find_fact
+from app.routing.registry import SWITCHES, find_fact
 from app.routing.ruleset import Expectation
 from app.rulesets.drafts.drafts import Drafts, put_test
 from app.rulesets.repository import RulesetRepository
@@ -109,9 +109,13 @@ def _write_test(record: DecisionRecord, pinned: dict[str, object], *, keep_numbe
         **({"extradata": extra} if extra else {}),
     }
     expected = {name: value for name, value in record.decision.items() if name in Expectation.model_fields}
+    # One that did not exist is off in a test that does not name it.
+    read = {name: value for name, value in pinned.items() if name.startswith(SWITCHES)}
+    switches = {name.removeprefix(SWITCHES): value for name, value in read.items() if isinstance(value, bool)}
     return {
         "call": call,
         "at": datetime.fromtimestamp(record.at, UTC).isoformat(),
-        "facts": pinned,
+        "facts": {name: value for name, value in pinned.items() if name not in read},
+        **({"switches": switches} if switches else {}),
         "expect": {"rule": record.rule, **expected},
     }

@@ -9,6 +9,7 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import Decision, DecisionRecord, Destination, Outcome
 from app.routing.facts import FactValue, Unknown, complete_facts, decode_facts
 from app.routing.redirect_loops import CallFollower
+from app.routing.rule_data import RuleData
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile, encode_decision
 
@@ -69,11 +70,16 @@ class Replayer:
     """Decides by one ruleset what was decided before by others.
 
     Facts about call and caller are those that were recorded; the `time.*` facts are those of the ruleset's own
-    calendars at the recorded moment, so that a change of opening hours shows.
+    calendars at the recorded moment, so that a change of opening hours shows. A switch that no rule read at that time
+    is as it is set now.
     """
 
-    def __init__(self, rules: CompiledRuleset, find_profile: FindProfile) -> None:
+    def __init__(
+        self, rules: CompiledRuleset, find_profile: FindProfile, read_data: Callable[[], RuleData] = RuleData
+    ) -> None:
+        """`read_data` tells the switches as they are set now."""
         self._rules = rules
+        self._read_data = read_data
         self._find_profile = find_profile
         self._follower = CallFollower(rules)
         self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED))
@@ -108,7 +114,8 @@ class Replayer:
 
     def recall(self, record: DecisionRecord) -> dict[str, FactValue]:
         """Return the facts the record is decided with; raises ValueError for what this program cannot have written."""
-        return {**decode_facts(record.facts), **self._rules.tell_time(record.at)}
+        present = self._rules.tell_data(self._read_data(), record.at)
+        return {**present, **decode_facts(record.facts), **self._rules.tell_time(record.at)}
 
     def _has_no_spelling(self, decision: Decision, record: DecisionRecord) -> bool:
         return bool(encode_decision(decision, self._find_profile(record.settings_version)).reason)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.calls.route_call import DecisionSink
 from app.errors import AppError, ConflictError, NotFoundError
 from app.routing.decisions import DecisionRecord
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import FindProfile, Replayer
@@ -75,6 +76,7 @@ class ShadowRun:
         repository: RulesetRepository,
         live_ruleset: LiveRuleset,
         find_profile: FindProfile,
+        read_data: Callable[[], RuleData],
         counter: DivergenceCounter,
         clock: Callable[[], float],
     ) -> None:
@@ -85,6 +87,7 @@ class ShadowRun:
         self._repository = repository
         self._live_ruleset = live_ruleset
         self._find_profile = find_profile
+        self._read_data = read_data
         self._counter = counter
         self._clock = clock
         self._running: _Running | None = None
@@ -169,7 +172,8 @@ class ShadowRun:
             await self._change(None)
             return
         names = PlaceNames(rules.ruleset, self._live_ruleset.current().ruleset)
-        await self._change(_Running(draft.id, draft.version, queues, Replayer(rules, self._find_profile), names))
+        replayer = Replayer(rules, self._find_profile, self._read_data)
+        await self._change(_Running(draft.id, draft.version, queues, replayer, names))
 
     async def work_off(self) -> None:
         """Decide the calls that wait, giving way to calls that come meanwhile."""
