@@ -35,6 +35,7 @@ __all__ = [
     "SimulatorDep",
     "StatusReaderDep",
     "SwitchSetterDep",
+    "TableManagerDep",
     "UserManagerDep",
     "UserReaderDep",
     "identify",
@@ -146,6 +147,7 @@ SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
 SimulatorDep = Annotated[Principal, requires(Permission.SIMULATE)]
 SwitchSetterDep = Annotated[Principal, requires(Permission.SET_SWITCHES)]
 StatusReaderDep = Annotated[Principal, requires(Permission.READ_STATUS)]
+TableManagerDep = Annotated[Principal, requires(Permission.MANAGE_TABLES)]
 UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
 UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
 

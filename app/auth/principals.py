@@ -42,6 +42,8 @@ class Permission(StrEnum):
     PUBLISH_RULES = "publish-rules"
     SET_SWITCHES = "set-switches"
     """Turn switches on and off that rules test."""
+    MANAGE_TABLES = "manage-tables"
+    """Put, change and delete tables that rules look up."""
     OPERATE = "operate"
     """Purge the cache, run fire drills, acknowledge alerts."""
     MANAGE_USERS = "manage-users"

@@ -36,6 +36,8 @@ class Organisation:
     tokens: TokenSource
     search: DataverseClient
     """The same connections, for searches, which leave calls most of the request budget."""
+    background: DataverseClient
+    """The same connections, for jobs and other work nobody waits for."""
     foresee_pause: Callable[[], float]
     """Tells for how many seconds a job should wait, so that calls have requests left."""
 
@@ -45,13 +47,15 @@ def connect_organisation(settings: Settings, upstreams: Upstreams, stack: AsyncE
     tokens = TokenSource(fetch=build_fetch(settings.dataverse, clock=upstreams.clock), clock=upstreams.clock)
     client = connect(settings.dataverse, tokens=tokens, transport=upstreams.dataverse)
     stack.push_async_callback(client.aclose)
+    background = client.leave_rest(_JOBS_SHARE)
     return Organisation(
         client=client,
         people=client.leave_rest(_ADMINISTRATORS_SHARE),
         mirror=client.leave_rest(_MIRROR_SHARE),
         tokens=tokens,
         search=client.leave_rest(_SEARCH_SHARE),
-        foresee_pause=client.leave_rest(_JOBS_SHARE).foresee_pause,
+        background=background,
+        foresee_pause=background.foresee_pause,
     )
 
 

@@ -15,6 +15,7 @@ from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
+from app.calls.recent_calls import RecentCalls
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
 from app.dataverse.queries import plan_search
@@ -24,16 +25,20 @@ from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
 from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
+from app.routing.compiled import CompiledRuleset
+from app.routing.related import AgentOf
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.revision_file import RevisionFile
+from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.column_ids import ColumnIdCache
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
 from app.web.limits import HeavyWork
@@ -58,6 +63,8 @@ class Foundation:
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
+    column_id_cache: ColumnIdCache | None
+    """`None` when no column of users holds their Enreach ids."""
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
@@ -65,8 +72,10 @@ class Foundation:
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
+    recent_calls: RecentCalls
     revision_file: RevisionFile
     live_data: LiveRuleData
+    tables: Tables
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
@@ -90,32 +99,43 @@ async def open_foundation(
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
+    column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
-    agent_of = enreach_id_cache.agent_of
     search_finds = SearchFinds(store=stores.numbers, clock=upstreams.clock)
+
+    def find_agents() -> AgentOf | None:
+        return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
+
     finder = CallerFinder(
-        organisation=organisation,
+        client=organisation.client,
+        search_client=organisation.search,
         live_settings=live_settings,
-        agent_of=agent_of,
+        find_agents=find_agents,
         finds=search_finds,
         clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
-    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
-    live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
+    live_data = LiveRuleData(
+        switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=heavy_work
     )
+    recent_calls = RecentCalls(reader=stores.recent_calls, clock=upstreams.clock)
+
+    def prepare_for(rules: CompiledRuleset) -> None:
+        directory.select(rules.selection)
+        recent_calls.begin(asked=rules.asks_recent_calls)
+
+    live_ruleset = LiveRuleset(store=stores.rulesets, on_change=prepare_for, heavy_work=heavy_work)
     journal = Journal(folder=settings.store.journal, clock=time.monotonic)
     journal.require_folder()
     stack.callback(journal.close)
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
-    live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
     key_use = KeyUse()
 
@@ -129,6 +149,7 @@ async def open_foundation(
         key_use.remember(await stores.key_uses.load())
         await live_data.refresh()
         await live_ruleset.refresh()
+        await recent_calls.load_some()
         if mirror is not None:
             await mirror.status.refresh()
 
@@ -147,14 +168,24 @@ async def open_foundation(
         organisation=organisation,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
+        column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
         search_finds=search_finds,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
+        recent_calls=recent_calls,
         revision_file=revision_file,
         live_data=live_data,
+        tables=Tables(
+            store=stores.rule_tables,
+            live_data=live_data,
+            live_ruleset=live_ruleset,
+            read_region=lambda: live_settings.call_settings().region,
+            heavy_work=heavy_work,
+            clock=upstreams.clock,
+        ),
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
@@ -170,6 +201,13 @@ async def open_foundation(
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
+
+
+def _make_column_id_cache(settings: Settings, organisation: Organisation, upstreams: Upstreams) -> ColumnIdCache | None:
+    column = settings.dataverse.agent_id_column
+    if column is None:
+        return None
+    return ColumnIdCache(client=organisation.people, column=column, clock=upstreams.clock)
 
 
 def _apply_settings(

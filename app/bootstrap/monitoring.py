@@ -8,6 +8,7 @@ from functools import partial
 from app.bootstrap.foundation import Foundation
 from app.bootstrap.mirror import Mirror
 from app.directory.mirror.status import MirrorState
+from app.observability.enterprise_call_readings import EnterpriseCallReadings
 from app.observability.metrics import Readings
 from app.observability.mirror_readings import MirrorReadings
 from app.web.health import Dependency, Health, State, judge
@@ -15,7 +16,7 @@ from app.web.health import Dependency, Health, State, judge
 __all__ = ["describe_mirror", "make_health", "read_metrics"]
 
 
-def read_metrics(foundation: Foundation) -> Readings:
+def read_metrics(foundation: Foundation, enterprise_calls: EnterpriseCallReadings | None) -> Readings:
     """Read what the components count for themselves, at the moment Prometheus asks."""
     directory, mirror = foundation.directory.statistics(), foundation.mirror
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}
@@ -24,6 +25,7 @@ def read_metrics(foundation: Foundation) -> Readings:
         coalesced_look_ups=directory.coalesced,
         breaker=directory.breaker.value,
         mirror=None if mirror is None else _read_mirror(mirror),
+        enterprise_calls=enterprise_calls,
         store_writable=foundation.stores.health.error is None,
         journal_backlog=foundation.journal.backlog,
         journal_writable=foundation.journal.health.writable,

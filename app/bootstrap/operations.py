@@ -76,6 +76,7 @@ def make_retention(foundation: Foundation) -> Retention:
         "callers": purge_callers,
         "alerts": stores.alerts.purge_before,
         "shadow": stores.shadow_results.purge_before,
+        "enterprise_calls": stores.enterprise_calls.purge_before,
         "jobs": purge_jobs,
         "rejected_lines": purge_lines,
     }
@@ -135,6 +136,11 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         await foundation.revision_file.follow()
         return erased
 
+    async def erase_in_decisions(e164: str) -> int:
+        erased = await stores.decisions.erase_number(e164)
+        foundation.recent_calls.forget(e164)
+        return erased
+
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
 
@@ -161,8 +167,10 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
             "switches": erase_in_switches,
+            "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,
-            "decisions": stores.decisions.erase_number,
+            "decisions": erase_in_decisions,
+            "enterprise_calls": stores.enterprise_calls.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
             "number_corrections": erase_in_corrections,

@@ -25,6 +25,7 @@ from app.calls.schemas import (
     SimulationResult,
 )
 from app.errors import ForbiddenError, InvalidInputError
+from app.routing.rule_data import make_table
 from app.web.limits import HeavyRoute, HeavyWorkDep
 from app.web.parameters import DecisionId
 from app.web.problems import problems
@@ -119,6 +120,7 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
             parameters=body.parameters,
             culture=body.culture,
             switches=body.switches,
+            tables={name: make_table(rows) for name, rows in body.tables.items()},
             ruleset=body.ruleset,
             reveal_to=reveal_to,
         )

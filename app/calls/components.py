@@ -10,6 +10,7 @@ from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
+from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.calls.simulation import Simulation
 from app.calls.store import DecisionStore
@@ -53,6 +54,7 @@ def open_calls(
     live_ruleset: LiveRuleset,
     read_data: Callable[[], RuleData],
     revisions: Revisions,
+    recent_calls: RecentCalls,
     decision_log: DecisionSink,
     drill_log: DecisionSink,
     decisions: DecisionStore,
@@ -84,6 +86,7 @@ def open_calls(
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
+                recent_calls=recent_calls,
             ),
             live_settings=live_settings,
             metrics=metrics,
@@ -98,6 +101,7 @@ def open_calls(
             directory=directory,
             live_ruleset=live_ruleset,
             read_data=read_data,
+            recent_calls=recent_calls,
             live_settings=live_settings,
             audit=audit,
             heavy_work=heavy_work,

@@ -12,6 +12,7 @@ import structlog
 from cachetools import TTLCache
 
 from app.calls.call_settings import CallSettings
+from app.calls.recent_calls import RecentCalls
 from app.directory.lookup import LookupResult, Source
 from app.observability.call_lines import CallLine
 from app.observability.redaction import redact_number
@@ -139,8 +140,10 @@ class RouteCall:
         loop_guard: LoopGuard,
         call_log: Callable[[CallLine], None],
         monotonic: Callable[[], float],
+        recent_calls: RecentCalls | None = None,
     ) -> None:
-        """`read_data` tells the switches as they are set now."""
+        """`read_data` tells the switches as they are set now; without `recent_calls` no call came before."""
+        self._recent_calls = recent_calls
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._read_data = read_data
@@ -178,6 +181,8 @@ class RouteCall:
             hops=hops,
         )
         recorded = self._decision_log.append(record)
+        if self._recent_calls is not None and rules.asks_recent_calls:
+            self._recent_calls.note(record)
         answered = Answered(
             decision=decision,
             answer=answer,
@@ -209,7 +214,10 @@ class RouteCall:
     ) -> tuple[Mapping[str, FactValue], Decision]:
         facts: Mapping[str, FactValue] = {}
         try:
-            facts = rules.gather(call, caller, now, data=self._read_data())
+            recent = None
+            if self._recent_calls is not None and rules.asks_recent_calls:
+                recent = self._recent_calls.tell(call, now)
+            facts = rules.gather(call, caller, now, data=self._read_data(), recent=recent)
             return facts, rules.decide(facts, now)
         except Exception:  # the boundary: a defect in a rule must not cost the caller an answer
             log.exception("call.rules_broken", revision=rules.revision)

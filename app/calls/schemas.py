@@ -224,6 +224,11 @@ class SimulationBody(BaseModel):
     switches: dict[str, StrictBool] = Field(
         default={}, max_length=100, description="Pretend these switches are on or off; others are as they are set."
     )
+    tables: dict[str, dict[str, dict[str, str | int | float | bool | None]]] = Field(
+        default={},
+        max_length=50,
+        description="Pretend these tables hold these rows, by key (numbers in E.164); others are as they are.",
+    )
     # What is in it is judged by its own reader, beside the event loop.
     ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(
         default=None, description="Decide by this ruleset file; without it by the published one."

@@ -1,10 +1,10 @@
 """The decision log in the database: what was answered to every call, and why."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, select, update
 
 from app.calls.erasure import erase_called, erase_caller
 from app.observability.redaction import redact_identifier
@@ -12,9 +12,9 @@ from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database
 from app.store.pages import Page, cut_page
-from app.store.tables import decisions
+from app.store.tables import audit, decisions
 
-__all__ = ["CallTimes", "DecisionFilter", "DecisionStore"]
+__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "LoggedCall", "RecentCallsReader"]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
@@ -37,6 +37,8 @@ _EXACT = (
     "call_id",
     "caller_e164",
 )
+_HAS_NUMBER = decisions.c.caller_e164.is_not(None)
+_LOGGED = [decisions.c[name] for name in ("id", "at", "caller_e164", "call_id", "decision")]
 _LEEWAY = 60.0
 """Seconds between the time of a record and the time in its id, at most."""
 
@@ -196,6 +198,56 @@ class DecisionStore:
                 changes = [{"row_id": row["id"], **erase(row)} for row in rows]
                 await connection.execute(_make_erasure(), changes)
         return len(rows)
+
+
+class LoggedCall(NamedTuple):
+    """What counts of a call that came before."""
+
+    id: str
+    at: float
+    caller: str
+    """In E.164."""
+    key: str
+    """The id of the call, or else of the record: what several queues ask about is one call."""
+    destination: str | None
+    """The name of the destination it was redirected to."""
+
+    @classmethod
+    def of(cls, record_id: str, at: float, caller: str, call_id: str | None, decision: Mapping[str, Any]) -> Self:
+        """Take it from the members of a record."""
+        return cls(record_id, at, caller, call_id or record_id, decision.get("redirect"))
+
+
+class RecentCallsReader:
+    """Reads real calls with a full number from the decision log. Every method raises StoreError."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def list_before(self, before: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls from `since` on (seconds since the epoch) with ids below `before`, newest first."""
+        conditions = DecisionFilter(since=since, drill=False).list_conditions(below=before or "")
+        return await self._list(select(*_LOGGED).where(*conditions).order_by(decisions.c.id.desc()).limit(limit))
+
+    async def list_after(self, after: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls from `since` on with ids above `after`, oldest first."""
+        conditions = DecisionFilter(since=since, drill=False).list_conditions(above=after or "")
+        return await self._list(select(*_LOGGED).where(*conditions).order_by(decisions.c.id).limit(limit))
+
+    async def list_of(self, e164: str, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls of one number, along its index, newest first."""
+        wanted = [decisions.c.caller_e164 == e164, decisions.c.at >= since, decisions.c.drill.is_(None)]
+        return await self._list(select(*_LOGGED).where(*wanted).order_by(decisions.c.id.desc()).limit(limit))
+
+    async def find_last_erasure(self, after: int) -> int:
+        """Return the number of the audit entry about the last erasure; `after` when there was none since."""
+        query = select(func.max(audit.c.id)).where(audit.c.id > after, audit.c.what == "caller.erased")
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar() or after
+
+    async def _list(self, query: Select[Any]) -> list[LoggedCall]:
+        async with self._database.read() as connection:
+            return [LoggedCall.of(*row) for row in await connection.execute(query.where(_HAS_NUMBER))]
 
 
 class CallTimes:

@@ -57,7 +57,9 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         stores = open_stores(settings, stack)
         await upgrade(stores.database)
         live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
-        live_data = LiveRuleData(switches=stores.switches, folder=settings.store.journal)
+        live_data = LiveRuleData(
+            switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=HeavyWork()
+        )
         await live_data.refresh()
         live_settings = LiveSettings(base=settings, store=stores.documents)
         await live_settings.refresh()

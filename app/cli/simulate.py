@@ -18,8 +18,10 @@ from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
+from app.routing.rule_data import DataTable
 from app.routing.ruleset import CallerStub
 from app.rulesets.publish import read_ruleset_file
+from app.rulesets.tables.content import ColumnChoice, read_csv, read_json
 from app.settings import RulesSettings, Settings, read_settings
 
 __all__ = ["simulate"]
@@ -44,6 +46,9 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
     switch: Annotated[
         list[str] | None, typer.Option(help="Pretend a switch is set, e.g. emergency=on; may be repeated.")
     ] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(help="Pretend a table holds a CSV or JSON file, e.g. brands=brands.csv.")
+    ] = None,
 ) -> None:
     """Decide a made-up call: decision, wire answer and trace as JSON. Nothing is logged, nobody is answered."""
     payload: dict[str, Any] = {
@@ -61,6 +66,8 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
         document = _read_rules(settings.rules.file)
     moment = None if at is None else at.replace(tzinfo=UTC)
     pretended: dict[str, Any] = {"caller": stub, "at": moment, "ruleset": document, "culture": culture}
+    settings = read_settings()
+    pretended["tables"] = _read_tables(table or [], settings.phone.default_region)
     pretended |= {"parameters": _read_parameters(parameter or []), "switches": _read_switches(switch or [])}
     keep_files_private()
     with TemporaryDirectory() as folder:
@@ -104,6 +111,26 @@ def _read_switches(pairs: Sequence[str]) -> dict[str, bool]:
     if not set(named.values()) <= {"on", "off"}:
         raise typer.BadParameter("write it like emergency=on or emergency=off", param_hint="--switch")
     return {name: state == "on" for name, state in named.items()}
+
+
+def _read_tables(pairs: Sequence[str], region: str) -> dict[str, DataTable]:
+    if not all("=" in pair for pair in pairs):
+        raise typer.BadParameter("write it like brands=brands.csv", param_hint="--table")
+    files = {name: Path(file) for name, _, file in (pair.partition("=") for pair in pairs)}
+    return {name: _read_table(file, region) for name, file in files.items()}
+
+
+def _read_table(file: Path, region: str) -> DataTable:
+    """Read a table whose keys are the first column: phone numbers if all of them are, else texts."""
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"cannot read the table {file}: {error.strerror}") from error
+    read = read_json if file.suffix == ".json" else read_csv
+    try:
+        return read(body, ColumnChoice(None, region)).make_table()
+    except InvalidInputError:
+        return read(body, ColumnChoice(None, None)).make_table()
 
 
 def _read_rules(path: Path) -> dict[str, Any]:

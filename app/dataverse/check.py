@@ -46,6 +46,7 @@ _CONTACT = _Table("contact", "contacts", "prvReadContact", "no caller is found")
 _ACCOUNT = _Table("account", "accounts", "prvReadAccount", "no company is found")
 _USER = _Table("systemuser", "systemusers", "prvReadUser", "owners and users are not known")
 _CASE = _Table("incident", "incidents", "prvReadIncident", "open cases are not known")
+_PHONE_CALL = _Table("phonecall", "phonecalls", "prvReadActivity", "phone calls are not known")
 
 
 async def check_organisation(
@@ -82,7 +83,8 @@ async def check_organisation(
 def _list_tables(dataverse: DataverseSettings, selection: Selection) -> list[_Table]:
     """List the tables to read (Dataverse contract, section 6.4)."""
     users = replace(_USER, required=dataverse.agent_id_column is not None)
-    return [_CONTACT, _ACCOUNT, users, replace(_CASE, required=selection.open_cases)]
+    cases = replace(_CASE, required=selection.open_cases)
+    return [_CONTACT, _ACCOUNT, users, cases, *([_PHONE_CALL] if selection.phone_calls else [])]
 
 
 def _list_mirrored(dataverse: DataverseSettings) -> list[_Table]:
@@ -121,6 +123,7 @@ def _list_required_columns(
     rules = [
         *(_RequiredColumn("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
         *(_RequiredColumn("account", c, "the ruleset") for c in sorted(selection.account_columns)),
+        *(_RequiredColumn("incident", c, "the ruleset") for c in sorted(selection.case_columns)),
     ]
     return [*phones, *criteria, *agents, *rules]
 

@@ -29,7 +29,7 @@ from app.dataverse.wire import Request, Response, Wire
 from app.observability.requests import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_id", "read_rows", "read_text"]
+__all__ = ["DataverseClient", "Reads", "Row", "Tokens", "count_call_places", "read_id", "read_rows", "read_text"]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
@@ -58,6 +58,13 @@ class Tokens(Protocol):
 
     async def renew(self, rejected: str) -> str:
         """Return a token to try after this one was rejected; the same one when there is no other."""
+
+
+class Reads(Protocol):
+    """Reads one JSON object, as DataverseClient and BatchedReads do."""
+
+    async def get_json(self, path: str, *, prefer: Sequence[str] = ()) -> Row:
+        """Raises DataverseError."""
 
 
 class DataverseClient:

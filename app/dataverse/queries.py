@@ -14,6 +14,7 @@ __all__ = [
     "MAX_CASES",
     "MAX_CLAUSES",
     "MAX_MATCHES",
+    "MAX_PHONE_CALLS",
     "SearchPlan",
     "build_account_query",
     "build_account_search",
@@ -22,6 +23,7 @@ __all__ = [
     "build_contact_search",
     "build_id_filters",
     "build_path",
+    "build_phone_call_query",
     "count_numbers",
     "encode",
     "plan_search",
@@ -33,6 +35,8 @@ MAX_MATCHES: Final = 10
 """Rows asked for per table and number: enough to see that a number is shared."""
 MAX_CASES: Final = 250
 """Cases asked for per number."""
+MAX_PHONE_CALLS: Final = 20
+"""Phone calls asked for per contact or account: those that are open, then those that changed last."""
 _MAX_FOUND: Final = 50
 """Rows asked for per table by a pattern, which may find other numbers too."""
 MAX_CLAUSES: Final = 400
@@ -111,15 +115,42 @@ def build_account_search(plan: SearchPlan, selection: Selection, patterns: Seque
     return _frame_accounts(plan, selection) + _limit(_MAX_FOUND) + _match_patterns(plan.account_phones, patterns)
 
 
-def build_case_query(customer_ids: Iterable[str], top: int = MAX_CASES) -> str:
-    """Build the GET for the active cases of these contacts and accounts (section 2.4)."""
+def build_case_query(
+    customer_ids: Iterable[str],
+    top: int = MAX_CASES,
+    *,
+    selection: Selection = Selection(),  # noqa: B008 - a frozen value
+    agent_column: str | None = None,
+) -> str:
+    """Build the GET for the active cases of these contacts and accounts (section 2.4).
+
+    When the selection reads the newest case, its columns come along, and those created last come first.
+    """
     customers = " or ".join(f"_customerid_value eq {customer_id}" for customer_id in sorted(customer_ids))
+    newest = selection.newest_case
+    more = ("createdon", "prioritycode", "isescalated", *_OWNER, *sorted(selection.case_columns)) if newest else ()
     options = {
-        "$select": "incidentid,_customerid_value",
+        "$select": _select(("incidentid", "_customerid_value"), more),
+        "$expand": _expand_user("owninguser", agent_column) if newest and agent_column else "",
         "$filter": f"({customers}) and statecode eq 0",
+        "$orderby": "createdon desc" if newest else "",
         "$top": str(top),
     }
     return build_path("incidents", options)
+
+
+def build_phone_call_query(record_ids: Iterable[str], top: int) -> str:
+    """Build the GET for the open and the last completed phone calls about these contacts and accounts (section 7.5)."""
+    regarding = " or ".join(f"_regardingobjectid_value eq {record_id}" for record_id in sorted(record_ids))
+    options = {
+        "$select": _select(
+            ("activityid", "_regardingobjectid_value", "statecode", "directioncode", "actualend", "modifiedon"), _OWNER
+        ),
+        "$filter": f"({regarding}) and statecode ne 2",
+        "$orderby": "statecode asc,modifiedon desc",
+        "$top": str(top),
+    }
+    return build_path("phonecalls", options)
 
 
 def build_id_filters(column: str, ids: Iterable[str]) -> list[str]:
@@ -162,10 +193,10 @@ def quote_text(text: str) -> str:
 def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
     """Write everything but limit and filter, which alone differ from call to call."""
     columns = ("contactid", "fullname", *plan.contact_phones, "modifiedon", *_OWNER)
-    accounts = _nest_accounts(plan, selection, plan.account_depth)
+    accounts = _nest_accounts(plan, selection, max(plan.account_depth, selection.parents))
     options = {
         "$select": _select(columns, plan.contact_columns | selection.contact_columns),
-        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
+        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_users(plan, selection)]),
         "$orderby": "modifiedon desc",
     }
     return build_path("contacts", options)
@@ -175,10 +206,11 @@ def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
 def _frame_accounts(plan: SearchPlan, selection: Selection) -> str:
     """Write everything but limit and filter."""
     columns = ("accountid", "name", *plan.account_phones, "modifiedon", *_OWNER)
-    parents = [_expand_parent(plan, selection, plan.account_depth)] if plan.account_depth else []
+    depth = max(plan.account_depth, selection.parents)
+    parents = [_expand_parent(plan, selection, depth)] if depth else []
     options = {
         "$select": _select(columns, plan.account_columns | selection.account_columns),
-        "$expand": ",".join([*parents, *_expand_owner(plan)]),
+        "$expand": ",".join([*parents, *_expand_users(plan, selection)]),
     }
     return build_path("accounts", options)
 
@@ -215,7 +247,7 @@ def _select(always: Iterable[str], more: Iterable[str]) -> str:
 
 def _nest_accounts(plan: SearchPlan, selection: Selection, depth: int) -> str:
     """Write the options inside an expanded company: its columns, its owner, its parents."""
-    expands = [*([_expand_parent(plan, selection, depth)] if depth else []), *_expand_owner(plan)]
+    expands = [*([_expand_parent(plan, selection, depth)] if depth else []), *_expand_users(plan, selection)]
     return _join_options(_select_account(plan, selection), expands)
 
 
@@ -229,9 +261,18 @@ def _select_account(plan: SearchPlan, selection: Selection) -> str:
 
 
 def _expand_owner(plan: SearchPlan) -> list[str]:
-    if plan.agent_column is None:
-        return []
-    return [f"owninguser($select={_select(('systemuserid', plan.agent_column), ())})"]
+    return [] if plan.agent_column is None else [_expand_user("owninguser", plan.agent_column)]
+
+
+def _expand_users(plan: SearchPlan, selection: Selection) -> list[str]:
+    """Expand the owner, and the preferred user where a rule asks for it, where a column of users is the Enreach id."""
+    if plan.agent_column is None or "caller.preferred_agent" not in selection.related:
+        return _expand_owner(plan)
+    return [*_expand_owner(plan), _expand_user("preferredsystemuserid", plan.agent_column)]
+
+
+def _expand_user(navigation: str, agent_column: str) -> str:
+    return f"{navigation}($select={_select(('systemuserid', agent_column), ())})"
 
 
 def _join_options(select: str, expands: list[str]) -> str:

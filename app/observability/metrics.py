@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from app.observability.enterprise_call_readings import EnterpriseCallReadings
 from app.observability.mirror_readings import MirrorReadings
 
 __all__ = ["Metrics", "Readings"]
@@ -37,6 +38,8 @@ class Readings:
     """`closed`, `half_open` or `open`."""
     mirror: MirrorReadings | None = None
     """`None` when callers are looked up live only."""
+    enterprise_calls: EnterpriseCallReadings | None = None
+    """`None` before the synchronisation of calls was looked at."""
     store_writable: bool = True
     """Whether the database can be written."""
     journal_backlog: int = 0
@@ -74,6 +77,8 @@ class Readings:
         )
         if self.mirror is not None:
             yield from self.mirror.collect()
+        if self.enterprise_calls is not None:
+            yield from self.enterprise_calls.collect()
         yield GaugeMetricFamily(
             "smartrouting_store_writable", "1 while the database can be written, else 0.", int(self.store_writable)
         )

@@ -16,6 +16,7 @@ from operator import itemgetter
 from msgspec.structs import replace
 
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
+from app.routing.destination_column import DestinationColumn
 from app.routing.documents import join_pointer
 from app.routing.evaluation import (
     FALSE,
@@ -31,8 +32,8 @@ from app.routing.evaluation import (
     list_members,
     not_of,
 )
-from app.routing.facts import FactValue
-from app.routing.registry import ROTAS
+from app.routing.facts import FactValue, Unknown
+from app.routing.registry import MEMBERS, ROTAS
 from app.routing.rule import Action, AllOf, AnyOf, Condition, Defined, Leaf, NotOf, Operator, Rule, expand
 from app.routing.ruleset import Ruleset
 
@@ -168,6 +169,8 @@ def _compile_decision(rule: Rule, ruleset: Ruleset) -> Decide | None:
     decide = _compile_split(rule, ruleset, then.split) if then.split else None
     if rotas := [name for _, name in then.destinations if name in ruleset.rotas]:
         decide = _compile_rotas(ruleset, rotas, decide or _decide_always(rule, ruleset))
+    if then.redirect_to_column:
+        decide = _compile_column(then.redirect_to_column, ruleset, decide or _decide_always(rule, ruleset))
     if then.agent_facts:
         decide = _compile_agents(then, ruleset, decide or _decide_always(rule, ruleset))
     return decide
@@ -227,6 +230,11 @@ def _compile_rotas(ruleset: Ruleset, rotas: Sequence[str], decide: Decide) -> De
     return find_members
 
 
+def _compile_column(column: str, ruleset: Ruleset, decide: Decide) -> Decide:
+    known = DestinationColumn(ruleset)
+    return lambda facts: replace(decide(facts), target=known.find(fold(facts[column])))
+
+
 def _list_agents(fact: str, ruleset: Ruleset) -> Mapping[object, str] | None:
     """List the Enreach user ids of a rota's members by their folded names; `None` for a fact that holds an id itself."""
     if not fact.startswith(ROTAS):
@@ -270,6 +278,9 @@ def _list_checks(rule: Rule, pointer: str, ruleset: Ruleset, places: Places) -> 
         yield _check_moment(rule.valid_until, "lt", f"{pointer}/valid_until")
     if rule.share is not None:
         yield _check_share(rule.id, rule.share, f"{pointer}/share", places)
+    if column := rule.then.redirect_to_column:
+        at, test = f"{pointer}/then/redirect_to_column", DestinationColumn(ruleset).compile(places.find(column))
+        yield Check(column, "is_destination", None, at, test, _read_fact(column))
     for place, fact in ruleset.list_needs(rule.then):
         members = _list_agents(fact, ruleset) if place.endswith("agent") else ruleset.find_members(fact[len(ROTAS) :])
         test = _compile_agent(places.find(fact), None if members is None else frozenset(map(fold, members)))
@@ -320,8 +331,17 @@ def read_agent(value: FactValue) -> str | None:
 
 def _check_leaf(leaf: Leaf, pointer: str, places: Places) -> Check:
     expected = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
-    test = compile_leaf(leaf, places.find(leaf.fact), places.zone)
-    return Check(leaf.fact, leaf.op.value, expected, pointer, test, _read_fact(leaf.fact))
+    fact, read = leaf.fact, _read_fact(leaf.fact)
+    place = places.find(fact)
+    if leaf.op is Operator.IN_TABLE:
+        member = f"{MEMBERS}{leaf.value}.{fact}"
+        place, read = places.find(member), _read_member(fact, member)
+    return Check(fact, leaf.op.value, expected, pointer, compile_leaf(leaf, place, places.zone), read)
+
+
+def _read_member(fact: str, member: str) -> Callable[[Mapping[str, FactValue], float], FactValue]:
+    """Read what was looked for, or why it is not known whether it was found."""
+    return lambda facts, _: facts[member] if isinstance(facts[member], Unknown) else facts[fact]
 
 
 def _check_moment(bound: datetime, op: str, pointer: str) -> Check:

@@ -10,7 +10,7 @@ from app.routing.ruleset import Ruleset
 
 __all__ = ["Change", "diff_rulesets"]
 
-Part = Literal["destination", "calendar", "rota", "default_calendar", "time_zone", "condition", "rule", "test"]
+Part = Literal["destination", "calendar", "rota", "default_calendar", "time_zone", "condition", "table", "rule", "test"]
 _PARTS: tuple[tuple[Part, str], ...] = (
     ("destination", "destinations"),
     ("calendar", "calendars"),
@@ -18,6 +18,7 @@ _PARTS: tuple[tuple[Part, str], ...] = (
     ("default_calendar", "default_calendar"),
     ("time_zone", "time_zone"),
     ("condition", "define"),
+    ("table", "tables"),
     ("rule", "rules"),
     ("test", "tests"),
 )

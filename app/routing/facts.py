@@ -13,7 +13,7 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
-from app.routing.registry import ROTAS, SWITCHES
+from app.routing.registry import MEMBERS, RECENT_CALLS, ROTAS, SWITCHES, TABLES
 from app.routing.rotas import Rota, find_turn
 
 __all__ = [
@@ -52,14 +52,21 @@ class Moment(msgspec.Struct, frozen=True):
 
 _NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
 _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
+_NOT_LOGGED = Unknown(Cause.NOT_FETCHED, "the calls before were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
 _NO_ROTA = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such rota")
 _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
 _MINUTE = 60
+_HOUR = 3600
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
 _NOT_LOOKED_UP = Unknown(Cause.NOT_FETCHED, "no rule read it when the call was decided")
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
+_NOT_HAD = {
+    Cause.AMBIGUOUS: _DISAGREE.detail,
+    Cause.NOT_CONFIGURED: "nothing tells the user's Enreach user id",
+    Cause.NOT_FETCHED: _NOT_FETCHED.detail,
+}
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
     "caller.kind",
@@ -81,10 +88,12 @@ _WHEN_MISSING: Mapping[str, FactValue] = {
     "call.": None,
     "time.": _NO_CALENDAR,
     ROTAS: _NO_ROTA,
-    SWITCHES: _NOT_LOOKED_UP,
+    **dict.fromkeys((SWITCHES, TABLES, MEMBERS), _NOT_LOOKED_UP),
 }
 """What a fact is that nobody has told, by the beginning of its name."""
-_OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
+_HOLDERS = {"caller.": "caller.id", "account.": "account.id"}
+"""By the id of which it is known whether there is somebody to tell something of."""
+_FALSE_OF_NOBODY = frozenset({"caller.callback_pending", "account.parent.vip"})
 
 
 class ClockFacts:
@@ -141,6 +150,8 @@ def gather_facts(
         facts["call.parameters." + name] = value
     facts.update(caller_facts(caller) if known is None else known)
     facts["caller.age_seconds"] = _tell_age(caller, moment)
+    if caller.case_since is not None:
+        facts["caller.case.age_hours"] = max(0.0, moment.at - caller.case_since) / _HOUR
     facts.update(moment.facts)
     return facts
 
@@ -161,8 +172,8 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
 def complete_facts(facts: Mapping[str, FactValue], names: Iterable[str]) -> Mapping[str, FactValue]:
     """Add the named facts that are missing, each as absent or as unknown; returns the same mapping when none is.
 
-    A column that was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an
-    account, which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
+    What was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an account,
+    which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
     """
     missing = [name for name in names if name not in facts]
     return {**facts, **{name: _judge_missing(facts, name) for name in missing}} if missing else facts
@@ -222,6 +233,9 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
     if account is not None:
         for name, value in account.columns.items():
             facts["account.columns." + name] = value
+    facts.update(caller.related)
+    for name, cause in caller.related_causes.items():
+        facts[name] = Unknown(cause, _NOT_HAD.get(cause, "this could not be had"))
     return facts
 
 
@@ -244,11 +258,19 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
     if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
         return None
-    for prefix, owner in _OWNER_OF_COLUMN.items():
+    if name in RECENT_CALLS:
+        return _NOT_LOGGED
+    for prefix, owner in _HOLDERS.items():
         if name.startswith(prefix):
-            holder = facts.get(owner, _NOT_FETCHED)
-            return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
+            return _judge_holder(facts.get(owner, _NOT_FETCHED), name)
     return next((value for prefix, value in _WHEN_MISSING.items() if name.startswith(prefix)), _NOT_FETCHED)
+
+
+def _judge_holder(holder: FactValue, name: str) -> FactValue:
+    """Whoever does not exist has nothing, and of whom nothing is known, this is not known either."""
+    if holder is None:
+        return False if name in _FALSE_OF_NOBODY else None
+    return holder if isinstance(holder, Unknown) else _NOT_FETCHED
 
 
 def _decode_fact(name: str, value: object) -> FactValue:

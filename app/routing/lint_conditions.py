@@ -31,18 +31,28 @@ __all__ = [
     "find_condition_faults",
     "find_unknown_member",
     "list_conjunction",
+    "list_values",
+    "may_look_up_user",
 ]
 
 KnownColumns = Mapping[str, Collection[str]]
-"""Logical names of the columns that exist, by table (`contact` and `account`); a mapping tells their types besides."""
+"""Logical names of the columns that exist, by table (`contact`, `account`, `incident`); a mapping tells types too."""
 
-_TABLES = {"caller.columns.": "contact", "caller.any.columns.": "contact", "account.columns.": "account"}
+_TABLES = {
+    "caller.columns.": "contact",
+    "caller.any.columns.": "contact",
+    "account.columns.": "account",
+    "account.parent.columns.": "account",
+    "caller.case.columns.": "incident",
+}
 _PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
 _ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
 _PHONES = ("call.caller", "call.called")
 _LOCAL = ("time.local", "time.weekday")
 _DATE = "DateTime"
 """The type of columns with dates and moments, as Dataverse calls it."""
+_LOOK_UPS = frozenset({"", "Lookup", "Owner"})
+"""The types of columns that may look up a user; empty when the type is not known."""
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER = re.compile(r"\+\d{6,15}|\d{1,6}", re.ASCII)
 _START = re.compile(r"\+\d{1,15}|\d{1,6}", re.ASCII)
@@ -117,8 +127,18 @@ def find_unknown_member(
         )
 
 
-def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
-    if leaf.op in BARE:
+def may_look_up_user(fact: str, known_columns: KnownColumns | None) -> bool:
+    """Tell whether a fact may hold an Enreach id, which a column does only when it looks up a user."""
+    if not fact.startswith(tuple(_TABLES)):
+        return True
+    column = fact.rpartition(".")[2]
+    kind = _find_column_type(fact, known_columns)
+    return column.startswith("_") and column.endswith("_value") and kind in _LOOK_UPS
+
+
+def list_values(leaf: Leaf) -> tuple[Scalar, ...]:
+    """List the values that a fact is compared with."""
+    if leaf.op in BARE or leaf.op is Operator.IN_TABLE:
         return ()
     return leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
 
@@ -126,7 +146,7 @@ def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
 def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str | None) -> Iterator[Finding]:
     if leaf.op in DATED:
         return
-    values, place = _list_values(leaf), f"{pointer}/value"
+    values, place = list_values(leaf), f"{pointer}/value"
     if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
         yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` compares texts only", "use another operator")
         return
@@ -158,7 +178,7 @@ def _find_wrong_date(
         yield fault(rule, "wrong-type", f"{pointer}/op", message, hint)
     elif leaf.op in TEXTUAL or leaf.op in DATED or kind != _DATE:
         return
-    for value in _list_values(leaf):
+    for value in list_values(leaf):
         if read_date(value, ruleset.zone or UTC) is None:
             message = f"{leaf.fact} is a date, and {value!r} is none"
             hint = "write it like 2026-03-04; `within_days` and `older_than_days` count from today"
@@ -177,7 +197,7 @@ def _find_no_member(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset
     if rota is None or leaf.op in TEXTUAL:
         return
     names = {name.casefold() for name in rota.names}
-    for value in _list_values(leaf):
+    for value in list_values(leaf):
         if isinstance(value, str) and value.strip().casefold() not in names:
             hint = suggest(value, rota.names) or f"it is one of {', '.join(rota.names)}"
             yield fault(rule, "unknown-member", f"{pointer}/value", f'"{value}" is never on call by this rota', hint)
@@ -232,7 +252,7 @@ def _find_wrong_number(leaf: Leaf, pointer: str, rule: str | None) -> Iterator[F
     if leaf.fact not in _PHONES or leaf.op in {Operator.ENDS_WITH, Operator.CONTAINS}:
         return
     pattern = _START if leaf.op is Operator.STARTS_WITH else _NUMBER
-    for value in _list_values(leaf):
+    for value in list_values(leaf):
         if isinstance(value, str) and not pattern.fullmatch(value.strip()):
             message = f'calls never come with a number written like "{value}"'
             hint = "write it in E.164: +, country code, number, no spaces; short numbers as they are"
@@ -293,7 +313,7 @@ def _list_conjunctions(condition: Condition, pointer: str) -> Iterator[tuple[str
 
 def can_be_met(leaves: Sequence[Leaf]) -> bool:
     """Tell whether some value meets all these comparisons of one fact; true when that cannot be told."""
-    if any(leaf.op in DATED or leaf.spec.many for leaf in leaves):
+    if any(leaf.op in DATED or leaf.op is Operator.IN_TABLE or leaf.spec.many for leaf in leaves):
         return True
     known = [leaf for leaf in leaves if leaf.op is not Operator.IS_UNKNOWN]
     if len(known) != len(leaves):

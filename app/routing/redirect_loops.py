@@ -29,6 +29,7 @@ __all__ = ["CallFollower", "find_loops", "report_loop"]
 _QUEUE, _TARGET_ID = "call.queue_id", "call.target_id"
 _OF_THE_PLACE = frozenset({_QUEUE, _TARGET_ID})
 _OTHER_TARGET_ID = Unknown(Cause.NOT_FETCHED, "which target id the next queue has is not known here")
+_OTHER_ROW = Unknown(Cause.NOT_FETCHED, "which row the next queue finds is not known here")
 _MAX_STEPS = 50_000
 """Of the walk: about a second."""
 _MAX_LOOPS = 20
@@ -42,12 +43,14 @@ class CallFollower:
     def __init__(self, rules: CompiledRuleset) -> None:
         self._rules = rules
         self._silent = _list_silent(rules.ruleset)
+        self._stale = dict.fromkeys(rules.data_facts.list_found_by(_OF_THE_PLACE), _OTHER_ROW)
 
     def find_loop(self, facts: Mapping[str, FactValue], now: float) -> tuple[Decision, ...]:
         """Return the decisions that send a call round, in the order of its way; none when it comes to rest.
 
         The last one redirects to the queue in which the first one was made. Every fact but the queue stays; the
-        target id is unknown from the second queue on, because no queue tells the one it has.
+        target id is unknown from the second queue on, because no queue tells the one it has, and so is what tables
+        tell of either.
         """
         queues, decisions = [fold(facts.get(_QUEUE))], list[Decision]()
         while True:
@@ -62,7 +65,7 @@ class CallFollower:
             if queue in queues:
                 return tuple(decisions[queues.index(queue) :])
             queues.append(queue)
-            facts = {**facts, _QUEUE: target.id, _TARGET_ID: _OTHER_TARGET_ID}
+            facts = {**facts, **self._stale, _QUEUE: target.id, _TARGET_ID: _OTHER_TARGET_ID}
 
 
 def report_loop(loop: Sequence[Decision], pointer: str, whose: str) -> Finding:
@@ -203,7 +206,7 @@ class _QueueNetwork:
 
 def _compile_for_queue(condition: Condition) -> Test:
     match condition:
-        case Leaf(fact="call.queue_id"):
+        case Leaf(fact="call.queue_id") if condition.op is not Operator.IN_TABLE:
             return compile_leaf(condition, 0)
         case Leaf() | Defined():
             return lambda _: UNKNOWN

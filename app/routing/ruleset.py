@@ -38,6 +38,8 @@ from app.routing.rule import (
     Name,
     NotOf,
     Rule,
+    TableName,
+    TableUse,
     check_fact,
     expand,
     list_names,
@@ -46,6 +48,7 @@ from app.routing.rule import (
 __all__ = [
     "AccountStub",
     "CallerStub",
+    "CaseStub",
     "DestinationSpec",
     "Expectation",
     "Ruleset",
@@ -92,12 +95,38 @@ class UnknownStub(Part):
     detail: str = Field(default="", max_length=500)
 
 
+class ParentStub(Part):
+    """The account above the caller's company; what is not said is empty."""
+
+    vip: StrictBool = False
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
 class AccountStub(Part):
     """The caller's company; what is not said is empty."""
 
     id: Text = "00000000-0000-0000-0000-00000000000a"
     name: Text | None = None
+    owner_agent: Text | None = None
     columns: dict[str, ScalarValue] = Field(default={})
+    parent: ParentStub | None = None
+
+
+class CaseStub(Part):
+    """The caller's newest open case; what is not said is empty."""
+
+    owner_agent: Text | None = None
+    priority: StrictInt | None = None
+    escalated: StrictBool = False
+    age_hours: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS / 3600)
+    columns: dict[str, ScalarValue] = Field(default={})
+
+
+class CallsStub(Part):
+    """How often the number called before."""
+
+    last_hour: StrictInt = Field(default=0, ge=0)
+    last_day: StrictInt = Field(default=0, ge=0)
 
 
 class CallerStub(Part):
@@ -125,6 +154,13 @@ class CallerStub(Part):
     any_columns: dict[str, tuple[ScalarValue, ...]] = Field(default={})
     """Of an ambiguous caller, the values of each record."""
     account: AccountStub | None = None
+    preferred_agent: Text | None = None
+    case: CaseStub | None = None
+    """The newest open case."""
+    last_agent: Text | None = None
+    callback_pending: StrictBool = False
+    calls: CallsStub = CallsStub()
+    last_destination: Text | None = None
 
 
 class Expectation(Part):
@@ -176,6 +212,8 @@ class StoredTest(Part):
     """Facts that are to be as given, whatever call, caller and clock say."""
     switches: dict[Name, StrictBool] = Field(default={})
     """The switches as they are to be; one that is not named is off."""
+    tables: dict[TableName, dict[str, dict[str, ScalarValue]]] = Field(default={})
+    """The rows of tables by key, each with its columns; a table that is not named is empty."""
     expect: Expectation
 
     @field_validator("facts")
@@ -194,6 +232,8 @@ class Ruleset(Part):
     destinations: dict[Name, DestinationSpec] = Field(default={})
     define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
     """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
+    tables: dict[TableName, TableUse] = Field(default={})
+    """How rows are found in the tables whose columns rules read."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
     rotas: dict[Name, Rota] = Field(default={}, max_length=200)
@@ -250,8 +290,9 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
-    *(Rota, Swap),
-    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
+    *(Rota, Swap, TableUse),
+    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, Expectation),
+    *(CallerStub, AccountStub, ParentStub, CaseStub, CallsStub),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
 

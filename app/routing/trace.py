@@ -35,6 +35,7 @@ _DEMANDS = {
     "within_days": "must lie within these days from today:",
     "older_than_days": "must be older than these days:",
 }
+_LOOKED_UP = frozenset({"in_table", "is_destination"})
 _MAX_SPELLED = 80
 
 
@@ -188,8 +189,16 @@ def _explain_check(check: Check, actual: FactValue, *, excluded: bool) -> str:
             return f"it is valid {'from' if check.op == 'gte' else 'until'} {check.expected}"
         case "rule.share":
             return f"the caller is outside its share of {check.expected:g} %"
+        case _ if check.op in _LOOKED_UP and actual is not None:
+            return _describe_look_up(check, excluded=excluded)
         case _:
             return _describe_misfit(check, actual, excluded=excluded)
+
+
+def _describe_look_up(check: Check, *, excluded: bool) -> str:
+    if check.op == "in_table":
+        return f"{check.fact} is {'' if excluded else 'not '}in the table {_spell(check.expected)}"
+    return f"{check.fact} holds neither a destination nor a number"
 
 
 def _describe_misfit(check: Check, actual: FactValue, *, excluded: bool) -> str:

@@ -22,6 +22,7 @@ from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
 from app.rulesets.switches.switches import Switches
+from app.rulesets.tables.tables import Tables
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
@@ -45,6 +46,7 @@ class RulesetComponents:
     replays: ReplayJobs
     shadow: ShadowRun
     switches: Switches
+    tables: Tables
     heavy_work: HeavyWork
     clock: Callable[[], float]
 
@@ -65,6 +67,7 @@ def open_rulesets(
     live_ruleset: LiveRuleset,
     live_data: LiveRuleData,
     switches: SwitchStore,
+    tables: Tables,
     shadow: ShadowRun,
     heavy_work: HeavyWork,
     dataverse: DataverseClient,
@@ -118,6 +121,7 @@ def open_rulesets(
         ),
         shadow=shadow,
         switches=Switches(store=switches, live_data=live_data, live_ruleset=live_ruleset, clock=clock),
+        tables=tables,
         heavy_work=heavy_work,
         clock=clock,
     )

@@ -31,7 +31,11 @@ async def read_known_columns(
     Lookups count also as `_name_value` (Dataverse contract, section 6.4).
     """
     selection = rules.selection
-    wanted = {"contact": selection.contact_columns, "account": selection.account_columns}
+    wanted = {
+        "contact": selection.contact_columns,
+        "account": selection.account_columns,
+        "incident": selection.case_columns,
+    }
     known: dict[str, Mapping[str, str]] = {}
     for table in (table for table, columns in wanted.items() if columns):
         try:

@@ -35,6 +35,7 @@ class RetentionSettings(Group):
     alerts_days: _Days = Field(default=None, description="Alerts that are over.")
     shadow_days: _Days = Field(default=None, description="What drafts would have decided otherwise.")
     jobs_days: _Days = Field(default=None, description="Jobs that have ended, with their results.")
+    enterprise_calls_days: _Days = Field(default=None, description="Calls that were synchronised, or why not.")
     rejected_lines_days: _Days = Field(default=None, description="Lines of the journal that no database took.")
 
 

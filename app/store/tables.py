@@ -32,6 +32,8 @@ __all__ = [
     "confirmations",
     "decisions",
     "drafts",
+    "enterprise_call_state",
+    "enterprise_calls",
     "jobs",
     "key_uses",
     "metadata",
@@ -42,6 +44,9 @@ __all__ = [
     "number_corrections",
     "number_counts",
     "revisions",
+    "rule_table_parts",
+    "rule_table_versions",
+    "rule_tables",
     "search_finds",
     "settings_versions",
     "shadow_diffs",
@@ -224,6 +229,42 @@ switches = Table(
     Column("at", Double, nullable=False),
 )
 
+rule_tables = Table(
+    "rule_tables",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("key", PlainText, nullable=False),
+    Column("region", PlainText),
+    Column("columns", Document, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+rule_table_parts = Table(
+    "rule_table_parts",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("rows", PlainText, nullable=False),
+)
+
+rule_table_versions = Table(
+    "rule_table_versions",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("what", PlainText, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("author", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -370,4 +411,32 @@ number_corrections = Table(
     Column("before", PlainText, nullable=False),
     Column("after", PlainText, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+enterprise_calls = Table(
+    "enterprise_calls",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("call_id", PlainText, nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("user_id", PlainText),
+    Column("number", PlainText, index=True),
+    Column("event", Document, nullable=False),
+    Column("outcome", PlainText, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("steps", Document, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("tried_at", Double),
+    Index(None, "outcome", "at", "id"),
+    Index(None, "at", "id"),
+)
+
+enterprise_call_state = Table(
+    "enterprise_call_state",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("position", Double, nullable=False),
+    Column("overnight", Double, nullable=False),
+    Column("runs", Document, nullable=False),
 )

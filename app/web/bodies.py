@@ -1,5 +1,6 @@
 """Bodies of requests: how large they may be, and JSON that its own reader judges, place by place."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -16,20 +17,25 @@ __all__ = ["BodyLimit", "JsonBodyDep", "describe_body"]
 class BodyLimit:
     """Pure ASGI middleware that refuses large bodies below a path, whether their size is announced or not."""
 
-    def __init__(self, app: ASGIApp, *, prefix: str, most: int) -> None:
-        """Wrap `app`; bodies below the path `prefix` may have `most` bytes."""
+    def __init__(
+        self, app: ASGIApp, *, prefix: str, most: int, larger: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
+        """Wrap `app`; bodies below the path `prefix` may have `most` bytes, and methods and paths of `larger` more."""
         self._app = app
         self._prefix = prefix
         self._most = most
-        self._refusal = BodyTooLargeError(f"The body has more than {most:,} bytes.")
+        self._larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; other paths pass through."""
         if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
             await self._app(scope, receive, send)
             return
-        if _read_size(scope) > self._most:
-            await self._refuse(scope, receive, send)
+        most = next((size for way, size in self._larger.items() if _goes(scope, *way)), self._most)
+        refusal = BodyTooLargeError(f"The body has more than {most:,} bytes.")
+        if _read_size(scope) > most:
+            # What is left of an unread body must not be taken for the next request.
+            await make_error_response(scope, refusal, headers=(("Connection", "close"),))(scope, receive, send)
             return
         size = 0
 
@@ -37,17 +43,12 @@ class BodyLimit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._most:
+            if size > most:
                 # The framework lets nothing else through while it reads a body.
-                raise HTTPException(self._refusal.status) from self._refusal
+                raise HTTPException(refusal.status) from refusal
             return message
 
         await self._app(scope, count, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # What is left of an unread body must not be taken for the next request.
-        response = make_error_response(scope, self._refusal, headers=(("Connection", "close"),))
-        await response(scope, receive, send)
 
 
 async def _read_json(request: Request) -> object:
@@ -79,6 +80,10 @@ def describe_body(model: type[BaseModel], what: str, example: object) -> dict[st
             "content": {"application/json": {"schema": schema, "example": example}},
         }
     }
+
+
+def _goes(scope: Scope, method: str, path: str) -> bool:
+    return bool(scope["method"] == method and scope["path"].startswith(path))
 
 
 def _read_size(scope: Scope) -> int:

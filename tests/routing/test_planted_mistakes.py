@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.routing.lint import lint_ruleset
-from app.routing.rule_data import RuleData, Switch
+from app.routing.rule_data import DataTable, RuleData, Switch, make_table
 from app.routing.ruleset import read_ruleset
 from app.routing.wire import FITTING_SHAPES, FieldSpelling, ResponseProfile
 from tests.routing.examples import NOW, leaf
@@ -17,7 +17,15 @@ COLUMNS = {
     "contact": {"jobtitle": "String", "new_contract_end": "DateTime"},
     "account": {"revenue": "Money", "new_renewal": "DateTime"},
 }
-DATA = RuleData(switches={"emergency": Switch(on=False)})
+DATA = RuleData(
+    switches={"emergency": Switch(on=False)},
+    tables={
+        "brands": make_table({"+358912345678": {"queue": "vip", "level": "3"}, "+358912345679": {"queue": "out"}}),
+        "typos": make_table({"+358912345678": {"queue": "vipp"}}),
+        "blocked": DataTable(columns={}, rows={"+358401112233": ("+358401112233",)}, region="FI"),
+    },
+)
+BRANDS = {"tables": {"brands": {"key": "call.called"}}}
 VIP = leaf("caller.vip", "is", True)
 QUEUE = {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-00505689257e", "webhook": False}
 HELSINKI = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}}
@@ -110,6 +118,55 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         {"tests": [{"name": "t", "call": CALL, "switches": {"emergancy": True}, "expect": {"rule": None}}]},
         "unread-switch",
         "/tests/0/switches/emergancy",
+    ),
+    "unknown table": (
+        rules(leaf("call.caller", "in_table", "blockt"), disconnect=True),
+        "unknown-table",
+        "/rules/0/when/value",
+    ),
+    "table without key": (
+        rules(leaf("table.brands.queue", "exists")),
+        "table-without-key",
+        "/rules/0/when/fact",
+    ),
+    "table without key in an action": (
+        rule(then={"redirect_to_column": "table.brands.queue"}),
+        "table-without-key",
+        "/rules/0/then/redirect_to_column",
+    ),
+    "column that the table does not have": (
+        {**BRANDS, **rules(leaf("table.brands.colour", "is", "red"))},
+        "unknown-column",
+        "/rules/0/when/fact",
+    ),
+    "column of another type": (
+        {**BRANDS, **rules(leaf("table.brands.level", "gte", 3))},
+        "wrong-type",
+        "/rules/0/when/value",
+    ),
+    "column that leads nowhere": (
+        {"tables": {"typos": {"key": "call.called"}}, **rule(then={"redirect_to_column": "table.typos.queue"})},
+        "unknown-destination",
+        "/rules/0/then/redirect_to_column",
+    ),
+    "numbers looked up by what is none": (
+        rules(leaf("call.country", "in_table", "blocked")),
+        "wrong-type",
+        "/rules/0/when/op",
+    ),
+    "row found by a truth value": (
+        {
+            "tables": {"brands": {"key": "call.internal"}},
+            **rules(leaf("table.brands.queue", "exists")),
+        },
+        "wrong-type",
+        "/tables/brands/key",
+    ),
+    "table that no rule reads": (BRANDS, "unused-table", "/tables/brands"),
+    "test of a table that no rule reads": (
+        {"tests": [{"name": "t", "call": CALL, "tables": {"blockt": {}}, "expect": {"rule": None}}]},
+        "unread-table",
+        "/tests/0/tables/blockt",
     ),
     "unknown column": (rules(leaf("caller.columns.jobtitel", "exists")), "unknown-column", "/rules/0/when/fact"),
     "unknown parameter": (

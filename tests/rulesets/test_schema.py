@@ -17,6 +17,7 @@ LANGUAGE = (ROOT / "docs/rule-language.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "demo": (ROOT / "app/demo/ruleset.json").read_text(encoding="utf-8"),
     "language": LANGUAGE.partition("```json\n")[2].partition("```")[0],
+    "second": (ROOT / "tests/data/rulesets/schema-2.json").read_text(encoding="utf-8"),
     "first": (ROOT / "tests/data/rulesets/schema-1.json").read_text(encoding="utf-8"),
 }
 VIP = {"fact": "caller.vip", "op": "is", "value": True}

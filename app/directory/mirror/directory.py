@@ -13,13 +13,13 @@ from app.directory.cached import CachedDirectory, DirectoryStatistics
 from app.directory.limits import DirectoryLimits
 from app.directory.lookup import LookupResult, Source, is_open
 from app.directory.memory import CallerMemory
-from app.directory.mirror.cases import OpenCases
+from app.directory.mirror.history import BoundedHistory
 from app.directory.mirror.matching import MatchReader
 from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.reads import Found, IndexReads
 from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
-from app.routing.callers import Caller, CallerKind, CallerStatus, Cause, LookUp, Match, Selection
+from app.routing.callers import Caller, CallerKind, CallerStatus, LookUp, Match, Selection
 from app.routing.number_blocks import list_blocks
 from app.store.errors import StoreError
 
@@ -28,11 +28,13 @@ __all__ = ["MirrorCounts", "MirroredDirectory"]
 _READ_SECONDS: Final = 0.3
 """A call waits so long for the index at most; what is left of its time is for Dataverse."""
 _RESERVE_SECONDS: Final = 0.05
-"""Kept back from a call's time when cases are counted, so that the answer leaves in time."""
+"""Kept back from a call's time when Dataverse is asked for cases or phone calls, so that the answer leaves in time."""
+_MAX_PARENTS: Final = 1
+"""Accounts above the caller's company that rules may read."""
 _STRANGER_SECONDS: Final = 600.0
 """How long nobody is believed to be nobody who neither the index nor Dataverse knew: the index hears of news anyway."""
 
-Identify = Callable[[LookUp, float], Caller]
+Identify = Callable[[LookUp, Selection, float], Caller]
 """Judges what was found; the time is until when the index has every change, in seconds since the epoch."""
 
 
@@ -65,7 +67,7 @@ class MirroredDirectory:
         store: MirrorStore,
         status: MirrorStatus,
         identify: Identify,
-        cases: OpenCases,
+        history: BoundedHistory,
         search: SearchPlan,
         region: str,
         limits: DirectoryLimits,
@@ -77,7 +79,7 @@ class MirroredDirectory:
         self._store = store
         self._status = status
         self._identify = identify
-        self._cases = cases
+        self._history = history
         self._search = search
         self._region = region
         self._memory = CallerMemory(limits=limits, monotonic=monotonic)
@@ -161,7 +163,9 @@ class MirroredDirectory:
         found = Found(await self._read_index(numbers))
         matches = {e164: reader.read(found, e164) for e164 in numbers}
         synced_at = generation.synced_at or 0.0
-        return {e164: (self._identify(LookUp(matches=each), synced_at), each) for e164, each in matches.items()}
+        return {
+            e164: (self._identify(LookUp(matches=each), Selection(), synced_at), each) for e164, each in matches.items()
+        }
 
     async def purge(self, e164: str | None) -> int:
         """Forget one number or all, but for the index, which repeats Dataverse; returns how many entries are gone.
@@ -245,14 +249,8 @@ class MirroredDirectory:
                 await self._live.purge(e164)
 
     async def _judge(self, found: LookUp, selection: Selection, generation: Generation, until: float) -> Caller:
-        synced_at = generation.synced_at or 0.0
-        if not selection.open_cases:
-            return self._identify(found, synced_at)
-        cases = await self._cases.count(found.matches, until=until - _RESERVE_SECONDS)
-        if not isinstance(cases, Cause):
-            return self._identify(replace(found, open_cases=cases), synced_at)
-        caller = self._identify(replace(found, open_cases_failed=True), synced_at)
-        return replace(caller, open_cases_cause=cases) if caller.open_cases_cause is Cause.ERROR else caller
+        complete = await self._history.add(found, selection, until=until - _RESERVE_SECONDS)
+        return self._identify(complete, selection, generation.synced_at or 0.0)
 
     async def _ask_live(self, e164: str, selection: Selection, until: float) -> LookupResult:
         if selection == self._selection:
@@ -267,7 +265,8 @@ class MirroredDirectory:
         generation = self._status.live
         if generation is None:
             raise LookupError("there is no index any more")
-        return await self._store.find(generation.number, numbers, depth=self._search.account_depth + 1)
+        depth = 1 + max(self._search.account_depth, _MAX_PARENTS)
+        return await self._store.find(generation.number, numbers, depth=depth)
 
     def _look_again(self) -> None:
         """Forget what may have changed, and find out whether the index has what the rules read."""
@@ -284,5 +283,5 @@ class MirroredDirectory:
         return MatchReader(
             contact_columns=tuple(sorted(plan.contact_columns & generation.plan.contact_columns)),
             account_columns=tuple(sorted(plan.account_columns & generation.plan.account_columns)),
-            account_depth=self._search.account_depth,
+            account_depth=max(self._search.account_depth, selection.parents),
         )

@@ -11,6 +11,7 @@ import structlog
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError, UnreadableAnswerError
 from app.dataverse.queries import build_path
+from app.dataverse.records import LOOKUP_TYPES
 from app.directory.mirror.plan import MirrorPlan, MirrorTable
 from app.directory.mirror.records import read_changes
 from app.directory.mirror.status import MirrorStatus
@@ -254,7 +255,7 @@ class MirrorFollower:
 
     async def _request(self, generation: Generation, table: MirrorTable, link: str | None) -> _Page:
         size = min(self._options.page_size, _SHORT_PAGE if len(table.columns) > _MANY_COLUMNS else _MAX_PAGE)
-        prefer = ("odata.track-changes", f"odata.maxpagesize={size}")
+        prefer = ("odata.track-changes", f"odata.maxpagesize={size}", LOOKUP_TYPES)
         try:
             return _read_page(await self._client.get_json(link or table.path, prefer=prefer), link)
         except (BadQueryError, RecordNotFoundError) as error:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from app.dataverse.client import Row
 from app.dataverse.errors import UnreadableAnswerError
+from app.dataverse.records import LOOKUP_TYPE
 from app.directory.mirror.plan import ACCOUNT, CONTACT, USER, MirrorPlan
 from app.routing.number_hygiene import NumberFault, list_faults
 from app.routing.number_regions import region_of_country
@@ -136,6 +137,7 @@ def _describe(row: Row, name: object, phones: dict[str, str], region: str, colum
         "region": region,
         "phones": phones,
         "columns": {c: v for c in columns if isinstance(v := row.get(c), str | int | float | bool)},
+        "users": [column for column in columns if row.get(column + LOOKUP_TYPE) == USER],
     }
 
 

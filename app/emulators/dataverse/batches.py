@@ -36,8 +36,8 @@ async def read_batch(request: Request) -> list[BatchedRequest]:
     if "odata.continue-on-error" not in request.headers.get("prefer", ""):
         raise not_emulated("A batch without odata.continue-on-error")
     mark = b"--" + found[1].encode()
-    first, *parts, last = (b"\r\n" + await request.body()).split(b"\r\n" + mark)
-    if first.strip() or not last.startswith(b"--"):
+    first, *parts = (b"\r\n" + await request.body()).split(b"\r\n" + mark)
+    if first.strip() or not parts or not parts.pop().startswith(b"--"):
         raise bad_payload("The batch does not begin and end with its boundary.")
     if len(parts) > _MAX_PARTS:
         raise bad_payload(f"The batch holds more than {_MAX_PARTS} requests.")
