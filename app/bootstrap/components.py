@@ -20,6 +20,7 @@ from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
+from app.configurator.events.components import EventStores, open_events
 from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
@@ -34,6 +35,7 @@ from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
+from app.rulesets.upstream_checks import describe_columns
 from app.settings import Settings
 from app.store.database import Leadership
 from app.store.errors import StoreError
@@ -114,7 +116,7 @@ async def open_components(
         tables=foundation.tables,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
-        dataverse=foundation.organisation.client,
+        column_types=foundation.column_types,
         enreach=foundation.enreach,
         live_settings=foundation.live_settings,
         clock=clock,
@@ -158,6 +160,7 @@ async def open_components(
         calls=open_calls(
             settings=settings,
             live_settings=foundation.live_settings,
+            describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             read_data=foundation.live_data.current,
@@ -190,6 +193,25 @@ async def open_components(
                 foundation.live_settings.call_settings(),
                 wanted,
                 heavy_work=foundation.heavy_work,
+            ),
+            events=open_events(
+                settings=settings,
+                stores=EventStores(
+                    documents=stores.documents,
+                    runs=stores.event_runs,
+                    decisions=stores.decisions,
+                    revisions=stores.rulesets,
+                    audit=stores.audit,
+                ),
+                live_events=foundation.live_events,
+                live_settings=foundation.live_settings,
+                read_settings=lambda: foundation.live_settings.current().settings,
+                dataverse=foundation.organisation.people,
+                runs=foundation.journal,
+                key_use=foundation.key_use,
+                guess_brake=foundation.guess_brake,
+                clock=clock,
+                stack=stack,
             ),
             issuer_http=issuer_http,
             clock=clock,
@@ -260,6 +282,7 @@ async def _open_schedule(
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)

@@ -16,8 +16,10 @@ from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
 from app.calls.recent_calls import RecentCalls
+from app.configurator.events.live_events import LiveEvents
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
+from app.dataverse.column_types import ColumnTypes
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
@@ -57,9 +59,11 @@ class Foundation:
     upstreams: Upstreams
     live_settings: LiveSettings
     settings_file: SettingsFile
+    live_events: LiveEvents
     metrics: Metrics
     stores: Stores
     organisation: Organisation
+    column_types: ColumnTypes
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
@@ -98,6 +102,7 @@ async def open_foundation(
     live_settings = LiveSettings(base=settings, store=stores.documents)
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
+    column_types = ColumnTypes(client=organisation.people, monotonic=time.monotonic)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
@@ -137,10 +142,12 @@ async def open_foundation(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
+    live_events = LiveEvents(store=stores.documents)
     key_use = KeyUse()
 
     async def prepare() -> None:
         await live_settings.refresh()
+        await live_events.refresh()
         if rules is not None:
             await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
         if settings.demo:
@@ -163,9 +170,11 @@ async def open_foundation(
         upstreams=upstreams,
         live_settings=live_settings,
         settings_file=settings_file,
+        live_events=live_events,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
+        column_types=column_types,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         column_id_cache=column_id_cache,
@@ -189,7 +198,7 @@ async def open_foundation(
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
+            repository=RulesetRepository(rulesets=stores.rulesets, column_types=column_types, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
             read_data=live_data.current,
@@ -197,7 +206,9 @@ async def open_foundation(
             clock=upstreams.clock,
         ),
         journal=journal,
-        mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
+        mover=JournalMover(
+            journal=journal, sink=stores.decisions, event_runs=stores.event_runs, options=MoverOptions()
+        ),
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
