@@ -20,7 +20,7 @@ __all__ = ["TICK_SECONDS", "SyncStatus", "SyncWatch"]
 
 TICK_SECONDS = 60.0
 _OFFICE_SECONDS = 15 * 60.0
-_OTHER_SECONDS = 2 * 3600.0
+_OTHER_SECONDS = 3 * 3600.0
 """In and outside office hours: some twenty requests to Enreach for a thousand calls of a usual month."""
 _TOLERATED_SECONDS = 3600.0
 """A run may be so late before somebody is called."""
