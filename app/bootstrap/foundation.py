@@ -25,6 +25,7 @@ from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.compiled import CompiledRuleset
 from app.routing.related import AgentOf
@@ -71,6 +72,7 @@ class Foundation:
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
+    search_finds: SearchFinds
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
@@ -104,6 +106,7 @@ async def open_foundation(
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
+    search_finds = SearchFinds(store=stores.numbers, clock=upstreams.clock)
 
     def find_agents() -> AgentOf | None:
         return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
@@ -113,6 +116,7 @@ async def open_foundation(
         search_client=organisation.search,
         live_settings=live_settings,
         find_agents=find_agents,
+        finds=search_finds,
         clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
@@ -176,6 +180,7 @@ async def open_foundation(
         column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
+        search_finds=search_finds,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
