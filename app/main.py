@@ -25,6 +25,7 @@ from app.configurator.events.api import router as event_administration_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.enterprise_calls.api import router as enterprise_calls_router
+from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.routing.ruleset import Ruleset
@@ -72,6 +73,7 @@ _ROUTERS = (
     switches_router,
     tables_router,
     users_router,
+    numbers_router,
     me_router,
     enterprise_calls_router,
     authentication_router,

@@ -25,6 +25,7 @@ from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
+from app.numbers.components import NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
@@ -56,6 +57,8 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
+_FINDS_SECONDS = 2.0
+_COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
@@ -69,6 +72,7 @@ class State(
     OperationsState,
     RulesetsState,
     UsersState,
+    NumbersState,
     EnterpriseCallsState,
     ConfiguratorState,
 ):
@@ -116,6 +120,18 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
+    mirror = foundation.mirror
+    numbers = open_numbers(
+        store=stores.numbers,
+        read_settings=lambda: foundation.live_settings.current().settings,
+        read_live=lambda: None if mirror is None else mirror.status.live,
+        mirrored=None if mirror is None else mirror.directory,
+        dataverse=foundation.organisation.people,
+        audit=stores.audit,
+        clock=clock,
+    )
+    schedule.every(_FINDS_SECONDS, "search_finds", foundation.search_finds.save)
+    schedule.daily(_COUNT_TIME, "number_counts", numbers.hygiene.save_counts, leader=True, at_start=True)
     users = open_users(
         settings=settings,
         read_settings=foundation.live_settings.read,
@@ -162,6 +178,7 @@ async def open_components(
         ),
         operations=make_operations(foundation, jobs, monitor),
         rulesets=rulesets,
+        numbers=numbers,
         users=users,
         enterprise_calls=enterprise_calls,
         configurator=open_configurator(
@@ -210,6 +227,7 @@ def _open_enterprise_calls(
         search_client=reads,
         live_settings=foundation.live_settings,
         find_agents=lambda: foundation.enreach_id_cache.agent_of,
+        finds=foundation.search_finds,
         clock=clock,
     )
     return open_enterprise_calls(

@@ -17,6 +17,7 @@ from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
 from app.directory.tolerant_search import TolerantSearch
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import identify
@@ -38,13 +39,18 @@ class CallerFinder:
         search_client: Reads,
         live_settings: LiveSettings,
         find_agents: Callable[[], AgentOf | None],
+        finds: SearchFinds,
         clock: Callable[[], float],
     ) -> None:
-        """`find_agents` returns what tells the Enreach ids of users now; `None` when nothing does."""
+        """`find_agents` returns what tells the Enreach ids of users now; `None` when nothing does.
+
+        `finds` notes whom only a search found.
+        """
         self._client = client
         self._search_client = search_client
         self._live_settings = live_settings
         self._find_agents = find_agents
+        self._finds = finds
         self._clock = clock
         self._snapshot = live_settings.current()
         self._look_up = self._prepare(self._snapshot.settings)
@@ -65,7 +71,12 @@ class CallerFinder:
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Search numbers that no notation finds, one after the other; raises DataverseError."""
         look_up, judge = self._follow(selection)
-        return {e164: judge(await look_up.search(e164, selection)) for e164 in e164s}
+        callers: dict[str, Caller] = {}
+        for e164 in e164s:
+            found = await look_up.search(e164, selection)
+            self._finds.note(e164, found.matches)
+            callers[e164] = judge(found)
+        return callers
 
     def _follow(self, selection: Selection) -> tuple[CallerLookUp, Callable[[LookUp], Caller]]:
         """Return what looks up and what judges now; which columns the organisation refuses is learned anew."""

@@ -23,6 +23,7 @@ from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.compiled import CompiledRuleset
 from app.routing.related import AgentOf
@@ -68,6 +69,7 @@ class Foundation:
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
+    search_finds: SearchFinds
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
@@ -101,6 +103,7 @@ async def open_foundation(
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
+    search_finds = SearchFinds(store=stores.numbers, clock=upstreams.clock)
 
     def find_agents() -> AgentOf | None:
         return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
@@ -110,6 +113,7 @@ async def open_foundation(
         search_client=organisation.search,
         live_settings=live_settings,
         find_agents=find_agents,
+        finds=search_finds,
         clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
@@ -173,6 +177,7 @@ async def open_foundation(
         column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
+        search_finds=search_finds,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,

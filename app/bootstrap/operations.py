@@ -38,7 +38,7 @@ from app.rulesets.erasure import RulesetErasure
 from app.rulesets.switches.store import StoredSwitch
 from app.store.kept_connections import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit, confirmations, switches
+from app.store.tables import audit, confirmations, number_corrections, switches
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -65,14 +65,20 @@ def make_retention(foundation: Foundation) -> Retention:
     async def purge_lines(before: float) -> int:
         return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
+    async def purge_callers(before: float) -> int:
+        return await stores.callers.purge_before(before) + await stores.numbers.purge_finds_before(before)
+
+    async def purge_jobs(before: float) -> int:
+        return await stores.jobs.purge_before(before) + await stores.numbers.purge_corrections_before(before)
+
     purges: dict[str, Purge] = {
         "decisions": stores.decisions.purge_before,
-        "callers": stores.callers.purge_before,
+        "callers": purge_callers,
         "alerts": stores.alerts.purge_before,
         "shadow": stores.shadow_results.purge_before,
         "event_runs": stores.event_runs.purge_before,
         "enterprise_calls": stores.enterprise_calls.purge_before,
-        "jobs": stores.jobs.purge_before,
+        "jobs": purge_jobs,
         "rejected_lines": purge_lines,
     }
 
@@ -139,6 +145,9 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
 
+    async def erase_in_corrections(e164: str) -> int:
+        return await numbers.erase(number_corrections, e164, replace_in("before", "after"))
+
     async def erase_in_confirmations(e164: str) -> int:
         return await numbers.erase(confirmations, e164, replace_in("note"))
 
@@ -166,6 +175,8 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "enterprise_calls": stores.enterprise_calls.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
+            "number_corrections": erase_in_corrections,
+            "search_finds": foundation.search_finds.erase,
         },
         forget=foundation.directory.purge,
         forget_old_pages=stores.database.forget_old_pages,

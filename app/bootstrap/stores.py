@@ -11,6 +11,7 @@ from app.calls.store import CallTimes, DecisionStore, RecentCallsReader
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.enterprise_calls.store import EnterpriseCallStore
+from app.numbers.store import NumberStore
 from app.operations.store import AlertStore, JobStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
@@ -39,6 +40,7 @@ class Stores:
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
     mirror: MirrorStore
+    numbers: NumberStore
     alerts: AlertStore
     call_times: CallTimes
     recent_calls: RecentCallsReader
@@ -74,6 +76,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
         mirror=MirrorStore(database=database),
+        numbers=NumberStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
         recent_calls=RecentCallsReader(database=database),

@@ -34,10 +34,13 @@ __all__ = [
     "mirror_numbers",
     "mirror_positions",
     "mirror_records",
+    "number_corrections",
+    "number_counts",
     "revisions",
     "rule_table_parts",
     "rule_table_versions",
     "rule_tables",
+    "search_finds",
     "settings_versions",
     "shadow_diffs",
     "shadow_results",
@@ -349,6 +352,16 @@ mirror_records = Table(
     Column("owner", PlainText),
     Column("numbers", Document, nullable=False),
     Column("data", Document, nullable=False),
+    Column("faults", Integer, nullable=False, server_default=text("0")),
+    Index(
+        "ix_mirror_records_faults",
+        "generation",
+        "faults",
+        "kind",
+        "id",
+        sqlite_where=text("faults > 0"),
+        postgresql_where=text("faults > 0"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -359,7 +372,36 @@ mirror_numbers = Table(
     Column("e164", PlainText, primary_key=True),
     Column("kind", PlainText, primary_key=True),
     Column("id", PlainText, primary_key=True),
+    Column("spelling", PlainText),
     sqlite_with_rowid=False,
+)
+
+search_finds = Table(
+    "search_finds",
+    metadata,
+    Column("kind", PlainText, primary_key=True),
+    Column("id", PlainText, primary_key=True),
+    Column("e164", PlainText, nullable=False, index=True),
+    Column("at", Double, nullable=False),
+)
+
+number_counts = Table(
+    "number_counts",
+    metadata,
+    Column("day", PlainText, primary_key=True),
+    Column("counts", Document, nullable=False),
+)
+
+number_corrections = Table(
+    "number_corrections",
+    metadata,
+    Column("job", PlainText, primary_key=True),
+    Column("kind", PlainText, primary_key=True),
+    Column("id", PlainText, primary_key=True),
+    Column("column", PlainText, primary_key=True),
+    Column("before", PlainText, nullable=False),
+    Column("after", PlainText, nullable=False),
+    Column("at", Double, nullable=False),
 )
 
 enterprise_calls = Table(

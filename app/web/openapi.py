@@ -45,6 +45,7 @@ TAGS = [
         "name": "Users",
         "description": "Who may use Voice, and what is missing for those who may not yet.",
     },
+    {"name": "Numbers", "description": "What is wrong with phone numbers in Dynamics, and their correction."},
     {"name": "Enterprise Calls", "description": "Calls on mobiles and in Teams as activities, and why one is none."},
     {"name": "Settings", "description": "What administrators set while the service runs, with its history."},
     {"name": "Access", "description": "Keys, sign-in, your own readiness, and the audit of what administrators did."},

@@ -91,6 +91,7 @@ SMART_ROUTING: Final = SettingsGroup(
         SettingKey("phone", "default_region"),
         SettingKey("phone", "patterns"),
         SettingKey("phone", "number_blocks"),
+        SettingKey("phone", "correct_numbers"),
         SettingKey("dataverse", "contact_phone_columns"),
         SettingKey("dataverse", "account_phone_columns"),
         SettingKey("vip", "criteria"),
