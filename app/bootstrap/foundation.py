@@ -132,9 +132,7 @@ async def open_foundation(
         recent_calls.begin(asked=rules.asks_recent_calls)
 
     live_ruleset = LiveRuleset(store=stores.rulesets, on_change=prepare_for, heavy_work=heavy_work)
-    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
-    journal.require_folder()
-    stack.callback(journal.close)
+    journal = _open_journal(settings, stack)
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
@@ -210,6 +208,14 @@ async def open_foundation(
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
+
+
+def _open_journal(settings: Settings, stack: AsyncExitStack) -> Journal:
+    """Open the journal; raises StoreUnwritableError where its files cannot be written and locked."""
+    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
+    journal.require_folder()
+    stack.callback(journal.close)
+    return journal
 
 
 def _make_column_id_cache(settings: Settings, organisation: Organisation, upstreams: Upstreams) -> ColumnIdCache | None:
