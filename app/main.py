@@ -42,11 +42,10 @@ from app.rulesets.tables.content import MAX_TABLE_BYTES
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
-from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
-from app.web.limits import Admission
+from app.web.limits import Admission, BodyLimit
 from app.web.openapi import DESCRIPTION, TAGS
 
 __all__ = ["create_app"]

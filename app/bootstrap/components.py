@@ -34,11 +34,10 @@ from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
-from app.rulesets.replay.shadow import ShadowedLog
 from app.rulesets.upstream_checks import describe_columns
 from app.settings import Settings
-from app.store.database import Leadership
 from app.store.errors import StoreError
+from app.store.kept_connections import Leadership
 from app.users.components import UserComponents, UsersState, open_users
 from app.web.health import Exposition, WebState
 from app.web.limits import LimitsState
@@ -135,7 +134,7 @@ async def open_components(
     schedule.daily(_COUNT_TIME, "number_counts", numbers.hygiene.save_counts, leader=True, at_start=True)
     users = open_users(
         settings=settings,
-        read_settings=lambda: foundation.live_settings.current().settings,
+        read_settings=foundation.live_settings.read,
         dataverse=foundation.organisation.people,
         enreach=foundation.enreach,
         enreach_ids=stores.enreach_ids,
@@ -166,8 +165,7 @@ async def open_components(
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
             recent_calls=foundation.recent_calls,
-            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
-            drill_log=foundation.journal,
+            journal=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
@@ -241,7 +239,7 @@ def _open_enterprise_calls(
         audit=foundation.stores.audit,
         runner=jobs,
         lead=lead,
-        read_settings=lambda: foundation.live_settings.current().settings,
+        read_settings=foundation.live_settings.read,
         clock=clock,
     )
 

@@ -9,16 +9,14 @@ from typing import Any
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
-from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
 from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams, connect_enreach, connect_organisation
 from app.calls.call_settings import CallSettings
 from app.calls.recent_calls import RecentCalls
 from app.configurator.events.live_events import LiveEvents
-from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
-from app.configurator.settings.settings_file import SettingsFile
+from app.configurator.settings.live_settings import LiveSettings, SettingsFile, SettingsSnapshot
 from app.dataverse.column_types import ColumnTypes
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
@@ -30,11 +28,10 @@ from app.observability.metrics import Metrics
 from app.routing.compiled import CompiledRuleset
 from app.routing.related import AgentOf
 from app.rulesets.live_data import LiveRuleData
-from app.rulesets.live_ruleset import LiveRuleset
+from app.rulesets.live_ruleset import LiveRuleset, RevisionFile
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
-from app.rulesets.revision_file import RevisionFile
 from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
@@ -206,8 +203,9 @@ async def open_foundation(
             repository=RulesetRepository(rulesets=stores.rulesets, column_types=column_types, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
+            metrics=metrics,
+            journal=journal,
             read_data=live_data.current,
-            counter=metrics,
             clock=upstreams.clock,
         ),
         journal=journal,

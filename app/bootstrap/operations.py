@@ -36,7 +36,7 @@ from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
 from app.rulesets.erasure import RulesetErasure
 from app.rulesets.switches.store import StoredSwitch
-from app.store.database import Leadership
+from app.store.kept_connections import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
 from app.store.tables import audit, confirmations, number_corrections, switches
 
@@ -83,7 +83,7 @@ def make_retention(foundation: Foundation) -> Retention:
     }
 
     def read_days(name: str) -> int:
-        present = foundation.live_settings.current().settings
+        present = foundation.live_settings.read()
         days: int | None = getattr(present.retention, f"{name}_days")
         return present.store.retention_days if days is None else days
 

@@ -17,7 +17,7 @@ from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
-from app.observability.call_lines import open_call_log
+from app.observability.logging import open_call_log
 from app.observability.metrics import Metrics
 from app.routing.rule_data import RuleData
 from app.settings import Settings
@@ -55,9 +55,8 @@ def open_calls(
     live_ruleset: LiveRuleset,
     read_data: Callable[[], RuleData],
     revisions: Revisions,
+    journal: DecisionSink,
     recent_calls: RecentCalls,
-    decision_log: DecisionSink,
-    drill_log: DecisionSink,
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
@@ -68,7 +67,7 @@ def open_calls(
     find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
-    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
+    """Make them; `journal` keeps the decisions.
 
     `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
@@ -82,8 +81,8 @@ def open_calls(
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,
+                decision_log=journal,
                 read_data=read_data,
-                decision_log=decision_log,
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
@@ -111,7 +110,7 @@ def open_calls(
             monotonic=time.monotonic,
         ),
         fire_drill=FireDrill(
-            decision_log=drill_log,
+            decision_log=journal,
             live_ruleset=live_ruleset,
             read_data=read_data,
             live_settings=live_settings,

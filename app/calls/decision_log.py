@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from app.auth.principals import Principal
 from app.calls.redaction import redact_facts, redact_number, redact_trace
 from app.calls.store import DecisionFilter, DecisionStore
 from app.errors import AppError, NotFoundError
@@ -19,7 +20,7 @@ from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore
 from app.store.pages import Page
 
-__all__ = ["Actor", "DecisionLog", "Revisions", "ShownDecision"]
+__all__ = ["DecisionLog", "Revisions", "ShownDecision"]
 
 _REVISIONS_KEPT = 16
 
@@ -37,14 +38,6 @@ class Revisions(Protocol):
 
     async def revision(self, number: int) -> Revision:
         """Return a revision; raises NotFoundError and StoreError."""
-
-
-class Actor(Protocol):
-    """Whoever asks."""
-
-    @property
-    def name(self) -> str:
-        """What the audit calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class DecisionLog:
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
 
     async def page(
-        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Actor | None = None
+        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Principal | None = None
     ) -> Page[DecisionRecord]:
         """List decisions, newest first, with masked numbers and without names.
 
@@ -89,7 +82,7 @@ class DecisionLog:
         page = await self._decisions.page(wanted, limit=limit, after=after)
         return Page(tuple(_redact(record) for record in page.items), page.next)
 
-    async def show(self, decision_id: str, *, reveal_to: Actor | None) -> ShownDecision:
+    async def show(self, decision_id: str, *, reveal_to: Principal | None) -> ShownDecision:
         """Explain one decision; with `reveal_to` the full number is shown and that leaves an audit record first.
 
         Raises NotFoundError and StoreError.

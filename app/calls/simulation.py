@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.auth.principals import Principal
 from app.calls.call_settings import LiveCallSettings
-from app.calls.decision_log import Actor
 from app.calls.recent_calls import RecentCalls
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
@@ -92,7 +92,7 @@ class Simulation:
         switches: Mapping[str, bool] | None = None,
         tables: Mapping[str, DataTable] | None = None,
         ruleset: Mapping[str, object] | None = None,
-        reveal_to: Actor | None = None,
+        reveal_to: Principal | None = None,
     ) -> dict[str, Any]:
         """Return caller, decision, wire answer, who is on call, facts and trace as JSON values.
 

@@ -11,12 +11,11 @@ from typing import Any
 import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
-from app.bootstrap.connections import connect_enreach, connect_organisation
-from app.bootstrap.upstreams import Upstreams, open_http
+from app.bootstrap.upstreams import Upstreams, connect_enreach, connect_organisation, open_http
 from app.calls.call_settings import make_profile
 from app.cli.shell import describe_error, keep_files_private
 from app.configurator.settings.live_settings import LiveSettings
-from app.dataverse.check import check_organisation
+from app.dataverse.check import CheckResult, check_organisation, collect
 from app.demo.setup import prepare_demo
 from app.enreach.client import EnreachClient
 from app.enreach.errors import EnreachError, EnreachUnauthorizedError
@@ -29,7 +28,6 @@ from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
 from app.settings import Settings, read_settings
-from app.settings.check_results import CheckResult, collect
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
 from app.store.journal import Journal
@@ -115,7 +113,7 @@ class _Inspection:
         """Check what a start would work with: the saved settings over those of the environment."""
         live_settings = LiveSettings(base=self._settings, store=SettingsDocumentStore(database=database))
         await live_settings.refresh()
-        self._settings = live_settings.current().settings
+        self._settings = live_settings.read()
 
     async def _check_rules(self) -> AsyncIterator[CheckResult]:
         settings = self._settings

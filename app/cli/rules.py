@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.bootstrap.connections import connect_organisation
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Upstreams, connect_organisation
 from app.calls.call_settings import make_profile
 from app.cli.replay import replay
 from app.dataverse.column_types import ColumnTypes

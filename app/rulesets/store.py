@@ -215,6 +215,13 @@ class RulesetStore:
         async with self._database.read() as connection:
             return await _read_one(connection, number)
 
+    async def find_live_at(self, moment: float) -> Revision | None:
+        """Read the revision that was live at a moment, in seconds since the epoch; `None` when there was none yet."""
+        query = select(revisions).where(revisions.c.at <= moment).order_by(revisions.c.number.desc()).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return None if row is None else _read_revision(row)
+
     async def list_revisions(self, *, limit: int, after: str | None = None) -> Page[RevisionHead]:
         """List revisions without their documents, newest first; `after` is the `next` of the page before."""
         query = select(*_HEAD).order_by(revisions.c.number.desc()).limit(limit + 1)

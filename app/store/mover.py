@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreError, StoreRejectedError
 from app.store.event_runs import EventRunRecord
-from app.store.journal import Journal
-from app.store.journal_segment import JournalRecord, Segment, read_line
+from app.store.journal import Journal, JournalRecord, Segment
 
-__all__ = ["DecisionSink", "EventRunSink", "JournalMover", "MoverOptions"]
+__all__ = ["DecisionSink", "EventRunSink", "JournalMover", "MoverOptions", "read_decision", "read_line"]
 
 log = structlog.get_logger()
+
+_DECODER = msgspec.json.Decoder(DecisionRecord)
+_EVENT_RUN = b'{"kind":"event_run",'
+"""How the line of an event's run begins; that of a decision names no kind."""
+_EVENT_RUN_DECODER = msgspec.json.Decoder(EventRunRecord)
 
 
 class DecisionSink(Protocol):
@@ -181,3 +186,32 @@ class JournalMover:
     def _set_aside(self, segment: Segment, line: bytes) -> None:
         log.error("journal.line_rejected", segment=segment.path.name, bytes=len(line))
         segment.reject(line)
+
+
+def read_line(line: bytes, spent: float | None = None) -> JournalRecord | None:
+    """Read a line back; `None` for one that is no record. `spent` is for `read_decision`."""
+    if not line.startswith(_EVENT_RUN):
+        return read_decision(line, spent)
+    try:
+        return _EVENT_RUN_DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
+
+
+def read_decision(line: bytes, spent: float | None = None) -> DecisionRecord | None:
+    """Read a decision back, with the seconds spent on writing it, if they are known, as one more stage.
+
+    `None` for a line that is no decision.
+    """
+    try:
+        record = _DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return record if spent is None or "total" not in record.waterfall else _add_stage(record, round(spent * 1000, 3))
+
+
+def _add_stage(record: DecisionRecord, milliseconds: float) -> DecisionRecord:
+    stages = dict(record.waterfall)
+    total = stages.pop("total")
+    waterfall = {**stages, "record": milliseconds, "total": round(total + milliseconds, 3)}
+    return msgspec.structs.replace(record, waterfall=waterfall)

@@ -1,8 +1,6 @@
 """The tables. Times are seconds since the epoch; JSON keeps the order of its members, so never JSONB."""
 
 from sqlalchemy import (
-    JSON,
-    TEXT,
     BigInteger,
     Boolean,
     Column,
@@ -12,18 +10,12 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    Text,
-    TypeDecorator,
     text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeEngine
-from typing_extensions import override
 
-from app.store.json_text import replace_odd_characters
+from app.store.json_text import Document, PlainText
 
 __all__ = [
-    "PlainText",
     "agent_ids",
     "alerts",
     "api_keys",
@@ -54,28 +46,6 @@ __all__ = [
     "shadow_results",
     "switches",
 ]
-
-
-class PlainText(TypeDecorator[str]):
-    """Text of any length that both databases can hold and sort the same way: by code point, without NUL."""
-
-    impl = Text
-    cache_ok = True
-
-    @override
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
-        return TEXT(collation="C") if dialect.name == "postgresql" else TEXT()
-
-    @override
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value if value is None else replace_odd_characters(value)
-
-
-class Document(TypeDecorator[object]):
-    """A JSON document; `None` is NULL."""
-
-    impl = JSON(none_as_null=True)
-    cache_ok = True
 
 
 metadata = MetaData(

@@ -11,8 +11,7 @@ from app.errors import AppError, Finding, InvalidInputError
 from app.users.enabling import ChangeContext, DisableOptions, EnableOptions, Enabling, PhoneClient
 from app.users.enreach_users import EnreachUsers
 from app.users.repository import UserRepository
-from app.users.steps import UserChange, explain
-from app.users.user import User, VoiceUser, check_address
+from app.users.user import User, UserChange, VoiceUser, check_address, explain
 
 __all__ = ["MAX_ROWS", "BulkAction", "BulkOutcome", "BulkResult", "BulkRow", "BulkUsers", "read_csv"]
 

@@ -16,8 +16,7 @@ from app.routing.decisions import DecisionRecord
 from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
 from app.store.event_runs import EventRunRecord
-from app.store.journal import Journal
-from app.store.journal_segment import Segment, write_line
+from app.store.journal import Journal, Segment, write_line
 from app.store.mover import DecisionSink, JournalMover, MoverOptions
 from tests.support.records import NOON, make_record
 

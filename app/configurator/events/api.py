@@ -27,7 +27,7 @@ from app.configurator.events.schemas import (
 )
 from app.configurator.settings.api import OptionalVersionDep
 from app.observability.requests import enter_request, find_request
-from app.web.bodies import BodyLimit
+from app.web.limits import BodyLimit
 from app.web.parameters import tag
 from app.web.problems import make_problem_response, problems
 from app.web.state import read_state

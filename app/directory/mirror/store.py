@@ -23,9 +23,9 @@ from app.directory.mirror.plan import ACCOUNT, CONTACT, USER, MirrorPlan
 from app.directory.mirror.records import Changes, IndexRecord
 from app.store.database import Database
 from app.store.errors import StoreRejectedError
-from app.store.json_text import dump_text, load
-from app.store.reader import SteadyReader
-from app.store.tables import PlainText, mirror_generations, mirror_numbers, mirror_positions, mirror_records
+from app.store.json_text import PlainText, dump_text, load
+from app.store.kept_connections import SteadyReader
+from app.store.tables import mirror_generations, mirror_numbers, mirror_positions, mirror_records
 
 __all__ = ["FoundRecord", "Generation", "GenerationState", "MirrorStore", "Position"]
 

@@ -18,9 +18,8 @@ from app.rulesets.drafts.drafts import Edit
 from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.store import Draft
-from app.web.bodies import JsonBodyDep, describe_body
 from app.web.limits import HeavyRoute
-from app.web.parameters import DecisionId, IfMatchDep, RulesetRef, tag
+from app.web.parameters import DecisionId, IfMatchDep, JsonBodyDep, RulesetRef, describe_body, tag
 from app.web.problems import problems
 
 __all__ = ["decision_tests_router", "parts_router", "router"]

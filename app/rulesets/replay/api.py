@@ -15,8 +15,7 @@ from app.operations.store import Job, JobState
 from app.rulesets.api import RulesetsDep
 from app.rulesets.redaction import redact_texts
 from app.rulesets.replay.jobs import ExplainedCall, list_diffs
-from app.rulesets.replay.result import summarise
-from app.rulesets.replay.run import ReplayPlan
+from app.rulesets.replay.result import ReplayPlan, summarise
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
 from app.web.limits import HeavyRoute, StreamDep

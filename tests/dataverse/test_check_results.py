@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from app.settings.check_results import CheckResult, collect
+from app.dataverse.check import CheckResult, collect
 
 FIRST = CheckResult("address", ok=True, detail="answers")
 
