@@ -108,15 +108,20 @@ async def open_foundation(
     def find_agents() -> AgentOf | None:
         return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
 
-    finder = CallerFinder(
-        client=organisation.client,
-        search_client=organisation.search,
-        live_settings=live_settings,
-        find_agents=find_agents,
-        finds=search_finds,
-        clock=upstreams.clock,
+    live = make_directory(
+        settings,
+        CallerFinder(
+            client=organisation.client,
+            search_client=organisation.search,
+            live_settings=live_settings,
+            find_agents=find_agents,
+            finds=search_finds,
+            clock=upstreams.clock,
+        ),
+        stores,
+        metrics,
+        shedding=load_shedding,
     )
-    live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
