@@ -204,7 +204,7 @@ async def test_lost_revision_leaves_no_trace(database: Database) -> None:
     gone = await keep(database, 1, revision=9)
     spoilt = await keep(database, 2)
     async with database.write() as connection:
-        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 2}'"))
+        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 99}'"))
     log = make_log(database)
 
     for record in (gone, spoilt):
