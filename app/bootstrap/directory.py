@@ -1,6 +1,5 @@
 """Puts the directory of callers together."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,6 +22,7 @@ from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import identify
 from app.routing.related import AgentOf
 from app.settings import DirectoryKind, Settings
+from app.single_flight import gather_or_cancel
 
 __all__ = ["CallerFinder", "make_directory", "make_load_shedding"]
 
@@ -65,7 +65,7 @@ class CallerFinder:
         look_up, judge = self._follow(selection)
         # The settings may want more columns by now than when the number of numbers was limited.
         parts = [e164s[start : start + look_up.max_numbers] for start in range(0, len(e164s), look_up.max_numbers)]
-        found = await asyncio.gather(*(look_up.look_up(part, selection) for part in parts))
+        found = await gather_or_cancel(*(look_up.look_up(part, selection) for part in parts))
         return {e164: judge(each) for part in found for e164, each in part.items()}
 
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:

@@ -12,7 +12,7 @@ from app.calls.drills import Drill, DrillScenario
 from app.calls.store import DecisionFilter
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.store.pages import Page
 from app.web.parameters import show_time
 

@@ -22,7 +22,8 @@ from app.routing.facts import FactValue, encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_data import DataTable, RuleData, Switch
 from app.routing.rule_tests import make_caller, make_recent_calls
-from app.routing.ruleset import CallerStub, Ruleset, read_ruleset
+from app.routing.ruleset import Ruleset, read_ruleset
+from app.routing.stored_tests import CallerStub
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork

@@ -234,9 +234,10 @@ class RecentCallsReader:
         conditions = DecisionFilter(since=since, drill=False).list_conditions(above=after or "")
         return await self._list(select(*_LOGGED).where(*conditions).order_by(decisions.c.id).limit(limit))
 
-    async def list_of(self, e164: str, *, since: float, limit: int) -> list[LoggedCall]:
-        """List the calls of one number, along its index, newest first."""
+    async def list_of(self, e164: str, before: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls of one number with ids below `before`, along its index, newest first."""
         wanted = [decisions.c.caller_e164 == e164, decisions.c.at >= since, decisions.c.drill.is_(None)]
+        wanted += [] if before is None else [decisions.c.id < before]
         return await self._list(select(*_LOGGED).where(*wanted).order_by(decisions.c.id.desc()).limit(limit))
 
     async def find_last_erasure(self, after: int) -> int:

@@ -28,6 +28,7 @@ from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
 from app.settings import Settings, read_settings
+from app.single_flight import gather_or_cancel
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
 from app.store.journal import Journal
@@ -79,7 +80,7 @@ class _Inspection:
         results = await collect("store", self._check_store(), seconds=_TIMEOUT_SECONDS)
         results += [result async for result in self._check_rules()]
         async with AsyncExitStack() as stack:
-            others = await asyncio.gather(
+            others = await gather_or_cancel(
                 collect("Dataverse", self._check_dataverse(stack), seconds=_TIMEOUT_SECONDS),
                 collect(_ENREACH, self._check_enreach(stack), seconds=_TIMEOUT_SECONDS),
                 collect(_ISSUER, self._check_issuer(stack), seconds=_TIMEOUT_SECONDS),

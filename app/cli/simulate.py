@@ -19,7 +19,7 @@ from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
 from app.routing.rule_data import DataTable
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.rulesets.publish import read_ruleset_file
 from app.rulesets.tables.content import ColumnChoice, read_csv, read_json
 from app.settings import RulesSettings, Settings, read_settings

@@ -1,6 +1,5 @@
 """Enables and disables a user, as the administrator guide's chapter of that name says."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -8,6 +7,7 @@ from enum import StrEnum
 from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, NotFoundError
 from app.settings import Framework, Role, Settings
+from app.single_flight import gather_or_cancel
 from app.users.enreach_ids import EnreachIds
 from app.users.enreach_users import EnreachIndex, EnreachSilence, EnreachUsers, IdOutcome
 from app.users.repository import UserRepository
@@ -91,7 +91,9 @@ class Enabling:
 
     async def enable_one(self, user_id: str, options: EnableOptions, *, who: str, dry_run: bool) -> ChangedUser:
         """Read a user, enable them and show the result; raises AppError for what cannot be read before."""
-        (voice, catalog), enreach = await asyncio.gather(self._repository.read_voice_user(user_id), self._enreach.ask())
+        (voice, catalog), enreach = await gather_or_cancel(
+            self._repository.read_voice_user(user_id), self._enreach.ask()
+        )
         context = ChangeContext(catalog=catalog, who=who, dry_run=dry_run)
         return await self._show(await self.enable(voice, options, enreach=enreach, context=context))
 

@@ -114,6 +114,18 @@ async def test_calls_of_other_processes_count_within_seconds(tmp_path: Path) -> 
         await wait_until_known(service)
 
 
+async def test_a_long_log_is_read_behind_the_calls(tmp_path: Path) -> None:
+    """However many calls there were, those of the last day are found; a number counts to a hundred at most."""
+    many = [make_call(60 + number, f"{number}", caller_e164=f"+35840{number:07}") for number in range(700)]
+    async with open_service(tmp_path) as service:
+        await log_calls(service, *many, *(make_call(800 + number, f"{number}") for number in range(150)))
+    async with open_service(tmp_path, rules=RULES) as service:
+        await wait_until_known(service)
+        last = await simulate(service)
+
+    assert (last["caller.calls.last_hour"], last["caller.calls.last_day"]) == (100, 100)
+
+
 async def test_erased_numbers_have_not_called(tmp_path: Path) -> None:
     """What is erased from the log is not remembered either."""
     async with open_service(tmp_path, rules=RULES) as service:

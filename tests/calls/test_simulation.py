@@ -12,7 +12,7 @@ from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
 from app.routing.rule_data import RuleData
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.web.limits import HeavyWork
 from tests.routing.examples import NOW, make_document, make_rules
 from tests.support.live_settings import FixedSettings

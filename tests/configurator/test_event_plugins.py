@@ -124,7 +124,7 @@ async def _pour(send: Any) -> None:
 
 
 async def _hang(_send: Any) -> None:
-    await asyncio.sleep(5)
+    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize(

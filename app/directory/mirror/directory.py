@@ -21,6 +21,7 @@ from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
 from app.routing.callers import Caller, CallerKind, CallerStatus, LookUp, Match, Selection
 from app.routing.number_blocks import list_blocks
+from app.single_flight import gather_or_cancel
 from app.store.errors import StoreError
 
 __all__ = ["MirrorCounts", "MirroredDirectory"]
@@ -234,7 +235,7 @@ class MirroredDirectory:
     ) -> Caller:
         """Return the account with the longest number block that the number lies in, else nobody."""
         blocks = list_blocks(e164) if self._search.number_blocks else ()
-        found = await asyncio.gather(*(self._read(block.e164, until) for block in blocks))
+        found = await gather_or_cancel(*(self._read(block.e164, until) for block in blocks))
         for block, each in zip(blocks, found, strict=True):
             matches = () if each is None else reader.read(each, block.e164)
             if accounts := tuple(match for match in matches if match.kind is CallerKind.ACCOUNT):

@@ -11,7 +11,8 @@ from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
 from app.routing.rotas import Rota
 from app.routing.rule import Rule
-from app.routing.ruleset import DestinationSpec, Ruleset, StoredTest
+from app.routing.ruleset import DestinationSpec, Ruleset
+from app.routing.stored_tests import StoredTest
 from app.rulesets.api import RulesetsDep
 from app.rulesets.drafts import drafts
 from app.rulesets.drafts.drafts import Edit
