@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Ski
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
-from app.calls.store import DecisionFilter
+from app.calls.store import DecisionFilter, DecisionSummary
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.stored_tests import CallerStub
@@ -135,9 +135,9 @@ class DecisionPage(BaseModel):
     next: str | None = Field(description="Pass as `after` for the next page; null on the last one.")
 
     @classmethod
-    def of(cls, page: Page[DecisionRecord]) -> Self:
-        """Take a page of records."""
-        return cls(items=[DecisionHead(**_show_record(record)) for record in page.items], next=page.next)
+    def of(cls, page: Page[DecisionSummary]) -> Self:
+        """Take a page of summaries."""
+        return cls(items=[DecisionHead(**_show(item)) for item in page.items], next=page.next)
 
 
 class DecisionDetail(DecisionHead):
@@ -166,7 +166,7 @@ class DecisionDetail(DecisionHead):
     def of(cls, shown: ShownDecision) -> Self:
         """Take a decision with its explanation."""
         return cls(
-            **_show_record(shown.record),
+            **_show(shown.record),
             trace=shown.trace,
             trace_agrees=shown.trace_agrees,
             revealed=shown.revealed,
@@ -307,7 +307,7 @@ class DrillReport(BaseModel):
         return cls(**{**asdict(record), **own, "facts": drill.facts, "trace": drill.trace})
 
 
-def _show_record(record: DecisionRecord) -> dict[str, Any]:
+def _show(record: DecisionRecord | DecisionSummary) -> dict[str, Any]:
     return {
         **asdict(record),
         "at": show_time(record.at),

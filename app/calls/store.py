@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import msgspec
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, select, update
 
 from app.calls.erasure import erase_called, erase_caller
@@ -14,7 +15,7 @@ from app.store.database import Database
 from app.store.pages import Page, cut_page
 from app.store.tables import audit, decisions
 
-__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "LoggedCall", "RecentCallsReader"]
+__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "DecisionSummary", "LoggedCall", "RecentCallsReader"]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
@@ -101,6 +102,35 @@ class DecisionFilter:
         return conditions
 
 
+class DecisionSummary(msgspec.Struct, frozen=True):
+    """What a list shows of a `DecisionRecord`: everything but facts, decision and answer, which are its bulk."""
+
+    id: str
+    at: float
+    call_id: str | None
+    caller_raw: str | None
+    caller_e164: str | None
+    called_raw: str | None
+    called_e164: str | None
+    target_id: str | None
+    queue_id: str | None
+    caller_status: str
+    caller_cause: str | None
+    caller_age_seconds: float | None
+    caller_source: str
+    revision: int | None
+    settings_version: int | None
+    rule: str | None
+    outcome: str
+    status: int
+    waterfall: Mapping[str, float]
+    credential: str
+    drill: str | None
+
+
+_SUMMARY = [decisions.c[name] for name in DecisionSummary.__struct_fields__]
+
+
 class DecisionStore:
     """Keeps decisions so that they can be found, counted, replayed and, for one caller, forgotten."""
 
@@ -122,13 +152,13 @@ class DecisionStore:
             row = found.one_or_none()
         return None if row is None else _read_record(row)
 
-    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionRecord]:
+    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionSummary]:
         """List decisions, newest first; `after` is the `next` of the page before."""
         conditions = wanted.list_conditions() if after is None else wanted.list_conditions(below=after)
-        query = select(*_RECORD).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
+        query = select(*_SUMMARY).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
         async with self._database.read() as connection:
-            records = [_read_record(row) for row in await connection.execute(query)]
-        return cut_page(records, [record.id for record in records], limit)
+            found = [DecisionSummary(*row) for row in await connection.execute(query)]
+        return cut_page(found, [summary.id for summary in found], limit)
 
     async def count(self, wanted: DecisionFilter) -> int:
         """Count decisions."""

@@ -54,9 +54,9 @@ class RoutingExplanation:
             raise PluginError(_NO_CALL_ID)
         wanted = DecisionFilter(call_id=context.call_id, drill=False)
         found = (await self._decisions.page(wanted, limit=1)).items
-        if not found:
+        record = await self._decisions.get(found[0].id) if found else None
+        if record is None:
             return context
-        record = found[0]
         revision = None if record.revision is None else await self._revisions.revision(record.revision)
         text = _explain(record, {} if revision is None else revision.document)
         return context.with_result(self.id, {"text": text, "decision": record.id})
