@@ -54,14 +54,14 @@ QUEUE_USER = HTTPBasic(
 )
 
 
-def _read_components(request: Request) -> CallComponents:
+async def _read_components(request: Request) -> CallComponents:
     return read_state(request.scope, CallsState)["calls"]
 
 
 CallsDep = Annotated[CallComponents, Depends(_read_components)]
 
 
-def _require_reveal(
+async def _require_reveal(
     reader: DecisionReaderDep,
     *,
     reveal: Annotated[bool, Query(description="Show the full number and the name; leaves an audit record.")] = False,

@@ -27,7 +27,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/admin/enterprise-calls", tags=["Enterprise Calls"])
 
 
-def _read_components(request: Request) -> EnterpriseCallComponents:
+async def _read_components(request: Request) -> EnterpriseCallComponents:
     return read_state(request.scope, EnterpriseCallsState)["enterprise_calls"]
 
 

@@ -42,14 +42,14 @@ _CSV: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _read_components(request: Request) -> NumberComponents:
+async def _read_components(request: Request) -> NumberComponents:
     return read_state(request.scope, NumbersState)["numbers"]
 
 
 NumbersDep = Annotated[NumberComponents, Depends(_read_components)]
 
 
-def _read_record_id(
+async def _read_record_id(
     record_id: Annotated[
         UUID,
         Path(

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"], route_class=Heav
 calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"], route_class=HeavyRoute)
 
 
-def _read_components(request: Request) -> RulesetComponents:
+async def _read_components(request: Request) -> RulesetComponents:
     return read_state(request.scope, RulesetsState)["rulesets"]
 
 

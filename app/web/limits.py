@@ -204,7 +204,7 @@ class LimitsState(TypedDict):
     heavy_work: HeavyWork
 
 
-def _read_heavy_work(request: Request) -> HeavyWork:
+async def _read_heavy_work(request: Request) -> HeavyWork:
     return read_state(request.scope, LimitsState)["heavy_work"]
 
 
@@ -234,7 +234,7 @@ class HeavyRoute(APIRoute):
 
         async def handle_in_turn(request: Request) -> Response:
             principal = await identify(request)
-            async with _read_heavy_work(request).admit(principal.role):
+            async with (await _read_heavy_work(request)).admit(principal.role):
                 return await handle(request)
 
         return handle_in_turn

@@ -54,7 +54,7 @@ def tag(response: Response, version: str) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-def _read_if_match(
+async def _read_if_match(
     if_match: Annotated[
         str | None,
         Header(description="The `ETag` header of what you read, in its quotes; without it 428, another one 412."),

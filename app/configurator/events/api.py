@@ -53,7 +53,7 @@ _EXAMPLES: Any = {
 }
 
 
-def _read_events(request: Request) -> EventComponents:
+async def _read_events(request: Request) -> EventComponents:
     return read_state(request.scope, ConfiguratorState)["configurator"].events
 
 

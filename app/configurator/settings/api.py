@@ -39,15 +39,15 @@ GroupName = Annotated[
 ]
 
 
-def _read_settings(request: Request) -> SettingsAdministration:
+async def _read_settings(request: Request) -> SettingsAdministration:
     return read_state(request.scope, ConfiguratorState)["configurator"].settings
 
 
-def _read_version(version: IfMatchDep) -> int:
+async def _read_version(version: IfMatchDep) -> int:
     return _read_number(version)
 
 
-def _read_optional_version(
+async def _read_optional_version(
     if_match: Annotated[
         str | None, Header(description="The `ETag` of what you read; without it whatever is there is replaced.")
     ] = None,

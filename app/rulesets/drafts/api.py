@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import RulesEditorDep
+from app.auth.principals import Principal
 from app.calls.api import RevealDep
 from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
@@ -14,6 +15,7 @@ from app.routing.rule import Rule
 from app.routing.ruleset import DestinationSpec, Ruleset
 from app.routing.stored_tests import StoredTest
 from app.rulesets.api import RulesetsDep
+from app.rulesets.components import RulesetComponents
 from app.rulesets.drafts import drafts
 from app.rulesets.drafts.drafts import Edit
 from app.rulesets.repository import show_draft
@@ -61,9 +63,7 @@ class Place(BaseModel):
 class Change:
     """One change to one draft, by whoever asks, from the version they saw."""
 
-    def __init__(
-        self, ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
-    ) -> None:
+    def __init__(self, ref: str, who: Principal, version: str, rulesets: RulesetComponents, response: Response) -> None:
         self._ref = ref
         self._who = who
         self._version = version
@@ -76,7 +76,13 @@ class Change:
         return _answer(draft, self._response)
 
 
-ChangeDep = Annotated[Change, Depends()]
+async def _begin_change(
+    ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
+) -> Change:
+    return Change(ref, who, version, rulesets, response)
+
+
+ChangeDep = Annotated[Change, Depends(_begin_change)]
 
 
 class RecordedTest(BaseModel):

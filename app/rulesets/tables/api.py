@@ -59,7 +59,7 @@ TableName = Annotated[
 After = Annotated[str | None, Query(max_length=20, description="`next` of the page before.")]
 
 
-def _read_tables(request: Request) -> Tables:
+async def _read_tables(request: Request) -> Tables:
     return read_state(request.scope, RulesetsState)["rulesets"].tables
 
 
@@ -68,11 +68,11 @@ async def _read_body(request: Request) -> tuple[bytes, bool]:
     return await request.body(), "json" in request.headers.get("Content-Type", "")
 
 
-def _read_version(version: IfMatchDep) -> int:
+async def _read_version(version: IfMatchDep) -> int:
     return _read_number(version)
 
 
-def _read_optional_version(
+async def _read_optional_version(
     if_match: Annotated[
         str | None, Header(description="The `ETag` of the table that is replaced; left out for a new one.")
     ] = None,
