@@ -37,8 +37,8 @@ openapi: $(VENV)/.run ## Write openapi.yaml from the code
 bench: $(VENV)/.dev ## Measure the webhook and the rules
 	@$(BIN)/python -m bench
 
-mutants: $(VENV)/.dev ## List small changes of the code that no test notices (COUNT=100, SEED=1; takes an hour)
-	@$(BIN)/python -m bench mutants $${COUNT:-100} $${SEED:-1}
+mutants: $(VENV)/.dev ## List small changes of the code that no test notices (COUNT=100, SEED=1, MINUTES=60)
+	@$(BIN)/python -m bench mutants --count $${COUNT:-100} --seed $${SEED:-1} --minutes $${MINUTES:-60}
 
 image: ## Build the container image (BASE=... changes the base image)
 	docker build --build-arg BASE=$${BASE:-python:3.13-slim} --tag smartrouting:latest .

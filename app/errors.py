@@ -71,6 +71,11 @@ class AppError(Exception):
         self.detail = detail
         self.findings = tuple(findings)
 
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which another try may succeed, where that is known."""
+        return None
+
 
 class InvalidInputError(AppError):
     """The document is malformed or says something it cannot say."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from app.auth.access import IdentifyFirst
@@ -20,8 +20,12 @@ from app.calls.api import router as calls_router
 from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
+from app.configurator.events.api import events_router
+from app.configurator.events.api import router as event_administration_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
+from app.enterprise_calls.api import router as enterprise_calls_router
+from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.reports.api import router as reports_router
@@ -33,14 +37,16 @@ from app.rulesets.drafts.api import parts_router as ruleset_parts_router
 from app.rulesets.drafts.api import router as ruleset_drafts_router
 from app.rulesets.replay.api import router as replays_router
 from app.rulesets.replay.api import shadow_router
+from app.rulesets.switches.api import router as switches_router
+from app.rulesets.tables.api import router as tables_router
+from app.rulesets.tables.content import MAX_TABLE_BYTES
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
-from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
-from app.web.limits import Admission
+from app.web.limits import Admission, BodyLimit
 from app.web.openapi import DESCRIPTION, TAGS
 
 __all__ = ["create_app"]
@@ -65,11 +71,17 @@ _ROUTERS = (
     replays_router,
     calendars_router,
     decision_tests_router,
+    switches_router,
+    tables_router,
     users_router,
+    numbers_router,
     me_router,
+    enterprise_calls_router,
     authentication_router,
     settings_router,
     reports_router,
+    event_administration_router,
+    events_router,
 )
 
 
@@ -105,8 +117,10 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     """
     world = upstreams or Upstreams()
     sample: Mapping[str, Any] | None = None
+    emulators: Mapping[str, ASGIApp] = {}
     if settings.demo:
         demo = prepare_demo(settings, world)
+        emulators = demo.emulators
         settings, world, sample = demo.settings, demo.upstreams, demo.ruleset
     profile = make_profile(settings.response)
     sign_in = make_sign_in(settings.admin)
@@ -136,8 +150,11 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     app.include_router(make_webhook_router(profile.no_change_status))
     for router in _ROUTERS:
         app.include_router(router)
+    for name, emulator in emulators.items():
+        app.mount(f"/demo/{name}", emulator)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
-    app.add_middleware(BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES)
+    larger = {("PUT", f"{tables_router.prefix}/"): MAX_TABLE_BYTES}
+    app.add_middleware(BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES, larger=larger)
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
     return app

@@ -1,37 +1,35 @@
 """Changes the code in one small way at a time, and lists the changes that no test notices.
 
-The same seed chooses the same changes in the same code. Each is made in a copy of the repository and judged by the
-tests that run through the changed function, the fastest first. What survives needs a test, or means the same as before.
+The same seed chooses the same changes in the same code. This process imports the service once; for each change it
+forks a child, puts the changed function in the place of the old one and runs the tests that go through it, those of its
+own room first. No file is touched. What survives needs a test, or means the same as before: `equivalent.toml` says why.
 """
 
 import ast
-import compileall
-import json
-import os
+import gc
 import random
-import shutil
-import subprocess
-import sys
-import tempfile
+import time
+import tomllib
+from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from types import CodeType, FunctionType
 from typing import NamedTuple
 
 from bench.output import write
-from bench.reach import FOLDER
+from bench.reach import Reached, find_reach, prepare, run_forked
 
 __all__ = ["main"]
 
 _FILES = ("calls/*.py", "routing/*.py", "auth/*.py", "directory/*.py", "users/*.py", "rulesets/publish*.py")
-_FRONT = ("calls", "web")
-"""Folders of tests that run through every room, besides its own."""
-_COUNT = 100
-_WORKERS = max(1, (os.cpu_count() or 2) // 2 + 1)
-_TEST_SECONDS = 40.0
-"""Of tests for one change, as long as they took under the profiler."""
-_TIMEOUT_SECONDS = 240
+_FRONT = ("auth", "calls", "configurator", "operations", "rulesets", "users", "web")
+"""Folders of tests that run through other rooms, too."""
+_EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+_TEST_SECONDS = 120.0
+"""Of tests for one change, as long as they took when their ways were found."""
+_TIMEOUT_SECONDS = 240.0
 """A change that makes the tests hang is noticed."""
 _SWAPS: Mapping[type[ast.AST], str] = {
     ast.Lt: "<=",
@@ -48,48 +46,86 @@ _SWAPS: Mapping[type[ast.AST], str] = {
 
 
 class Change(NamedTuple):
-    """One small change of the code."""
+    """One small change of a function."""
 
     file: str
     line: int
-    function: int
-    """First line of the innermost function, as its code object tells it; 0 outside of any."""
+    function: str
+    """Its qualified name."""
     start: int
     end: int
     """Bytes of the file, from and to."""
+    before: str
     after: str
 
+    @property
+    def room(self) -> str:
+        """The folder below `app`."""
+        return self.file.split("/")[1]
 
-class Reached(NamedTuple):
-    """A test and what it runs through."""
-
-    name: str
-    seconds: float
-    functions: frozenset[tuple[str, int]]
+    def describe(self) -> str:
+        """Write it on one line."""
+        return f"{self.file}:{self.line} {self.function}: {_shorten(self.before)} -> {_shorten(self.after)}"
 
 
 def main(arguments: list[str]) -> None:
-    """Take `count`, `seed` and beginnings of file names, all optional: `python -m bench mutants 200 7 app/routing`."""
-    numbers = [int(word) for word in arguments if word.isdigit()]
-    wanted = tuple(word for word in arguments if not word.isdigit()) or ("app/",)
-    count, seed = [*numbers, *(_COUNT, 1)[len(numbers) :]][:2]
+    """Choose changes, try each, and print what came of them by room; ends in time, with what it has tried by then."""
+    parser = ArgumentParser(prog="python -m bench mutants", description=__doc__)
+    parser.add_argument("paths", nargs="*", default=["app/"], help="beginnings of file names, e.g. app/auth")
+    parser.add_argument("--count", type=int, default=100, help="how many changes")
+    parser.add_argument("--seed", type=int, default=1, help="which ones")
+    parser.add_argument("--skip", type=int, default=0, help="leave out so many of them, which an earlier run tried")
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin nothing after these")
+    options = parser.parse_args(arguments)
+    ends = time.monotonic() + 60 * options.minutes
     root = Path.cwd()
     files = sorted(path for pattern in _FILES for path in (root / "app").glob(pattern))
-    changes = [change for path in files for change in _list_changes(path, root) if change.file.startswith(wanted)]
-    chosen = sorted(random.Random(seed).sample(changes, min(count, len(changes))))  # noqa: S311 - no secret
-    write(f"{len(chosen)} of {len(changes)} possible changes, seed {seed}")
-    with tempfile.TemporaryDirectory() as folder:
-        copies = [_copy(root, Path(folder) / str(number)) for number in range(_WORKERS)]
-        rooms = sorted({*_FRONT, *(change.file.split("/")[1] for change in chosen)})
-        reached = _find_reach(copies[0], Path(folder), rooms)
-        write(f"{len(reached)} tests; changing one thing at a time ...")
-        free: SimpleQueue[Path] = SimpleQueue()
-        for copy in copies:
-            free.put(copy)
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            survived = [change for change in pool.map(lambda each: _try(each, free, reached), chosen) if change]
-    noticed = len(chosen) - len(survived)
-    write(f"{noticed} of {len(chosen)} noticed ({noticed / max(1, len(chosen)):.1%})")
+    changes = [
+        each for path in files for each in _list_changes(path, root) if each.file.startswith(tuple(options.paths))
+    ]
+    chosen = random.Random(options.seed).sample(changes, min(options.count, len(changes)))[options.skip :]  # noqa: S311 - no secret
+    write(f"{len(chosen)} of {len(changes)} possible changes, seed {options.seed}")
+    rooms = sorted({*_FRONT, *(change.room for change in chosen)})
+    prepare()
+    reached = find_reach(root, rooms, ends)
+    write(f"{len(reached)} tests; changing one thing at a time ...")
+    _judge(chosen, reached, _read_equivalent(), ends)
+
+
+def _judge(chosen: Sequence[Change], reached: Sequence[Reached], equivalent: set[tuple[str, ...]], ends: float) -> None:
+    counts: Counter[tuple[str, str]] = Counter()
+    survivors = []
+    for number, change in enumerate(chosen):
+        if time.monotonic() > ends:
+            write(f"out of time: {len(chosen) - number} are left, go on with --skip")
+            break
+        if (change.file, change.function, change.before, change.after) in equivalent:
+            verdict = "equivalent"
+        else:
+            tests = _choose_tests(change, reached)
+            unnoticed = not tests or run_forked(tests, seconds=_TIMEOUT_SECONDS, begin=partial(_put, change)) == 0
+            verdict = "survived" if unnoticed else "killed"
+            if verdict == "survived":
+                survivors.append(change)
+                write(f"survived {change.describe()} ({len(tests)} tests)")
+        counts[change.room, verdict] += 1
+    _report(counts, survivors)
+
+
+def _report(counts: Counter[tuple[str, str]], survivors: Sequence[Change]) -> None:
+    write(f"{'':12}{'killed':>8}{'survived':>10}{'equivalent':>12}{'of the rest killed':>20}")
+    for room in (*sorted({room for room, _ in counts}), "all"):
+        killed, survived, same = (
+            sum(count for (of, verdict), count in counts.items() if verdict == each and room in {of, "all"})
+            for each in ("killed", "survived", "equivalent")
+        )
+        write(f"{room:12}{killed:8}{survived:10}{same:12}{killed / max(1, killed + survived):20.1%}")
+    write("\n".join(["survivors:", *(f"  {change.describe()}" for change in sorted(survivors))]))
+
+
+def _read_equivalent() -> set[tuple[str, ...]]:
+    listed = tomllib.loads(_EQUIVALENT.read_text(encoding="utf-8")).get("change", [])
+    return {(each["file"], each["function"], each["before"], each["after"]) for each in listed}
 
 
 def _list_changes(path: Path, root: Path) -> Iterator[Change]:
@@ -97,27 +133,44 @@ def _list_changes(path: Path, root: Path) -> Iterator[Change]:
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for node, function in _walk(ast.parse(source), 0):
-        for part, after in _vary(node, source.decode()):
+    for node, function in _walk(ast.parse(source), ""):
+        for part, after in _vary(node, source.decode()) if function.rpartition(".")[2] else ():
             start = starts[part.lineno - 1] + part.col_offset
             end = starts[(part.end_lineno or part.lineno) - 1] + (part.end_col_offset or 0)
-            yield Change(str(path.relative_to(root)), part.lineno, function, start, end, after)
+            before = source[start:end].decode()
+            yield Change(str(path.relative_to(root)), part.lineno, function, start, end, before, after)
 
 
-def _walk(node: ast.AST, function: int) -> Iterator[tuple[ast.AST, int]]:
-    """Walk through what runs: no annotations, no decorators, and no formatted texts, whose places are not told."""
+def _walk(node: ast.AST, scope: str) -> Iterator[tuple[ast.AST, str]]:
+    """Walk through what runs in functions, with their qualified names.
+
+    Outside, where the name ends in a dot or is empty, are annotations, defaults, decorators and formatted texts.
+    """
     if isinstance(node, ast.JoinedStr):
         return
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        function = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    if isinstance(node, ast.Lambda):
-        function = node.lineno
-    yield node, function
+    yield node, scope
     for name, value in ast.iter_fields(node):
-        if name not in {"annotation", "returns", "decorator_list"}:
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST):
-                    yield from _walk(child, function)
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and name not in {"annotation", "returns", "decorator_list", "args"} | (
+                {"args"} if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) else set()
+            ):
+                yield from _walk(child, _enter(child, scope))
+        if name == "args" and isinstance(node, ast.Call):
+            for child in value:
+                yield from _walk(child, _enter(child, scope))
+
+
+def _enter(node: ast.AST, scope: str) -> str:
+    """Name the scope that a node opens, as `co_qualname` does."""
+    inside = f"{scope}.<locals>." if scope and not scope.endswith(".") else scope
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return inside + node.name
+        case ast.Lambda():
+            return inside + "<lambda>"
+        case ast.ClassDef():
+            return f"{inside}{node.name}."
+    return scope
 
 
 def _vary(node: ast.AST, source: str) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
@@ -146,78 +199,37 @@ def _vary(node: ast.AST, source: str) -> Iterator[tuple[ast.expr | ast.stmt, str
             yield node, "pass"
 
 
-def _copy(root: Path, target: Path) -> Path:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True).stdout  # noqa: S607
-    for name in listed.split("\0"):
-        if name and (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, target / name)
-    compileall.compile_dir(target / "app", quiet=2)
-    return target
+def _choose_tests(change: Change, reached: Sequence[Reached]) -> Sequence[str]:
+    """Choose the tests that run through the function, those of its room first, the fast ones before the slow."""
+    key = (change.file, change.function)
+    through = [test for test in reached if key in test.functions]
+    names, spent = [], 0.0
+    for test in sorted(through, key=lambda test: (not test.name.startswith(f"tests/{change.room}/"), test.seconds)):
+        spent += test.seconds
+        if names and spent > _TEST_SECONDS:
+            break
+        names.append(test.name)
+    return names
 
 
-def _find_reach(copy: Path, folder: Path, rooms: Sequence[str]) -> Sequence[Reached]:
-    """Run every test of these rooms once under a profiler."""
-    notes = folder / "reach"
-    notes.mkdir()
-    write("finding out which test runs through what (once, some minutes) ...")
-    _run(copy, ["-n", str(_WORKERS), "-p", "bench.reach", *(f"tests/{room}" for room in rooms)], {FOLDER: str(notes)})
-    seconds: dict[str, float] = {}
-    functions: dict[str, set[tuple[str, int]]] = {}
-    for line in (line for file in notes.glob("*.jsonl") for line in file.read_text(encoding="utf-8").splitlines()):
-        found = json.loads(line)
-        name = found["test"]
-        seconds[name] = seconds.get(name, 0.0) + found["seconds"]
-        functions.setdefault(name, set()).update((file, first) for file, first in found["functions"])
-    tests = [Reached(name, seconds[name], frozenset(functions[name])) for name in seconds]
-    return sorted(tests, key=lambda test: test.seconds)
+def _put(change: Change) -> None:
+    """Give every function of the file the code it has with the change."""
+    file = Path.cwd() / change.file
+    source = file.read_bytes()
+    changed = source[: change.start] + change.after.encode() + source[change.end :]
+    codes = dict(_list_codes(compile(changed, str(file), "exec")))
+    for function in [each for each in gc.get_objects() if isinstance(each, FunctionType)]:
+        code = function.__code__
+        if code.co_filename == str(file) and (new := codes.get((code.co_qualname, code.co_firstlineno))):
+            function.__code__ = new
 
 
-def _try(change: Change, free: "SimpleQueue[Path]", reached: Sequence[Reached]) -> Change | None:
-    """Make the change and run the tests that reach it; give it back when none of them notices."""
-    tests = [test for test in reached if _reaches(test, change)]
-    copy = free.get()
-    file = copy / change.file
-    before = file.read_bytes()
-    try:
-        file.write_bytes(before[: change.start] + change.after.encode() + before[change.end :])
-        names, spent = [], 0.0
-        for test in tests:
-            spent += test.seconds
-            if names and spent > _TEST_SECONDS:
-                break
-            names.append(test.name)
-        noticed = bool(names) and _run(copy, ["-x", *names], {}) != 0
-    finally:
-        file.write_bytes(before)
-        free.put(copy)
-    if noticed:
-        return None
-    old = " ".join(before[change.start : change.end].decode().split())
-    write(f"survived {change.file}:{change.line}: {old[:90]} -> {change.after[:90]} ({len(names)} tests)")
-    return change
+def _list_codes(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:
+    yield (code.co_qualname, code.co_firstlineno), code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _list_codes(inner)
 
 
-def _reaches(test: Reached, change: Change) -> bool:
-    if change.function:
-        return (change.file, change.function) in test.functions
-    return any(file == change.file for file, _ in test.functions)
-
-
-def _run(copy: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run pytest on a copy, and return its exit status."""
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *arguments]
-    plugins = "anyio.pytest_plugin,pytest_socket,xdist.plugin,_hypothesis_pytestplugin"
-    own = {"PYTHONPATH": str(copy), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": plugins}
-    try:
-        return subprocess.run(  # noqa: S603 - our own tests
-            command,
-            cwd=copy,
-            env={**os.environ, **own, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
-            check=False,
-            timeout=None if environment else _TIMEOUT_SECONDS,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        return 1
+def _shorten(text: str) -> str:
+    return " ".join(text.split())[:90]

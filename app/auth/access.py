@@ -34,6 +34,8 @@ __all__ = [
     "SettingsManagerDep",
     "SimulatorDep",
     "StatusReaderDep",
+    "SwitchSetterDep",
+    "TableManagerDep",
     "UserManagerDep",
     "UserReaderDep",
     "identify",
@@ -143,7 +145,9 @@ RulesPublisherDep = Annotated[Principal, requires(Permission.PUBLISH_RULES)]
 RulesReaderDep = Annotated[Principal, requires(Permission.READ_RULES)]
 SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
 SimulatorDep = Annotated[Principal, requires(Permission.SIMULATE)]
+SwitchSetterDep = Annotated[Principal, requires(Permission.SET_SWITCHES)]
 StatusReaderDep = Annotated[Principal, requires(Permission.READ_STATUS)]
+TableManagerDep = Annotated[Principal, requires(Permission.MANAGE_TABLES)]
 UserManagerDep = Annotated[Principal, requires(Permission.MANAGE_USERS)]
 UserReaderDep = Annotated[Principal, requires(Permission.READ_USERS)]
 

@@ -1,7 +1,7 @@
 """Opens the components of the process in order, and hands them to requests as one typed state."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import structlog
 from app.auth.access import AuthState
 from app.auth.issuer import IssuerMetadata
 from app.bootstrap.access import make_admin_access, open_signing_keys
+from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
@@ -19,20 +20,26 @@ from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
+from app.configurator.events.components import EventStores, open_events
+from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
+from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
+from app.enterprise_calls.watch import TICK_SECONDS
+from app.numbers.components import NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.reports.components import ReportComponents, ReportsState, save_requests
+from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
-from app.rulesets.replay.shadow import ShadowedLog
+from app.rulesets.upstream_checks import describe_columns
 from app.settings import Settings
-from app.store.database import Leadership
 from app.store.errors import StoreError
-from app.users.components import UsersState, open_users
+from app.store.kept_connections import Leadership
+from app.users.components import UserComponents, UsersState, open_users
 from app.web.health import Exposition, WebState
 from app.web.limits import LimitsState
 
@@ -44,10 +51,16 @@ _ALERT_SECONDS = 3.0
 """A database that cannot be written is told within ten seconds: three until the next look, and five to find out."""
 _SETTINGS_SECONDS = 1.0
 """How often another process's change of settings is looked for; two seconds are promised."""
+_DATA_SECONDS = 1.0
+"""How often switches that another process set are looked for; two seconds are promised."""
 _RULESET_SECONDS = 1.0
 """How often another process's publishing is looked for; two seconds are promised."""
+_RECENT_CALLS_SECONDS = 2.0
+"""How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _REQUESTS_SECONDS = 10.0
+_FINDS_SECONDS = 2.0
+_COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
@@ -62,6 +75,8 @@ class State(
     ReportsState,
     RulesetsState,
     UsersState,
+    NumbersState,
+    EnterpriseCallsState,
     ConfiguratorState,
 ):
     """The lifespan state: what each room reads of it, together."""
@@ -82,7 +97,7 @@ async def open_components(
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     export = open_spans(stack)
-    schedule, monitor = await _open_schedule(foundation, stack)
+    schedule, monitor, lead = await _open_schedule(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
@@ -98,29 +113,62 @@ async def open_components(
         documents=stores.documents,
         audit=stores.audit,
         live_ruleset=foundation.live_ruleset,
+        live_data=foundation.live_data,
+        switches=stores.switches,
+        tables=foundation.tables,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
-        dataverse=foundation.organisation.client,
+        column_types=foundation.column_types,
         enreach=foundation.enreach,
         live_settings=foundation.live_settings,
         clock=clock,
     )
+    mirror = foundation.mirror
+    numbers = open_numbers(
+        store=stores.numbers,
+        read_settings=lambda: foundation.live_settings.current().settings,
+        read_live=lambda: None if mirror is None else mirror.status.live,
+        mirrored=None if mirror is None else mirror.directory,
+        dataverse=foundation.organisation.people,
+        audit=stores.audit,
+        clock=clock,
+    )
+    schedule.every(_FINDS_SECONDS, "search_finds", foundation.search_finds.save)
+    schedule.daily(_COUNT_TIME, "number_counts", numbers.hygiene.save_counts, leader=True, at_start=True)
+    users = open_users(
+        settings=settings,
+        read_settings=foundation.live_settings.read,
+        dataverse=foundation.organisation.people,
+        enreach=foundation.enreach,
+        enreach_ids=stores.enreach_ids,
+        enreach_id_cache=foundation.enreach_id_cache,
+        confirmations=stores.confirmations,
+        list_users_with_calls=stores.enterprise_calls.list_users,
+        audit=stores.audit,
+        clock=clock,
+    )
+    enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
+    schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
+    monitor.add_rules(*enterprise_calls.watch.list_rules())
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
         exposition=Exposition(
-            lambda: partial(foundation.metrics.render, read_metrics(foundation)), monotonic=time.monotonic
+            lambda: partial(foundation.metrics.render, read_metrics(foundation, enterprise_calls.watch.readings)),
+            monotonic=time.monotonic,
         ),
         calls=open_calls(
             settings=settings,
             live_settings=foundation.live_settings,
+            describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
+            read_data=foundation.live_data.current,
             revisions=stores.rulesets,
-            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
-            drill_log=foundation.journal,
+            recent_calls=foundation.recent_calls,
+            journal=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
@@ -134,17 +182,9 @@ async def open_components(
         operations=make_operations(foundation, jobs, monitor),
         reports=ReportComponents(store=stores.reports, clock=clock),
         rulesets=rulesets,
-        users=open_users(
-            settings=settings,
-            read_settings=lambda: foundation.live_settings.current().settings,
-            dataverse=foundation.organisation.people,
-            enreach=foundation.enreach,
-            enreach_ids=stores.enreach_ids,
-            enreach_id_cache=foundation.enreach_id_cache,
-            confirmations=stores.confirmations,
-            audit=stores.audit,
-            clock=clock,
-        ),
+        numbers=numbers,
+        users=users,
+        enterprise_calls=enterprise_calls,
         configurator=open_configurator(
             documents=stores.documents,
             confirmations=stores.confirmations,
@@ -156,14 +196,65 @@ async def open_components(
                 wanted,
                 heavy_work=foundation.heavy_work,
             ),
+            events=open_events(
+                settings=settings,
+                stores=EventStores(
+                    documents=stores.documents,
+                    runs=stores.event_runs,
+                    decisions=stores.decisions,
+                    revisions=stores.rulesets,
+                    audit=stores.audit,
+                ),
+                live_events=foundation.live_events,
+                live_settings=foundation.live_settings,
+                read_settings=lambda: foundation.live_settings.current().settings,
+                dataverse=foundation.organisation.people,
+                runs=foundation.journal,
+                key_use=foundation.key_use,
+                guess_brake=foundation.guess_brake,
+                clock=clock,
+                stack=stack,
+            ),
             issuer_http=issuer_http,
             clock=clock,
         ),
     )
 
 
-async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple[Schedule, AlertMonitor]:
-    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
+def _open_enterprise_calls(
+    foundation: Foundation, users: UserComponents, jobs: JobRunner, lead: Callable[[], Awaitable[bool]]
+) -> EnterpriseCallComponents:
+    background, clock = foundation.organisation.background, foundation.upstreams.clock
+    reads = BatchedReads(background)
+    finder = CallerFinder(
+        client=reads,
+        search_client=reads,
+        live_settings=foundation.live_settings,
+        find_agents=lambda: foundation.enreach_id_cache.agent_of,
+        finds=foundation.search_finds,
+        clock=clock,
+    )
+    return open_enterprise_calls(
+        enreach=foundation.enreach,
+        dataverse=background,
+        find_callers=lambda e164s: finder.find(e164s, Selection()),
+        read_users=users.repository.read_all,
+        store=foundation.stores.enterprise_calls,
+        audit=foundation.stores.audit,
+        runner=jobs,
+        lead=lead,
+        read_settings=foundation.live_settings.read,
+        clock=clock,
+    )
+
+
+async def _open_schedule(
+    foundation: Foundation, stack: AsyncExitStack
+) -> tuple[Schedule, AlertMonitor, Callable[[], Awaitable[bool]]]:
+    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved.
+
+    The last of what is returned tells whether this process does the work of the leader.
+    """
 
     async def save_key_use() -> None:
         await _save_key_use(foundation)
@@ -193,6 +284,9 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
+    schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
+    schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
     schedule.every(
@@ -201,19 +295,26 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> tuple
         partial(
             save_requests,
             foundation.stores.reports,
-            foundation.organisation.take_counts,
+            foundation.organisation.client.take_counts,
             clock=foundation.upstreams.clock,
         ),
     )
-    if foundation.settings.dataverse.agent_id_column is None:
+    if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
+    else:
+
+        async def refresh_column_ids() -> None:
+            if foundation.live_ruleset.current().selection.users:
+                await column_ids.refresh()
+
+        schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", refresh_column_ids)
     if mirror is None:
         schedule.daily(_RETENTION_TIME, "mirror", foundation.stores.mirror.clear, leader=True, at_start=True)
     else:
         schedule.every(WATCH_SECONDS, "mirror_status", mirror.status.refresh)
         schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
-    return schedule, monitor
+    return schedule, monitor, leadership.lead
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:

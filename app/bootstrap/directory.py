@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
 from app.calls.call_settings import make_vip_rules
 from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.caller_look_up import CallerLookUp
-from app.dataverse.client import count_call_places
+from app.dataverse.client import Reads, count_call_places
 from app.dataverse.queries import plan_search
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
@@ -17,10 +16,13 @@ from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
 from app.directory.tolerant_search import TolerantSearch
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.callers import Caller, LookUp, Selection
-from app.routing.identification import AgentOf, identify
+from app.routing.identification import identify
+from app.routing.related import AgentOf
 from app.settings import DirectoryKind, Settings
+from app.single_flight import gather_or_cancel
 
 __all__ = ["CallerFinder", "make_directory", "make_load_shedding"]
 
@@ -33,15 +35,22 @@ class CallerFinder:
     def __init__(
         self,
         *,
-        organisation: Organisation,
+        client: Reads,
+        search_client: Reads,
         live_settings: LiveSettings,
-        agent_of: AgentOf,
+        find_agents: Callable[[], AgentOf | None],
+        finds: SearchFinds,
         clock: Callable[[], float],
     ) -> None:
-        """`agent_of` tells the Enreach user of an owner where no column of Dynamics does."""
-        self._organisation = organisation
+        """`find_agents` returns what tells the Enreach ids of users now; `None` when nothing does.
+
+        `finds` notes whom only a search found.
+        """
+        self._client = client
+        self._search_client = search_client
         self._live_settings = live_settings
-        self._agent_of = agent_of
+        self._find_agents = find_agents
+        self._finds = finds
         self._clock = clock
         self._snapshot = live_settings.current()
         self._look_up = self._prepare(self._snapshot.settings)
@@ -53,33 +62,39 @@ class CallerFinder:
 
     async def find(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Look numbers up with the columns of the selection; raises DataverseError."""
-        look_up, judge = self._follow()
-        found: dict[str, LookUp] = {}
+        look_up, judge = self._follow(selection)
         # The settings may want more columns by now than when the number of numbers was limited.
-        for start in range(0, len(e164s), look_up.max_numbers):
-            found |= await look_up.look_up(e164s[start : start + look_up.max_numbers], selection)
-        return {e164: judge(each) for e164, each in found.items()}
+        parts = [e164s[start : start + look_up.max_numbers] for start in range(0, len(e164s), look_up.max_numbers)]
+        found = await gather_or_cancel(*(look_up.look_up(part, selection) for part in parts))
+        return {e164: judge(each) for part in found for e164, each in part.items()}
 
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Search numbers that no notation finds, one after the other; raises DataverseError."""
-        look_up, judge = self._follow()
-        return {e164: judge(await look_up.search(e164, selection)) for e164 in e164s}
+        look_up, judge = self._follow(selection)
+        callers: dict[str, Caller] = {}
+        for e164 in e164s:
+            found = await look_up.search(e164, selection)
+            self._finds.note(e164, found.matches)
+            callers[e164] = judge(found)
+        return callers
 
-    def _follow(self) -> tuple[CallerLookUp, Callable[[LookUp], Caller]]:
+    def _follow(self, selection: Selection) -> tuple[CallerLookUp, Callable[[LookUp], Caller]]:
         """Return what looks up and what judges now; which columns the organisation refuses is learned anew."""
         snapshot = self._live_settings.current()
         if snapshot.calls is not self._snapshot.calls:
             self._look_up, self._snapshot = self._prepare(snapshot.settings), snapshot
-        settings = self._snapshot.settings
-        agent_of = self._agent_of if settings.dataverse.agent_id_column is None else None
-        vip = make_vip_rules(settings.vip)
-        return self._look_up, lambda found: identify(found, vip=vip, agent_of=agent_of, now=self._clock())
+        vip, agent_of = make_vip_rules(self._snapshot.settings.vip), self._find_agents()
+
+        def judge(found: LookUp) -> Caller:
+            return identify(found, vip=vip, agent_of=agent_of, now=self._clock(), related=selection.related)
+
+        return self._look_up, judge
 
     def _prepare(self, settings: Settings) -> CallerLookUp:
         return CallerLookUp(
-            client=self._organisation.client,
-            search_client=self._organisation.search,
-            plan=plan_search(settings.dataverse, settings.vip),
+            client=self._client,
+            search_client=self._search_client,
+            plan=plan_search(settings.dataverse, settings.vip, settings.phone),
             region=settings.phone.default_region,
             patterns=settings.phone.patterns,
             clock=self._clock,

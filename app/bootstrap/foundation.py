@@ -9,29 +9,35 @@ from typing import Any
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
-from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
 from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams, connect_enreach, connect_organisation
 from app.calls.call_settings import CallSettings
-from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
-from app.configurator.settings.settings_file import SettingsFile
+from app.calls.recent_calls import RecentCalls
+from app.configurator.events.live_events import LiveEvents
+from app.configurator.settings.live_settings import LiveSettings, SettingsFile, SettingsSnapshot
+from app.dataverse.column_types import ColumnTypes
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.enreach.client import EnreachClient
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
-from app.rulesets.live_ruleset import LiveRuleset
+from app.routing.compiled import CompiledRuleset
+from app.routing.related import AgentOf
+from app.rulesets.live_data import LiveRuleData
+from app.rulesets.live_ruleset import LiveRuleset, RevisionFile
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
-from app.rulesets.revision_file import RevisionFile
+from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from app.store.settings_documents import EVERYBODY, Confirmation
+from app.users.column_ids import ColumnIdCache
 from app.users.readiness import ASSIGNEE, WEB_PHONE
 from app.users.store import EnreachIdCache
 from app.web.limits import HeavyWork
@@ -50,19 +56,27 @@ class Foundation:
     upstreams: Upstreams
     live_settings: LiveSettings
     settings_file: SettingsFile
+    live_events: LiveEvents
     metrics: Metrics
     stores: Stores
     organisation: Organisation
+    column_types: ColumnTypes
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
+    column_id_cache: ColumnIdCache | None
+    """`None` when no column of users holds their Enreach ids."""
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
+    search_finds: SearchFinds
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
+    recent_calls: RecentCalls
     revision_file: RevisionFile
+    live_data: LiveRuleData
+    tables: Tables
     shadow: ShadowRun
     journal: Journal
     mover: JournalMover
@@ -85,39 +99,64 @@ async def open_foundation(
     live_settings = LiveSettings(base=settings, store=stores.documents)
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
+    column_types = ColumnTypes(client=organisation.people, monotonic=time.monotonic)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
+    column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
-    agent_of = enreach_id_cache.agent_of
-    finder = CallerFinder(
-        organisation=organisation, live_settings=live_settings, agent_of=agent_of, clock=upstreams.clock
+    search_finds = SearchFinds(store=stores.numbers, clock=upstreams.clock)
+
+    def find_agents() -> AgentOf | None:
+        return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
+
+    live = make_directory(
+        settings,
+        CallerFinder(
+            client=organisation.client,
+            search_client=organisation.search,
+            live_settings=live_settings,
+            find_agents=find_agents,
+            finds=search_finds,
+            clock=upstreams.clock,
+        ),
+        stores,
+        metrics,
+        shedding=load_shedding,
     )
-    live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
-    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, agent_of=agent_of)
+    mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
-    live_ruleset = LiveRuleset(
-        store=stores.rulesets, on_change=lambda rules: directory.select(rules.selection), heavy_work=heavy_work
+    live_data = LiveRuleData(
+        switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=heavy_work
     )
-    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
-    journal.require_folder()
-    stack.callback(journal.close)
+    recent_calls = RecentCalls(reader=stores.recent_calls, clock=upstreams.clock)
+
+    def prepare_for(rules: CompiledRuleset) -> None:
+        directory.select(rules.selection)
+        recent_calls.begin(asked=rules.asks_recent_calls)
+
+    live_ruleset = LiveRuleset(store=stores.rulesets, on_change=prepare_for, heavy_work=heavy_work)
+    journal = _open_journal(settings, stack)
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
+    live_events = LiveEvents(store=stores.documents)
     key_use = KeyUse()
 
     async def prepare() -> None:
         await live_settings.refresh()
+        await live_events.refresh()
         if rules is not None:
             await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
         if settings.demo:
             await _confirm_samples(stores, upstreams.clock())
         await enreach_id_cache.refresh()
         key_use.remember(await stores.key_uses.load())
+        await live_data.refresh()
         await live_ruleset.refresh()
+        await recent_calls.load_some()
         if mirror is not None:
             await mirror.status.refresh()
 
@@ -125,36 +164,70 @@ async def open_foundation(
     if stores.health.error is not None:
         await settings_file.load()
         await revision_file.load()
+        await live_data.load()
     return Foundation(
         settings=settings,
         upstreams=upstreams,
         live_settings=live_settings,
         settings_file=settings_file,
+        live_events=live_events,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
+        column_types=column_types,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
+        column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
+        search_finds=search_finds,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
+        recent_calls=recent_calls,
         revision_file=revision_file,
+        live_data=live_data,
+        tables=Tables(
+            store=stores.rule_tables,
+            live_data=live_data,
+            live_ruleset=live_ruleset,
+            read_region=lambda: live_settings.call_settings().region,
+            heavy_work=heavy_work,
+            clock=upstreams.clock,
+        ),
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
+            repository=RulesetRepository(rulesets=stores.rulesets, column_types=column_types, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
-            counter=metrics,
+            metrics=metrics,
+            journal=journal,
+            read_data=live_data.current,
             clock=upstreams.clock,
         ),
         journal=journal,
-        mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
+        mover=JournalMover(
+            journal=journal, sink=stores.decisions, event_runs=stores.event_runs, options=MoverOptions()
+        ),
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
+
+
+def _open_journal(settings: Settings, stack: AsyncExitStack) -> Journal:
+    """Open the journal; raises StoreUnwritableError where its files cannot be written and locked."""
+    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
+    journal.require_folder()
+    stack.callback(journal.close)
+    return journal
+
+
+def _make_column_id_cache(settings: Settings, organisation: Organisation, upstreams: Upstreams) -> ColumnIdCache | None:
+    column = settings.dataverse.agent_id_column
+    if column is None:
+        return None
+    return ColumnIdCache(client=organisation.people, column=column, clock=upstreams.clock)
 
 
 def _apply_settings(
@@ -170,7 +243,7 @@ def _apply_settings(
     old, new = before.settings, after.settings
     if (old.phone, old.dataverse, old.vip) != (new.phone, new.dataverse, new.vip):
         if isinstance(directory, MirroredDirectory):
-            directory.plan_anew(plan_search(new.dataverse, new.vip), region=new.phone.default_region)
+            directory.plan_anew(plan_search(new.dataverse, new.vip, new.phone), region=new.phone.default_region)
         directory.outdate()
 
 

@@ -1,26 +1,28 @@
 """Puts the mirror together: the index before the directory that asks Dataverse, and what keeps the two equal."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams
 from app.calls.call_settings import make_vip_rules
 from app.configurator.settings.live_settings import LiveSettings
+from app.dataverse.customer_history import CustomerHistory
 from app.dataverse.queries import plan_search
+from app.dataverse.refused_columns import RefusedColumns
 from app.directory.breaker import CircuitBreaker
 from app.directory.cached import CachedDirectory
 from app.directory.limits import BreakerLimits, DirectoryLimits
-from app.directory.mirror.cases import OpenCases
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
-from app.directory.mirror.plan import MirrorPlan
+from app.directory.mirror.history import BoundedHistory
 from app.directory.mirror.status import MirrorStatus
 from app.routing.callers import Caller, LookUp, Selection
-from app.routing.identification import AgentOf, identify
+from app.routing.identification import identify
+from app.routing.related import AgentOf
 from app.settings import DirectoryKind
-from app.store.database import Leadership
+from app.store.kept_connections import Leadership
 
 __all__ = ["Mirror", "make_mirror"]
 
@@ -46,22 +48,21 @@ def make_mirror(
     upstreams: Upstreams,
     *,
     live: CachedDirectory,
-    agent_of: AgentOf,
+    find_agents: Callable[[], AgentOf | None],
 ) -> Mirror | None:
     """Make the mirror before `live`, where the settings want one; nothing runs yet.
 
-    `agent_of` tells the Enreach user of an owner where no column of Dynamics does.
+    `find_agents` returns what tells the Enreach ids of users now; `None` when nothing does.
     """
-    settings = live_settings.current().settings
+    settings = live_settings.read()
     dataverse = settings.dataverse
     if dataverse.directory is not DirectoryKind.MIRROR:
         return None
-    search = plan_search(dataverse, settings.vip)
-    our_agents = agent_of if dataverse.agent_id_column is None else None
+    search = plan_search(dataverse, settings.vip, settings.phone)
 
-    def judge(look_up: LookUp, now: float) -> Caller:
-        vip = make_vip_rules(live_settings.current().settings.vip)
-        return identify(look_up, vip=vip, agent_of=our_agents, now=now)
+    def judge(look_up: LookUp, selection: Selection, now: float) -> Caller:
+        vip = make_vip_rules(live_settings.read().vip)
+        return identify(look_up, vip=vip, agent_of=find_agents(), now=now, related=selection.related)
 
     status = MirrorStatus(
         store=stores.mirror,
@@ -79,10 +80,13 @@ def make_mirror(
         store=stores.mirror,
         status=status,
         identify=judge,
-        cases=OpenCases(
-            client=organisation.client,
+        history=BoundedHistory(
+            history=CustomerHistory(
+                client=organisation.client,
+                plan=search,
+                refused=RefusedColumns(plan=search, clock=upstreams.clock),
+            ),
             breaker=CircuitBreaker(limits=BreakerLimits(), monotonic=time.monotonic),
-            monotonic=time.monotonic,
         ),
         search=search,
         region=settings.phone.default_region,
@@ -95,7 +99,7 @@ def make_mirror(
         store=stores.mirror,
         status=status,
         lead=leadership.lead,
-        required=MirrorPlan.make(search, Selection(), region=settings.phone.default_region),
+        required=lambda: directory.required,
         wanted=lambda: directory.wanted,
         clock=upstreams.clock,
         options=MirrorOptions(poll_seconds=dataverse.mirror_poll_seconds),

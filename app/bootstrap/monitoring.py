@@ -1,5 +1,6 @@
 """What health and metrics read of the components."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -7,14 +8,14 @@ from functools import partial
 from app.bootstrap.foundation import Foundation
 from app.bootstrap.mirror import Mirror
 from app.directory.mirror.status import MirrorState
-from app.observability.metrics import Readings
-from app.observability.mirror_readings import MirrorReadings
+from app.observability.enterprise_call_readings import EnterpriseCallReadings
+from app.observability.metrics import MirrorReadings, Readings
 from app.web.health import Dependency, Health, State, judge
 
 __all__ = ["describe_mirror", "make_health", "read_metrics"]
 
 
-def read_metrics(foundation: Foundation) -> Readings:
+def read_metrics(foundation: Foundation, enterprise_calls: EnterpriseCallReadings | None) -> Readings:
     """Read what the components count for themselves, at the moment Prometheus asks."""
     directory, mirror = foundation.directory.statistics(), foundation.mirror
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}
@@ -23,6 +24,7 @@ def read_metrics(foundation: Foundation) -> Readings:
         coalesced_look_ups=directory.coalesced,
         breaker=directory.breaker.value,
         mirror=None if mirror is None else _read_mirror(mirror),
+        enterprise_calls=enterprise_calls,
         store_writable=foundation.stores.health.error is None,
         journal_backlog=foundation.journal.backlog,
         journal_writable=foundation.journal.health.writable,
@@ -31,7 +33,13 @@ def read_metrics(foundation: Foundation) -> Readings:
         key_use=foundation.key_use.last_used,
         secret_expiry=_list_last_days(foundation.settings.webhook.retiring),
         revision=foundation.live_ruleset.current().revision,
+        switches=_read_switches(foundation),
     )
+
+
+def _read_switches(foundation: Foundation) -> dict[str, bool]:
+    now = foundation.upstreams.clock()
+    return {name: switch.is_on(now) for name, switch in foundation.live_data.current().switches.items()}
 
 
 def make_health(foundation: Foundation) -> Health:
@@ -47,7 +55,7 @@ def make_health(foundation: Foundation) -> Health:
 
     return Health(
         (
-            judge("dataverse", foundation.organisation.client.ping),
+            judge("dataverse", foundation.organisation.people.ping, monotonic=time.monotonic),
             check_store,
             check_journal,
             *([] if foundation.mirror is None else [partial(_check_mirror, foundation.mirror)]),

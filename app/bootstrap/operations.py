@@ -22,6 +22,7 @@ from app.operations.alert_rules import (
     find_late_mirror,
     find_open_breaker,
     find_store_away,
+    find_switches_on,
     find_unwritable_journal,
     find_unwritable_store,
 )
@@ -34,9 +35,10 @@ from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
 from app.rulesets.erasure import RulesetErasure
-from app.store.database import Leadership
+from app.rulesets.switches.store import StoredSwitch
+from app.store.kept_connections import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit, confirmations
+from app.store.tables import audit, confirmations, number_corrections, switches
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention"]
 
@@ -63,18 +65,26 @@ def make_retention(foundation: Foundation) -> Retention:
     async def purge_lines(before: float) -> int:
         return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
+    async def purge_callers(before: float) -> int:
+        return await stores.callers.purge_before(before) + await stores.numbers.purge_finds_before(before)
+
+    async def purge_jobs(before: float) -> int:
+        return await stores.jobs.purge_before(before) + await stores.numbers.purge_corrections_before(before)
+
     purges: dict[str, Purge] = {
         "decisions": stores.decisions.purge_before,
-        "callers": stores.callers.purge_before,
+        "callers": purge_callers,
         "alerts": stores.alerts.purge_before,
         "shadow": stores.shadow_results.purge_before,
-        "jobs": stores.jobs.purge_before,
+        "event_runs": stores.event_runs.purge_before,
+        "enterprise_calls": stores.enterprise_calls.purge_before,
+        "jobs": purge_jobs,
         "rejected_lines": purge_lines,
         "reports": stores.rollup.purge_before,
     }
 
     def read_days(name: str) -> int:
-        present = foundation.live_settings.current().settings
+        present = foundation.live_settings.read()
         days: int | None = getattr(present.retention, f"{name}_days")
         return present.store.retention_days if days is None else days
 
@@ -97,6 +107,7 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
             AlertRule("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
             AlertRule("store_away", find_store_away(lambda: stores.health.error)),
             AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
+            AlertRule("switch_on", find_switches_on(lambda: _list_on(foundation)), shared=True),
             AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
             *([] if foundation.mirror is None else [_make_mirror_rule(foundation.mirror)]),
         ),
@@ -127,11 +138,24 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         await foundation.revision_file.follow()
         return erased
 
+    async def erase_in_decisions(e164: str) -> int:
+        erased = await stores.decisions.erase_number(e164)
+        foundation.recent_calls.forget(e164)
+        return erased
+
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
 
+    async def erase_in_corrections(e164: str) -> int:
+        return await numbers.erase(number_corrections, e164, replace_in("before", "after"))
+
     async def erase_in_confirmations(e164: str) -> int:
         return await numbers.erase(confirmations, e164, replace_in("note"))
+
+    async def erase_in_switches(e164: str) -> int:
+        erased = await numbers.erase(switches, e164, replace_in("reason"))
+        await foundation.live_data.follow()
+        return erased
 
     numbers = NumberErasure(database=stores.database)
     rulesets = RulesetErasure(numbers=numbers, live_ruleset=foundation.live_ruleset)
@@ -144,10 +168,16 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
+            "switches": erase_in_switches,
+            "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,
-            "decisions": stores.decisions.erase_number,
+            "decisions": erase_in_decisions,
+            "event_runs": stores.event_runs.erase_number,
+            "enterprise_calls": stores.enterprise_calls.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
+            "number_corrections": erase_in_corrections,
+            "search_finds": foundation.search_finds.erase,
         },
         forget=foundation.directory.purge,
         forget_old_pages=stores.database.forget_old_pages,
@@ -173,6 +203,11 @@ def _make_credentials(foundation: Foundation) -> Credentials:
 def _read_hours(foundation: Foundation) -> Sequence[Callable[[datetime], bool]]:
     calendars = foundation.live_ruleset.current().ruleset.calendars
     return [OpeningHours(calendar).is_open for calendar in calendars.values()]
+
+
+def _list_on(foundation: Foundation) -> Sequence[StoredSwitch]:
+    now = foundation.upstreams.clock()
+    return [switch for switch in foundation.live_data.switches.values() if switch.state.is_on(now)]
 
 
 def _drop(_message: HookMessage) -> None:

@@ -7,17 +7,22 @@ from typing import Any
 from sqlalchemy import event
 
 from app.auth.store import ApiKeyStore, KeyUseStore
-from app.calls.store import CallTimes, DecisionStore
+from app.calls.store import CallTimes, DecisionStore, RecentCallsReader
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
+from app.enterprise_calls.store import EnterpriseCallStore
+from app.numbers.store import NumberStore
 from app.operations.store import AlertStore, JobStore
 from app.reports.rollup import Rollup
 from app.reports.store import ReportStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
+from app.rulesets.switches.store import SwitchStore
+from app.rulesets.tables.store import TableStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
+from app.store.event_runs import EventRunStore
 from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 from app.store.upgrade import StoreHealth
 from app.users.store import EnreachIdStore
@@ -39,14 +44,20 @@ class Stores:
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
     mirror: MirrorStore
+    numbers: NumberStore
     alerts: AlertStore
     call_times: CallTimes
+    recent_calls: RecentCallsReader
     shadow_results: ShadowResultStore
     jobs: JobStore
+    event_runs: EventRunStore
     documents: SettingsDocumentStore
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
     enreach_ids: EnreachIdStore
+    enterprise_calls: EnterpriseCallStore
+    switches: SwitchStore
+    rule_tables: TableStore
 
 
 def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -72,14 +83,20 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
         mirror=MirrorStore(database=database),
+        numbers=NumberStore(database=database),
         alerts=AlertStore(database=database),
         call_times=CallTimes(database=database),
+        recent_calls=RecentCallsReader(database=database),
         shadow_results=ShadowResultStore(database=database),
         jobs=JobStore(database=database),
+        event_runs=EventRunStore(database=database),
         documents=SettingsDocumentStore(database=database),
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),
         enreach_ids=EnreachIdStore(database=database),
+        enterprise_calls=EnterpriseCallStore(database=database),
+        switches=SwitchStore(database=database),
+        rule_tables=TableStore(database=database),
     )
 
 

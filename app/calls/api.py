@@ -25,39 +25,43 @@ from app.calls.schemas import (
     SimulationResult,
 )
 from app.errors import ForbiddenError, InvalidInputError
+from app.routing.rule_data import make_table
 from app.web.limits import HeavyRoute, HeavyWorkDep
 from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["PATH", "RevealDep", "make_webhook_router", "router", "simulate_router"]
+__all__ = ["PATH", "QUEUE_KEY", "QUEUE_USER", "RevealDep", "make_webhook_router", "router", "simulate_router"]
 
 PATH = "/smartrouting"
 
 router = APIRouter(prefix="/admin")
 simulate_router = APIRouter(prefix="/admin", tags=["Rules"], route_class=HeavyRoute)
 
-_KEY = APIKeyHeader(
+QUEUE_KEY = APIKeyHeader(
     name="X-Benemen-APIKey",
     scheme_name="QueueKey",
-    description="For `POST /smartrouting`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints one).",
+    description=(
+        "For `POST /smartrouting` and `POST /events/…`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints "
+        "one)."
+    ),
     auto_error=False,
 )
-_USER = HTTPBasic(
+QUEUE_USER = HTTPBasic(
     scheme_name="QueueUser",
-    description="For `POST /smartrouting` instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
+    description="For the same instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
     auto_error=False,
 )
 
 
-def _read_components(request: Request) -> CallComponents:
+async def _read_components(request: Request) -> CallComponents:
     return read_state(request.scope, CallsState)["calls"]
 
 
 CallsDep = Annotated[CallComponents, Depends(_read_components)]
 
 
-def _require_reveal(
+async def _require_reveal(
     reader: DecisionReaderDep,
     *,
     reveal: Annotated[bool, Query(description="Show the full number and the name; leaves an audit record.")] = False,
@@ -113,12 +117,20 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
     reveal_to = who if who.may(Permission.REVEAL_NUMBERS) else None
     try:
         result = await calls.simulation.simulate(
-            body.call, caller=body.caller, at=body.at, ruleset=body.ruleset, reveal_to=reveal_to
+            body.call,
+            caller=body.caller,
+            at=body.at,
+            parameters=body.parameters,
+            culture=body.culture,
+            switches=body.switches,
+            tables={name: make_table(rows) for name, rows in body.tables.items()},
+            ruleset=body.ruleset,
+            reveal_to=reveal_to,
         )
     except InvalidInputError as error:
         findings = [replace(finding, pointer=f"/ruleset{finding.pointer}") for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json())
+    content = await heavy_work.run(lambda: SimulationResult.model_validate(result).model_dump_json(exclude_unset=True))
     return Response(content, media_type="application/json")
 
 
@@ -164,8 +176,8 @@ def make_webhook_router(no_change_status: int) -> APIRouter:
     )
     async def route_call(
         call: CallBody,
-        _key: Annotated[str | None, Security(_KEY)],
-        _user: Annotated[Any, Security(_USER)],
+        _key: Annotated[str | None, Security(QUEUE_KEY)],
+        _user: Annotated[Any, Security(QUEUE_USER)],
     ) -> None: ...
 
     return router

@@ -10,14 +10,16 @@ from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
+from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
-from app.calls.simulation import Simulation
+from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
-from app.observability.call_lines import open_call_log
+from app.observability.logging import open_call_log
 from app.observability.metrics import Metrics
+from app.routing.rule_data import RuleData
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork
@@ -48,11 +50,13 @@ def open_calls(
     *,
     settings: Settings,
     live_settings: LiveCallSettings,
+    describe_columns: DescribeColumns,
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
+    read_data: Callable[[], RuleData],
     revisions: Revisions,
-    decision_log: DecisionSink,
-    drill_log: DecisionSink,
+    journal: DecisionSink,
+    recent_calls: RecentCalls,
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
@@ -63,8 +67,9 @@ def open_calls(
     find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
-    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
+    """Make them; `journal` keeps the decisions.
 
+    `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
@@ -76,10 +81,12 @@ def open_calls(
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,
-                decision_log=decision_log,
+                decision_log=journal,
+                read_data=read_data,
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
+                recent_calls=recent_calls,
             ),
             live_settings=live_settings,
             metrics=metrics,
@@ -91,8 +98,11 @@ def open_calls(
         ),
         decision_log=DecisionLog(decisions=decisions, revisions=revisions, audit=audit, clock=clock),
         simulation=Simulation(
+            describe_columns=describe_columns,
             directory=directory,
             live_ruleset=live_ruleset,
+            read_data=read_data,
+            recent_calls=recent_calls,
             live_settings=live_settings,
             audit=audit,
             heavy_work=heavy_work,
@@ -100,8 +110,9 @@ def open_calls(
             monotonic=time.monotonic,
         ),
         fire_drill=FireDrill(
-            decision_log=drill_log,
+            decision_log=journal,
             live_ruleset=live_ruleset,
+            read_data=read_data,
             live_settings=live_settings,
             call_log=call_log,
             clock=clock,

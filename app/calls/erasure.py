@@ -26,8 +26,18 @@ _IMPERSONAL = frozenset(
         "call.target_id",
         "call.user_id",
         "call.withheld",
+        "account.parent.vip",
         "caller.age_seconds",
+        "caller.callback_pending",
+        "caller.calls.last_day",
+        "caller.calls.last_hour",
+        "caller.case.age_hours",
+        "caller.case.escalated",
+        "caller.case.priority",
+        "caller.confidence",
         "caller.kind",
+        "caller.last_destination",
+        "caller.match",
         "caller.matches",
         "caller.explanation",
         "caller.open_cases",
@@ -97,7 +107,7 @@ def _spell_at_home(e164: str) -> str:
 
 
 def _erase_fact(name: str, value: object, spellings: Sequence[str]) -> object:
-    if name in _IMPERSONAL or name.startswith("time."):
+    if name in _IMPERSONAL or name.startswith(("time.", "switch.", "in_table.")):
         return _erase_text(value, spellings)
     unknown = isinstance(value, Mapping) and "unknown" in value
     return value if value is None or unknown else ERASED

@@ -12,8 +12,9 @@ import structlog
 from cachetools import TTLCache
 
 from app.calls.call_settings import CallSettings
+from app.calls.recent_calls import RecentCalls
 from app.directory.lookup import LookupResult, Source
-from app.observability.call_lines import CallLine
+from app.observability.logging import CallLine
 from app.observability.redaction import redact_number
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call
@@ -21,6 +22,7 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import Decision, DecisionRecord, Outcome
 from app.routing.facts import FactValue
 from app.routing.numbers import NumberKind
+from app.routing.rule_data import RuleData
 from app.routing.wire import WireAnswer
 
 __all__ = ["Answered", "Arrival", "CallerDirectory", "DecisionSink", "LiveRuleset", "LoopGuard", "RouteCall"]
@@ -133,13 +135,18 @@ class RouteCall:
         *,
         directory: CallerDirectory,
         live_ruleset: LiveRuleset,
+        read_data: Callable[[], RuleData],
         decision_log: DecisionSink,
         loop_guard: LoopGuard,
         call_log: Callable[[CallLine], None],
         monotonic: Callable[[], float],
+        recent_calls: RecentCalls | None = None,
     ) -> None:
+        """`read_data` tells the switches as they are set now; without `recent_calls` no call came before."""
+        self._recent_calls = recent_calls
         self._directory = directory
         self._live_ruleset = live_ruleset
+        self._read_data = read_data
         self._decision_log = decision_log
         self._loop_guard = loop_guard
         self._monotonic = monotonic
@@ -174,6 +181,8 @@ class RouteCall:
             hops=hops,
         )
         recorded = self._decision_log.append(record)
+        if self._recent_calls is not None and rules.asks_recent_calls:
+            self._recent_calls.note(record)
         answered = Answered(
             decision=decision,
             answer=answer,
@@ -183,7 +192,7 @@ class RouteCall:
             recorded=recorded,
             record=record,
         )
-        self._call_log(_make_line(call, arrival, answered, rules.revision))
+        self._call_log(_make_line(answered, arrival.trace_id))
         return answered
 
     def _recognise(self, call: Call) -> LookupResult | None:
@@ -205,7 +214,10 @@ class RouteCall:
     ) -> tuple[Mapping[str, FactValue], Decision]:
         facts: Mapping[str, FactValue] = {}
         try:
-            facts = rules.gather(call, caller, now)
+            recent = None
+            if self._recent_calls is not None and rules.asks_recent_calls:
+                recent = self._recent_calls.tell(call, now)
+            facts = rules.gather(call, caller, now, data=self._read_data(), recent=recent)
             return facts, rules.decide(facts, now)
         except Exception:  # the boundary: a defect in a rule must not cost the caller an answer
             log.exception("call.rules_broken", revision=rules.revision)
@@ -244,8 +256,9 @@ def _make_record(
         queue_id=call.queue_id,
         facts=facts,
         caller_status=caller.status,
-        caller_cause=result.cause,
-        caller_age_seconds=_tell_age(caller, arrival),
+        # Why Dataverse did not say so now, also when an older caller could be answered.
+        caller_cause=caller.cause if result.outage is None else result.outage.cause,
+        caller_age_seconds=None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3),
         caller_source=result.source,
         revision=revision,
         rule=decision.rule,
@@ -260,26 +273,22 @@ def _make_record(
     )
 
 
-def _tell_age(caller: Caller, arrival: Arrival) -> float | None:
-    return None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3)
-
-
-def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int | None) -> CallLine:
-    result, decision = answered.result, answered.decision
+def _make_line(answered: Answered, trace_id: str) -> CallLine:
+    record = answered.record
     return CallLine(
-        decision_id=arrival.id,
-        request_id=arrival.request_id,
-        trace_id=arrival.trace_id,
-        call_id=call.call_id,
-        caller=redact_number(call.caller.e164),
-        caller_status=result.caller.status,
-        caller_cause=result.cause,
-        source=result.source,
-        caller_age_seconds=_tell_age(result.caller, arrival),
-        rule=decision.rule,
-        outcome=decision.outcome,
-        status=answered.answer.status,
-        revision=revision,
+        decision_id=record.id,
+        request_id=record.request_id,
+        trace_id=trace_id,
+        call_id=record.call_id,
+        caller=redact_number(record.caller_e164),
+        caller_status=record.caller_status,
+        caller_cause=record.caller_cause,
+        source=record.caller_source,
+        caller_age_seconds=record.caller_age_seconds,
+        rule=record.rule,
+        outcome=record.outcome,
+        status=record.status,
+        revision=record.revision,
         ms=_milliseconds(0.0, answered.seconds),
         record_ms=_milliseconds(0.0, answered.record_seconds),
     )

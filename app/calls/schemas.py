@@ -1,18 +1,18 @@
 """JSON bodies of calls: what a queue posts and is answered, decisions, simulations and fire drills."""
 
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import orjson
 from msgspec.structs import asdict
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, StrictBool
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
-from app.calls.store import DecisionFilter
+from app.calls.store import DecisionFilter, DecisionSummary
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.store.pages import Page
 from app.web.parameters import show_time
 
@@ -135,9 +135,9 @@ class DecisionPage(BaseModel):
     next: str | None = Field(description="Pass as `after` for the next page; null on the last one.")
 
     @classmethod
-    def of(cls, page: Page[DecisionRecord]) -> Self:
-        """Take a page of records."""
-        return cls(items=[DecisionHead(**_show_record(record)) for record in page.items], next=page.next)
+    def of(cls, page: Page[DecisionSummary]) -> Self:
+        """Take a page of summaries."""
+        return cls(items=[DecisionHead(**_show(item)) for item in page.items], next=page.next)
 
 
 class DecisionDetail(DecisionHead):
@@ -166,7 +166,7 @@ class DecisionDetail(DecisionHead):
     def of(cls, shown: ShownDecision) -> Self:
         """Take a decision with its explanation."""
         return cls(
-            **_show_record(shown.record),
+            **_show(shown.record),
             trace=shown.trace,
             trace_agrees=shown.trace_agrees,
             revealed=shown.revealed,
@@ -216,6 +216,18 @@ class SimulationBody(BaseModel):
     at: AwareDatetime | None = Field(
         default=None, ge=_EARLIEST, lt=_LATEST, description="Pretend it is then (1970 to 2999); without it: now."
     )
+    parameters: dict[Annotated[str, Field(pattern="^DYN_")], JsonValue] = Field(
+        default={}, description="Parameters of the queue, beside those in the call's `extradata`.", max_length=100
+    )
+    culture: str | None = Field(default=None, max_length=100, description="The caller's language, e.g. fi-FI.")
+    switches: dict[str, StrictBool] = Field(
+        default={}, max_length=100, description="Pretend these switches are on or off; others are as they are set."
+    )
+    tables: dict[str, dict[str, dict[str, str | int | float | bool | None]]] = Field(
+        default={},
+        max_length=50,
+        description="Pretend these tables hold these rows, by key (numbers in E.164); others are as they are.",
+    )
     # What is in it is judged by its own reader, beside the event loop.
     ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(
         default=None, description="Decide by this ruleset file; without it by the published one."
@@ -229,6 +241,15 @@ class WireBody(BaseModel):
     body: dict[str, Any] | None = Field(description="Null when the answer is empty.")
 
 
+class OnCall(BaseModel):
+    """Who is on call by a rota."""
+
+    member: str = Field(description="The name of a destination.")
+    since: datetime
+    until: datetime = Field(description="The next hand-over, or the next begin or end of a swap.")
+    swapped: bool = Field(description="Whether a swap says so.")
+
+
 class SimulationResult(BaseModel):
     """What would happen, and why."""
 
@@ -237,7 +258,13 @@ class SimulationResult(BaseModel):
     decision: dict[str, Any]
     summary: str = Field(description="The decision in one line.")
     answer: WireBody
+    on_call: dict[str, OnCall | None] = Field(
+        default={}, description="Who is on call by each rota, null before its start; absent without rotas."
+    )
     facts: dict[str, Any]
+    labels: dict[str, Any] = Field(
+        default={}, description="Labels of the choices among the facts, as the rules' own columns have them; or absent."
+    )
     trace: dict[str, Any]
 
 
@@ -280,7 +307,7 @@ class DrillReport(BaseModel):
         return cls(**{**asdict(record), **own, "facts": drill.facts, "trace": drill.trace})
 
 
-def _show_record(record: DecisionRecord) -> dict[str, Any]:
+def _show(record: DecisionRecord | DecisionSummary) -> dict[str, Any]:
     return {
         **asdict(record),
         "at": show_time(record.at),

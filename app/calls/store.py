@@ -1,10 +1,11 @@
 """The decision log in the database: what was answered to every call, and why."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
+import msgspec
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.calls.erasure import erase_called, erase_caller
@@ -13,9 +14,9 @@ from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import Database
 from app.store.pages import Page, cut_page
-from app.store.tables import decisions
+from app.store.tables import audit, decisions
 
-__all__ = ["CallTimes", "DecisionFilter", "DecisionRollup", "DecisionStore"]
+__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "DecisionRollup", "DecisionSummary", "LoggedCall", "RecentCallsReader"]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
@@ -38,6 +39,8 @@ _EXACT = (
     "call_id",
     "caller_e164",
 )
+_HAS_NUMBER = decisions.c.caller_e164.is_not(None)
+_LOGGED = [decisions.c[name] for name in ("id", "at", "caller_e164", "call_id", "decision")]
 _LEEWAY = 60.0
 """Seconds between the time of a record and the time in its id, at most."""
 
@@ -107,6 +110,35 @@ class DecisionRollup(Protocol):
         """Add records that the transaction of this connection has just written."""
 
 
+class DecisionSummary(msgspec.Struct, frozen=True):
+    """What a list shows of a `DecisionRecord`: everything but facts, decision and answer, which are its bulk."""
+
+    id: str
+    at: float
+    call_id: str | None
+    caller_raw: str | None
+    caller_e164: str | None
+    called_raw: str | None
+    called_e164: str | None
+    target_id: str | None
+    queue_id: str | None
+    caller_status: str
+    caller_cause: str | None
+    caller_age_seconds: float | None
+    caller_source: str
+    revision: int | None
+    settings_version: int | None
+    rule: str | None
+    outcome: str
+    status: int
+    waterfall: Mapping[str, float]
+    credential: str
+    drill: str | None
+
+
+_SUMMARY = [decisions.c[name] for name in DecisionSummary.__struct_fields__]
+
+
 class DecisionStore:
     """Keeps decisions so that they can be found, counted, replayed and, for one caller, forgotten."""
 
@@ -133,13 +165,13 @@ class DecisionStore:
             row = found.one_or_none()
         return None if row is None else _read_record(row)
 
-    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionRecord]:
+    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionSummary]:
         """List decisions, newest first; `after` is the `next` of the page before."""
         conditions = wanted.list_conditions() if after is None else wanted.list_conditions(below=after)
-        query = select(*_RECORD).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
+        query = select(*_SUMMARY).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
         async with self._database.read() as connection:
-            records = [_read_record(row) for row in await connection.execute(query)]
-        return cut_page(records, [record.id for record in records], limit)
+            found = [DecisionSummary(*row) for row in await connection.execute(query)]
+        return cut_page(found, [summary.id for summary in found], limit)
 
     async def count(self, wanted: DecisionFilter) -> int:
         """Count decisions."""
@@ -209,6 +241,57 @@ class DecisionStore:
                 changes = [{"row_id": row["id"], **erase(row)} for row in rows]
                 await connection.execute(_make_erasure(), changes)
         return len(rows)
+
+
+class LoggedCall(NamedTuple):
+    """What counts of a call that came before."""
+
+    id: str
+    at: float
+    caller: str
+    """In E.164."""
+    key: str
+    """The id of the call, or else of the record: what several queues ask about is one call."""
+    destination: str | None
+    """The name of the destination it was redirected to."""
+
+    @classmethod
+    def of(cls, record_id: str, at: float, caller: str, call_id: str | None, decision: Mapping[str, Any]) -> Self:
+        """Take it from the members of a record."""
+        return cls(record_id, at, caller, call_id or record_id, decision.get("redirect"))
+
+
+class RecentCallsReader:
+    """Reads real calls with a full number from the decision log. Every method raises StoreError."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def list_before(self, before: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls from `since` on (seconds since the epoch) with ids below `before`, newest first."""
+        conditions = DecisionFilter(since=since, drill=False).list_conditions(below=before or "")
+        return await self._list(select(*_LOGGED).where(*conditions).order_by(decisions.c.id.desc()).limit(limit))
+
+    async def list_after(self, after: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls from `since` on with ids above `after`, oldest first."""
+        conditions = DecisionFilter(since=since, drill=False).list_conditions(above=after or "")
+        return await self._list(select(*_LOGGED).where(*conditions).order_by(decisions.c.id).limit(limit))
+
+    async def list_of(self, e164: str, before: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls of one number with ids below `before`, along its index, newest first."""
+        wanted = [decisions.c.caller_e164 == e164, decisions.c.at >= since, decisions.c.drill.is_(None)]
+        wanted += [] if before is None else [decisions.c.id < before]
+        return await self._list(select(*_LOGGED).where(*wanted).order_by(decisions.c.id.desc()).limit(limit))
+
+    async def find_last_erasure(self, after: int) -> int:
+        """Return the number of the audit entry about the last erasure; `after` when there was none since."""
+        query = select(func.max(audit.c.id)).where(audit.c.id > after, audit.c.what == "caller.erased")
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar() or after
+
+    async def _list(self, query: Select[Any]) -> list[LoggedCall]:
+        async with self._database.read() as connection:
+            return [LoggedCall.of(*row) for row in await connection.execute(query.where(_HAS_NUMBER))]
 
 
 class CallTimes:

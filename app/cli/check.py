@@ -11,11 +11,11 @@ from typing import Any
 import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
-from app.bootstrap.connections import connect_enreach, connect_organisation
-from app.bootstrap.upstreams import Upstreams, open_http
+from app.bootstrap.upstreams import Upstreams, connect_enreach, connect_organisation, open_http
 from app.calls.call_settings import make_profile
 from app.cli.shell import describe_error, keep_files_private
-from app.dataverse.check import check_organisation
+from app.configurator.settings.live_settings import LiveSettings
+from app.dataverse.check import CheckResult, check_organisation, collect
 from app.demo.setup import prepare_demo
 from app.enreach.client import EnreachClient
 from app.enreach.errors import EnreachError, EnreachUnauthorizedError
@@ -28,10 +28,11 @@ from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
 from app.settings import Settings, read_settings
-from app.settings.check_results import CheckResult, collect
+from app.single_flight import gather_or_cancel
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
 from app.store.journal import Journal
+from app.store.settings_documents import SettingsDocumentStore
 from app.store.upgrade import rehearse_upgrade
 
 __all__ = ["check"]
@@ -79,7 +80,7 @@ class _Inspection:
         results = await collect("store", self._check_store(), seconds=_TIMEOUT_SECONDS)
         results += [result async for result in self._check_rules()]
         async with AsyncExitStack() as stack:
-            others = await asyncio.gather(
+            others = await gather_or_cancel(
                 collect("Dataverse", self._check_dataverse(stack), seconds=_TIMEOUT_SECONDS),
                 collect(_ENREACH, self._check_enreach(stack), seconds=_TIMEOUT_SECONDS),
                 collect(_ISSUER, self._check_issuer(stack), seconds=_TIMEOUT_SECONDS),
@@ -105,7 +106,15 @@ class _Inspection:
         if before is None:
             return "empty; the first start creates its tables"
         self._revision = await RulesetStore(database=database).current()
+        if before == after:
+            await self._lay_saved_settings(database)
         return f"opens, at schema {before}" + (f"; the first start upgrades it to {after}" if after != before else "")
+
+    async def _lay_saved_settings(self, database: Database) -> None:
+        """Check what a start would work with: the saved settings over those of the environment."""
+        live_settings = LiveSettings(base=self._settings, store=SettingsDocumentStore(database=database))
+        await live_settings.refresh()
+        self._settings = live_settings.read()
 
     async def _check_rules(self) -> AsyncIterator[CheckResult]:
         settings = self._settings

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.bootstrap.stores import open_stores
-from app.calls.call_settings import make_profile
 from app.cli.shell import keep_files_private
+from app.configurator.settings.live_settings import LiveSettings
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
 from app.routing.ruleset import Ruleset, read_ruleset
+from app.rulesets.live_data import LiveRuleData
 from app.rulesets.publish import read_ruleset_file
 from app.rulesets.replay.replayer import Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
 from app.store.upgrade import upgrade
@@ -56,8 +56,14 @@ async def _replay(settings: Settings, ruleset: Ruleset, plan: ReplayPlan) -> dic
         stores = open_stores(settings, stack)
         await upgrade(stores.database)
         live = await RulesetRepository(rulesets=stores.rulesets, heavy_work=HeavyWork()).read(CURRENT)
-        profile = make_profile(settings.response)
-        replayer = Replayer(compile_ruleset(ruleset, revision=None), lambda _version: profile)
+        live_data = LiveRuleData(
+            switches=stores.switches, tables=stores.rule_tables, folder=settings.store.journal, heavy_work=HeavyWork()
+        )
+        await live_data.refresh()
+        live_settings = LiveSettings(base=settings, store=stores.documents)
+        await live_settings.refresh()
+        rules = compile_ruleset(ruleset, revision=None)
+        replayer = Replayer(rules, live_settings.find_profile, live_data.current)
         result = ReplayResult(PlaceNames(ruleset, live))
         total = await plan.count(stores.decisions)
         bar = stack.enter_context(_make_bar())

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, cast
@@ -18,8 +18,10 @@ from app.errors import InvalidInputError
 from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
-from app.routing.ruleset import CallerStub
+from app.routing.rule_data import DataTable
+from app.routing.stored_tests import CallerStub
 from app.rulesets.publish import read_ruleset_file
+from app.rulesets.tables.content import ColumnChoice, read_csv, read_json
 from app.settings import RulesSettings, Settings, read_settings
 
 __all__ = ["simulate"]
@@ -37,6 +39,16 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
     ] = None,
     caller: Annotated[str, typer.Option(help="""Pretend the CRM says this, e.g. '{"vip": true}'.""")] = "",
     at: Annotated[datetime | None, typer.Option(help="Pretend it is then, in UTC.", formats=_FORMATS)] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the queue, e.g. DYN_CUSTOMER=4711; may be repeated.")
+    ] = None,
+    culture: Annotated[str | None, typer.Option(help="The caller's language, e.g. fi-FI.")] = None,
+    switch: Annotated[
+        list[str] | None, typer.Option(help="Pretend a switch is set, e.g. emergency=on; may be repeated.")
+    ] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(help="Pretend a table holds a CSV or JSON file, e.g. brands=brands.csv.")
+    ] = None,
 ) -> None:
     """Decide a made-up call: decision, wire answer and trace as JSON. Nothing is logged, nobody is answered."""
     payload: dict[str, Any] = {
@@ -53,12 +65,16 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
         # What the next start publishes, and what `check` looks at; before the first start nothing else is there.
         document = _read_rules(settings.rules.file)
     moment = None if at is None else at.replace(tzinfo=UTC)
-    ask = partial(_ask, payload=payload, caller=stub, at=moment, ruleset=document, reveal_to=_Console())
+    pretended: dict[str, Any] = {"caller": stub, "at": moment, "ruleset": document, "culture": culture}
+    settings = read_settings()
+    pretended["tables"] = _read_tables(table or [], settings.phone.default_region)
+    pretended |= {"parameters": _read_parameters(parameter or []), "switches": _read_switches(switch or [])}
     keep_files_private()
     with TemporaryDirectory() as folder:
         if rules:
             settings = _keep_out_of_the_store(settings, Path(folder))
-        result = asyncio.run(ask(settings.model_copy(update={"rules": RulesSettings()})))
+        settings = settings.model_copy(update={"rules": RulesSettings()})
+        result = asyncio.run(_ask(settings, payload=payload, **pretended, reveal_to=_Console()))
     sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -81,6 +97,40 @@ def _read_caller(text: str) -> CallerStub:
     except ValueError as error:
         raise typer.BadParameter("must be JSON", param_hint="--caller") from error
     return read_document(CallerStub, document, list(CallerStub.model_fields))
+
+
+def _read_parameters(pairs: Sequence[str]) -> dict[str, str]:
+    named = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all("=" in pair for pair in pairs) or not all(name.startswith("DYN_") for name in named):
+        raise typer.BadParameter("write it like DYN_CUSTOMER=4711", param_hint="--parameter")
+    return named
+
+
+def _read_switches(pairs: Sequence[str]) -> dict[str, bool]:
+    named = dict(pair.partition("=")[::2] for pair in pairs)
+    if not set(named.values()) <= {"on", "off"}:
+        raise typer.BadParameter("write it like emergency=on or emergency=off", param_hint="--switch")
+    return {name: state == "on" for name, state in named.items()}
+
+
+def _read_tables(pairs: Sequence[str], region: str) -> dict[str, DataTable]:
+    if not all("=" in pair for pair in pairs):
+        raise typer.BadParameter("write it like brands=brands.csv", param_hint="--table")
+    files = {name: Path(file) for name, _, file in (pair.partition("=") for pair in pairs)}
+    return {name: _read_table(file, region) for name, file in files.items()}
+
+
+def _read_table(file: Path, region: str) -> DataTable:
+    """Read a table whose keys are the first column: phone numbers if all of them are, else texts."""
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"cannot read the table {file}: {error.strerror}") from error
+    read = read_json if file.suffix == ".json" else read_csv
+    try:
+        return read(body, ColumnChoice(None, region)).make_table()
+    except InvalidInputError:
+        return read(body, ColumnChoice(None, None)).make_table()
 
 
 def _read_rules(path: Path) -> dict[str, Any]:

@@ -1,48 +1,41 @@
 """Everything Dataverse knows about one number, in two parallel questions."""
 
 import asyncio
-import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import structlog
-from cachetools import TTLCache
 
-from app.dataverse.client import DataverseClient, Row, read_rows
-from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError
+from app.dataverse.client import Reads, Row, read_rows
+from app.dataverse.customer_history import CustomerHistory
+from app.dataverse.errors import BadQueryError, DataverseError
 from app.dataverse.queries import (
-    MAX_CASES,
+    MAX_CLAUSES,
     MAX_MATCHES,
     SearchPlan,
     build_account_query,
     build_account_search,
-    build_case_query,
     build_contact_query,
     build_contact_search,
     count_numbers,
     write_literals,
 )
-from app.dataverse.records import LOOKUP_TYPES, Numbers, count_cases, read_accounts, read_contacts
+from app.dataverse.records import LOOKUP_TYPES, Numbers, read_accounts, read_contacts
+from app.dataverse.refused_columns import Column, RefusedColumns
 from app.routing.callers import LookUp, Match, Selection
+from app.routing.number_blocks import MAX_BLOCKS, list_blocks
 from app.routing.number_search import tolerant_patterns
 from app.routing.numbers import MAX_NOTATIONS, read_number, spell_number
 from app.routing.stored_numbers import read_stored_numbers
 
-__all__ = ["CallerLookUp"]
+__all__ = ["CallerLookUp", "Reads"]
 
 log = structlog.get_logger()
 
-_REMEMBERED: Final = 600.0
-"""Seconds until a refused column is asked for again; somebody may have added it."""
-_MAX: Final = 500
-_NAME: Final = re.compile(r"_?[a-z][a-z0-9_]{0,99}")
-_BAD_REQUEST: Final = 400
-_CASES: Final = ("incident", "*")
-
-_Column = tuple[str, str]
-"""Table and column."""
+_BLOCK_NOTATIONS: Final = 14
+"""Notations of a number block that are asked for, half of them with the operator's extension."""
 _Build = Callable[[SearchPlan, Selection], str]
 _Rows = Coroutine[Any, Any, list[Row]]
 
@@ -53,8 +46,8 @@ class CallerLookUp:
     def __init__(
         self,
         *,
-        client: DataverseClient,
-        search_client: DataverseClient,
+        client: Reads,
+        search_client: Reads,
         plan: SearchPlan,
         region: str,
         patterns: tuple[str, ...],
@@ -68,14 +61,18 @@ class CallerLookUp:
         self._plan = plan
         self._region = region
         self._patterns = patterns
-        self._refused = _RefusedColumns(plan=plan, clock=clock)
+        self._refused = RefusedColumns(plan=plan, clock=clock)
+        self._history = CustomerHistory(client=client, plan=plan, refused=self._refused)
+        spellings = min(_BLOCK_NOTATIONS + len(patterns), MAX_CLAUSES // (MAX_BLOCKS * len(plan.account_phones)))
+        self._block_notations = max(1, spellings - len(patterns))
+        self._blocks_at_once = max(1, MAX_CLAUSES // (MAX_BLOCKS * len(plan.account_phones) * spellings))
 
     async def look_up(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
         """Read every record with one of these numbers, and what the selection wants of it.
 
-        Columns of the selection that the organisation does not know are left out and logged; cases that cannot be
-        read do not fail the look-up. Raises DataverseError, among them BadQueryError for unknown columns of the
-        settings; it has no deadline of its own.
+        Columns of the selection that the organisation does not know are left out and logged; cases and phone calls
+        that cannot be read do not fail the look-up. Raises DataverseError, among them BadQueryError for unknown
+        columns of the settings; it has no deadline of its own.
         """
         literals = write_literals(spelling for e164 in e164s for spelling in spell_number(e164, self._patterns))
         top = MAX_MATCHES * len(e164s)
@@ -87,10 +84,10 @@ class CallerLookUp:
             # One number with many records may have crowded the others out of the answer.
             return {e164: (await self.look_up([e164], selection))[e164] for e164 in e164s}
         matches = self._read(contact_rows, account_rows, selection, Numbers(e164s, self._read_number))
-        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
-        return {
-            e164: LookUp(matches=matches.get(e164, ()), open_cases=cases, open_cases_failed=failed) for e164 in e164s
-        }
+        found = {e164: LookUp(matches=matches.get(e164, ())) for e164 in e164s}
+        if self._plan.number_blocks:
+            found |= await self._find_blocks([e164 for e164 in e164s if e164 not in matches], selection)
+        return (await self._history.add(found, selection))[0]
 
     async def search(self, e164: str, selection: Selection) -> LookUp:
         """Read every record with this number, whatever stands between its digits (section 3.7).
@@ -106,14 +103,40 @@ class CallerLookUp:
             self._ask(partial(build_account_search, patterns=patterns), selection, self._search_client),
         )
         matches = self._read(contact_rows, account_rows, selection, Numbers([e164], self._read_stored))
-        cases, failed = await self._count_cases(matches) if selection.open_cases else (None, False)
-        return LookUp(matches=matches.get(e164, ()), open_cases=cases, open_cases_failed=failed)
+        found, _ = await self._history.add({e164: LookUp(matches=matches.get(e164, ()))}, selection)
+        return found[e164]
+
+    async def _find_blocks(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
+        """Find the accounts that registered the longest number block each number lies in; a question for a few."""
+        found: dict[str, LookUp] = {}
+        for start in range(0, len(e164s), self._blocks_at_once):
+            blocks = {e164: list_blocks(e164) for e164 in e164s[start : start + self._blocks_at_once]}
+            wanted = dict.fromkeys(block.e164 for each in blocks.values() for block in each)
+            if not wanted:
+                continue
+            texts = (text for block in wanted for text in self._spell_block(block))
+            ask = partial(build_account_query, literals=write_literals(texts), top=MAX_MATCHES * len(wanted))
+            rows = await self._ask(ask, selection, self._client)
+            accounts = self._read([], rows, selection, Numbers(wanted, self._read_number))
+            for e164, each in blocks.items():
+                block = next((block for block in each if block.e164 in accounts), None)
+                if block is not None:
+                    found[e164] = LookUp(matches=accounts[block.e164], block=block)
+        return found
+
+    def _spell_block(self, e164: str) -> Iterator[str]:
+        """List how a block is stored: as a number, and with the operator's extension behind a hyphen (DIN 5008)."""
+        count = self._block_notations
+        if e164.endswith("0"):
+            yield from (f"{text}-0" for text in spell_number(e164[:-1], (), count - count // 2))
+            count //= 2
+        yield from spell_number(e164, self._patterns, count)
 
     def _read(
         self, contact_rows: Sequence[Row], account_rows: Sequence[Row], selection: Selection, numbers: Numbers
     ) -> Mapping[str, tuple[Match, ...]]:
         """Turn rows into matches by number."""
-        known = self._refused.strip(selection)
+        known = self._strip(selection)
         contacts = read_contacts(contact_rows, self._plan, known, numbers)
         accounts = read_accounts(account_rows, self._plan, known, numbers)
         return {e164: (*contacts.get(e164, ()), *accounts.get(e164, ())) for e164 in {**contacts, **accounts}}
@@ -125,102 +148,31 @@ class CallerLookUp:
     def _read_stored(self, text: object) -> Sequence[str]:
         return [number.e164 for number in read_stored_numbers(text, self._region) if number.e164]
 
-    async def _ask(self, build: _Build, selection: Selection, client: DataverseClient) -> list[Row]:
+    async def _ask(self, build: _Build, selection: Selection, client: Reads) -> list[Row]:
         """Ask; when columns of the selection are refused, ask again without them."""
         while True:
-            asked = self._refused.strip(selection)
+            asked = self._strip(selection)
             try:
                 return read_rows(await client.get_json(build(self._plan, asked), prefer=(LOOKUP_TYPES,)))
             except BadQueryError as error:
-                if not self._refused.learn(error, asked):
+                if not self._refused.learn(error, _list_columns(asked)):
                     raise
                 log.warning("dataverse.column_refused", table=error.facts.table, column=error.facts.column)
 
-    async def _count_cases(self, found: Mapping[str, Sequence[Match]]) -> tuple[Mapping[str, int] | None, bool]:
-        """Return the active cases by customer, and whether that failed; without a table of cases there are none."""
-        by_number = [_list_customers(matches) for matches in found.values()]
-        top = MAX_CASES * len(by_number)
-        if not by_number or not self._refused.has_cases:
-            return {}, False
-        try:
-            counts = await self._read_cases(frozenset().union(*by_number), top)
-            if len(by_number) > 1 and sum(counts.values()) == top:  # one customer may have crowded the others out
-                counts = {}
-                for customers in by_number:
-                    counts |= await self._read_cases(customers, MAX_CASES)
-        except RecordNotFoundError:
-            self._refused.note_no_cases()
-            return {}, False
-        except DataverseError as error:
-            log.warning("dataverse.cases_failed", **error.describe())
-            return None, True
-        return counts, False
-
-    async def _read_cases(self, customers: Iterable[str], top: int) -> dict[str, int]:
-        return count_cases(read_rows(await self._client.get_json(build_case_query(customers, top=top))))
-
-
-class _RefusedColumns:
-    """Columns this organisation turned out not to have, so that a rule that names one breaks no look-up.
-
-    Columns of the settings are never left out: those are mistakes somebody must see.
-    """
-
-    def __init__(self, *, plan: SearchPlan, clock: Callable[[], float]) -> None:
-        self._required: frozenset[_Column] = frozenset(
-            {("contact", column) for column in plan.contact_columns | frozenset(plan.contact_phones)}
-            | {("account", column) for column in plan.account_columns | frozenset(plan.account_phones)}
-        )
-        self._refused: TTLCache[_Column, None] = TTLCache(maxsize=_MAX, ttl=_REMEMBERED, timer=clock)
-
-    def strip(self, selection: Selection) -> Selection:
-        """Return the selection without columns known to be refused, and without names that cannot be columns."""
+    def _strip(self, selection: Selection) -> Selection:
         if not selection.contact_columns and not selection.account_columns:
             return selection
         return replace(
             selection,
-            contact_columns=frozenset(c for c in selection.contact_columns if self._may_ask("contact", c)),
-            account_columns=frozenset(c for c in selection.account_columns if self._may_ask("account", c)),
+            contact_columns=self._refused.strip("contact", selection.contact_columns),
+            account_columns=self._refused.strip("account", selection.account_columns),
         )
 
-    def learn(self, error: BadQueryError, asked: Selection) -> bool:
-        """Remember the columns behind a refusal; returns whether asking again without them makes sense.
 
-        When the message names no column, every column that only rules asked for is suspected, unless the status says
-        that something else was wrong.
-        """
-        if error.facts.http_status != _BAD_REQUEST:
-            return False
-        asked_for = _list_columns(asked) - self._required
-        if error.facts.column is None:
-            suspects = asked_for
-        else:
-            suspects = asked_for & {(error.facts.table or "", error.facts.column)}
-        self._refused.update(dict.fromkeys(suspects))
-        return bool(suspects)
-
-    def note_no_cases(self) -> None:
-        """Remember that there is no table of cases."""
-        self._refused[_CASES] = None
-
-    @property
-    def has_cases(self) -> bool:
-        """Whether asking for cases may work."""
-        return _CASES not in self._refused
-
-    def _may_ask(self, table: str, column: str) -> bool:
-        return _NAME.fullmatch(column) is not None and (table, column) not in self._refused
-
-
-def _list_columns(selection: Selection) -> frozenset[_Column]:
+def _list_columns(selection: Selection) -> frozenset[Column]:
     """List the columns of a selection with their tables."""
     contact = {("contact", column) for column in selection.contact_columns}
     return frozenset(contact | {("account", column) for column in selection.account_columns})
-
-
-def _list_customers(matches: Iterable[Match]) -> frozenset[str]:
-    """List contacts, accounts and companies, by id."""
-    return frozenset(each for match in matches for each in (match.id, match.account.id if match.account else match.id))
 
 
 async def _gather_both(first: _Rows, second: _Rows) -> tuple[list[Row], list[Row]]:

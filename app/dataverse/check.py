@@ -1,22 +1,45 @@
 """Is the organisation set up for this service? One line per question, with what to do."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from app.dataverse.client import DataverseClient, Tokens, read_rows
+from app.dataverse.client import DataverseClient, Tokens, read_rows, read_text
 from app.dataverse.errors import DataverseError, RecordNotFoundError
 from app.dataverse.queries import build_path, quote_text
 from app.routing.callers import Selection
 from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, VoiceSettings
 from app.settings.base import PREFIX
-from app.settings.check_results import CheckResult
 
-__all__ = ["check_organisation"]
-
+__all__ = ["CheckResult", "check_organisation", "collect"]
 _NO_ACCESS = "give the role of the application user Read on this table at organisation level"
 _NO_ROLE_ACCESS = "give the role of the application user Read on Security Role at organisation level"
 _NO_VOICE = "install Voice for Dynamics 365 in this environment, or check whether the role was renamed"
 _NO_EQUIVALENT = f"correct {PREFIX}VOICE__EQUIVALENT_ROLES"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What was found about one thing. Holds no secret and nothing personal."""
+
+    name: str
+    ok: bool | None
+    """`None` when it is not configured, so that there is nothing to ask."""
+    detail: str
+    hint: str = ""
+    """What to do; a result that is fine may carry one too."""
+
+
+async def collect(name: str, results: AsyncIterator[CheckResult], *, seconds: float) -> list[CheckResult]:
+    """Gather the results of one system; what is not answered in time is one more result, under its name."""
+    found: list[CheckResult] = []
+    try:
+        async with asyncio.timeout(seconds):
+            async for result in results:
+                found.append(result)  # noqa: PERF401 - what came in time must survive
+    except TimeoutError:
+        found.append(CheckResult(name, ok=False, detail=f"no complete answer within {seconds:g} seconds"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,7 @@ _CONTACT = _Table("contact", "contacts", "prvReadContact", "no caller is found")
 _ACCOUNT = _Table("account", "accounts", "prvReadAccount", "no company is found")
 _USER = _Table("systemuser", "systemusers", "prvReadUser", "owners and users are not known")
 _CASE = _Table("incident", "incidents", "prvReadIncident", "open cases are not known")
+_PHONE_CALL = _Table("phonecall", "phonecalls", "prvReadActivity", "phone calls are not known")
 
 
 async def check_organisation(
@@ -82,7 +106,8 @@ async def check_organisation(
 def _list_tables(dataverse: DataverseSettings, selection: Selection) -> list[_Table]:
     """List the tables to read (Dataverse contract, section 6.4)."""
     users = replace(_USER, required=dataverse.agent_id_column is not None)
-    return [_CONTACT, _ACCOUNT, users, replace(_CASE, required=selection.open_cases)]
+    cases = replace(_CASE, required=selection.open_cases)
+    return [_CONTACT, _ACCOUNT, users, cases, *([_PHONE_CALL] if selection.phone_calls else [])]
 
 
 def _list_mirrored(dataverse: DataverseSettings) -> list[_Table]:
@@ -121,6 +146,7 @@ def _list_required_columns(
     rules = [
         *(_RequiredColumn("contact", c, "the ruleset") for c in sorted(selection.contact_columns)),
         *(_RequiredColumn("account", c, "the ruleset") for c in sorted(selection.account_columns)),
+        *(_RequiredColumn("incident", c, "the ruleset") for c in sorted(selection.case_columns)),
     ]
     return [*phones, *criteria, *agents, *rules]
 
@@ -135,7 +161,7 @@ async def _check_columns(
     path = f"EntityDefinitions(LogicalName='{table.name}')/Attributes"
     try:
         answer = await client.get_json(build_path(path, {"$select": "LogicalName,AttributeType"}))
-        types = {str(row.get("LogicalName")): row.get("AttributeType") for row in read_rows(answer)}
+        types = {str(row.get("LogicalName")): read_text(row, "AttributeType") for row in read_rows(answer)}
     except DataverseError as error:
         return [CheckResult(f"columns of {table.name}", ok=False, detail=error.detail)]
     wrong = [

@@ -6,7 +6,8 @@ No request leaves while the budget is spent or a Retry-After runs, whoever asks.
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
@@ -14,18 +15,34 @@ from uuid import UUID
 
 import orjson
 
-from app.dataverse.budget import RequestBudget
-from app.dataverse.errors import UnreachableError, UnreadableAnswerError, UnsendableError
+from app.dataverse.errors import (
+    BudgetSpentError,
+    DataverseError,
+    Facts,
+    ThrottledError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UnsendableError,
+)
 from app.dataverse.translation import FOREIGN, QUERY_THROTTLING, read_failure, translate
 from app.dataverse.wire import Request, Response, Wire
 from app.observability.requests import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Row", "Tokens", "count_call_places", "read_rows"]
+__all__ = [
+    "DataverseClient",
+    "Reads",
+    "RequestBudget",
+    "Row",
+    "Tokens",
+    "count_call_places",
+    "read_id",
+    "read_rows",
+    "read_text",
+]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
-
 _VERSION: Final = "/api/data/v9.2/"
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
@@ -42,6 +59,61 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
+class RequestBudget:
+    """Counts requests exactly, one by one, so that Dataverse never has to (Dataverse contract, section 5).
+
+    Work that can wait keeps away from the last requests of a window, which are for calls.
+    """
+
+    def __init__(self, *, requests: int, seconds: float, monotonic: Callable[[], float]) -> None:
+        """Allow so many requests (1 to 6,000 per user and web server) in any span of so many seconds (300)."""
+        self._requests = requests
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._spent: deque[float] = deque()
+        self._counts: Counter[bool] = Counter()
+        self._closed_until = -math.inf
+
+    def spend(self, *, share: float = 1.0) -> float:
+        """Take one request and return 0; or take none and return the seconds until one may be made.
+
+        `share` is how much of the budget may be spent when this request is, above 0 to 1.
+        """
+        seconds = self.foresee(share=share)
+        if seconds <= 0:
+            self._spent.append(self._monotonic())
+            self._counts[share >= 1] += 1
+        return seconds
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since the last time this was asked: for calls, and for everything else."""
+        counts, self._counts = self._counts, Counter()
+        return counts[True], counts[False]
+
+    def foresee(self, *, share: float = 1.0) -> float:
+        """Return the seconds until a request of this share may be made, 0 when it may be made now."""
+        now = self._slide()
+        most = max(1, math.floor(self._requests * share))
+        over = len(self._spent) - most
+        opens = self._closed_until if over < 0 else max(self._closed_until, self._spent[over] + self._seconds)
+        return max(0.0, opens - now)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is allowed because `close` said so, whatever has been spent."""
+        return self._monotonic() < self._closed_until
+
+    def close(self, seconds: float) -> None:
+        """Allow nothing for so many seconds, or for longer if that was said before."""
+        self._closed_until = max(self._closed_until, self._monotonic() + seconds)
+
+    def _slide(self) -> float:
+        now = self._monotonic()
+        while self._spent and self._spent[0] <= now - self._seconds:
+            self._spent.popleft()
+        return now
+
+
 class Tokens(Protocol):
     """Where the client gets its access tokens."""
 
@@ -50,6 +122,13 @@ class Tokens(Protocol):
 
     async def renew(self, rejected: str) -> str:
         """Return a token to try after this one was rejected; the same one when there is no other."""
+
+
+class Reads(Protocol):
+    """Reads one JSON object, as DataverseClient and BatchedReads do."""
+
+    async def get_json(self, path: str, *, prefer: Sequence[str] = ()) -> Row:
+        """Raises DataverseError."""
 
 
 class DataverseClient:
@@ -169,6 +248,19 @@ class DataverseClient:
         """Remove the link to the row with this id. Raises DataverseError."""
         await self._send("DELETE", f"{self._root}{path}/{navigation}({target_id})/$ref", {})
 
+    async def post_batch(self, content: bytes, *, content_type: str) -> Response:
+        """Send requests that were written as one, and return their answers unread (`app.dataverse.batch`).
+
+        Raises DataverseError when the batch as a whole is refused.
+        """
+        headers = {"Accept": "multipart/mixed", "Content-Type": content_type, "Prefer": "odata.continue-on-error"}
+        return await self._send("POST", f"{self._root}$batch", headers, content)
+
+    def note_failure(self, error: DataverseError) -> None:
+        """Send nothing for as long as an answer within a batch asked for."""
+        if error.facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
+            self._budget.close(_PAUSE_SECONDS if error.facts.retry_after is None else error.facts.retry_after)
+
     async def who_am_i(self) -> str:
         """Return the `systemuserid` of the application user. Raises DataverseError."""
         user = (await self.get_json("WhoAmI")).get("UserId")
@@ -194,9 +286,9 @@ class DataverseClient:
         return path
 
     async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, object] | bytes | None = None
     ) -> Response:
-        content = None if body is None else orjson.dumps(body)
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         with Stage("token"):
             token = await self._tokens.get()
         answer = await self._try(method, url, headers, content, token)
@@ -227,32 +319,35 @@ class DataverseClient:
             raise UnsendableError("the token holds a character that cannot be sent")
         sent = {
             **_HEADERS,
+            **({} if content is None else {"Content-Type": "application/json"}),
             **headers,
             "Authorization": f"Bearer {token}",
             "x-ms-client-request-id": new_id(),
-            **({} if content is None else {"Content-Type": "application/json"}),
         }
         async with self._places:
             with Stage("dataverse"):
                 return await self._carry(Request(method, url, sent, content))
 
+    def _explain_pause(self, seconds: float) -> ThrottledError:
+        facts = Facts(retry_after=math.ceil(seconds))
+        if self._budget.closed:
+            return ThrottledError("Dataverse asked to be left alone for a while", facts=facts)
+        return BudgetSpentError("the requests of five minutes are spent; what is left is kept for calls", facts=facts)
+
     async def _carry(self, request: Request) -> Response:
-        """Exchange one request; answer 429 in the place of Dataverse while it must not be asked.
+        """Exchange one request; raises ThrottledError while Dataverse must not be asked.
 
         The circuit breaker decides by look-up. Deciding here by request keeps a look-up under way, or anybody else,
         from sending into a Retry-After.
         """
-        seconds = self._budget.spend(share=self._share)
-        if seconds > 0:
-            return Response(_THROTTLED, {"retry-after": str(math.ceil(seconds))})
+        if (seconds := self._budget.spend(share=self._share)) > 0:
+            raise self._explain_pause(seconds)
         try:
             response = await self._wire.send(request)
         except FOREIGN as error:
             raise translate(error) from error
         if response.status == _THROTTLED:
-            facts = read_failure(response.status, response.headers, response.body).facts
-            if facts.dataverse_code not in QUERY_THROTTLING:  # that concerns one kind of question, not all of them
-                self._budget.close(_PAUSE_SECONDS if facts.retry_after is None else facts.retry_after)
+            self.note_failure(read_failure(response.status, response.headers, response.body))
         return response
 
 
@@ -267,6 +362,22 @@ def read_rows(answer: Row, name: str = "value") -> list[Row]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UnreadableAnswerError(f"the answer holds no list {name}: the URL is not a Dataverse organisation")
     return rows
+
+
+def read_id(row: Mapping[str, Any], column: str) -> str:
+    """Take an id out of a row, in lower case; raises UnreadableAnswerError when there is none."""
+    value = row.get(column)
+    if not isinstance(value, str) or not value:
+        raise UnreadableAnswerError(f"a row came without its {column}")
+    return value.lower()
+
+
+def read_text(row: Mapping[str, Any], column: str) -> str | None:
+    """Take a text out of a row, `None` for an empty one; raises UnreadableAnswerError for anything else."""
+    value = row.get(column)
+    if value is not None and not isinstance(value, str):
+        raise UnreadableAnswerError(f"a row came with something else than text as {column}")
+    return value or None
 
 
 def _read_object(answer: Response) -> Row:

@@ -5,6 +5,7 @@
     ├── UnsendableError        the request could not even be sent: a setting is wrong
     ├── TimedOutError          the connection stood, the answer did not come
     ├── ThrottledError         429, or a query that Dataverse refuses to run for now
+    │   └── BudgetSpentError   our own request budget is spent: nothing was sent
     ├── TokenRejectedError     401: the token is not accepted
     ├── AccessDeniedError      403: the application user may not do this
     ├── BadQueryError          400: an unknown column, an unsupported option
@@ -22,6 +23,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from app.errors import AppError
 from app.routing.callers import Cause
 
@@ -29,6 +32,7 @@ __all__ = [
     "NO_FACTS",
     "AccessDeniedError",
     "BadQueryError",
+    "BudgetSpentError",
     "DataverseError",
     "Facts",
     "PreconditionError",
@@ -85,6 +89,12 @@ class DataverseError(AppError):
         self.detail = f"{summary}: {facts.excerpt}" if facts.excerpt else summary
         self.facts = facts
 
+    @property
+    @override
+    def retry_after(self) -> float | None:
+        """Seconds to stay away, as the server asked."""
+        return self.facts.retry_after
+
     def describe(self) -> dict[str, str | int | float]:
         """Return the facts that are known, as keys of one log event; the server's words may name somebody."""
         known = {
@@ -130,6 +140,13 @@ class ThrottledError(DataverseError):
     title = "Dataverse asks to slow down"
     cause = Cause.THROTTLED
     transient = True
+
+
+class BudgetSpentError(ThrottledError):
+    """This service has sent as many requests as it may, or as whoever asks may; Dataverse was not asked."""
+
+    code = "request-budget-spent"
+    title = "The request budget for Dataverse is spent"
 
 
 class TokenRejectedError(DataverseError):

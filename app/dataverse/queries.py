@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from app.routing.callers import Selection
-from app.settings import DataverseSettings, VipSettings
+from app.routing.callers import CallerKind, Selection
+from app.settings import DataverseSettings, PhoneSettings, VipSettings
 
 __all__ = [
     "MAX_CASES",
+    "MAX_CLAUSES",
     "MAX_MATCHES",
+    "MAX_PHONE_CALLS",
     "SearchPlan",
     "build_account_query",
     "build_account_search",
@@ -20,7 +22,10 @@ __all__ = [
     "build_contact_query",
     "build_contact_search",
     "build_id_filters",
+    "build_open_cases_query",
     "build_path",
+    "build_phone_call_query",
+    "build_record_query",
     "count_numbers",
     "encode",
     "plan_search",
@@ -32,9 +37,11 @@ MAX_MATCHES: Final = 10
 """Rows asked for per table and number: enough to see that a number is shared."""
 MAX_CASES: Final = 250
 """Cases asked for per number."""
+MAX_PHONE_CALLS: Final = 20
+"""Phone calls asked for per contact or account: those that are open, then those that changed last."""
 _MAX_FOUND: Final = 50
 """Rows asked for per table by a pattern, which may find other numbers too."""
-_MAX_CLAUSES: Final = 400
+MAX_CLAUSES: Final = 400
 """Comparisons in one question; Dataverse allows 500 (Dataverse contract, section 1.3)."""
 _MAX_NUMBERS: Final = 8
 """Numbers in one question, which keeps its URL far below the 32 KB that Dataverse reads (section 1.4)."""
@@ -63,9 +70,11 @@ class SearchPlan:
     """Parent accounts read above a contact's company."""
     agent_column: str | None = None
     """Column of systemuser that holds the Enreach user id."""
+    number_blocks: bool = False
+    """Whether numbers that nobody has are looked for in the number blocks of accounts."""
 
 
-def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
+def plan_search(dataverse: DataverseSettings, vip: VipSettings, phone: PhoneSettings) -> SearchPlan:
     """Derive the plan from the settings."""
     return SearchPlan(
         contact_phones=dataverse.contact_phone_columns,
@@ -74,13 +83,14 @@ def plan_search(dataverse: DataverseSettings, vip: VipSettings) -> SearchPlan:
         account_columns=frozenset(c.column for c in vip.criteria if c.table == "account"),
         account_depth=vip.account_depth,
         agent_column=dataverse.agent_id_column,
+        number_blocks=phone.number_blocks,
     )
 
 
 def count_numbers(plan: SearchPlan, spellings: int) -> int:
     """Return how many numbers one question may hold when each has so many spellings; at least 1."""
     columns = max(len(plan.contact_phones), len(plan.account_phones))
-    return max(1, min(_MAX_NUMBERS, _MAX_CLAUSES // (columns * spellings)))
+    return max(1, min(_MAX_NUMBERS, MAX_CLAUSES // (columns * spellings)))
 
 
 def build_contact_query(plan: SearchPlan, selection: Selection, literals: Sequence[str], top: int = MAX_MATCHES) -> str:
@@ -107,15 +117,59 @@ def build_account_search(plan: SearchPlan, selection: Selection, patterns: Seque
     return _frame_accounts(plan, selection) + _limit(_MAX_FOUND) + _match_patterns(plan.account_phones, patterns)
 
 
-def build_case_query(customer_ids: Iterable[str], top: int = MAX_CASES) -> str:
-    """Build the GET for the active cases of these contacts and accounts (section 2.4)."""
+def build_case_query(
+    customer_ids: Iterable[str],
+    top: int = MAX_CASES,
+    *,
+    selection: Selection = Selection(),  # noqa: B008 - a frozen value
+    agent_column: str | None = None,
+) -> str:
+    """Build the GET for the active cases of these contacts and accounts (section 2.4).
+
+    When the selection reads the newest case, its columns come along, and those created last come first.
+    """
     customers = " or ".join(f"_customerid_value eq {customer_id}" for customer_id in sorted(customer_ids))
+    newest = selection.newest_case
+    more = ("createdon", "prioritycode", "isescalated", *_OWNER, *sorted(selection.case_columns)) if newest else ()
     options = {
-        "$select": "incidentid,_customerid_value",
+        "$select": _select(("incidentid", "_customerid_value"), more),
+        "$expand": _expand_user("owninguser", agent_column) if newest and agent_column else "",
         "$filter": f"({customers}) and statecode eq 0",
+        "$orderby": "createdon desc" if newest else "",
         "$top": str(top),
     }
     return build_path("incidents", options)
+
+
+def build_open_cases_query(customer_id: str, top: int) -> str:
+    """Build the GET for what people know the active cases of a contact or an account by, the newest first."""
+    options = {
+        "$select": "incidentid,ticketnumber,title,createdon",
+        "$filter": f"_customerid_value eq {customer_id} and statecode eq 0",
+        "$orderby": "createdon desc",
+        "$top": str(top),
+    }
+    return build_path("incidents", options)
+
+
+def build_record_query(plan: SearchPlan, kind: CallerKind, record_id: str) -> str:
+    """Build the GET for one contact or account as `build_contact_query` and `build_account_query` read it."""
+    frame = _frame_contacts if kind is CallerKind.CONTACT else _frame_accounts
+    return frame(plan, Selection()) + _limit(1) + encode(f"{kind}id eq {record_id}")
+
+
+def build_phone_call_query(record_ids: Iterable[str], top: int) -> str:
+    """Build the GET for the open and the last completed phone calls about these contacts and accounts (section 7.5)."""
+    regarding = " or ".join(f"_regardingobjectid_value eq {record_id}" for record_id in sorted(record_ids))
+    options = {
+        "$select": _select(
+            ("activityid", "_regardingobjectid_value", "statecode", "directioncode", "actualend", "modifiedon"), _OWNER
+        ),
+        "$filter": f"({regarding}) and statecode ne 2",
+        "$orderby": "statecode asc,modifiedon desc",
+        "$top": str(top),
+    }
+    return build_path("phonecalls", options)
 
 
 def build_id_filters(column: str, ids: Iterable[str]) -> list[str]:
@@ -158,10 +212,10 @@ def quote_text(text: str) -> str:
 def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
     """Write everything but limit and filter, which alone differ from call to call."""
     columns = ("contactid", "fullname", *plan.contact_phones, "modifiedon", *_OWNER)
-    accounts = _nest_accounts(plan, selection, plan.account_depth)
+    accounts = _nest_accounts(plan, selection, max(plan.account_depth, selection.parents))
     options = {
         "$select": _select(columns, plan.contact_columns | selection.contact_columns),
-        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_owner(plan)]),
+        "$expand": ",".join([f"parentcustomerid_account({accounts})", *_expand_users(plan, selection)]),
         "$orderby": "modifiedon desc",
     }
     return build_path("contacts", options)
@@ -171,10 +225,11 @@ def _frame_contacts(plan: SearchPlan, selection: Selection) -> str:
 def _frame_accounts(plan: SearchPlan, selection: Selection) -> str:
     """Write everything but limit and filter."""
     columns = ("accountid", "name", *plan.account_phones, "modifiedon", *_OWNER)
-    parents = [_expand_parent(plan, selection, plan.account_depth)] if plan.account_depth else []
+    depth = max(plan.account_depth, selection.parents)
+    parents = [_expand_parent(plan, selection, depth)] if depth else []
     options = {
         "$select": _select(columns, plan.account_columns | selection.account_columns),
-        "$expand": ",".join([*parents, *_expand_owner(plan)]),
+        "$expand": ",".join([*parents, *_expand_users(plan, selection)]),
     }
     return build_path("accounts", options)
 
@@ -211,7 +266,7 @@ def _select(always: Iterable[str], more: Iterable[str]) -> str:
 
 def _nest_accounts(plan: SearchPlan, selection: Selection, depth: int) -> str:
     """Write the options inside an expanded company: its columns, its owner, its parents."""
-    expands = [*([_expand_parent(plan, selection, depth)] if depth else []), *_expand_owner(plan)]
+    expands = [*([_expand_parent(plan, selection, depth)] if depth else []), *_expand_users(plan, selection)]
     return _join_options(_select_account(plan, selection), expands)
 
 
@@ -225,9 +280,18 @@ def _select_account(plan: SearchPlan, selection: Selection) -> str:
 
 
 def _expand_owner(plan: SearchPlan) -> list[str]:
-    if plan.agent_column is None:
-        return []
-    return [f"owninguser($select={_select(('systemuserid', plan.agent_column), ())})"]
+    return [] if plan.agent_column is None else [_expand_user("owninguser", plan.agent_column)]
+
+
+def _expand_users(plan: SearchPlan, selection: Selection) -> list[str]:
+    """Expand the owner, and the preferred user where a rule asks for it, where a column of users is the Enreach id."""
+    if plan.agent_column is None or "caller.preferred_agent" not in selection.related:
+        return _expand_owner(plan)
+    return [*_expand_owner(plan), _expand_user("preferredsystemuserid", plan.agent_column)]
+
+
+def _expand_user(navigation: str, agent_column: str) -> str:
+    return f"{navigation}($select={_select(('systemuserid', agent_column), ())})"
 
 
 def _join_options(select: str, expands: list[str]) -> str:

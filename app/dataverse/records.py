@@ -5,19 +5,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from app.dataverse.client import Row
-from app.dataverse.errors import UnreadableAnswerError
+from app.dataverse.client import Row, read_id
 from app.dataverse.queries import SearchPlan
-from app.routing.callers import AccountRecord, CallerKind, Match, Selection
+from app.routing.callers import AccountRecord, CallerKind, Match, OpenCase, PhoneCalls, Selection
 from app.routing.calls import Scalar
 
-__all__ = ["LOOKUP_TYPES", "Numbers", "count_cases", "read_accounts", "read_contacts"]
+__all__ = [
+    "LOOKUP_TYPE",
+    "LOOKUP_TYPES",
+    "Numbers",
+    "count_cases",
+    "read_account_match",
+    "read_accounts",
+    "read_contact_match",
+    "read_contacts",
+    "read_newest_cases",
+    "read_phone_calls",
+]
 
 LOOKUP_TYPES: Final = 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'
-"""The preference that tells whether a user or a team owns a row."""
+"""The preference that tells to which table a look-up leads, and so whether a user or a team owns a row."""
+LOOKUP_TYPE: Final = "@Microsoft.Dynamics.CRM.lookuplogicalname"
+"""What follows the name of a look-up where its table is told."""
+_OPEN: Final = 0
+"""The state of phone calls that are yet to be made, or under way."""
 _ACTIVE: Final = 0
 """The state of rows in use; matched rows are asked for by it, and do not bring it along."""
-_OWNER_TYPE: Final = "_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname"
+_OWNER_TYPE: Final = f"_ownerid_value{LOOKUP_TYPE}"
+_USER: Final = "systemuser"
 
 
 class Numbers:
@@ -46,47 +61,92 @@ def read_contacts(
 
     Raises UnreadableAnswerError for rows without an id.
     """
-    columns = plan.contact_columns | selection.contact_columns
-
-    def read(row: Row) -> Match:
-        return Match(
-            kind=CallerKind.CONTACT,
-            id=_read_id(row, "contactid"),
-            name=_read_text(row.get("fullname")),
-            columns=_read_columns(row, columns),
-            owner_id=_read_owner(row),
-            owner_agent=_read_agent(row, plan),
-            account=_read_account(row.get("parentcustomerid_account"), plan, selection),
-            modified_at=_read_time(row.get("modifiedon")),
-        )
-
-    return _read_matching(rows, read, plan.contact_phones, numbers)
+    return _read_matching(rows, lambda row: read_contact_match(row, plan, selection), plan.contact_phones, numbers)
 
 
 def read_accounts(
     rows: Iterable[Row], plan: SearchPlan, selection: Selection, numbers: Numbers
 ) -> Mapping[str, list[Match]]:
     """Read accounts in the same way."""
+    return _read_matching(rows, lambda row: read_account_match(row, plan, selection), plan.account_phones, numbers)
 
-    def read(row: Row) -> Match:
-        account = _read_account(row, plan, selection)
-        return Match(
-            kind=CallerKind.ACCOUNT,
-            id=_read_id(row, "accountid"),
-            name=_read_text(row.get("name")),
-            columns=account.columns if account else {},
-            owner_id=_read_owner(row),
-            owner_agent=_read_agent(row, plan),
-            account=account,
-            modified_at=_read_time(row.get("modifiedon")),
-        )
 
-    return _read_matching(rows, read, plan.account_phones, numbers)
+def read_contact_match(row: Row, plan: SearchPlan, selection: Selection) -> Match:
+    """Read one contact with its company; raises UnreadableAnswerError."""
+    values, users = _read_columns(row, plan.contact_columns | selection.contact_columns, plan)
+    return Match(
+        kind=CallerKind.CONTACT,
+        id=read_id(row, "contactid"),
+        name=_read_text(row.get("fullname")),
+        columns=values,
+        owner_id=_read_owner(row),
+        owner_agent=_read_agent(row, "owninguser", plan),
+        users=users,
+        account=_read_account(row.get("parentcustomerid_account"), plan, selection),
+        modified_at=_read_time(row.get("modifiedon")),
+    )
+
+
+def read_account_match(row: Row, plan: SearchPlan, selection: Selection) -> Match:
+    """Read one account with its parents; raises UnreadableAnswerError."""
+    account = _read_account(row, plan, selection)
+    return Match(
+        kind=CallerKind.ACCOUNT,
+        id=read_id(row, "accountid"),
+        name=_read_text(row.get("name")),
+        columns=account.columns if account else {},
+        owner_id=_read_owner(row),
+        owner_agent=_read_agent(row, "owninguser", plan),
+        users=account.users if account else {},
+        account=account,
+        modified_at=_read_time(row.get("modifiedon")),
+    )
 
 
 def count_cases(rows: Iterable[Row]) -> dict[str, int]:
     """Count cases by the id of their customer."""
-    return dict(Counter(_read_id(row, "_customerid_value") for row in rows))
+    return dict(Counter(read_id(row, "_customerid_value") for row in rows))
+
+
+def read_newest_cases(rows: Iterable[Row], plan: SearchPlan, selection: Selection) -> dict[str, OpenCase]:
+    """Read, by the id of their customer, the cases that were created last."""
+    newest: dict[str, OpenCase] = {}
+    for row in rows:
+        customer, created_at = read_id(row, "_customerid_value"), _read_time(row.get("createdon"))
+        if customer not in newest or created_at > newest[customer].created_at:
+            columns, users = _read_columns(row, selection.case_columns, plan)
+            priority = row.get("prioritycode")
+            newest[customer] = OpenCase(
+                created_at=created_at,
+                priority=priority if isinstance(priority, int) else None,
+                escalated=row.get("isescalated") is True,
+                owner_id=_read_owner(row),
+                owner_agent=_read_agent(row, "owninguser", plan),
+                columns=columns,
+                users=users,
+            )
+    return newest
+
+
+def read_phone_calls(rows: Iterable[Row]) -> dict[str, PhoneCalls]:
+    """Read phone calls by the id of the contact or account that they are about.
+
+    One that is open and not incoming is a call that somebody is to make.
+    """
+    pending: set[str] = set()
+    last: dict[str, tuple[float, str | None]] = {}
+    for row in rows:
+        record = read_id(row, "_regardingobjectid_value")
+        if row.get("statecode") == _OPEN:
+            pending |= {record} if row.get("directioncode") is not False else set()
+            continue
+        ended_at = _read_time(row.get("actualend") or row.get("modifiedon"))
+        if record not in last or ended_at > last[record][0]:
+            last[record] = (ended_at, _read_owner(row))
+    return {
+        record: PhoneCalls(last_owner_id=last.get(record, (0.0, None))[1], pending=record in pending)
+        for record in {*pending, *last}
+    }
 
 
 def _read_matching(
@@ -105,26 +165,34 @@ def _read_account(row: object, plan: SearchPlan, selection: Selection) -> Accoun
     """Read an account with its parents; the depth of nesting is what was asked for."""
     if not isinstance(row, dict):
         return None
+    columns, users = _read_columns(row, plan.account_columns | selection.account_columns, plan)
     return AccountRecord(
-        id=_read_id(row, "accountid"),
+        id=read_id(row, "accountid"),
         name=_read_text(row.get("name")),
-        columns=_read_columns(row, plan.account_columns | selection.account_columns),
+        columns=columns,
         owner_id=_read_owner(row),
-        owner_agent=_read_agent(row, plan),
+        owner_agent=_read_agent(row, "owninguser", plan),
+        users=users,
         active=row.get("statecode") in {None, _ACTIVE},
         parent=_read_account(row.get("parentaccountid"), plan, selection),
     )
 
 
-def _read_columns(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Scalar]:
-    return {column: _read_scalar(row.get(column)) for column in sorted(columns)}
-
-
-def _read_id(row: Mapping[str, Any], column: str) -> str:
-    value = row.get(column)
-    if not isinstance(value, str) or not value:
-        raise UnreadableAnswerError(f"a row came without its {column}")
-    return value.lower()
+def _read_columns(
+    row: Mapping[str, Any], columns: Iterable[str], plan: SearchPlan
+) -> tuple[dict[str, Scalar], dict[str, str]]:
+    """Read columns, and apart from them the ids of users whom columns look up and no expanded row describes."""
+    values, users = dict[str, Scalar](), dict[str, str]()
+    for column in sorted(columns):
+        value = row.get(column)
+        if isinstance(value, str) and row.get(column + LOOKUP_TYPE) == _USER:
+            navigation = column.removeprefix("_").removesuffix("_value")
+            values[column] = _read_agent(row, navigation, plan)
+            if navigation not in row:
+                users[column] = value.lower()
+        else:
+            values[column] = _read_scalar(value)
+    return values, users
 
 
 def _read_owner(row: Mapping[str, Any]) -> str | None:
@@ -135,8 +203,9 @@ def _read_owner(row: Mapping[str, Any]) -> str | None:
     return user.lower() if isinstance(user, str) else None
 
 
-def _read_agent(row: Mapping[str, Any], plan: SearchPlan) -> str | None:
-    user = row.get("owninguser")
+def _read_agent(row: Mapping[str, Any], navigation: str, plan: SearchPlan) -> str | None:
+    """Return the Enreach id of an expanded user."""
+    user = row.get(navigation)
     return _read_text(user.get(plan.agent_column)) if plan.agent_column and isinstance(user, dict) else None
 
 

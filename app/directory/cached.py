@@ -12,7 +12,7 @@ import structlog
 from app.directory.breaker import BreakerState, CircuitBreaker
 from app.directory.limits import DirectoryLimits
 from app.directory.load_shedding import LoadShedding
-from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source
+from app.directory.lookup import Answer, Directory, LookupResult, Outage, Source, is_open
 from app.directory.memory import CallerMemory, Entry
 from app.directory.snapshots import Snapshots
 from app.directory.tolerant_search import TolerantSearch
@@ -205,10 +205,10 @@ class CachedDirectory:
                 return shared.until
 
             answer = await _guard(self._directory.ask(e164, selection, awaited_until=awaited_until))
-            if self._search is not None and _is_nobody(answer):
+            if self._search is not None and is_open(answer):
                 shared.interim = answer  # who cannot wait for the search hears this; the next call hears the rest
                 found = await _guard(self._search.ask(e164, selection, awaited_until=awaited_until))
-                answer = answer if isinstance(found, Outage) else found
+                answer = answer if isinstance(found, Outage) or found.status is CallerStatus.UNKNOWN else found
             if not isinstance(answer, Outage) and self._look_ups.is_current(e164, shared):
                 self._memory.remember(e164, answer, selection)
                 self._snapshots.keep(e164, answer)
@@ -225,10 +225,6 @@ async def _guard(asking: Awaitable[Answer]) -> Answer:
         known = {"error": type(error).__name__, "function": place.name, "line": place.lineno}
         log.error("directory.look_up_broken", **known)  # noqa: TRY400 - the message may quote a number
         return Outage(cause=Cause.ERROR, detail="The look-up failed inside this service")
-
-
-def _is_nobody(answer: Answer) -> bool:
-    return not isinstance(answer, Outage) and answer.status is CallerStatus.UNKNOWN
 
 
 def _read_stages(shared: SharedTask[Answer] | None) -> Mapping[str, float]:

@@ -45,6 +45,7 @@ class LoadShedding:
         self._waiting = 0
         self._lag = 0.0
         self._due = self._ticked = 0.0
+        self._next_tick: asyncio.TimerHandle | None = None
 
     def set_deadline(self, seconds: float) -> None:
         """Set the total time for one answer of the calls that begin from now on."""
@@ -87,12 +88,21 @@ class LoadShedding:
 
     async def watch_lag(self) -> None:
         """Measure, for ever, how late the event loop comes to what is due."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + _TICK_SECONDS
-            # By a plain callback, which comes before the tasks of requests that were received in the same turn.
-            loop.call_at(due, self._tick, due, loop.time)
-            await asyncio.sleep(_TICK_SECONDS)
+        # Plain callbacks come before the tasks of requests that were received in the same turn, and one is always due.
+        self._expect_tick(asyncio.get_running_loop())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._next_tick is not None:
+                self._next_tick.cancel()
+
+    def _expect_tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._next_tick = loop.call_later(_TICK_SECONDS, self._tick, loop, loop.time() + _TICK_SECONDS)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self._due, self._ticked = due, loop.time()
+        self._lag = max(self._ticked - due, self._lag * _FADING)
+        self._expect_tick(loop)
 
     def find_arrival(self, received: float) -> float:
         """Tell since when a request may have waited that was received at a moment (seconds of the event loop's clock).
@@ -102,7 +112,3 @@ class LoadShedding:
         """
         busy = self._ticked - self._due > _BUSY_SECONDS
         return self._due if busy and self._due <= received <= self._ticked + _TURN_SECONDS else received
-
-    def _tick(self, due: float, monotonic: Callable[[], float]) -> None:
-        self._due, self._ticked = due, monotonic()
-        self._lag = max(self._ticked - due, self._lag * _FADING)

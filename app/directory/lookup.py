@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from app.routing.callers import Caller, CallerStatus, Cause, Selection
+from app.routing.callers import Caller, CallerStatus, Cause, MatchKind, Selection
 
-__all__ = ["Answer", "AwaitedUntil", "Directory", "LookupResult", "Outage", "Source"]
+__all__ = ["Answer", "AwaitedUntil", "Directory", "LookupResult", "Outage", "Source", "is_open"]
 
 
 class Source(StrEnum):
@@ -61,11 +61,6 @@ class LookupResult:
     stages: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
     """Seconds by stage of the look-up that was waited for: `turn`, `token`, `dataverse`."""
 
-    @property
-    def cause(self) -> Cause | None:
-        """Why Dataverse did not say so now, where that is known; also when an older caller could be answered."""
-        return self.caller.cause if self.outage is None else self.outage.cause
-
 
 class Directory(Protocol):
     """Turns an E.164 number into a caller. Never raises for the CRM's failures: those are Outages."""
@@ -75,3 +70,8 @@ class Directory(Protocol):
 
     async def aclose(self) -> None:
         """Give up what is under way."""
+
+
+def is_open(answer: Answer) -> bool:
+    """Tell whether a record may still carry the number, though nothing that was asked for has found it."""
+    return not isinstance(answer, Outage) and (answer.status is CallerStatus.UNKNOWN or answer.match is MatchKind.BLOCK)

@@ -36,11 +36,7 @@ class Entry:
 
     def covers(self, selection: Selection) -> bool:
         """Tell whether it was read with everything the selection names."""
-        return self.selection is selection or (
-            self.selection.contact_columns >= selection.contact_columns
-            and self.selection.account_columns >= selection.account_columns
-            and self.selection.open_cases >= selection.open_cases
-        )
+        return self.selection is selection or self.selection.covers(selection)
 
 
 class _Known(TLRUCache[str, Entry | None]):
@@ -103,7 +99,7 @@ class CallerMemory:
     def remember(self, e164: str, caller: Caller, selection: Selection) -> None:
         """Keep what Dataverse just said, instead of whatever was known before.
 
-        A caller whose cases could not be counted is asked for again as soon as a number nobody has.
+        A caller whose cases or phone calls could not be had is asked for again as soon as a number nobody has.
         """
         if caller.status is CallerStatus.UNKNOWN:
             self._drop(e164)
@@ -112,7 +108,7 @@ class CallerMemory:
         with contextlib.suppress(KeyError):
             del self._nobody[e164]
         lifetime = self._limits.fresh_seconds
-        if caller.open_cases_cause in _PASSING:
+        if not _PASSING.isdisjoint({caller.open_cases_cause, *caller.related_causes.values()}):
             lifetime = min(lifetime, self._limits.negative_seconds)
         self._keep(e164, caller, selection, self._monotonic() + lifetime)
 

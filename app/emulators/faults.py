@@ -5,7 +5,7 @@ The layer knows nothing of the emulated system: that tells it what a request is 
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -113,10 +113,12 @@ class Faults:
         """The faults that can still hit a request."""
         return tuple(fault for fault, _ in self._left)
 
-    def take(self, traffic: Traffic) -> Fault | None:
-        """Return the fault that hits this request and use it up once."""
+    def take(
+        self, traffic: Traffic, *, kinds: Collection[FaultKind] = frozenset(FaultKind), named: bool = False
+    ) -> Fault | None:
+        """Return the fault of these kinds that hits this request and use it up once; with `named`, of its table."""
         for index, (fault, left) in enumerate(self._left):
-            if _hits(fault, traffic):
+            if fault.kind in kinds and (fault.table or not named) and _hits(fault, traffic):
                 self._use(index, fault, left)
                 return fault
         return None

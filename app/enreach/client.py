@@ -11,7 +11,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.enreach.errors import EnreachNotConfiguredError, EnreachUnreadableError
 from app.enreach.periods import Period
-from app.enreach.records import CallRecord, EnreachQueue, EnreachUser
+from app.enreach.records import CallRecord, ClassifiedCall, EnreachQueue, EnreachUser
 from app.enreach.transmission import STANDARD_LIMITS, Answer, Limits, Request, send_repeatedly
 
 __all__ = ["EnreachClient", "Rows"]
@@ -70,6 +70,14 @@ class EnreachClient:
         """Return the users' calls of a period of any length; each record once."""
         return _read_rows(CallRecord, await self._collect("/calls", period))
 
+    async def list_classified_calls(self, period: Period, *, privacy_field: str) -> Rows[ClassifiedCall]:
+        """Return the same with what the key `privacy_field` says of each."""
+        return _classify(await self._collect("/calls", period), privacy_field)
+
+    async def list_parts(self, call_id: str, *, privacy_field: str) -> Rows[ClassifiedCall]:
+        """Return the parts of one call with what the key `privacy_field` says of each."""
+        return _classify(_read_list(await self._get("/calls", {"CallId": call_id})), privacy_field)
+
     async def _collect(self, path: str, period: Period) -> list[object]:
         """Ask window by window; one after the other, because the API limits the rate."""
         found: list[object] = []
@@ -93,6 +101,18 @@ def _read_rows(kind: type[Row], raw: Sequence[object]) -> Rows[Row]:
         except ValidationError as exc:
             skipped.append(f"row {index}: {_name_faults(exc)}")
     return Rows(tuple(understood), tuple(skipped))
+
+
+def _classify(raw: Sequence[object], privacy_field: str) -> Rows[ClassifiedCall]:
+    """Read calls with their classification; numbers and truth values become text."""
+    rows = [
+        {"record": row, "classification": None if value is None else str(value).strip() or None}
+        if isinstance(row, dict)
+        else row
+        for row in raw
+        for value in [row.get(privacy_field) if isinstance(row, dict) else None]
+    ]
+    return _read_rows(ClassifiedCall, rows)
 
 
 def _read_row(kind: type[Row], answer: Answer) -> Row:

@@ -18,6 +18,8 @@ Messages and facts name paths with placeholders: real ones may carry e-mail addr
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from app.errors import AppError
 
 __all__ = [
@@ -61,6 +63,7 @@ class EnreachError(AppError):
         self.exchange = exchange
 
     @property
+    @override
     def retry_after(self) -> float | None:
         """Seconds Enreach asked to wait; None when it did not say."""
         return self.exchange.retry_after if self.exchange else None

@@ -11,7 +11,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
-__all__ = ["CallDirection", "CallRecord", "EnreachQueue", "EnreachUser", "OpenStatus", "QueueKind", "QueueStatus"]
+__all__ = [
+    "CallDirection",
+    "CallRecord",
+    "ClassifiedCall",
+    "EnreachQueue",
+    "EnreachUser",
+    "OpenStatus",
+    "QueueKind",
+    "QueueStatus",
+]
 
 
 class QueueKind(StrEnum):
@@ -176,3 +185,12 @@ class CallRecord:
     answered: Annotated[bool | None, BeforeValidator(_read_answered), Field(validation_alias="EndResult")] = None
     recording_ids: Annotated[_Texts, Field(validation_alias="RecordingIds")] = ()
     answer_queue_id: Annotated[_Text, Field(validation_alias="AnswerQueueId")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifiedCall:
+    """One user's part in one call, and what it is classified as."""
+
+    record: CallRecord
+    classification: str | None
+    """`None` when the row says nothing; the key is not public, so it is asked for by name."""

@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
 
 from app.store.errors import StoreError, StoreUnavailableError
 
@@ -17,6 +19,7 @@ __all__ = [
     "find_late_mirror",
     "find_open_breaker",
     "find_store_away",
+    "find_switches_on",
     "find_unwritable_journal",
     "find_unwritable_store",
 ]
@@ -169,6 +172,42 @@ def find_unwritable_store(read_error: Callable[[], StoreError | None]) -> Find:
         return (FiringAlert(subject="", message=message, facts={"reason": error.detail}),)
 
     return find
+
+
+class SetSwitch(Protocol):
+    """A switch that is on."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def at(self) -> float:
+        """When it was turned on, in seconds since the epoch."""
+
+    @property
+    def off_at(self) -> float | None:
+        """When it goes off by itself, in seconds since the epoch."""
+
+
+def find_switches_on(list_on: Callable[[], Sequence[SetSwitch]]) -> Find:
+    """Fire for each switch that is on, as long as it is."""
+
+    async def find() -> Sequence[FiringAlert]:
+        return [_describe_switch(switch) for switch in list_on()]
+
+    return find
+
+
+def _describe_switch(switch: SetSwitch) -> FiringAlert:
+    since, until = _show_time(switch.at), None if switch.off_at is None else _show_time(switch.off_at)
+    end = f"until {until}" if until else "until somebody turns it off"
+    message = f'The switch "{switch.name}" is on since {since}, {end}; GET /admin/switches/{switch.name} says why.'
+    return FiringAlert(subject=switch.name, message=message, facts={"since": since, "until": until})
+
+
+def _show_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def find_gone_receiver(is_gone: Callable[[], bool]) -> Find:

@@ -99,6 +99,10 @@ class AlertMonitor:
         """What was told while the store could not take it."""
         self._not_evaluated: dict[str, str] = {}
 
+    def add_rules(self, *rules: AlertRule) -> None:
+        """Evaluate the rules of a capability from now on."""
+        self._rules = (*self._rules, *rules)
+
     def list_unstored(self) -> list[Alert]:
         """List the alerts that are open and not in the store, the newest first."""
         return sorted(self._unstored.values(), key=lambda alert: alert.opened_at, reverse=True)

@@ -30,7 +30,7 @@ from app.web.state import read_state
 __all__ = ["OperationsDep", "answer_started", "router"]
 
 
-def _read_components(request: Request) -> OperationComponents:
+async def _read_components(request: Request) -> OperationComponents:
     return read_state(request.scope, OperationsState)["operations"]
 
 

@@ -2,11 +2,13 @@
 
 A calendar is open exactly when its local clock shows a time within an interval of that day, or within one that began
 the day before and passes midnight. So an hour that daylight saving skips is never open, and one it repeats is open
-twice. An exception for a date replaces the hours that begin on that date; a public holiday has none.
+twice. An exception replaces the hours that begin on its dates; a public holiday has none. Dates are single ones, ranges
+with both ends, and either of these every year: `2026-12-24`, `2026-06-06/2026-08-11`, `12-24`, `12-22/01-06`.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Literal, Self
@@ -29,11 +31,13 @@ __all__ = [
     "WEEKDAYS",
     "Calendar",
     "CalendarException",
+    "Days",
     "HolidayRegion",
     "Interval",
     "OpeningHours",
     "TimeZone",
     "Weekday",
+    "find_exception",
     "is_open",
     "next_change",
 ]
@@ -44,10 +48,15 @@ Interval = tuple[int, int]
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)", re.ASCII)
+_DAYS_PATTERN = r"^(\d{4}-\d\d-\d\d(/\d{4}-\d\d-\d\d)?|\d\d-\d\d(/\d\d-\d\d)?)$"
 _DAY = 24 * 60
+_LEAP_YEAR, _MONTH_AND_DAY = 2000, len("12-24")
+"""In which dates of every year are kept, since it has all of them; and how such a date is told."""
+_YEAR = timedelta(days=366)
 _HORIZON = 400
 """Days searched for a change: more than a year, so that whatever comes back every year is found."""
 _YEARS_KEPT = 16
+_DAYS_KEPT = 512
 
 
 def _read_interval(value: object) -> Interval:
@@ -86,12 +95,83 @@ IntervalText = Annotated[
 ]
 
 
-class CalendarException(Part):
-    """A date whose hours differ from those of its weekday."""
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days from the first to the last, both included; in one year, or in every year."""
 
-    date: date
+    first: date
+    last: date
+    yearly: bool
+    """Only month and day count, and a range may pass the end of the year."""
+
+    def hold(self, day: date) -> bool:
+        """Tell whether the day is one of them."""
+        if not self.yearly:
+            return self.first <= day <= self.last
+        first, last, here = _in_year(self.first), _in_year(self.last), _in_year(day)
+        return first <= here <= last if first <= last else here >= first or here <= last
+
+    def cover(self, other: "Days") -> bool:
+        """Tell whether every one of the other days is one of these too."""
+        if not self.yearly:
+            return not other.yearly and self.first <= other.first and other.last <= self.last
+        length = other.last - other.first
+        if not other.yearly and length >= _YEAR:
+            return False
+        days = length.days if length >= timedelta() else length.days + 366
+        return all(self.hold(other.first + timedelta(days=past)) for past in range(days + 1))
+
+
+def _in_year(day: date) -> tuple[int, int]:
+    return day.month, day.day
+
+
+def _read_days(value: object) -> Days:
+    texts = value.split("/") if isinstance(value, str) and re.fullmatch(_DAYS_PATTERN, value, re.ASCII) else []
+    yearly = bool(texts) and len(texts[0]) == _MONTH_AND_DAY
+    try:
+        days = [date.fromisoformat(f"{_LEAP_YEAR}-{text}" if yearly else text) for text in texts]
+        first, last = days[0], days[-1]
+    except (ValueError, IndexError) as error:
+        hint = "write 2026-12-24, 12-24 for every year, or a range like 2026-06-06/2026-08-11 or 12-22/01-06"
+        raise refuse("wrong-date", "must be a date, or the first and the last date of a range", hint) from error
+    if not yearly and last < first:
+        raise refuse("wrong-date", "the range ends before it begins", "swap its two dates")
+    return Days(first, last, yearly)
+
+
+def _write_days(days: Days) -> str:
+    texts = [f"{day:%m-%d}" if days.yearly else day.isoformat() for day in (days.first, days.last)]
+    return "/".join(dict.fromkeys(texts))
+
+
+DaysText = Annotated[
+    Days,
+    PlainValidator(_read_days, json_schema_input_type=Annotated[str, StringConstraints(pattern=_DAYS_PATTERN)]),
+    PlainSerializer(_write_days),
+]
+
+
+class CalendarException(Part):
+    """Dates whose hours differ from those of their weekdays: one `date`, or a list of `dates`."""
+
+    date: DaysText | None = None
+    """`2026-12-24`, `12-24` for every year, or a range of either, such as `2026-06-06/2026-08-11`."""
+    dates: tuple[DaysText, ...] = Field(default=(), max_length=200)
+    """Several of them with the same hours, e.g. the school holidays of some years."""
     open: tuple[IntervalText, ...] = ()
     label: str = Field(default="", max_length=200)
+
+    @model_validator(mode="after")
+    def _require_dates(self) -> Self:
+        if (self.date is None) is (not self.dates):
+            raise refuse("no-date", "needs either `date` or `dates`", "`dates` is a list")
+        return self
+
+    @property
+    def days(self) -> tuple[Days, ...]:
+        """All its dates."""
+        return self.dates if self.date is None else (self.date,)
 
 
 class HolidayRegion(Part):
@@ -119,7 +199,7 @@ class Calendar(Part):
     weekly: dict[Weekday, tuple[IntervalText, ...]] = Field(default={})
     """Hours by weekday; a weekday that is not named is closed."""
     exceptions: tuple[CalendarException, ...] = ()
-    """Dates with other hours; they also win over holidays."""
+    """Dates with other hours; they also win over holidays. Of several for one day the last in the list counts."""
     holidays: HolidayRegion | None = None
     """Public holidays, which are closed."""
 
@@ -134,15 +214,24 @@ def next_change(calendar: Calendar, now: datetime) -> datetime | None:
     return OpeningHours(calendar).next_change(now)
 
 
+def find_exception(calendar: Calendar, day: date) -> CalendarException | None:
+    """Return the exception that gives the hours of a day."""
+    for exception in reversed(calendar.exceptions):
+        if any(days.hold(day) for days in exception.days):
+            return exception
+    return None
+
+
 class OpeningHours:
     """A calendar made ready for many questions; the holidays of a year are worked out once."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._zone = ZoneInfo(calendar.time_zone)
         self._weekly = tuple(calendar.weekly.get(day, ()) for day in WEEKDAYS)
-        self._exceptions = {exception.date: exception.open for exception in calendar.exceptions}
+        self._calendar = calendar
         self._region = calendar.holidays
         self._find_holidays = lru_cache(maxsize=_YEARS_KEPT)(_find_holidays)
+        self._hours_of = lru_cache(maxsize=_DAYS_KEPT)(self._find_hours)
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether it is open at an aware moment."""
@@ -156,9 +245,9 @@ class OpeningHours:
         moments = (moment for days in range(_HORIZON) for moment in self._list_moments(_shift(today, days)))
         return next((moment for moment in moments if moment > now and self.is_open(moment) != state), None)
 
-    def _hours_of(self, day: date) -> tuple[Interval, ...]:
-        if (hours := self._exceptions.get(day)) is not None:
-            return hours
+    def _find_hours(self, day: date) -> tuple[Interval, ...]:
+        if (exception := find_exception(self._calendar, day)) is not None:
+            return exception.open
         if self._region is not None and day in self._find_holidays(self._region, day.year):
             return ()
         return self._weekly[day.weekday()]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.routing.calls import Scalar
+from app.routing.number_blocks import NumberBlock
 
 __all__ = [
     "Account",
@@ -15,6 +16,9 @@ __all__ = [
     "Cause",
     "LookUp",
     "Match",
+    "MatchKind",
+    "OpenCase",
+    "PhoneCalls",
     "Selection",
 ]
 
@@ -55,6 +59,15 @@ class CallerKind(StrEnum):
     ACCOUNT = "account"
 
 
+class MatchKind(StrEnum):
+    """How the caller's number led to the record."""
+
+    EXACT = "exact"
+    """The record carries the number."""
+    BLOCK = "block"
+    """An account carries the head of the number: a switchboard, behind which the caller has an extension."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The company the caller belongs to, or is."""
@@ -84,8 +97,12 @@ class Caller:
     """The Enreach user id of the Dynamics user who owns the record, or else its account."""
     owner_agent_cause: Cause | None = None
     """Why the owner's Enreach id is not known, when nothing tells it."""
+    match: MatchKind = MatchKind.EXACT
+    """Of a caller who was found."""
+    confidence: float = 1.0
+    """How much of the number led to the caller, 0 to 1: 1 for an exact match, less for a number block."""
     matches: int = 0
-    """How many active records carry the number."""
+    """How many active records carry the number, or the block."""
     open_cases: int | None = None
     """`None` when no rule asks for it, so that it was not counted."""
     open_cases_cause: Cause | None = None
@@ -95,6 +112,12 @@ class Caller:
     any_columns: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     """Of an ambiguous caller, each column with its values, one of each record that has the column."""
     account: Account | None = None
+    related: Mapping[str, Scalar] = field(default_factory=dict)
+    """Facts about what belongs to the caller, by name: those that the rules asked for and Dataverse told."""
+    related_causes: Mapping[str, Cause] = field(default_factory=dict)
+    """Why the others that the rules asked for are not known."""
+    case_since: float | None = None
+    """When the newest open case was created, in seconds since the epoch; `None` without one, or when nobody asked."""
     as_of: float | None = None
     """When Dataverse said so, in seconds since the epoch; `None` when nobody was asked."""
 
@@ -110,6 +133,8 @@ class AccountRecord:
     """The `systemuserid` of the owner; `None` when a team owns it."""
     owner_agent: str | None = None
     """The owner's Enreach user id, when a column of the user record holds it."""
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Columns that look up a user, with the `systemuserid`; in `columns` they are empty."""
     active: bool = True
     """Whether its state is active: one that is not makes nobody a VIP."""
     parent: "AccountRecord | None" = None
@@ -125,10 +150,36 @@ class Match:
     columns: Mapping[str, Scalar] = field(default_factory=dict)
     owner_id: str | None = None
     owner_agent: str | None = None
+    users: Mapping[str, str] = field(default_factory=dict)
     account: AccountRecord | None = None
     """A contact's company; for a match of kind `account` the account itself."""
     modified_at: float = 0.0
     """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCase:
+    """A case that is active."""
+
+    created_at: float
+    """Seconds since the epoch."""
+    priority: int | None = None
+    """`prioritycode`: 1 high, 2 normal, 3 low, unless the organisation has its own."""
+    escalated: bool = False
+    owner_id: str | None = None
+    owner_agent: str | None = None
+    columns: Mapping[str, Scalar] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneCalls:
+    """What the phone-call activities about one contact or account say."""
+
+    last_owner_id: str | None = None
+    """The user who owns the one that ended last."""
+    pending: bool = False
+    """Whether one is open: somebody is to call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +188,43 @@ class Selection:
 
     contact_columns: frozenset[str] = frozenset()
     account_columns: frozenset[str] = frozenset()
+    """Of the company and of those above it."""
+    case_columns: frozenset[str] = frozenset()
+    """Of the newest open case."""
     open_cases: bool = False
+    related: frozenset[str] = frozenset()
+    """Facts about what belongs to the caller, by name."""
+
+    @property
+    def parents(self) -> int:
+        """How many accounts above the caller's company the rules read."""
+        return int(any(name.startswith("account.parent.") for name in self.related))
+
+    @property
+    def newest_case(self) -> bool:
+        """Whether the newest open case is read, and not only how many there are."""
+        return any(name.startswith("caller.case.") for name in self.related)
+
+    @property
+    def phone_calls(self) -> bool:
+        """Whether phone-call activities are read."""
+        return not self.related.isdisjoint({"caller.last_agent", "caller.callback_pending"})
+
+    @property
+    def users(self) -> bool:
+        """Whether the rules read users besides owners, whose Enreach ids no question brings along."""
+        columns = self.contact_columns | self.account_columns | self.case_columns
+        return "caller.last_agent" in self.related or any(column.startswith("_") for column in columns)
+
+    def covers(self, other: "Selection") -> bool:
+        """Tell whether what was read by this selection has everything that the other one names."""
+        return (
+            self.contact_columns >= other.contact_columns
+            and self.account_columns >= other.account_columns
+            and self.case_columns >= other.case_columns
+            and self.open_cases >= other.open_cases
+            and self.related >= other.related
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +232,14 @@ class LookUp:
     """Everything Dataverse said about one number."""
 
     matches: tuple[Match, ...]
+    block: NumberBlock | None = None
+    """What the matches carry in the place of the number, when no record carries the number itself."""
     open_cases: Mapping[str, int] | None = None
     """Active cases by contact or account id; `None` when not asked for, or when they could not be had."""
     open_cases_failed: bool = False
+    newest_cases: Mapping[str, OpenCase] = field(default_factory=dict)
+    """The active case that was created last, by contact or account id."""
+    phone_calls: Mapping[str, PhoneCalls] | None = None
+    """By contact or account id; `None` when not asked for, or when they could not be had."""
+    failure: Cause = Cause.ERROR
+    """Why cases or phone calls could not be had, when they could not."""

@@ -7,7 +7,7 @@ import msgspec
 
 from app.routing.numbers import PhoneNumber
 
-__all__ = ["Call", "Scalar", "read_call"]
+__all__ = ["Call", "Scalar", "add_parameters", "read_call"]
 
 Scalar = str | int | float | bool | None
 
@@ -50,6 +50,16 @@ def read_call(payload: Mapping[str, object], read: Callable[[object], PhoneNumbe
         internal=_read_flag(extra.get("IsInternalCaller")),
         parameters={name: _read_scalar(value) for name, value in extra.items() if name.startswith("DYN_")},
     )
+
+
+def add_parameters(
+    payload: Mapping[str, object], parameters: Mapping[str, object], culture: str | None
+) -> Mapping[str, object]:
+    """Return the payload with more `DYN_*` parameters and another language of the caller (`None` for the same)."""
+    extra = payload.get("extradata")
+    spoken = {} if culture is None else {_CULTURE: culture}
+    more = {**(extra if isinstance(extra, Mapping) else {}), **parameters, **spoken}
+    return {**payload, "extradata": more} if parameters or spoken else payload
 
 
 def _read_text(value: object) -> str | None:

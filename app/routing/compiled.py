@@ -1,22 +1,28 @@
 """A ruleset made ready to decide calls in microseconds."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import accumulate
 
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, Selection
 from app.routing.calls import Call
+from app.routing.columns import find_column
 from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
+from app.routing.registry import RECENT_CALLS, TABLES, is_related
+from app.routing.related import PREFERRED_USER
+from app.routing.rotas import Turn, find_turn
+from app.routing.rule_data import DataFacts, RuleData, split_column
 from app.routing.ruleset import Ruleset, find_lost_destinations
 from app.routing.trace import RuleTrace, Trace
 
 __all__ = ["CompiledRuleset", "compile_ruleset"]
 
 NO_RULE = "no rule matched"
+_NO_DATA = RuleData()
 
 
 class CompiledRuleset:
@@ -29,11 +35,15 @@ class CompiledRuleset:
         self._revision = revision
         self._rules = rules
         self._facts_used = facts_used
+        self._data_facts = DataFacts(facts_used, {name: use.key for name, use in ruleset.tables.items()})
+        self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
+        self.asks_recent_calls = not RECENT_CALLS.isdisjoint(facts_used)
+        """Whether they read how often somebody called before."""
         self._tests = tuple(check.test for rule in rules for check in rule.checks)
         ends = list(accumulate(len(rule.checks) for rule in rules))
         self._slices = tuple((rule, slice(end - len(rule.checks), end)) for rule, end in zip(rules, ends, strict=True))
         self._index = _RuleIndex(rules)
-        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC)
+        self._clock_facts = ClockFacts(ruleset.calendars, ruleset.main_calendar, ruleset.zone or UTC, ruleset.rotas)
         self._no_match = Decision(outcome=Outcome.NO_CHANGE, reason=NO_RULE)
 
     @property
@@ -53,26 +63,57 @@ class CompiledRuleset:
 
     @property
     def selection(self) -> Selection:
-        """The columns and counts a look-up must bring along for these rules."""
+        """What a look-up must bring along for these rules."""
+        related = frozenset(filter(is_related, self._facts_used))
+        preferred = {PREFERRED_USER} if "caller.preferred_agent" in related else set()
         return Selection(
-            contact_columns=self._pick_columns("caller.columns.") | self._pick_columns("caller.any.columns."),
-            account_columns=self._pick_columns("account.columns."),
-            open_cases="caller.open_cases" in self._facts_used,
+            contact_columns=self._pick_columns("caller.columns.", "caller.any.columns.") | preferred,
+            account_columns=self._pick_columns("account.columns.", "account.parent.columns.") | preferred,
+            case_columns=self._pick_columns("caller.case.columns."),
+            open_cases=any(name.startswith(("caller.open_cases", "caller.case.")) for name in self._facts_used),
+            related=related,
         )
 
     def tell_time(self, now: float) -> Mapping[str, FactValue]:
-        """Tell the `time.*` facts of a moment, in seconds since the epoch."""
+        """Tell the `time.*` and `rota.*` facts of a moment, in seconds since the epoch."""
         return self._clock_facts.tell(now).facts
 
+    def list_labels(self, facts: Mapping[str, FactValue]) -> Mapping[str, object]:
+        """Tell the labels of the choices among the facts that these rules read."""
+        specs = {name: find_column(self._ruleset.columns, name) for name in self._facts_used}
+        labels = {name: spec.name(facts.get(name)) for name, spec in specs.items() if spec is not None}
+        return {name: label for name, label in labels.items() if label is not None}
+
+    @property
+    def data_facts(self) -> DataFacts:
+        """What these rules read of switches and tables."""
+        return self._data_facts
+
+    def list_turns(self, now: float) -> Mapping[str, Turn | None]:
+        """Tell who is on call by each rota at a moment, in seconds since the epoch; `None` before a rota's start."""
+        moment = datetime.fromtimestamp(now, UTC)
+        return {name: find_turn(rota, moment) for name, rota in self._ruleset.rotas.items()}
+
     def gather(
-        self, call: Call, caller: Caller, now: float, *, known: Mapping[str, FactValue] | None = None
+        self,
+        call: Call,
+        caller: Caller,
+        now: float,
+        *,
+        known: Mapping[str, FactValue] | None = None,
+        data: RuleData = _NO_DATA,
+        recent: Mapping[str, FactValue] | None = None,
     ) -> Mapping[str, FactValue]:
         """Gather every fact of a call at a moment, and what these rules read and nobody has (see `complete_facts`).
 
-        `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand.
+        `now` is in seconds since the epoch; `known` are the results of `caller_facts(caller)`, when they are at hand,
+        `recent` the facts about calls that came before, when these rules ask for them.
         """
-        facts = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
-        return complete_facts(facts, self._facts_used)
+        told = gather_facts(call, caller, self._clock_facts.tell(now), known=known)
+        if recent is not None:
+            told.update(recent)
+        facts = complete_facts(told, self._other_facts)
+        return {**facts, **self._data_facts.tell(facts, data, now)} if self._data_facts.names else facts
 
     def decide(self, facts: Mapping[str, FactValue], now: float) -> Decision:
         """Return the decision of the first rule whose condition is true; without one, no change.
@@ -91,6 +132,7 @@ class CompiledRuleset:
         rules = tuple([RuleTrace(rule, rule.combine(verdicts := told[part]), verdicts) for rule, part in self._slices])
         first = next((trace.rule for trace in rules if trace.verdict == TRUE), None)
         return Trace(
+            columns=self._ruleset.columns,
             revision=self._revision,
             decision=self._choose(first, facts),
             position=None if first is None else first.position,
@@ -116,16 +158,21 @@ class CompiledRuleset:
             return self._no_match
         return rule.decision if rule.decide is None else rule.decide(facts)
 
-    def _pick_columns(self, prefix: str) -> frozenset[str]:
-        return frozenset(name.removeprefix(prefix) for name in self._facts_used if name.startswith(prefix))
+    def _pick_columns(self, *prefixes: str) -> frozenset[str]:
+        return frozenset(
+            name.removeprefix(prefix) for prefix in prefixes for name in self._facts_used if name.startswith(prefix)
+        )
 
 
 def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRuleset:
-    """Compile a ruleset; raises InvalidInputError when a rule names a destination that does not exist."""
+    """Compile a ruleset; raises InvalidInputError when something names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
-    places = Places(ruleset.zone or UTC)
-    rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
+    places, plain = Places(ruleset.zone or UTC), ruleset.with_values()
+    rules = tuple(compile_rule(rule, position, plain, places) for position, rule in enumerate(plain.rules))
+    for fact in places.list_facts():
+        if fact.startswith(TABLES) and (use := ruleset.tables.get(split_column(fact)[0])):
+            places.find(use.key)
     return CompiledRuleset(ruleset=ruleset, revision=revision, rules=rules, facts_used=places.list_facts())
 
 

@@ -7,7 +7,7 @@ the agents it needs are known.
 import hashlib
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
@@ -16,6 +16,7 @@ from operator import itemgetter
 from msgspec.structs import replace
 
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
+from app.routing.destination_column import DestinationColumn
 from app.routing.documents import join_pointer
 from app.routing.evaluation import (
     FALSE,
@@ -31,7 +32,8 @@ from app.routing.evaluation import (
     list_members,
     not_of,
 )
-from app.routing.facts import FactValue
+from app.routing.facts import FactValue, Unknown
+from app.routing.registry import MEMBERS, ROTAS
 from app.routing.rule import Action, AllOf, AnyOf, Condition, Defined, Leaf, NotOf, Operator, Rule, expand
 from app.routing.ruleset import Ruleset
 
@@ -111,14 +113,15 @@ class CompiledRule:
 def compile_rule(rule: Rule, position: int, ruleset: Ruleset, places: Places) -> CompiledRule:
     """Compile one rule of a ruleset whose destinations all exist."""
     pointer = f"/rules/{position}"
-    checks = list(_list_checks(rule, pointer, places))
+    checks = list(_list_checks(rule, pointer, ruleset, places))
     implied = tuple(range(len(checks)))
     shape = _Outliner(ruleset.define, places, checks).outline(rule.when, f"{pointer}/when")
     # A conjunction joins the implied checks on one level; anything else is one part beside them.
     parts: tuple[Outline, ...] = shape[1] if not isinstance(shape, int) and shape[0] == "all" else (shape,)
     outline = ("all", (*implied, *parts))
     tests = [check.test for check in checks]
-    for fact in (*rule.then.agent_facts, *(_WHO if rule.then.split else ())):
+    rotas = [ROTAS + name for _, name in rule.then.destinations if name in ruleset.rotas]
+    for fact in (*rule.then.agent_facts, *rotas, *(_WHO if rule.then.split else ())):
         places.find(fact)
     decide = _compile_decision(rule, ruleset)
     return CompiledRule(
@@ -162,11 +165,20 @@ def _list_demands(when: Condition, places: Places) -> Iterator[Demand]:
 
 
 def _compile_decision(rule: Rule, ruleset: Ruleset) -> Decide | None:
-    if rule.then.split:
-        split = _compile_split(rule, ruleset, rule.then.split)
-        return _compile_agents(rule.then, split) if rule.then.agent_facts else split
+    then = rule.then
+    decide = _compile_split(rule, ruleset, then.split) if then.split else None
+    if rotas := [name for _, name in then.destinations if name in ruleset.rotas]:
+        decide = _compile_rotas(ruleset, rotas, decide or _decide_always(rule, ruleset))
+    if then.redirect_to_column:
+        decide = _compile_column(then.redirect_to_column, ruleset, decide or _decide_always(rule, ruleset))
+    if then.agent_facts:
+        decide = _compile_agents(then, ruleset, decide or _decide_always(rule, ruleset))
+    return decide
+
+
+def _decide_always(rule: Rule, ruleset: Ruleset) -> Decide:
     decision = _build_decision(rule, ruleset, rule.then.redirect)
-    return _compile_agents(rule.then, lambda _: decision) if rule.then.agent_facts else None
+    return lambda _: decision
 
 
 def _compile_split(rule: Rule, ruleset: Ruleset, split: Mapping[str, int]) -> Decide:
@@ -181,27 +193,68 @@ def _compile_split(rule: Rule, ruleset: Ruleset, split: Mapping[str, int]) -> De
 
 
 def _build_decision(rule: Rule, ruleset: Ruleset, redirect: str | None) -> Decision:
-    """Build what does not depend on the call; a target that is an agent has its id filled in later."""
+    """Build what does not depend on the call; agents and whoever is on call are filled in later."""
     then = rule.then
     if then.no_change:
         return Decision(outcome=Outcome.NO_CHANGE, rule=rule.id)
     target = None
     if not then.disconnect:
-        target = ruleset.find_destination(redirect) if redirect else Destination(DestinationKind.USER, "")
+        target = _find_place(ruleset, redirect) if redirect else Destination(DestinationKind.USER, "")
     return Decision(
         outcome=Outcome.DISCONNECT if then.disconnect else Outcome.REDIRECT,
         rule=rule.id,
         target=target,
-        fail_target=ruleset.find_destination(then.on_fail) if then.on_fail and target else None,
+        fail_target=_find_place(ruleset, then.on_fail) if then.on_fail and target else None,
         priority=then.priority,
         extra_priority=then.extra_priority,
         messages=tuple(Message(message.culture, message.text) for message in then.messages),
     )
 
 
-def _compile_agents(then: Action, decide: Decide) -> Decide:
+def _find_place(ruleset: Ruleset, name: str) -> Destination | None:
+    """Return the destination of a name; in the place of whoever is on call one that has only the rota's name."""
+    return Destination(DestinationKind.USER, "", name) if name in ruleset.rotas else ruleset.find_destination(name)
+
+
+def _compile_rotas(ruleset: Ruleset, rotas: Sequence[str], decide: Decide) -> Decide:
+    members = {name: {fold(each): place for each, place in ruleset.find_members(name).items()} for name in rotas}
+
+    def fill(place: Destination | None, facts: Mapping[str, FactValue]) -> Destination | None:
+        known = None if place is None else members.get(place.name or "")
+        return place if place is None or known is None else known.get(fold(facts[f"{ROTAS}{place.name}"]))
+
+    def find_members(facts: Mapping[str, FactValue]) -> Decision:
+        base = decide(facts)
+        return replace(base, target=fill(base.target, facts), fail_target=fill(base.fail_target, facts))
+
+    return find_members
+
+
+def _compile_column(column: str, ruleset: Ruleset, decide: Decide) -> Decide:
+    known = DestinationColumn(ruleset)
+    return lambda facts: replace(decide(facts), target=known.find(fold(facts[column])))
+
+
+def _list_agents(fact: str, ruleset: Ruleset) -> Mapping[str, str] | None:
+    """List the Enreach user ids of a rota's members by name; `None` for a fact that holds an id itself."""
+    if not fact.startswith(ROTAS):
+        return None
+    members = ruleset.find_members(fact.removeprefix(ROTAS))
+    return {name: place.id for name, place in members.items() if place.kind is DestinationKind.USER}
+
+
+def _compile_agents(then: Action, ruleset: Ruleset, decide: Decide) -> Decide:
+    rotas = {
+        fact: {fold(name): place for name, place in members.items()}
+        for fact in then.agent_facts
+        if (members := _list_agents(fact, ruleset)) is not None
+    }
+
     def read(facts: Mapping[str, FactValue], name: str | None) -> str | None:
-        return None if name is None else read_agent(facts[name])
+        if name is None:
+            return None
+        ids = rotas.get(name)
+        return read_agent(facts[name]) if ids is None else ids.get(fold(facts[name]))
 
     def add_agents(facts: Mapping[str, FactValue]) -> Decision:
         base = decide(facts)
@@ -219,8 +272,8 @@ def _compile_agents(then: Action, decide: Decide) -> Decide:
     return add_agents
 
 
-def _list_checks(rule: Rule, pointer: str, places: Places) -> Iterator[Check]:
-    """List what a rule asks besides its condition: to be enabled, valid, of the caller's share, and its agents."""
+def _list_checks(rule: Rule, pointer: str, ruleset: Ruleset, places: Places) -> Iterator[Check]:
+    """List what a rule asks besides its condition: to be enabled, valid, of the caller's share, and who it needs."""
     if not rule.enabled:
         yield Check("rule.enabled", "is", True, f"{pointer}/enabled", lambda _: FALSE, lambda *_: False)
     if rule.valid_from is not None:
@@ -229,10 +282,15 @@ def _list_checks(rule: Rule, pointer: str, places: Places) -> Iterator[Check]:
         yield _check_moment(rule.valid_until, "lt", f"{pointer}/valid_until")
     if rule.share is not None:
         yield _check_share(rule.id, rule.share, f"{pointer}/share", places)
-    for fact in rule.then.needed_agents:
-        word = "redirect_to_agent" if fact == rule.then.redirect_to_agent else "required_agent"
-        test = _compile_agent(places.find(fact))
-        yield Check(fact, "exists", None, f"{pointer}/then/{word}", test, _read_fact(fact))
+    if column := rule.then.redirect_to_column:
+        at, test = f"{pointer}/then/redirect_to_column", DestinationColumn(ruleset).compile(places.find(column))
+        yield Check(column, "is_destination", None, at, test, _read_fact(column))
+    for place, fact in ruleset.list_needs(rule.then):
+        members: Mapping[str, object] | None = _list_agents(fact, ruleset)
+        if members is not None and not place.endswith("agent"):
+            members = ruleset.find_members(fact.removeprefix(ROTAS))
+        test = _compile_agent(places.find(fact), None if members is None else {fold(name) for name in members})
+        yield Check(fact, "exists", None, f"{pointer}/then/{place}", test, _read_fact(fact))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +337,17 @@ def read_agent(value: FactValue) -> str | None:
 
 def _check_leaf(leaf: Leaf, pointer: str, places: Places) -> Check:
     expected = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
-    test = compile_leaf(leaf, places.find(leaf.fact), places.zone)
-    return Check(leaf.fact, leaf.op.value, expected, pointer, test, _read_fact(leaf.fact))
+    fact, read = leaf.fact, _read_fact(leaf.fact)
+    place = places.find(fact)
+    if leaf.op is Operator.IN_TABLE:
+        member = f"{MEMBERS}{leaf.value}.{fact}"
+        place, read = places.find(member), _read_member(fact, member)
+    return Check(fact, leaf.op.value, expected, pointer, compile_leaf(leaf, place, places.zone), read)
+
+
+def _read_member(fact: str, member: str) -> Callable[[Mapping[str, FactValue], float], FactValue]:
+    """Read what was looked for, or why it is not known whether it was found."""
+    return lambda facts, _: facts[member] if isinstance(facts[member], Unknown) else facts[fact]
 
 
 def _check_moment(bound: datetime, op: str, pointer: str) -> Check:
@@ -307,11 +374,15 @@ def _check_share(rule: str, share: float, pointer: str, places: Places) -> Check
     return Check("rule.share", "lt", share, pointer, judge, find_actual)
 
 
-def _compile_agent(place: int) -> Test:
+def _compile_agent(place: int, members: Collection[object] | None) -> Test:
+    """Ask for an agent's id, or for one of the members of a rota."""
+
     def judge(values: Sequence[object]) -> int:
         value = values[place]
         if value is UNTOLD:
             return UNKNOWN
+        if members is not None:
+            return TRUE if value in members else FALSE
         return TRUE if isinstance(value, str | int | float) and value != "" else FALSE
 
     return judge

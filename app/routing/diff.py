@@ -10,13 +10,15 @@ from app.routing.ruleset import Ruleset
 
 __all__ = ["Change", "diff_rulesets"]
 
-Part = Literal["destination", "calendar", "default_calendar", "time_zone", "condition", "rule", "test"]
+Part = Literal["destination", "calendar", "rota", "default_calendar", "time_zone", "condition", "table", "rule", "test"]
 _PARTS: tuple[tuple[Part, str], ...] = (
     ("destination", "destinations"),
     ("calendar", "calendars"),
+    ("rota", "rotas"),
     ("default_calendar", "default_calendar"),
     ("time_zone", "time_zone"),
     ("condition", "define"),
+    ("table", "tables"),
     ("rule", "rules"),
     ("test", "tests"),
 )
@@ -31,7 +33,7 @@ class Change:
     kind: Literal["added", "removed", "changed", "moved"]
     part: Part
     id: str
-    """The id of the rule, or the name of the destination, calendar or test."""
+    """The id of the rule, or the name of the destination, calendar, rota or test."""
     pointer: str
     """Where (RFC 6901): in the old ruleset for what was removed, else in the new one."""
     before: object = None

@@ -112,7 +112,10 @@ def not_of(test: Test) -> Test:
 
 
 def compile_leaf(leaf: Leaf, place: int, zone: tzinfo = UTC) -> Test:
-    """Compile a comparison that reads its fact at a place in the list of values; `zone` tells what day it is."""
+    """Compile a comparison that reads its fact at a place in the list of values; `zone` tells what day it is.
+
+    The place of `in_table` is that of the fact which tells whether there is a row.
+    """
     if leaf.spec.many:
         one, several = _compile_single(leaf, place, zone), _compile_single(leaf, 1, zone)
         return lambda values: (
@@ -126,6 +129,8 @@ def compile_leaf(leaf: Leaf, place: int, zone: tzinfo = UTC) -> Test:
 def _compile_single(leaf: Leaf, place: int, zone: tzinfo) -> Test:
     if leaf.op is Operator.IS_UNKNOWN:
         return lambda values: TRUE if values[place] is UNTOLD else FALSE
+    if leaf.op is Operator.IN_TABLE:
+        return _compile_membership(frozenset({fold(True)}), place)
     if leaf.op in {Operator.IS, Operator.IN}:
         return _compile_membership(frozenset(list_members(leaf)), place)
     if leaf.op in DATED:
@@ -216,6 +221,9 @@ def _compile_membership(members: frozenset[object], place: int) -> Test:
 def _compile_comparison(leaf: Leaf) -> Predicate:
     compare = _COMPARISONS[leaf.op]
     [bound] = list_members(leaf)
+    if leaf.op is Operator.CONTAINS and isinstance(bound, int):
+        choice = str(bound)
+        return lambda value: value == bound or (isinstance(value, str) and choice in map(str.strip, value.split(",")))
     kinds = (str,) if leaf.op in TEXTUAL else _comparable(bound)
     if not isinstance(bound, kinds):
         return _never

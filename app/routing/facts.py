@@ -13,6 +13,8 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
+from app.routing.registry import MEMBERS, RECENT_CALLS, ROTAS, SWITCHES, TABLES
+from app.routing.rotas import Rota, find_turn
 
 __all__ = [
     "ClockFacts",
@@ -40,22 +42,31 @@ FactValue = Scalar | Unknown | tuple[Scalar, ...]
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """When a call is decided, and what the calendars say about it."""
+    """When a call is decided, and what calendars and rotas say about it."""
 
     at: float
     """Seconds since the epoch."""
     facts: Mapping[str, FactValue]
-    """The `time.*` facts."""
+    """The `time.*` and `rota.*` facts."""
 
 
 _NOT_FETCHED = Unknown(Cause.NOT_FETCHED, "the column was not read with the record")
 _NOT_COUNTED = Unknown(Cause.NOT_FETCHED, "the cases were not counted")
+_NOT_LOGGED = Unknown(Cause.NOT_FETCHED, "the calls before were not counted")
 _NO_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such calendar")
+_NO_ROTA = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no such rota")
 _NO_DEFAULT_CALENDAR = Unknown(Cause.NOT_CONFIGURED, "the ruleset has no default calendar")
 _MINUTE = 60
+_HOUR = 3600
 _MINUTES_KEPT = 1024
 """Moments remembered: those of replays lie apart."""
+_NOT_LOOKED_UP = Unknown(Cause.NOT_FETCHED, "no rule read it when the call was decided")
 _DISAGREE = Unknown(Cause.AMBIGUOUS, "several records carry the number and disagree")
+_NOT_HAD = {
+    Cause.AMBIGUOUS: _DISAGREE.detail,
+    Cause.NOT_CONFIGURED: "nothing tells the user's Enreach user id",
+    Cause.NOT_FETCHED: _NOT_FETCHED.detail,
+}
 _NOBODY = (CallerStatus.UNKNOWN, CallerStatus.WITHHELD)
 _FROM_CRM = (
     "caller.kind",
@@ -64,6 +75,8 @@ _FROM_CRM = (
     "caller.vip",
     "caller.vip_reason",
     "caller.owner_agent",
+    "caller.match",
+    "caller.confidence",
     "caller.matches",
     "caller.explanation",
     "caller.open_cases",
@@ -71,17 +84,29 @@ _FROM_CRM = (
     "account.name",
 )
 _COLUMNS, _ANY_COLUMNS = "caller.columns.", "caller.any.columns."
-_OWNER_OF_COLUMN = {_COLUMNS: "caller.id", "account.columns.": "account.id"}
+_WHEN_MISSING: Mapping[str, FactValue] = {
+    "call.": None,
+    "time.": _NO_CALENDAR,
+    ROTAS: _NO_ROTA,
+    **dict.fromkeys((SWITCHES, TABLES, MEMBERS), _NOT_LOOKED_UP),
+}
+"""What a fact is that nobody has told, by the beginning of its name."""
+_HOLDERS = {"caller.": "caller.id", "account.": "account.id"}
+"""By the id of which it is known whether there is somebody to tell something of."""
+_FALSE_OF_NOBODY = frozenset({"caller.callback_pending", "account.parent.vip"})
 
 
 class ClockFacts:
-    """Tells the `time.*` facts of a moment; works them out once a minute, since no calendar changes within one."""
+    """Tells the `time.*` and `rota.*` facts of a moment, worked out once a minute, since none changes within one."""
 
-    def __init__(self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo) -> None:
+    def __init__(
+        self, calendars: Mapping[str, Calendar], main: str | None, zone: tzinfo, rotas: Mapping[str, Rota]
+    ) -> None:
         """`main` names the default calendar; `zone` is that of the clock on the wall."""
         self._zone = zone
         self._hours = {name: OpeningHours(calendar) for name, calendar in calendars.items()}
         self._main = None if main is None else self._hours.get(main)
+        self._rotas = rotas
         self._facts_of = lru_cache(maxsize=_MINUTES_KEPT)(self._tell_minute)
 
     def tell(self, now: float) -> Moment:
@@ -96,7 +121,9 @@ class ClockFacts:
             "time.weekday": WEEKDAYS[local.weekday()],
             "time.open": _NO_DEFAULT_CALENDAR if self._main is None else self._main.is_open(now),
         }
-        return facts | {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
+        facts |= {f"time.open.{name}": hours.is_open(now) for name, hours in self._hours.items()}
+        turns = {name: find_turn(rota, now) for name, rota in self._rotas.items()}
+        return facts | {ROTAS + name: None if turn is None else turn.member for name, turn in turns.items()}
 
 
 def gather_facts(
@@ -123,6 +150,8 @@ def gather_facts(
         facts["call.parameters." + name] = value
     facts.update(caller_facts(caller) if known is None else known)
     facts["caller.age_seconds"] = _tell_age(caller, moment)
+    if caller.case_since is not None:
+        facts["caller.case.age_hours"] = max(0.0, moment.at - caller.case_since) / _HOUR
     facts.update(moment.facts)
     return facts
 
@@ -133,7 +162,7 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
         facts: dict[str, FactValue] = dict.fromkeys(_FROM_CRM, _silence(caller))
     elif caller.status in _NOBODY:
         facts = dict.fromkeys(_FROM_CRM)
-        facts |= {"caller.vip": False, "caller.matches": 0, "caller.open_cases": 0}
+        facts |= {"caller.vip": False, "caller.confidence": 0.0, "caller.matches": 0, "caller.open_cases": 0}
     else:
         facts = _describe_somebody(caller)
     facts["caller.status"] = caller.status.value
@@ -143,8 +172,8 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
 def complete_facts(facts: Mapping[str, FactValue], names: Iterable[str]) -> Mapping[str, FactValue]:
     """Add the named facts that are missing, each as absent or as unknown; returns the same mapping when none is.
 
-    A column that was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an
-    account, which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
+    What was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an account,
+    which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
     """
     missing = [name for name in names if name not in facts]
     return {**facts, **{name: _judge_missing(facts, name) for name in missing}} if missing else facts
@@ -189,6 +218,8 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
         "caller.vip": _DISAGREE if caller.vip is None else caller.vip,
         "caller.vip_reason": _DISAGREE if caller.vip is None else caller.vip_reason,
         "caller.owner_agent": _tell_owner(caller),
+        "caller.match": caller.match.value,
+        "caller.confidence": caller.confidence,
         "caller.matches": caller.matches,
         "caller.explanation": caller.detail or None,
         "caller.open_cases": _tell_cases(caller),
@@ -202,6 +233,9 @@ def _describe_somebody(caller: Caller) -> dict[str, FactValue]:
     if account is not None:
         for name, value in account.columns.items():
             facts["account.columns." + name] = value
+    facts.update(caller.related)
+    for name, cause in caller.related_causes.items():
+        facts[name] = Unknown(cause, _NOT_HAD.get(cause, "this could not be had"))
     return facts
 
 
@@ -224,13 +258,19 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
     if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
         return None
-    for prefix, owner in _OWNER_OF_COLUMN.items():
+    if name in RECENT_CALLS:
+        return _NOT_LOGGED
+    for prefix, owner in _HOLDERS.items():
         if name.startswith(prefix):
-            holder = facts.get(owner, _NOT_FETCHED)
-            return holder if holder is None or isinstance(holder, Unknown) else _NOT_FETCHED
-    if name.startswith("time."):
-        return _NO_CALENDAR
-    return None if name.startswith("call.") else _NOT_FETCHED
+            return _judge_holder(facts.get(owner, _NOT_FETCHED), name)
+    return next((value for prefix, value in _WHEN_MISSING.items() if name.startswith(prefix)), _NOT_FETCHED)
+
+
+def _judge_holder(holder: FactValue, name: str) -> FactValue:
+    """Whoever does not exist has nothing, and of whom nothing is known, this is not known either."""
+    if holder is None:
+        return False if name in _FALSE_OF_NOBODY else None
+    return holder if isinstance(holder, Unknown) else _NOT_FETCHED
 
 
 def _decode_fact(name: str, value: object) -> FactValue:

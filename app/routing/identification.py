@@ -1,15 +1,24 @@
 """Who is calling, judged from the records that carry the number."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
+from app.routing.callers import (
+    Account,
+    AccountRecord,
+    Caller,
+    CallerKind,
+    CallerStatus,
+    Cause,
+    LookUp,
+    Match,
+    MatchKind,
+)
+from app.routing.related import CASE_AGE, AgentOf, RelatedFacts, list_customers, resolve_users
 from app.routing.vip import VipPolicy, VipRules, explain_inactive, explain_vip, list_ancestry
 
-__all__ = ["AgentOf", "identify"]
-
-AgentOf = Callable[[str], str | None]
-"""Turns a `systemuserid` into an Enreach user id, where it is known."""
+__all__ = ["identify", "list_candidates"]
 
 
 class _Verdict(NamedTuple):
@@ -20,14 +29,18 @@ class _Verdict(NamedTuple):
     explanation: str
 
 
-def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: float) -> Caller:
+def identify(
+    look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: float, related: Iterable[str] = ()
+) -> Caller:
     """Judge who is calling (Dataverse contract, section 3.4); never raises.
 
     Contacts count before accounts: an account that is the company of a matched contact, or stands above it, is no
     other caller. When the remaining records agree on VIP and on the account, the one modified last gives id and
     name; else the caller is ambiguous. An account that is not active makes nobody a VIP. How the records led to this
-    is told by `Caller.detail` (decision record 0007). `agent_of` is `None` only when nothing in this installation tells
-    the Enreach ids of owners; `now` is when Dataverse answered, in seconds since the epoch.
+    is told by `Caller.detail` (decision record 0007). Accounts that were found by a number block are judged in the same
+    way, and say so by `Caller.match`. `agent_of` is `None` only when nothing in this installation tells the Enreach ids
+    of owners; `now` is when Dataverse answered, in seconds since the epoch. `related` names the facts about what
+    belongs to the caller that the rules ask for.
     """
     records = _drop_companies(_sort(look_up.matches))
     if not records:
@@ -40,9 +53,25 @@ def identify(look_up: LookUp, *, vip: VipRules, agent_of: AgentOf | None, now: f
         verdict = _Verdict(reasons[0] is not None, reasons[0], explanation)
     else:
         verdict = _decide_vip(reasons, vip.ambiguous, explanation)
+    facts = RelatedFacts(look_up, related, vip=vip, agent_of=agent_of)
     if agree_on_vip and agree_on_account:
-        return _describe_one(records[0], verdict, look_up, agent_of, now)
-    return _describe_many(records, verdict, look_up, agent_of, now)
+        caller = _describe_one(records[0], verdict, look_up, agent_of, now)
+        caller = _relate(caller, records[:1], facts)
+    else:
+        caller = _relate(_describe_many(records, verdict, look_up, agent_of, now), records, facts)
+    if look_up.block is None:
+        return caller
+    return replace(caller, match=MatchKind.BLOCK, confidence=look_up.block.confidence)
+
+
+def list_candidates(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
+    """List the records that carry a number, the one modified last first: those that may be the customer, and the rest.
+
+    The rest are companies of contacts with the same number.
+    """
+    records = _sort(matches)
+    customers = _drop_companies(records)
+    return customers, [record for record in records if record not in customers]
 
 
 def _sort(matches: Iterable[Match]) -> list[Match]:
@@ -69,9 +98,12 @@ def _explain(
 ) -> str:
     """Say how several records became one caller, and which account does not count; holds nothing personal."""
     parts: list[str] = []
-    count = _count(look_up)
+    count, what = _count(look_up), "number"
+    if look_up.block is not None:
+        what = "number block"
+        parts.append("nobody has the number itself: it lies in the number block of an account")
     if count > 1:
-        parts.append(f"{count} active records carry the number")
+        parts.append(f"{count} active records carry the {what}")
     if (companies := count - len(records)) > 0:
         parts.append(f"{companies} of them {'is' if companies == 1 else 'are'} the company of a contact with it")
     if len(records) > 1 and agree_on_vip and agree_on_account:
@@ -104,9 +136,9 @@ def _describe_one(record: Match, verdict: _Verdict, look_up: LookUp, agent_of: A
         owner_agent_cause=_explain_no_agent(agent, agent_of),
         matches=_count(look_up),
         open_cases=_sum_cases(record, look_up.open_cases),
-        open_cases_cause=Cause.ERROR if look_up.open_cases_failed else None,
-        columns=record.columns,
-        account=_describe_account(record.account),
+        open_cases_cause=look_up.failure if look_up.open_cases_failed else None,
+        columns=resolve_users(record.columns, record.users, agent_of),
+        account=_describe_account(record.account, agent_of),
         as_of=now,
     )
 
@@ -119,8 +151,9 @@ def _describe_many(
     agent = agents.pop() if len(agents) == 1 else None
     accounts = {_read_account_id(record) for record in records}
     asked = look_up.open_cases is not None or look_up.open_cases_failed
-    names = dict.fromkeys(name for record in records for name in record.columns)
-    any_columns = {name: tuple(r.columns[name] for r in records if name in r.columns) for name in names}
+    columns = [resolve_users(record.columns, record.users, agent_of) for record in records]
+    names = dict.fromkeys(name for each in columns for name in each)
+    any_columns = {name: tuple(each[name] for each in columns if name in each) for name in names}
     shared = {name: values for name, values in any_columns.items() if len(values) == len(records)}
     return Caller(
         status=CallerStatus.AMBIGUOUS,
@@ -133,8 +166,26 @@ def _describe_many(
         open_cases_cause=Cause.AMBIGUOUS if asked else None,
         columns={name: first for name, (first, *others) in shared.items() if all(other == first for other in others)},
         any_columns=any_columns,
-        account=_describe_account(records[0].account) if len(accounts) == 1 else None,
+        account=_describe_account(records[0].account, agent_of) if len(accounts) == 1 else None,
         as_of=now,
+    )
+
+
+def _relate(caller: Caller, records: Sequence[Match], facts: RelatedFacts) -> Caller:
+    """Add the facts about what belongs to the caller; several records tell those on which all of them agree."""
+    first, *others = [facts.tell(record) for record in records]
+    if not first:
+        return caller
+    told = {name: value if all(o[name] == value for o in others) else Cause.AMBIGUOUS for name, value in first.items()}
+    created_at = told.get(CASE_AGE)
+    since = created_at if isinstance(created_at, float) else None
+    if since is not None:
+        del told[CASE_AGE]
+    return replace(
+        caller,
+        case_since=since,
+        related={name: value for name, value in told.items() if not isinstance(value, Cause)},
+        related_causes={name: value for name, value in told.items() if isinstance(value, Cause)},
     )
 
 
@@ -161,8 +212,10 @@ def _sum_cases(record: Match, cases: Mapping[str, int] | None) -> int | None:
     """Count the cases of the record and of its account, each once."""
     if cases is None:
         return None
-    return sum(cases.get(customer, 0) for customer in {record.id, _read_account_id(record) or record.id})
+    return sum(cases.get(customer, 0) for customer in list_customers(record))
 
 
-def _describe_account(account: AccountRecord | None) -> Account | None:
-    return Account(id=account.id, name=account.name, columns=account.columns) if account else None
+def _describe_account(account: AccountRecord | None, agent_of: AgentOf | None) -> Account | None:
+    if account is None:
+        return None
+    return Account(id=account.id, name=account.name, columns=resolve_users(account.columns, account.users, agent_of))

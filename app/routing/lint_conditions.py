@@ -7,8 +7,10 @@ from itertools import pairwise
 
 from app.errors import Finding
 from app.routing.calls import Scalar
+from app.routing.columns import ColumnKind, find_column, locate_column
 from app.routing.evaluation import compile_predicate, list_members, read_date
-from app.routing.registry import FactSource, FactSpec, FactType, suggest
+from app.routing.lint_columns import fault, find_column_faults
+from app.routing.registry import ROTAS, FactSource, FactSpec, FactType, suggest
 from app.routing.rule import (
     BARE,
     DATED,
@@ -27,22 +29,24 @@ from app.routing.ruleset import Ruleset
 __all__ = [
     "KnownColumns",
     "can_be_met",
-    "fault",
     "find_condition_faults",
     "find_unknown_member",
     "list_conjunction",
+    "list_values",
+    "may_look_up_user",
 ]
 
 KnownColumns = Mapping[str, Collection[str]]
-"""Logical names of the columns that exist, by table (`contact` and `account`); a mapping tells their types besides."""
+"""Logical names of the columns that exist, by table (`contact`, `account`, `incident`); a mapping tells types too."""
 
-_TABLES = {"caller.columns.": "contact", "caller.any.columns.": "contact", "account.columns.": "account"}
 _PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
 _ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
 _PHONES = ("call.caller", "call.called")
 _LOCAL = ("time.local", "time.weekday")
 _DATE = "DateTime"
 """The type of columns with dates and moments, as Dataverse calls it."""
+_LOOK_UPS = frozenset({"", "Lookup", "Owner"})
+"""The types of columns that may look up a user; empty when the type is not known."""
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER = re.compile(r"\+\d{6,15}|\d{1,6}", re.ASCII)
 _START = re.compile(r"\+\d{1,15}|\d{1,6}", re.ASCII)
@@ -54,11 +58,6 @@ _DEMANDS = {
 }
 
 
-def fault(rule: str | None, code: str, pointer: str, message: str, hint: str, *, severity: str = "error") -> Finding:
-    """Make the finding of something that is wrong with a rule, or with a test (`None`)."""
-    return Finding(code=code, pointer=pointer, message=message, hint=hint, rule=rule, severity=severity)
-
-
 def find_condition_faults(
     condition: Condition, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
@@ -66,8 +65,10 @@ def find_condition_faults(
     for place, leaf in list_leaves(condition, pointer):
         yield from find_unknown_member(leaf.fact, f"{place}/fact", rule, ruleset, known_columns)
         yield from _find_wrong_types(leaf, leaf.spec, place, rule)
+        yield from find_column_faults(leaf, place, rule, ruleset)
         yield from _find_wrong_date(leaf, place, rule, ruleset, known_columns)
         yield from _find_no_zone(leaf, place, rule, ruleset)
+        yield from _find_no_member(leaf, place, rule, ruleset)
         yield from _find_wrong_range(leaf, leaf.spec, place, rule)
         yield from _find_wrong_number(leaf, place, rule)
         yield from _find_known(leaf, leaf.spec, place, rule, ruleset)
@@ -77,14 +78,13 @@ def find_condition_faults(
 def find_unknown_member(
     fact: str, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
-    """Find a calendar, parameter or column that does not exist in a fact's name."""
-    for prefix, table in _TABLES.items():
-        if fact.startswith(prefix) and known_columns is not None and table in known_columns:
-            column, columns = fact.removeprefix(prefix), known_columns[table]
-            if column not in columns:
-                yield fault(
-                    rule, "unknown-column", pointer, f'table {table} has no column "{column}"', suggest(column, columns)
-                )
+    """Find a calendar, rota, parameter or column that does not exist in a fact's name."""
+    place = locate_column(fact)
+    if place is not None and known_columns is not None and place[0] in known_columns:
+        table, column = place
+        if column not in (columns := known_columns[table]):
+            message, hint = f'table {table} has no column "{column}"', suggest(column, columns)
+            yield fault(rule, "unknown-column", pointer, message, hint)
     if fact.startswith(_PARAMETERS) and not fact.removeprefix(_PARAMETERS).startswith("DYN_"):
         yield fault(
             rule,
@@ -102,6 +102,10 @@ def find_unknown_member(
             f'no calendar is called "{name}"',
             suggest(name, ruleset.calendars) or "add it to `calendars`",
         )
+    if fact.startswith(ROTAS) and fact.removeprefix(ROTAS) not in ruleset.rotas:
+        name = fact.removeprefix(ROTAS)
+        hint = suggest(name, ruleset.rotas) or "add it to `rotas`"
+        yield fault(rule, "unknown-rota", pointer, f'no rota is called "{name}"', hint)
     if fact == "time.open" and ruleset.main_calendar is None:
         yield fault(
             rule,
@@ -112,8 +116,18 @@ def find_unknown_member(
         )
 
 
-def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
-    if leaf.op in BARE:
+def may_look_up_user(fact: str, known_columns: KnownColumns | None) -> bool:
+    """Tell whether a fact may hold an Enreach id, which a column does only when it looks up a user."""
+    if not locate_column(fact):
+        return True
+    column = fact.rpartition(".")[2]
+    kind = _find_column_type(fact, known_columns)
+    return column.startswith("_") and column.endswith("_value") and kind in _LOOK_UPS
+
+
+def list_values(leaf: Leaf) -> tuple[Scalar, ...]:
+    """List the values that a fact is compared with."""
+    if leaf.op in BARE or leaf.op is Operator.IN_TABLE:
         return ()
     return leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
 
@@ -121,7 +135,10 @@ def _list_values(leaf: Leaf) -> tuple[Scalar, ...]:
 def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str | None) -> Iterator[Finding]:
     if leaf.op in DATED:
         return
-    values, place = _list_values(leaf), f"{pointer}/value"
+    values, place = list_values(leaf), f"{pointer}/value"
+    if leaf.op is Operator.CONTAINS and locate_column(leaf.fact) and isinstance(leaf.value, int):
+        # The value of a choice, which a column may hold among others.
+        values = tuple(value for value in values if isinstance(value, bool))
     if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
         yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` compares texts only", "use another operator")
         return
@@ -147,13 +164,16 @@ def _find_wrong_date(
     leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
     """Find what is no date and compared as one, and dates compared with what is none."""
+    spec = find_column(ruleset.columns, leaf.fact)
     kind = _find_column_type(leaf.fact, known_columns)
+    if not kind and spec is not None:
+        kind = _DATE if spec.type is ColumnKind.DATE else spec.type.value
     if leaf.op in DATED and (leaf.spec.type is not FactType.ANY or kind not in {"", _DATE}):
         message, hint = f"{leaf.fact} holds no date", f"`{leaf.op}` compares columns and parameters that hold one"
         yield fault(rule, "wrong-type", f"{pointer}/op", message, hint)
     elif leaf.op in TEXTUAL or leaf.op in DATED or kind != _DATE:
         return
-    for value in _list_values(leaf):
+    for value in list_values(leaf):
         if read_date(value, ruleset.zone or UTC) is None:
             message = f"{leaf.fact} is a date, and {value!r} is none"
             hint = "write it like 2026-03-04; `within_days` and `older_than_days` count from today"
@@ -162,17 +182,27 @@ def _find_wrong_date(
 
 def _find_no_zone(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
     if ruleset.zone is None and (leaf.op in DATED or leaf.fact in _LOCAL):
-        message, hint = "no time zone is said, so days and clock are those of UTC", "set `time_zone` in the ruleset"
-        yield fault(rule, "no-time-zone", pointer, message, hint, severity="warning")
+        message, hint = f"{leaf.fact} needs a time zone, and nothing says one", "set `time_zone` in the ruleset"
+        yield fault(rule, "no-time-zone", pointer, message, hint)
+
+
+def _find_no_member(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
+    """Find members that the rota of a comparison does not have."""
+    rota = ruleset.rotas.get(leaf.fact.removeprefix(ROTAS)) if leaf.fact.startswith(ROTAS) else None
+    if rota is None or leaf.op in TEXTUAL:
+        return
+    names = {name.casefold() for name in rota.names}
+    for value in list_values(leaf):
+        if isinstance(value, str) and value.strip().casefold() not in names:
+            hint = suggest(value, rota.names) or f"it is one of {', '.join(rota.names)}"
+            yield fault(rule, "unknown-member", f"{pointer}/value", f'"{value}" is never on call by this rota', hint)
 
 
 def _find_column_type(fact: str, known_columns: KnownColumns | None) -> str:
     """Return the type of a column as Dataverse has it; empty when it is not known, or the fact is no column."""
-    for prefix, table in _TABLES.items():
-        columns = (known_columns or {}).get(table) if fact.startswith(prefix) else None
-        if isinstance(columns, Mapping):
-            return str(columns.get(fact.removeprefix(prefix), ""))
-    return ""
+    place = locate_column(fact)
+    columns = None if place is None else (known_columns or {}).get(place[0])
+    return str(columns.get(place[1], "")) if place is not None and isinstance(columns, Mapping) else ""
 
 
 def _are_texts(values: tuple[Scalar, ...]) -> bool:
@@ -215,7 +245,7 @@ def _find_wrong_number(leaf: Leaf, pointer: str, rule: str | None) -> Iterator[F
     if leaf.fact not in _PHONES or leaf.op in {Operator.ENDS_WITH, Operator.CONTAINS}:
         return
     pattern = _START if leaf.op is Operator.STARTS_WITH else _NUMBER
-    for value in _list_values(leaf):
+    for value in list_values(leaf):
         if isinstance(value, str) and not pattern.fullmatch(value.strip()):
             message = f'calls never come with a number written like "{value}"'
             hint = "write it in E.164: +, country code, number, no spaces; short numbers as they are"
@@ -276,7 +306,7 @@ def _list_conjunctions(condition: Condition, pointer: str) -> Iterator[tuple[str
 
 def can_be_met(leaves: Sequence[Leaf]) -> bool:
     """Tell whether some value meets all these comparisons of one fact; true when that cannot be told."""
-    if any(leaf.op in DATED or leaf.spec.many for leaf in leaves):
+    if any(leaf.op in DATED or leaf.op is Operator.IN_TABLE or leaf.spec.many for leaf in leaves):
         return True
     known = [leaf for leaf in leaves if leaf.op is not Operator.IS_UNKNOWN]
     if len(known) != len(leaves):

@@ -27,7 +27,7 @@ def find_shadowed(ruleset: Ruleset) -> Iterator[Finding]:
     rules are not compared with each other.
     """
     rules = enumerate(ruleset.expanded_rules)
-    demands = {index: frozenset(_list_demands(rule)) for index, rule in rules if rule.enabled}
+    demands = {index: frozenset(_list_demands(rule, ruleset)) for index, rule in rules if rule.enabled}
     common = Counter(key for wanted in demands.values() for demand in wanted for key in _list_keys(demand))
     takers: dict[Demand, list[int]] = {}
     for index, wanted in demands.items():
@@ -87,10 +87,10 @@ def _list_keys(demand: Demand) -> Sequence[Demand]:
             return [demand]
 
 
-def _list_demands(rule: Rule) -> Iterator[Demand]:
+def _list_demands(rule: Rule, ruleset: Ruleset) -> Iterator[Demand]:
     for _, part in list_conjunction(rule.when):
         yield _describe(part)
-    for fact in rule.then.needed_agents:
+    for _, fact in ruleset.list_needs(rule.then):
         yield (fact, Operator.EXISTS)
 
 

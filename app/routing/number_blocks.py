@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import phonenumbers
 
-__all__ = ["NumberBlock", "list_blocks"]
+__all__ = ["MAX_BLOCKS", "NumberBlock", "list_blocks"]
 
 _NORTH_AMERICA = 1
 """Its numbers all have ten digits: what is shorter is no block but a mistake."""
 _MAX_DROPPED = 4
+MAX_BLOCKS = 2 * _MAX_DROPPED - 1
+"""Of one number."""
 _MIN_NATIONAL = 6
 
 
@@ -49,9 +51,10 @@ def _list_heads(e164: str, national: int) -> Iterator[NumberBlock]:
         if left < _MIN_NATIONAL:
             return
         head = e164[:-dropped]
+        confidence = round(left / national, 2)
         if dropped > 1:
-            yield NumberBlock(head + "0", left / national)
-        yield NumberBlock(head, left / national)
+            yield NumberBlock(head + "0", confidence)
+        yield NumberBlock(head, confidence)
 
 
 def _read_country(e164: str) -> str | None:

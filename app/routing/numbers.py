@@ -97,10 +97,10 @@ def read_number(raw: object, region: str) -> PhoneNumber:
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         return PhoneNumber(None, NumberKind.ODD)
     text = str(raw)
-    plain = _strip_address(tidy(text[:_MAX_TEXT])).strip()
+    plain, context = _strip_address(tidy(text[:_MAX_TEXT]))
     if not plain or plain.casefold() in _WITHHELD_WORDS or plain in _WITHHELD_DIGITS:
         return PhoneNumber(text, NumberKind.WITHHELD)
-    return _read_digits(text, plain, region)
+    return _read_digits(text, plain, context or region)
 
 
 def spell_number(e164: str, patterns: Sequence[str] = (), limit: int = MAX_NOTATIONS) -> tuple[str, ...]:
@@ -127,17 +127,29 @@ def tidy(text: str) -> str:
     return "".join(str(unicodedata.digit(character, character)) for character in text)
 
 
-def _strip_address(text: str) -> str:
-    """Reduce `"Ann" <sip:+358...@host;user=phone>` to what stands where a number would."""
+def _strip_address(text: str) -> tuple[str, str | None]:
+    """Reduce `"Ann" <sip:+358...@host;user=phone>` to what stands where a number would, and the region it is local to.
+
+    A local number is read in the country of its `phone-context`, if that is a prefix such as `+46` (RFC 3966, 5.1.5).
+    """
     if found := _ANGLE.search(text):
         text = found.group(1)
     text = text.strip()
     if not _SCHEME.match(text) and "@" not in text:
-        return text
+        return text, None
     user = unquote(_SCHEME.sub("", text).split("@", 1)[0])
     number, *parameters = user.split(";")
-    extension = next((p for p in parameters if p.casefold().startswith("ext=")), "")
-    return f"{number};{extension}" if extension else number
+    values = {name.strip().casefold(): value for name, _, value in (each.partition("=") for each in parameters)}
+    plain = f"{number};ext={values['ext']}" if values.get("ext") else number
+    return plain.strip(), _find_region(values.get("phone-context", ""))
+
+
+def _find_region(prefix: str) -> str | None:
+    """Return the main region of the calling code that a prefix such as `+46` or `+1-914` begins with."""
+    digits = _NO_DIGITS.sub("", prefix) if prefix.startswith("+") else ""
+    codes = (int(digits[:length]) for length in range(1, min(3, len(digits)) + 1))
+    regions = map(phonenumbers.region_code_for_country_code, codes)
+    return next((region for region in regions if region.isalpha() and region != phonenumbers.UNKNOWN_REGION), None)
 
 
 def _read_digits(raw: str, plain: str, region: str) -> PhoneNumber:

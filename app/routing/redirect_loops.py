@@ -4,7 +4,8 @@ A walk over the queues warns of rules that could do that. A call that really goe
 to queue, is an error. Queues are those that enabled rules redirect to.
 
 A redirect to the queue the call is in is no loop: it keeps the call there. A destination with `webhook: false` is a
-queue that does not ask this service, so that its calls go no further. Not followed: `on_fail`, agents and numbers.
+queue that does not ask this service, so that its calls go no further. Not followed: `on_fail`, agents, numbers and
+columns of tables, but for calls that are followed.
 """
 
 from collections import deque
@@ -29,6 +30,7 @@ __all__ = ["CallFollower", "find_loops", "report_loop"]
 _QUEUE, _TARGET_ID = "call.queue_id", "call.target_id"
 _OF_THE_PLACE = frozenset({_QUEUE, _TARGET_ID})
 _OTHER_TARGET_ID = Unknown(Cause.NOT_FETCHED, "which target id the next queue has is not known here")
+_OTHER_ROW = Unknown(Cause.NOT_FETCHED, "which row the next queue finds is not known here")
 _MAX_STEPS = 50_000
 """Of the walk: about a second."""
 _MAX_LOOPS = 20
@@ -42,12 +44,14 @@ class CallFollower:
     def __init__(self, rules: CompiledRuleset) -> None:
         self._rules = rules
         self._silent = _list_silent(rules.ruleset)
+        self._stale = dict.fromkeys(rules.data_facts.list_found_by(_OF_THE_PLACE), _OTHER_ROW)
 
     def find_loop(self, facts: Mapping[str, FactValue], now: float) -> tuple[Decision, ...]:
         """Return the decisions that send a call round, in the order of its way; none when it comes to rest.
 
         The last one redirects to the queue in which the first one was made. Every fact but the queue stays; the
-        target id is unknown from the second queue on, because no queue tells the one it has.
+        target id is unknown from the second queue on, because no queue tells the one it has, and so is what tables
+        tell of either.
         """
         queues, decisions = [fold(facts.get(_QUEUE))], list[Decision]()
         while True:
@@ -62,7 +66,7 @@ class CallFollower:
             if queue in queues:
                 return tuple(decisions[queues.index(queue) :])
             queues.append(queue)
-            facts = {**facts, _QUEUE: target.id, _TARGET_ID: _OTHER_TARGET_ID}
+            facts = {**facts, **self._stale, _QUEUE: target.id, _TARGET_ID: _OTHER_TARGET_ID}
 
 
 def report_loop(loop: Sequence[Decision], pointer: str, whose: str) -> Finding:
@@ -129,6 +133,7 @@ class _QueueNetwork:
     def __init__(self, ruleset: Ruleset, now: float | None) -> None:
         self.steps_left = _MAX_STEPS
         silent = _list_silent(ruleset)
+        self._ruleset = ruleset
         self._ways = [
             _Way(
                 position=position,
@@ -180,7 +185,7 @@ class _QueueNetwork:
             verdict = way.judge([queue])
             if verdict != FALSE and way.target not in {"", queue}:
                 found.append(way)
-            if verdict == TRUE and _takes_everybody(way.rule):
+            if verdict == TRUE and _takes_everybody(way.rule, self._ruleset):
                 last = way.position
         return found
 
@@ -202,7 +207,7 @@ class _QueueNetwork:
 
 def _compile_for_queue(condition: Condition) -> Test:
     match condition:
-        case Leaf(fact="call.queue_id"):
+        case Leaf(fact="call.queue_id") if condition.op is not Operator.IN_TABLE:
             return compile_leaf(condition, 0)
         case Leaf() | Defined():
             return lambda _: UNKNOWN
@@ -217,8 +222,8 @@ def _compile_for_queue(condition: Condition) -> Test:
 def _list_targets(rule: Rule, ruleset: Ruleset, silent: frozenset[object]) -> Iterable[str]:
     """List the queues a rule redirects to that ask this service in their turn; one empty name for none."""
     names = [] if rule.share == 0 else [name for place, name in rule.then.destinations if place != "on_fail"]
-    found = (ruleset.find_destination(name) for name in names)
-    queues = [fold(place.id) for place in found if place is not None and place.kind is DestinationKind.QUEUE]
+    found = chain.from_iterable(ruleset.find_members(name).values() for name in names)
+    queues = [fold(place.id) for place in found if place.kind is DestinationKind.QUEUE]
     return [str(queue) for queue in queues if queue not in silent] or [""]
 
 
@@ -234,6 +239,6 @@ def _list_queues(condition: Condition) -> Iterable[str | None]:
     return (None,)
 
 
-def _takes_everybody(rule: Rule) -> bool:
+def _takes_everybody(rule: Rule, ruleset: Ruleset) -> bool:
     unlimited = rule.valid_from is None and rule.valid_until is None and rule.share in {None, _EVERYBODY}
-    return unlimited and not rule.then.needed_agents
+    return unlimited and not ruleset.list_needs(rule.then)

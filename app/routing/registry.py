@@ -5,7 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FACTS", "FAMILIES", "FactSource", "FactSpec", "FactType", "find_fact", "suggest"]
+__all__ = [
+    "COLUMN_TABLES",
+    "FACTS",
+    "FAMILIES",
+    "RECENT_CALLS",
+    "ROTAS",
+    "FactSource",
+    "FactSpec",
+    "FactType",
+    "find_fact",
+    "is_related",
+    "suggest",
+]
 
 
 class FactType(StrEnum):
@@ -30,7 +42,13 @@ class FactSource(StrEnum):
     CLOCK = "clock"
     """The moment of the call: always known."""
     CALENDAR = "calendar"
-    """The opening hours in the ruleset: unknown without such a calendar."""
+    """The opening hours and rotas in the ruleset: unknown without such a one."""
+    SWITCH = "switch"
+    """Administrators: unknown while there is no such switch."""
+    TABLE = "table"
+    """Administrators: unknown while there is no such table or column, and like the fact that finds the row."""
+    LOG = "log"
+    """Our own decision log: unknown while it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +68,28 @@ class FactSpec:
     """Whether its value may tell who somebody is, so that explanations leave it out."""
     many: bool = False
     """Whether it holds a value of each record, so that a comparison is true when it is of one of them."""
+    related: bool = False
+    """Whether it is about what belongs to the caller, and read only while a published rule asks for it."""
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _TABLE, _LOG = FactSource
+COLUMN_TABLES = {
+    "caller.columns.": "contact",
+    "caller.any.columns.": "contact",
+    "account.columns.": "account",
+    "account.parent.columns.": "account",
+    "caller.case.columns.": "incident",
+}
+"""The table of each family of facts that are columns, as Dataverse calls it."""
+RECENT_CALLS = frozenset({"caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination"})
+"""The facts that the decision log tells."""
+ROTAS = "rota."
+"""The prefix of facts that tell who is on call."""
+TABLES, MEMBERS = "table.", "in_table."
+"""The prefixes of facts that tell a column of a row, and whether there is a row; no rule names the second."""
+SWITCHES = "switch."
+"""The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -82,7 +118,22 @@ _SPECS = (
         "The Enreach user id of the Dynamics user who owns the caller's record.",
         agent=True,
     ),
-    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number."),
+    FactSpec(
+        "caller.match",
+        _TEXT,
+        _CALLER,
+        "Match",
+        "Whether a record carries the number itself, or a company the number block it lies in.",
+        values=("exact", "block"),
+    ),
+    FactSpec(
+        "caller.confidence",
+        _NUMBER,
+        _CALLER,
+        "Confidence",
+        "How much of the number led to the caller: 1 for an exact match, less for a number block, 0 for nobody.",
+    ),
+    FactSpec("caller.matches", _NUMBER, _CALLER, "Matches", "How many active records carry the number, or the block."),
     FactSpec(
         "caller.explanation",
         _TEXT,
@@ -92,8 +143,105 @@ _SPECS = (
     ),
     FactSpec("caller.age_seconds", _NUMBER, _CALLER, "Age of the answer", "Seconds since the CRM told it."),
     FactSpec("caller.open_cases", _NUMBER, _CALLER, "Open cases", "How many active cases the caller has."),
+    FactSpec(
+        "caller.preferred_agent",
+        _TEXT,
+        _CALLER,
+        "Preferred agent",
+        "The Enreach user id of the caller's preferred user, else of the company's.",
+        agent=True,
+        related=True,
+    ),
+    FactSpec(
+        "caller.case.owner_agent",
+        _TEXT,
+        _CALLER,
+        "Case owner",
+        "The Enreach user id of the user who owns the newest open case.",
+        agent=True,
+        related=True,
+    ),
+    FactSpec(
+        "caller.case.priority",
+        _NUMBER,
+        _CALLER,
+        "Case priority",
+        "Of the newest open case: 1 high, 2 normal, 3 low.",
+        related=True,
+    ),
+    FactSpec(
+        "caller.case.escalated",
+        _BOOLEAN,
+        _CALLER,
+        "Case escalated",
+        "Whether the newest open case is escalated.",
+        related=True,
+    ),
+    FactSpec(
+        "caller.case.age_hours",
+        _NUMBER,
+        _CALLER,
+        "Case age",
+        "Hours since the newest open case was created.",
+        related=True,
+    ),
+    FactSpec(
+        "caller.last_agent",
+        _TEXT,
+        _CALLER,
+        "Last agent",
+        "The Enreach user id of the user who owns the caller's last completed phone call.",
+        agent=True,
+        related=True,
+    ),
+    FactSpec(
+        "caller.callback_pending",
+        _BOOLEAN,
+        _CALLER,
+        "Callback pending",
+        "Whether a phone call to the caller is open, so that somebody is to call back.",
+        related=True,
+    ),
+    FactSpec(
+        "caller.calls.last_hour",
+        _NUMBER,
+        _LOG,
+        "Calls in the last hour",
+        "How many calls of the number this service decided in the hour before this one, at most 100.",
+    ),
+    FactSpec(
+        "caller.calls.last_day",
+        _NUMBER,
+        _LOG,
+        "Calls in the last day",
+        "The same for 24 hours.",
+    ),
+    FactSpec(
+        "caller.last_destination",
+        _TEXT,
+        _LOG,
+        "Last destination",
+        "The name of the destination to which the number's latest redirected call of the last day went.",
+    ),
     FactSpec("account.id", _TEXT, _CALLER, "Account id", "The id of the caller's company.", personal=True),
     FactSpec("account.name", _TEXT, _CALLER, "Account name", "The name of the caller's company.", personal=True),
+    FactSpec(
+        "account.owner_agent",
+        _TEXT,
+        _CALLER,
+        "Account owner",
+        "The Enreach user id of the Dynamics user who owns the caller's company.",
+        agent=True,
+        related=True,
+    ),
+    FactSpec(
+        "account.parent.vip",
+        _BOOLEAN,
+        _CALLER,
+        "Parent is a VIP",
+        "Whether the account above the caller's company is a VIP by the configured criteria.",
+        related=True,
+    ),
     FactSpec("time.local", _TIME, _CLOCK, "Time of day", "HH:MM in the ruleset's time zone, else UTC."),
     FactSpec("time.weekday", _TEXT, _CLOCK, "Day of the week", "In the same time zone.", values=_WEEKDAYS),
     FactSpec("time.open", _BOOLEAN, _CALENDAR, "Open", "Whether the default calendar is open."),
@@ -127,7 +275,45 @@ _FAMILY_SPECS = (
         agent=True,
         personal=True,
     ),
+    FactSpec(
+        "account.parent.columns.",
+        _ANY,
+        _CALLER,
+        "Parent's column",
+        "A column of the account above the caller's company, by logical name.",
+        agent=True,
+        personal=True,
+        related=True,
+    ),
+    FactSpec(
+        "caller.case.columns.",
+        _ANY,
+        _CALLER,
+        "Case column",
+        "A column of the newest open case, by logical name.",
+        agent=True,
+        personal=True,
+        related=True,
+    ),
     FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
+    FactSpec(
+        ROTAS,
+        _TEXT,
+        _CALENDAR,
+        "On call",
+        "The name of the destination that is on call by the named rota.",
+        agent=True,
+    ),
+    FactSpec(
+        TABLES,
+        _ANY,
+        _TABLE,
+        "Table column",
+        "A column of the row that the table's key finds, as `table.<name>.<column>` (`/admin/tables`).",
+        agent=True,
+        personal=True,
+    ),
+    FactSpec(SWITCHES, _BOOLEAN, _SWITCH, "Switch", "Whether the switch of this name is on (`/admin/switches`)."),
 )
 
 FACTS = {spec.name: spec for spec in _SPECS}
@@ -140,7 +326,15 @@ def find_fact(name: str) -> FactSpec | None:
     """Return what a fact name means, or `None` when it is no fact's name."""
     if found := FACTS.get(name):
         return found
+    if name.startswith(TABLES) and not name.removeprefix(TABLES).partition(".")[2]:
+        return None
     return next((spec for prefix, spec in FAMILIES.items() if name.startswith(prefix) and name != prefix), None)
+
+
+def is_related(name: str) -> bool:
+    """Tell whether a fact is about what belongs to the caller."""
+    spec = find_fact(name)
+    return spec is not None and spec.related
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """One rule as the ruleset file writes it: when it matches, and what it does with the call."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -23,12 +24,13 @@ from pydantic_core import PydanticCustomError
 
 from app.routing.calls import Scalar
 from app.routing.documents import Part, refuse
-from app.routing.registry import FACTS, FAMILIES, FactSpec, find_fact, suggest
+from app.routing.registry import FACTS, FAMILIES, TABLES, FactSpec, find_fact, suggest
 
 __all__ = [
     "BARE",
     "DATED",
     "ORDERED",
+    "TABLE_NAME",
     "TEXTUAL",
     "Action",
     "AllOf",
@@ -41,17 +43,21 @@ __all__ = [
     "NotOf",
     "Operator",
     "Rule",
+    "TableName",
+    "TableUse",
     "check_fact",
     "expand",
     "list_leaves",
     "list_names",
 ]
 
+TABLE_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+TableName = Annotated[str, StringConstraints(pattern=f"^{TABLE_NAME}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[\w+][\w .:+-]{0,99}$")]
 """What rules, destinations and calendars are called: letters, digits, spaces and `. : + - _`, at most 100."""
 Number = Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000)]
 Weight = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
-_CHOICES = ("redirect", "split", "redirect_to_agent", "disconnect", "no_change")
+_CHOICES = ("redirect", "split", "redirect_to_column", "redirect_to_agent", "disconnect", "no_change")
 
 
 class Operator(StrEnum):
@@ -72,6 +78,7 @@ class Operator(StrEnum):
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
     CONTAINS = "contains"
+    """A part of a text, or the whole value of one of several choices (a number)."""
     BEFORE_TODAY = "before_today"
     """The fact is a date, or a moment on a date, before today in the ruleset's time zone."""
     AFTER_TODAY = "after_today"
@@ -79,6 +86,8 @@ class Operator(StrEnum):
     """From today to so many days ahead, both included; to so many days back for a negative number."""
     OLDER_THAN_DAYS = "older_than_days"
     """More than so many days before today."""
+    IN_TABLE = "in_table"
+    """The fact is the key of a row of the table that the value names."""
     EXISTS = "exists"
     """The fact is known to have a value; a blank text is none."""
     IS_UNKNOWN = "is_unknown"
@@ -116,6 +125,15 @@ def _look_up(name: str) -> FactSpec:
 
 
 FactName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_fact)]
+
+
+def _check_column(name: str) -> str:
+    if not name.startswith(TABLES):
+        raise refuse("no-table-column", "must be a column of a table", "write it like table.brands.queue")
+    return name
+
+
+ColumnName = Annotated[FactName, AfterValidator(_check_column)]
 
 
 def _read_value(value: object) -> Scalar | tuple[Scalar, ...]:
@@ -211,14 +229,16 @@ class MessageSpec(Part):
 
 
 class Action(Part):
-    """Exactly one of `redirect`, `split`, `redirect_to_agent`, `disconnect`, `no_change`, and what goes with it."""
+    """One of `redirect`, `split`, `redirect_to_column`, `redirect_to_agent`, `disconnect`, `no_change`, and more."""
 
     redirect: Name | None = None
-    """The name of a destination."""
+    """The name of a destination or a rota."""
     split: dict[Name, Weight] | None = Field(default=None, min_length=2, max_length=20)
     """Destinations by name, each with its weight: the same caller always goes to the same one."""
+    redirect_to_column: ColumnName | None = None
+    """A table's column that holds the name of a destination, or a number; the rule matches only when it does."""
     redirect_to_agent: FactName | None = None
-    """A fact that holds an Enreach user id; the rule matches only when it does."""
+    """A fact that holds an Enreach user id, or a rota of users; the rule matches only when it does."""
     disconnect: Literal[True] | None = None
     no_change: Literal[True] | None = None
     on_fail: Name | None = None
@@ -259,6 +279,20 @@ class Action(Part):
     def agent_facts(self) -> tuple[str, ...]:
         """Every agent fact the action reads."""
         return tuple(dict.fromkeys((*self.needed_agents, *self.preferred_agents)))
+
+
+class TableUse(Part):
+    """How rules find rows of a table."""
+
+    key: FactName
+    """The fact whose value is the key of the row, such as `call.called`."""
+
+    @field_validator("key")
+    @classmethod
+    def _refuse_column(cls, key: str) -> str:
+        if key.startswith(TABLES):
+            raise refuse("wrong-key", "a row cannot be found by a column of a table", "name a fact of call or caller")
+        return key
 
 
 class Rule(Part):
@@ -335,6 +369,9 @@ def _find_misfit(operator: Operator, value: Scalar | tuple[Scalar, ...]) -> Pyda
     elif operator in _DAYS:
         fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_DAYS
         demand, hint = f"needs a whole number of days, at most {_MAX_DAYS:,}", "30 is a month, 365 a year"
+    elif operator is Operator.IN_TABLE:
+        fits = isinstance(value, str) and re.fullmatch(TABLE_NAME, value) is not None
+        demand, hint = "needs the name of a table", "as `/admin/tables` lists it"
     elif operator in _LISTS:
         fits, demand, hint = 0 < len(several) <= _MAX_LIST, f"needs a list of 1 to {_MAX_LIST} values", ""
     elif operator is Operator.BETWEEN:

@@ -1,31 +1,23 @@
 """The ruleset file: destinations, rules in order, opening hours and tests, as frozen models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AwareDatetime,
     Field,
-    JsonValue,
-    PlainSerializer,
-    PlainValidator,
     StrictBool,
-    StrictInt,
-    field_validator,
 )
 
 from app.errors import Finding, InvalidInputError
 from app.routing.calendars import Calendar, CalendarException, HolidayRegion, TimeZone
-from app.routing.callers import CallerKind, CallerStatus, Cause
-from app.routing.calls import Scalar
+from app.routing.columns import Columns, ColumnSpec, find_column
 from app.routing.decisions import Destination, DestinationKind
-from app.routing.documents import Part, join_pointer, read_document, refuse
-from app.routing.facts import FactValue, Unknown, encode_facts
-from app.routing.registry import suggest
+from app.routing.documents import Part, join_pointer, read_document
+from app.routing.registry import ROTAS, suggest
+from app.routing.rotas import Rota, Swap
 from app.routing.rule import (
     Action,
     AllOf,
@@ -36,19 +28,26 @@ from app.routing.rule import (
     MessageSpec,
     Name,
     NotOf,
+    Operator,
     Rule,
-    check_fact,
+    TableName,
+    TableUse,
     expand,
     list_names,
 )
+from app.routing.stored_tests import (
+    AccountStub,
+    CallerStub,
+    CallsStub,
+    CaseStub,
+    Expectation,
+    ParentStub,
+    StoredTest,
+)
 
 __all__ = [
-    "AccountStub",
-    "CallerStub",
     "DestinationSpec",
-    "Expectation",
     "Ruleset",
-    "StoredTest",
     "find_lost_destinations",
     "read_ruleset",
     "ruleset_document",
@@ -59,18 +58,8 @@ MAX_CONDITIONS = 10_000
 MAX_DEFINITIONS = 500
 MAX_CONDITION_DEPTH = 20
 _MAX_NAME = 100
-_MAX_AGE_SECONDS = 100 * 366 * 86_400
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
-Text = Annotated[str, Field(max_length=500)]
-
-
-def _read_scalar(value: object) -> Scalar:
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise refuse("wrong-value", "must be a text, a number, true, false or null")
-
-
-ScalarValue = Annotated[Scalar, PlainValidator(_read_scalar, json_schema_input_type=Scalar)]
+EntityName = Annotated[str, Field(max_length=100)]
+ColumnName = Annotated[str, Field(max_length=200)]
 
 
 class DestinationSpec(Part):
@@ -84,112 +73,22 @@ class DestinationSpec(Part):
     """Whether a queue asks this service in its turn; false says that calls redirected there come back no more."""
 
 
-class UnknownStub(Part):
-    """A fact whose source does not answer."""
-
-    unknown: Cause
-    detail: str = Field(default="", max_length=500)
-
-
-class AccountStub(Part):
-    """The caller's company; what is not said is empty."""
-
-    id: Text = "00000000-0000-0000-0000-00000000000a"
-    name: Text | None = None
-    columns: dict[str, ScalarValue] = Field(default={})
-
-
-class CallerStub(Part):
-    """Who the CRM says is calling; what is not said is empty, so that a test needs to name only what matters."""
-
-    status: CallerStatus = CallerStatus.IDENTIFIED
-    cause: Cause | None = None
-    detail: Text = ""
-    kind: CallerKind = CallerKind.CONTACT
-    id: Text = "00000000-0000-0000-0000-00000000000c"
-    name: Text | None = None
-    vip: StrictBool | None = False
-    vip_reason: Text | None = None
-    owner_agent: Text | None = None
-    owner_agent_cause: Cause | None = None
-    matches: StrictInt | None = Field(default=None, ge=0)
-    """Defaults to one for a caller who was found."""
-    age_seconds: float = Field(default=0, ge=0, le=_MAX_AGE_SECONDS)
-    open_cases: StrictInt | None = Field(default=None, ge=0)
-    open_cases_cause: Cause | None = None
-    columns: dict[str, ScalarValue] = Field(default={})
-    any_columns: dict[str, tuple[ScalarValue, ...]] = Field(default={})
-    """Of an ambiguous caller, the values of each record."""
-    account: AccountStub | None = None
-
-
-class Expectation(Part):
-    """What must come out; only what is said is compared, and `"rule": null` says that no rule matches."""
-
-    rule: Text | None = None
-    redirect: Text | None = None
-    redirect_to_agent: Text | None = None
-    """The agent's id, as the fact held it."""
-    disconnect: StrictBool | None = None
-    no_change: StrictBool | None = None
-    on_fail: Text | None = None
-    required_agent: Text | None = None
-    preferred_agents: tuple[Text, ...] = ()
-    priority: StrictInt | None = None
-    extra_priority: StrictInt | None = None
-    messages: tuple[MessageSpec, ...] = ()
-
-
-def _read_fact(value: object) -> FactValue:
-    if isinstance(value, dict):
-        stub = UnknownStub.model_validate(value)
-        return Unknown(stub.unknown, stub.detail)
-    return _read_scalar(value)
-
-
-def _write_fact(value: FactValue) -> object:
-    return encode_facts({"": value})[""]
-
-
-FactStub = Annotated[
-    FactValue,
-    PlainValidator(_read_fact, json_schema_input_type=Scalar | UnknownStub),
-    PlainSerializer(_write_fact),
-]
-
-
-class StoredTest(Part):
-    """One test; without `at` it happens on an ordinary Wednesday at noon in Helsinki."""
-
-    name: str = Field(min_length=1, max_length=200)
-    call: dict[str, JsonValue]
-    """The call as the queue posts it."""
-    caller: CallerStub | None = None
-    """Without one, the CRM knows nobody with the number."""
-    at: AwareDatetime | None = Field(default=None, ge=_EARLIEST, lt=_LATEST)
-    """1970 to 2999, since time zones lead beyond what a machine can count near either end."""
-    facts: dict[str, FactStub] = Field(default={})
-    """Facts that are to be as given, whatever call, caller and clock say."""
-    expect: Expectation
-
-    @field_validator("facts")
-    @classmethod
-    def _check_facts(cls, facts: dict[str, FactValue]) -> dict[str, FactValue]:
-        for name in facts:
-            check_fact(name)
-        return facts
-
-
 class Ruleset(Part):
     """Ordered rules; the first whose condition is true decides."""
 
-    schema_: Literal[1] = Field(default=1, alias="schema")
-    """The version of this format."""
+    schema_: Literal[1, 2] = Field(default=2, alias="schema")
+    """The version of this format; the second one only adds to the first."""
     destinations: dict[Name, DestinationSpec] = Field(default={})
     define: dict[Name, Condition] = Field(default={}, max_length=MAX_DEFINITIONS)
     """Named conditions, for rules and for each other: `{"defined": "gold"}`."""
+    tables: dict[TableName, TableUse] = Field(default={})
+    """How rows are found in the tables whose columns rules read."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
+    columns: dict[EntityName, dict[ColumnName, ColumnSpec]] = Field(default={})
+    """The types of columns that rules compare, and the labels of their choices; publishing fills it in."""
+    rotas: dict[Name, Rota] = Field(default={}, max_length=200)
+    """Who is on call when; actions may name them like destinations."""
     default_calendar: Name | None = None
     """The calendar of `time.open`; not needed when there is only one."""
     time_zone: TimeZone | None = None
@@ -200,6 +99,56 @@ class Ruleset(Part):
         """Return the destination of that name."""
         spec = self.destinations.get(name)
         return None if spec is None else Destination(spec.kind, spec.id, name, spec.label or None)
+
+    def find_members(self, name: str) -> Mapping[str, Destination]:
+        """Return the destinations a name can stand for, by their own names: itself, or the members of a rota."""
+        names = self.rotas[name].names if name in self.rotas else (name,)
+        places = {each: self.find_destination(each) for each in names}
+        return {each: place for each, place in places.items() if place is not None}
+
+    def list_needs(self, then: Action) -> tuple[tuple[str, str], ...]:
+        """List the facts without which an action is not possible, each after its place: agents, and who is on call."""
+        agents = [
+            ("redirect_to_agent" if fact == then.redirect_to_agent else "required_agent", fact)
+            for fact in then.needed_agents
+        ]
+        rotas = [
+            (place, ROTAS + name) for place, name in then.destinations if name in self.rotas and place != "on_fail"
+        ]
+        return (*agents, *rotas)
+
+    def describe_columns(self, columns: Columns) -> "Ruleset":
+        """Return the ruleset with further descriptions of columns, which win over those it has."""
+        tables = {table: {**self.columns.get(table, {}), **specs} for table, specs in columns.items() if specs}
+        return self.model_copy(update={"columns": {**self.columns, **tables}}) if tables else self
+
+    def with_values(self) -> "Ruleset":
+        """Return the ruleset with the values of choices in the place of their labels."""
+        if not self.columns:
+            return self
+        rules = tuple(rule.model_copy(update={"when": self._translate(rule.when)}) for rule in self.rules)
+        define = {name: self._translate(condition) for name, condition in self.define.items()}
+        return self.model_copy(update={"rules": rules, "define": define})
+
+    def _translate(self, condition: Condition) -> Condition:
+        match condition:
+            case Leaf():
+                return self._translate_leaf(condition)
+            case Defined():
+                return condition
+            case NotOf():
+                return NotOf.model_construct(part=self._translate(condition.part))
+            case AllOf():
+                return AllOf.model_construct(None, parts=tuple(map(self._translate, condition.parts)))
+            case AnyOf():
+                return AnyOf.model_construct(None, parts=tuple(map(self._translate, condition.parts)))
+
+    def _translate_leaf(self, leaf: Leaf) -> Leaf:
+        spec = find_column(self.columns, leaf.fact)
+        if spec is None or not spec.choices or leaf.op is Operator.IN_TABLE:
+            return leaf
+        value = tuple(map(spec.translate, leaf.value)) if isinstance(leaf.value, tuple) else spec.translate(leaf.value)
+        return leaf if value == leaf.value else leaf.model_copy(update={"value": value})
 
     @property
     def main_calendar(self) -> str | None:
@@ -225,7 +174,9 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
-    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, CallerStub, AccountStub, Expectation),
+    *(Rota, Swap, TableUse, ColumnSpec),
+    *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, Expectation),
+    *(CallerStub, AccountStub, ParentStub, CaseStub, CallsStub),
 )
 _KEYS = frozenset(field.alias or name for model in _MODELS for name, field in model.model_fields.items())
 
@@ -234,15 +185,15 @@ def read_ruleset(document: object) -> Ruleset:
     """Read a parsed ruleset file; raises InvalidInputError with a finding, and its place, for every problem.
 
     Refused are: anything the format does not know, more than 5,000 rules or 10,000 conditions, conditions nested
-    deeper than 20, two rules of one id, a default calendar that does not exist. Whether the rules make sense together
-    is for `lint_ruleset` to say.
+    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist.
+    Whether the rules make sense together is for `lint_ruleset` to say.
     """
     try:
         ruleset = read_document(Ruleset, document, _KEYS)
     except InvalidInputError as error:
         findings = [replace(finding, rule=_name_rule(document, finding.pointer)) for finding in error.findings]
         raise InvalidInputError(error.detail, findings=findings) from error
-    findings = [*_find_twins(ruleset), *_find_no_calendar(ruleset)]
+    findings = [*_find_twins(ruleset), *_find_namesakes(ruleset), *_find_no_calendar(ruleset)]
     # What is defined in a circle has no size.
     findings += list(_find_undefined(ruleset)) or list(_find_excess(ruleset))
     if findings:
@@ -256,17 +207,23 @@ def ruleset_document(ruleset: Ruleset) -> dict[str, Any]:
 
 
 def find_lost_destinations(ruleset: Ruleset) -> Iterator[Finding]:
-    """Find every destination that a rule names and the ruleset does not have."""
+    """Find every destination that a rule or a rota names and the ruleset does not have."""
+    known = {*ruleset.destinations, *ruleset.rotas}
     for index, rule in enumerate(ruleset.rules):
         for place, name in rule.then.destinations:
+            if name not in known:
+                yield _lose(join_pointer("rules", index, "then", *place.split("/")), name, known, rule.id)
+    for rota_name, rota in ruleset.rotas.items():
+        members = [(("members", index), member) for index, member in enumerate(rota.members)]
+        swaps = [(("swaps", index, "member"), swap.member) for index, swap in enumerate(rota.swaps)]
+        for steps, name in (*members, *swaps):
             if name not in ruleset.destinations:
-                yield Finding(
-                    code="unknown-destination",
-                    pointer=join_pointer("rules", index, "then", *place.split("/")),
-                    message=f'no destination is called "{name}"',
-                    hint=suggest(name, ruleset.destinations) or "add it to `destinations`",
-                    rule=rule.id,
-                )
+                yield _lose(join_pointer("rotas", rota_name, *steps), name, ruleset.destinations, None)
+
+
+def _lose(pointer: str, name: str, known: Iterable[str], rule: str | None) -> Finding:
+    message, hint = f'no destination is called "{name}"', suggest(name, known) or "add it to `destinations`"
+    return Finding(code="unknown-destination", pointer=pointer, message=message, hint=hint, rule=rule)
 
 
 def _name_rule(document: Any, pointer: str) -> str | None:
@@ -286,6 +243,13 @@ def _find_twins(ruleset: Ruleset) -> Iterator[Finding]:
             message = f'rule {first} has the id "{rule.id}" too'
             pointer = join_pointer("rules", index, "id")
             yield Finding(code="duplicate-rule", pointer=pointer, message=message, hint="use another id", rule=rule.id)
+
+
+def _find_namesakes(ruleset: Ruleset) -> Iterator[Finding]:
+    for name in ruleset.rotas:
+        if name in ruleset.destinations:
+            pointer, message = join_pointer("rotas", name), f'a destination is called "{name}" too'
+            yield Finding(code="duplicate-name", pointer=pointer, message=message, hint="use another name")
 
 
 def _find_undefined(ruleset: Ruleset) -> Iterator[Finding]:

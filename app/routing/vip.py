@@ -9,7 +9,16 @@ from typing import Any, Literal
 from app.routing.callers import AccountRecord, CallerKind, Match
 from app.routing.calls import Scalar
 
-__all__ = ["VipCriterion", "VipOp", "VipPolicy", "VipRules", "explain_inactive", "explain_vip", "list_ancestry"]
+__all__ = [
+    "VipCriterion",
+    "VipOp",
+    "VipPolicy",
+    "VipRules",
+    "explain_inactive",
+    "explain_vip",
+    "list_ancestry",
+    "meets_criteria",
+]
 
 VipOp = Literal["is", "is_not", "in", "gt", "gte", "lt", "lte", "contains"]
 
@@ -101,6 +110,11 @@ def explain_inactive(match: Match, rules: VipRules) -> str | None:
         if not account.active:
             return f"{'a parent account' if height else 'the account'} meets a VIP criterion, but is inactive"
     return None
+
+
+def meets_criteria(account: AccountRecord, rules: VipRules) -> bool:
+    """Tell whether an account itself is a VIP."""
+    return _find_reason(CallerKind.ACCOUNT, account.columns, rules) is not None
 
 
 def list_ancestry(account: AccountRecord | None) -> Iterator[AccountRecord]:

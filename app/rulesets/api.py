@@ -1,13 +1,13 @@
-"""`/admin/rulesets`: look at rulesets, judge them, publish them, go back; `/admin/calendars`: when they are open."""
+"""`/admin/rulesets`: look at rulesets, judge them, publish them, go back; `/admin/calendars`: who is there when."""
 
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.auth.access import RulesPublisherDep, RulesReaderDep, SettingsManagerDep
 from app.auth.principals import Permission
-from app.rulesets.calendar_preview import choose_calendar
+from app.rulesets.calendar_preview import choose_calendar, choose_rota
 from app.rulesets.components import RulesetComponents, RulesetsState
 from app.rulesets.publish import Published
 from app.rulesets.publish_checks import PublishLimits
@@ -23,6 +23,7 @@ from app.rulesets.schemas import (
     PublishedBody,
     RevisionItem,
     RevisionPage,
+    RotaAnswer,
     RulesetBody,
 )
 from app.web.limits import HeavyRoute
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"], route_class=Heav
 calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"], route_class=HeavyRoute)
 
 
-def _read_components(request: Request) -> RulesetComponents:
+async def _read_components(request: Request) -> RulesetComponents:
     return read_state(request.scope, RulesetsState)["rulesets"]
 
 
@@ -187,6 +188,20 @@ async def preview_calendar(
     """Tell whether a calendar is open at a moment, why, and when that changes next."""
     name, found = choose_calendar(await rulesets.repository.read(ruleset), calendar)
     return PreviewAnswer.of(name, found, at or show_time(rulesets.clock()))
+
+
+@calendars_router.get("/rotas/{rota}", summary="Preview a rota", responses=problems(404, 422, 503))
+async def preview_rota(
+    rota: Annotated[str, Path(max_length=100)],
+    _who: RulesReaderDep,
+    rulesets: RulesetsDep,
+    ruleset: Annotated[str, Query(max_length=64, description="`current`, a revision or a draft.")] = "current",
+    at: Annotated[AnyMoment | None, Query(description="With a time zone; without it now.")] = None,
+    turns: Annotated[int, Query(ge=1, le=100, description="How many turns to list.")] = 10,
+) -> RotaAnswer:
+    """Tell who is on call at a moment, and who comes next."""
+    found = choose_rota(await rulesets.repository.read(ruleset), rota)
+    return RotaAnswer.of(rota, found, at or show_time(rulesets.clock()), turns)
 
 
 @calendars_router.post("/preview", summary="Preview opening hours", responses=problems(422))

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from app.errors import NotFoundError
-from app.routing.calendars import WEEKDAYS, Calendar, Interval, is_open, next_change
+from app.routing.calendars import WEEKDAYS, Calendar, Interval, find_exception, is_open, next_change
 from app.routing.registry import suggest
+from app.routing.rotas import Rota
 from app.routing.ruleset import Ruleset
 
-__all__ = ["CalendarPreview", "choose_calendar", "preview"]
+__all__ = ["CalendarPreview", "choose_calendar", "choose_rota", "preview"]
 
 _DAY = 24 * 60
 _LANGUAGE = "en_US"
@@ -50,6 +51,13 @@ def choose_calendar(ruleset: Ruleset, name: str | None) -> tuple[str, Calendar]:
     return chosen, calendar
 
 
+def choose_rota(ruleset: Ruleset, name: str) -> Rota:
+    """Return the rota of that name; raises NotFoundError."""
+    if name not in ruleset.rotas:
+        raise NotFoundError(f"the ruleset has no rota {name!r}; {suggest(name, ruleset.rotas)}".rstrip("; "))
+    return ruleset.rotas[name]
+
+
 def preview(calendar: Calendar, at: datetime) -> CalendarPreview:
     """Tell what a calendar says about an aware moment; daylight saving counts as `app.routing.calendars` describes."""
     local = at.astimezone(ZoneInfo(calendar.time_zone))
@@ -69,9 +77,8 @@ def preview(calendar: Calendar, at: datetime) -> CalendarPreview:
 
 
 def _find_hours(calendar: Calendar, day: date) -> tuple[str, str, tuple[Interval, ...]]:
-    for exception in calendar.exceptions[::-1]:
-        if exception.date == day:
-            return "exception", exception.label or f"exception for {day.isoformat()}", exception.open
+    if (exception := find_exception(calendar, day)) is not None:
+        return "exception", exception.label or f"exception for {day.isoformat()}", exception.open
     if holiday := _find_holiday(calendar, day):
         return "holiday", holiday, ()
     return "weekly", _NAMES[day.weekday()], calendar.weekly.get(WEEKDAYS[day.weekday()], ())

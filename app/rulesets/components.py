@@ -6,12 +6,13 @@ from typing import TypedDict
 
 from app.calls.call_settings import LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient
+from app.dataverse.column_types import ColumnTypes
 from app.enreach.client import EnreachClient
 from app.operations.jobs import JobRunner
 from app.rulesets.coverage import Coverage
 from app.rulesets.drafts.drafts import Drafts
 from app.rulesets.drafts.recorded_tests import RecordedTests
+from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.publish import Publish
 from app.rulesets.publish_checks import PublishChecks, PublishLimits, open_publish_limits
@@ -19,6 +20,9 @@ from app.rulesets.replay.jobs import ReplayJobs
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import RulesetStore
+from app.rulesets.switches.store import SwitchStore
+from app.rulesets.switches.switches import Switches
+from app.rulesets.tables.tables import Tables
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
@@ -41,6 +45,8 @@ class RulesetComponents:
     coverage: Coverage
     replays: ReplayJobs
     shadow: ShadowRun
+    switches: Switches
+    tables: Tables
     heavy_work: HeavyWork
     clock: Callable[[], float]
 
@@ -59,26 +65,29 @@ def open_rulesets(
     documents: SettingsDocumentStore,
     audit: AuditStore,
     live_ruleset: LiveRuleset,
+    live_data: LiveRuleData,
+    switches: SwitchStore,
+    tables: Tables,
     shadow: ShadowRun,
     heavy_work: HeavyWork,
-    dataverse: DataverseClient,
+    column_types: ColumnTypes,
     enreach: EnreachClient | None,
     live_settings: LiveCallSettings,
     clock: Callable[[], float],
 ) -> RulesetComponents:
     """Make them; `live_ruleset` and `shadow` are those that calls use."""
-    repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
+    repository = RulesetRepository(rulesets=store, column_types=column_types, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
-    coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         live_settings=live_settings,
-        dataverse=dataverse,
+        column_types=column_types,
         enreach=targets,
-        coverage=coverage,
         limits=limits,
+        rulesets=store,
         decisions=decisions,
         live_ruleset=live_ruleset,
+        read_data=live_data.current,
         heavy_work=heavy_work,
         clock=clock,
     )
@@ -98,17 +107,20 @@ def open_rulesets(
             clock=clock,
         ),
         limits=limits,
-        coverage=coverage,
+        coverage=Coverage(decisions=decisions),
         replays=ReplayJobs(
             decisions=decisions,
             jobs=jobs,
             repository=repository,
             find_profile=live_settings.find_profile,
+            read_data=live_data.current,
             audit=audit,
             enreach=targets,
             clock=clock,
         ),
         shadow=shadow,
+        switches=Switches(store=switches, live_data=live_data, live_ruleset=live_ruleset, clock=clock),
+        tables=tables,
         heavy_work=heavy_work,
         clock=clock,
     )

@@ -23,17 +23,24 @@ _IMPERSONAL = frozenset(
     {
         "age_seconds",
         "cause",
+        "confidence",
         "kind",
+        "match",
         "matches",
         "open_cases",
         "open_cases_cause",
         "owner_agent_cause",
         "status",
+        "callback_pending",
+        "calls",
+        "last_destination",
         "vip",
     }
 )
 """What a test may say of a caller without saying who it is."""
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_QUOTING_PLACES = ("/value", "/redirect_to_column")
+"""Findings there quote what a condition, or a table, says."""
 _QUOTING_FACTS = frozenset({"redirect-loop"})
 """Findings whose text tells values of facts."""
 
@@ -67,7 +74,7 @@ def redact_change(change: Change) -> Change:
 def redact_finding(finding: Finding) -> Finding:
     """Hide values that a finding quotes from a condition, and numbers wherever they stand."""
     message, hint = redact_text(finding.message), redact_text(finding.hint)
-    if finding.pointer.endswith("/value") or finding.code in _QUOTING_FACTS:
+    if finding.pointer.endswith(_QUOTING_PLACES) or finding.code in _QUOTING_FACTS:
         message, hint = (_QUOTED.sub(f'"{HIDDEN}"', text) for text in (message, hint))
     return replace(finding, message=message, hint=hint)
 
@@ -86,6 +93,8 @@ def _redact_part(key: str, value: Any) -> Any:
         return [_redact_rule(rule) for rule in value]
     if key == "tests":
         return [_redact_test(test) for test in value]
+    if key == "define":
+        return {name: _redact_condition(condition) for name, condition in value.items()}
     # Numbers that calls are sent to are places of the organisation, not callers.
     return value if key == "destinations" else redact_texts(value)
 
@@ -96,9 +105,13 @@ def _redact_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _redact_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
+    if "defined" in condition:
+        return dict(condition)
     if "fact" in condition:
         fact = redact_text(str(condition["fact"]))
-        value = redact_facts({fact: condition.get("value")})[fact]
+        # What `in_table` is followed by is the name of a table.
+        named = condition.get("op") == "in_table"
+        value = condition.get("value") if named else redact_facts({fact: condition.get("value")})[fact]
         return {**condition, "fact": fact, **({"value": redact_texts(value)} if "value" in condition else {})}
     return {
         word: [_redact_condition(part) for part in parts] if isinstance(parts, list) else _redact_condition(parts)
@@ -107,7 +120,8 @@ def _redact_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _redact_test(test: Mapping[str, Any]) -> dict[str, Any]:
-    hidden: dict[str, Any] = {name: redact_texts(test[name]) for name in ("name", "at", "expect") if name in test}
+    shown = ("name", "at", "switches", "expect")
+    hidden: dict[str, Any] = {name: redact_texts(test[name]) for name in shown if name in test}
     call, caller, facts = test.get("call") or {}, test.get("caller"), test.get("facts")
     hidden["call"] = {
         name: redact_texts(value) if name in _CALL_IDENTIFIERS or value is None else HIDDEN
@@ -115,6 +129,8 @@ def _redact_test(test: Mapping[str, Any]) -> dict[str, Any]:
     }
     if caller is not None:
         hidden["caller"] = {name: value if name in _IMPERSONAL else HIDDEN for name, value in caller.items()}
+    if "tables" in test:
+        hidden["tables"] = dict.fromkeys(test["tables"], HIDDEN)
     if facts is not None:
         hidden["facts"] = redact_texts(redact_facts(facts))
     return hidden
@@ -126,6 +142,6 @@ def _redact_side(change: Change, value: Any) -> Any:
         return value
     if change.part == "test":
         return _redact_test(value) if whole else HIDDEN
-    if change.part == "rule" and "/when" in change.pointer:
+    if change.part == "condition" or (change.part == "rule" and "/when" in change.pointer):
         return _redact_condition(value) if isinstance(value, Mapping) else HIDDEN
     return _redact_rule(value) if change.part == "rule" and whole else redact_texts(value)

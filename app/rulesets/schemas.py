@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.errors import Finding, format_message
 from app.routing.calendars import Calendar
+from app.routing.rotas import Rota, find_turn, list_turns
 from app.rulesets.calendar_preview import preview
 from app.rulesets.coverage import CoverageReport
 from app.rulesets.publish import Published
@@ -126,7 +127,9 @@ class ChangeBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     kind: Literal["added", "removed", "changed", "moved"]
-    part: str = Field(description="`rule`, `destination`, `condition`, `calendar`, `test`, or a key of the ruleset.")
+    part: str = Field(
+        description="`rule`, `destination`, `condition`, `calendar`, `rota`, `test`, or a key of the ruleset."
+    )
     id: str
     pointer: str = Field(description="JSON pointer: in the old ruleset for what was removed, else in the new one.")
     before: Any = None
@@ -248,6 +251,38 @@ class PreviewAnswer(BaseModel):
             label=found.label,
             hours=list(found.hours),
             from_day_before=found.from_day_before,
+        )
+
+
+class TurnBody(BaseModel):
+    """A turn."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    member: str = Field(description="The name of a destination.")
+    since: datetime
+    until: datetime = Field(description="The next hand-over, or the next begin or end of a swap.")
+    swapped: bool = Field(description="Whether a swap says so.")
+
+
+class RotaAnswer(BaseModel):
+    """Who is on call, and who comes next."""
+
+    rota: str
+    at: datetime
+    time_zone: str
+    on_call: TurnBody | None = Field(description="Null before the start.")
+    turns: list[TurnBody] = Field(description="From then on, or from the start; swaps are turns of their own.")
+
+    @classmethod
+    def of(cls, name: str, rota: Rota, at: datetime, count: int) -> Self:
+        """Ask a rota."""
+        return cls(
+            rota=name,
+            at=at.astimezone(UTC),
+            time_zone=rota.time_zone,
+            on_call=None if (now := find_turn(rota, at)) is None else TurnBody.model_validate(now),
+            turns=[TurnBody.model_validate(turn) for turn in list_turns(rota, at, count)],
         )
 
 

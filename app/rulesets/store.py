@@ -215,6 +215,13 @@ class RulesetStore:
         async with self._database.read() as connection:
             return await _read_one(connection, number)
 
+    async def find_live_at(self, moment: float) -> Revision | None:
+        """Read the revision that was live at a moment, in seconds since the epoch; `None` when there was none yet."""
+        query = select(revisions).where(revisions.c.at <= moment).order_by(revisions.c.number.desc()).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return None if row is None else _read_revision(row)
+
     async def list_revisions(self, *, limit: int, after: str | None = None) -> Page[RevisionHead]:
         """List revisions without their documents, newest first; `after` is the `next` of the page before."""
         query = select(*_HEAD).order_by(revisions.c.number.desc()).limit(limit + 1)
@@ -233,19 +240,20 @@ class RulesetStore:
         comment: str,
         author: str,
         now: float,
+        columns: Document | None = None,
         notes: Sequence[AuditNote] = (),
     ) -> Revision:
         """Turn a draft into the next revision; the draft is gone afterwards.
 
-        `version` is the draft's, `expected` the current revision as the publisher saw it. Raises NotFoundError or
+        `version` is the draft's, `expected` the current revision as the publisher saw it, and `columns` describes the
+        columns the rules read. Raises NotFoundError or
         PreconditionFailedError for the draft, ConflictError when another revision was published meanwhile.
         """
         async with self._database.write() as connection:
             draft = await _take_draft(connection, draft_id, version)
             await write_notes(connection, notes)
-            return await self._add(
-                connection, draft.document, expected=expected, comment=comment, author=author, now=now
-            )
+            document = {**draft.document, "columns": columns} if columns else draft.document
+            return await self._add(connection, document, expected=expected, comment=comment, author=author, now=now)
 
     async def publish_document(
         self,

@@ -1,6 +1,6 @@
 """The components of users of Voice."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -31,6 +31,7 @@ class UserComponents:
     role_assignments: RoleAssignments
     enreach_ids: EnreachIds
     bulk: BulkUsers
+    repository: UserRepository
 
 
 class UsersState(TypedDict):
@@ -48,6 +49,7 @@ def open_users(
     enreach_ids: EnreachIdStore,
     enreach_id_cache: EnreachIdCache,
     confirmations: ConfirmationStore,
+    list_users_with_calls: Callable[[], Awaitable[frozenset[str]]],
     audit: AuditStore,
     clock: Callable[[], float],
 ) -> UserComponents:
@@ -68,6 +70,7 @@ def open_users(
         repository=repository,
         enreach=enreach_users,
         confirmations=confirmations,
+        list_users_with_calls=list_users_with_calls,
         audit=audit,
         read_settings=read_settings,
         clock=clock,
@@ -80,12 +83,13 @@ def open_users(
         enreach=enreach_users,
         role_assignments=role_assignments,
         ids=ids,
-        read_framework=lambda: read_settings().voice.framework,
+        read_settings=read_settings,
     )
     return UserComponents(
         users=users,
         enabling=enabling,
         role_assignments=role_assignments,
         enreach_ids=ids,
+        repository=repository,
         bulk=BulkUsers(repository=repository, enreach=enreach_users, enabling=enabling),
     )

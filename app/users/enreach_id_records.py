@@ -9,7 +9,7 @@ from typing import Protocol
 
 import stamina
 
-from app.dataverse.client import DataverseClient, Row
+from app.dataverse.client import DataverseClient, Row, read_id, read_text
 from app.dataverse.errors import DataverseError
 from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError
@@ -62,9 +62,9 @@ class ColumnIdRecords:
         """Take the records out of the rows; nothing is asked."""
         found = {}
         for row in rows:
-            email = row.get(self._email_column) if self._email_column else None
-            found[row["systemuserid"]] = EnreachIdRecord(
-                enreach_id=row.get(self._id_column) or None, email=email or None
+            email = read_text(row, self._email_column) if self._email_column else None
+            found[read_id(row, "systemuserid")] = EnreachIdRecord(
+                enreach_id=read_text(row, self._id_column), email=email
             )
         return found
 
@@ -74,7 +74,7 @@ class ColumnIdRecords:
         for condition in build_id_filters(self._id_column, map(quote_text, ids)):
             options = {"$select": f"systemuserid,{self._id_column}", "$filter": condition}
             for row in await self._client.get_rows(build_path("systemusers", options)):
-                found[row["systemuserid"]] = str(row.get(self._id_column)).casefold()
+                found[read_id(row, "systemuserid")] = str(row.get(self._id_column)).casefold()
         return found
 
     async def put_ids(self, ids: Mapping[str, str | None]) -> dict[str, str]:
@@ -128,7 +128,7 @@ class StoreIdRecords:
     async def read(self, rows: Iterable[Row]) -> dict[str, EnreachIdRecord]:
         """Look the users up in the store, all at once."""
         known = await self._store.load()
-        wanted = (known.get(row["systemuserid"]) for row in rows)
+        wanted = (known.get(read_id(row, "systemuserid")) for row in rows)
         return {kept.user_id: EnreachIdRecord(enreach_id=kept.enreach_id, email=kept.email) for kept in wanted if kept}
 
     async def find_holders(self, ids: Collection[str]) -> dict[str, str]:

@@ -1,17 +1,17 @@
 """Reads users from Dynamics: a page, all of them, one, or whoever a token speaks of; and the roles they have."""
 
-import asyncio
 import base64
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.auth.principals import Identity
-from app.dataverse.client import DataverseClient, Row, read_rows
+from app.dataverse.client import DataverseClient, Row, read_id, read_rows, read_text
 from app.dataverse.errors import RecordNotFoundError
 from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.settings import Settings
+from app.single_flight import gather_or_cancel
 from app.store.pages import Page
 from app.users.enreach_id_records import EnreachIdRecords
 from app.users.role_catalog import RoleCatalog, read_memberships, read_role_catalog
@@ -90,7 +90,7 @@ class UserRepository:
 
     async def read_voice_user(self, user_id: str) -> tuple[VoiceUser, RoleCatalog]:
         """Read one user with their roles, as they are this moment; raises NotFoundError."""
-        user, catalog = await asyncio.gather(self.read_one(user_id), self.read_catalog())
+        user, catalog = await gather_or_cancel(self.read_one(user_id), self.read_catalog())
         return await self.describe(user, catalog), catalog
 
     async def describe(self, user: User, catalog: RoleCatalog) -> VoiceUser:
@@ -142,19 +142,19 @@ class UserRepository:
 
     async def _read_users(self, rows: Sequence[Row]) -> list[User]:
         records = await self._records.read(rows)
-        return [replace(_read(row), record=records.get(row["systemuserid"], EnreachIdRecord())) for row in rows]
+        return [replace(user, record=records.get(user.id, EnreachIdRecord())) for user in map(_read, rows)]
 
 
 def _read(row: Row) -> User:
     return User(
-        id=row["systemuserid"],
-        name=row.get("fullname") or "",
-        email=row.get("internalemailaddress") or None,
-        login=row.get("domainname") or None,
-        mobile=row.get("mobilephone") or None,
+        id=read_id(row, "systemuserid"),
+        name=read_text(row, "fullname") or "",
+        email=read_text(row, "internalemailaddress"),
+        login=read_text(row, "domainname"),
+        mobile=read_text(row, "mobilephone"),
         active=not row.get("isdisabled"),
         is_application=row.get("applicationid") is not None,
-        unit_id=row.get("_businessunitid_value"),
+        unit_id=read_text(row, "_businessunitid_value"),
     )
 
 

@@ -6,7 +6,7 @@ Read in a handful of questions, for a few users or for all, and never one a user
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from app.dataverse.client import DataverseClient, Row
+from app.dataverse.client import DataverseClient, Row, read_id, read_text
 from app.dataverse.errors import RecordNotFoundError
 from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.settings import Role, VoiceSettings
@@ -63,8 +63,9 @@ async def read_role_catalog(client: DataverseClient, voice: VoiceSettings) -> Ro
     copies: dict[str, dict[str, str]] = {}
     for row in rows:
         if name := spellings.get(str(row.get("name")).casefold()):
-            names[row["roleid"]] = name
-            copies.setdefault(name, {})[str(row.get("_businessunitid_value"))] = row["roleid"]
+            role_id = read_id(row, "roleid")
+            names[role_id] = name
+            copies.setdefault(name, {})[str(row.get("_businessunitid_value"))] = role_id
     return RoleCatalog(
         copies=copies,
         names=names,
@@ -95,18 +96,19 @@ async def _read_teams(client: DataverseClient, role_ids: Iterable[str]) -> dict[
     links = await _read_rows_of(client, "teamrolescollection", "roleid", role_ids, select="teamid,roleid")
     carried: dict[str, set[str]] = {}
     for link in links:
-        carried.setdefault(link["teamid"], set()).add(link["roleid"])
+        carried.setdefault(read_id(link, "teamid"), set()).add(read_id(link, "roleid"))
     rows = await _read_rows_of(client, "teams", "teamid", carried, select="teamid,name,teamtype")
-    return {row["teamid"]: _read_team(row, carried[row["teamid"]]) for row in rows}
+    teams = (_read_team(row, carried) for row in rows)
+    return {team.id: team for team in teams}
 
 
-def _read_team(row: Row, role_ids: Iterable[str]) -> Team:
-    kind = row.get("teamtype")
+def _read_team(row: Row, carried: Mapping[str, Iterable[str]]) -> Team:
+    kind, team_id = row.get("teamtype"), read_id(row, "teamid")
     return Team(
-        id=row["teamid"],
-        name=row.get("name") or "",
+        id=team_id,
+        name=read_text(row, "name") or "",
         kind=kind if isinstance(kind, int) else None,
-        role_ids=frozenset(role_ids),
+        role_ids=frozenset(carried.get(team_id, ())),
     )
 
 
@@ -118,7 +120,9 @@ async def _list_profiles(client: DataverseClient, wanted: Collection[str]) -> di
     except RecordNotFoundError:
         return None
     folded = {name.casefold() for name in wanted}
-    found = (Profile(id=row["msdyn_appconfigurationid"], name=row.get("msdyn_name") or "") for row in rows)
+    found = (
+        Profile(id=read_id(row, "msdyn_appconfigurationid"), name=read_text(row, "msdyn_name") or "") for row in rows
+    )
     return {profile.id: profile for profile in found if not folded or profile.name.casefold() in folded}
 
 
@@ -148,7 +152,8 @@ async def _read_links(
         return []
     by, ids = (column, known) if users is None else ("systemuserid", users)
     rows = await _read_rows_of(client, table, by, ids, select=f"systemuserid,{column}", strong=strong)
-    return [(row["systemuserid"], row[column]) for row in rows if row.get(column) in known]
+    links = ((read_id(row, "systemuserid"), read_id(row, column)) for row in rows)
+    return [(user_id, other) for user_id, other in links if other in known]
 
 
 async def _read_rows_of(

@@ -12,8 +12,7 @@ from app.users.bulk import MAX_ROWS, BulkOutcome
 from app.users.enabling import ChangedUser, DisableOptions, EnableOptions, PhoneClient
 from app.users.enreach_users import IdOutcome
 from app.users.readiness import ItemGroup, ItemState
-from app.users.steps import StepState, UserChangeState
-from app.users.user import HeldRole, check_address
+from app.users.user import HeldRole, StepState, UserChangeState, check_address
 from app.users.users import AssessedUser
 
 __all__ = [

@@ -1,12 +1,12 @@
 """Lists users with everything that decides whether they can use Voice, and shows a user their own."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.auth.principals import Identity
 from app.errors import InvalidInputError
 from app.settings import Settings
+from app.single_flight import gather_or_cancel
 from app.store.audit import AuditStore
 from app.store.pages import Page
 from app.store.settings_documents import EVERYBODY, Confirmation, ConfirmationStore
@@ -36,14 +36,16 @@ class Users:
         enreach: EnreachUsers,
         confirmations: ConfirmationStore,
         audit: AuditStore,
+        list_users_with_calls: Callable[[], Awaitable[frozenset[str]]],
         read_settings: Callable[[], Settings],
         clock: Callable[[], float],
     ) -> None:
-        """`read_settings` returns the settings that hold now."""
+        """`list_users_with_calls` names whose work calls are known; `read_settings` returns what holds now."""
         self._repository = repository
         self._enreach = enreach
         self._confirmations = confirmations
         self._audit = audit
+        self._list_users_with_calls = list_users_with_calls
         self._read_settings = read_settings
         self._clock = clock
 
@@ -54,7 +56,7 @@ class Users:
 
         `search` is part of a name or address, `active` whether the account in Dynamics is.
         """
-        page, catalog, sources = await asyncio.gather(
+        page, catalog, sources = await gather_or_cancel(
             self._repository.read_page(search=search, active=active, limit=limit, after=after),
             self._repository.read_catalog(),
             self._read_sources(),
@@ -105,19 +107,21 @@ class Users:
         )
 
     async def _assess(self, user: User) -> AssessedUser:
-        catalog, sources = await asyncio.gather(self._repository.read_catalog(), self._read_sources())
+        catalog, sources = await gather_or_cancel(self._repository.read_catalog(), self._read_sources())
         voice = await self._repository.describe(user, catalog)
         return AssessedUser(voice=voice, readiness=judge(voice, sources))
 
     async def _read_sources(self) -> ReadinessSources:
-        enreach, web_phone, assignee = await asyncio.gather(
+        enreach, web_phone, assignee = await gather_or_cancel(
             self._enreach.ask(), self._confirmations.list_of(WEB_PHONE), self._confirmations.list_of(ASSIGNEE)
         )
         settings = self._read_settings()
+        is_synced = settings.phone_call_sync.enabled
         return ReadinessSources(
             enreach=enreach,
             web_phone=web_phone,
             assignee=assignee.get(EVERYBODY),
             has_default_assignee=settings.phone_call_sync.default_crm_assignee is not None,
             framework=settings.voice.framework,
+            with_work_calls=await self._list_users_with_calls() if is_synced else None,
         )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import MayReadStatusDep
+from app.dataverse.errors import BudgetSpentError
 from app.errors import AppError
 from app.single_flight import SingleFlight
 from app.web.problems import problems
@@ -20,6 +21,8 @@ router = APIRouter(tags=["Probes"])
 
 State = Literal["ok", "degraded", "down"]
 _BETWEEN_EXPOSITIONS = 0.1
+"""Seconds."""
+_BETWEEN_CHECKS = 5.0
 """Seconds."""
 _TIMEOUT = 3.0
 """Seconds a dependency has to answer."""
@@ -49,15 +52,34 @@ class Health:
         return tuple([await check() for check in self.checks])
 
 
-def judge(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
-    """Make a check of a call that raises AppError when the dependency is down; one that is silent counts as down."""
+def judge(name: str, ping: Callable[[], Awaitable[object]], *, monotonic: Callable[[], float]) -> Check:
+    """Make a check of a call that raises AppError when the dependency is down; one that is silent counts as down.
+
+    It is asked every five seconds at most, for all who want to know; `monotonic` gives seconds.
+    """
+    single_flight: SingleFlight[Dependency] = SingleFlight()
+    known: Dependency | None = None
+    due = 0.0
 
     async def check() -> Dependency:
+        if known is not None and monotonic() < due:
+            return known
+        return await single_flight.run(name, ask)
+
+    async def ask() -> Dependency:
+        nonlocal known, due
+        known = await reach()
+        due = monotonic() + _BETWEEN_CHECKS
+        return known
+
+    async def reach() -> Dependency:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await ping()
         except TimeoutError:
             return Dependency(name, "down", f"no answer within {_TIMEOUT:g} seconds")
+        except BudgetSpentError as error:
+            return Dependency(name, "degraded", error.detail)
         except AppError as error:
             return Dependency(name, "down", error.detail)
         return Dependency(name, "ok")
@@ -100,11 +122,11 @@ class WebState(TypedDict):
     exposition: Exposition
 
 
-def _read_health(request: Request) -> Health:
+async def _read_health(request: Request) -> Health:
     return read_state(request.scope, WebState)["health"]
 
 
-def _read_exposition(request: Request) -> Exposition:
+async def _read_exposition(request: Request) -> Exposition:
     return read_state(request.scope, WebState)["exposition"]
 
 

@@ -1,12 +1,13 @@
-"""What many routes take and show in the same way: names in paths, versions in headers, times."""
+"""What many routes take and show in the same way: names in paths, versions in headers, times, JSON judged elsewhere."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, overload
+from typing import Annotated, Any, Final, overload
 
-from fastapi import Depends, Header, Path, Response
-from pydantic import AwareDatetime, BeforeValidator, Field
+import orjson
+from fastapi import Depends, Header, Path, Request, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from app.errors import PreconditionRequiredError
+from app.errors import Finding, InvalidInputError, PreconditionRequiredError
 
 __all__ = [
     "AlertId",
@@ -14,10 +15,12 @@ __all__ = [
     "DecisionId",
     "IfMatchDep",
     "JobId",
+    "JsonBodyDep",
     "KeyId",
     "RulesetRef",
     "ShownTime",
     "StepId",
+    "describe_body",
     "show_time",
     "tag",
 ]
@@ -51,7 +54,7 @@ def tag(response: Response, version: str) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-def _read_if_match(
+async def _read_if_match(
     if_match: Annotated[
         str | None,
         Header(description="The `ETag` header of what you read, in its quotes; without it 428, another one 412."),
@@ -88,3 +91,38 @@ def _read_seconds(value: object) -> object:
 
 ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
 """A time of an answer that may be given as seconds since the epoch."""
+
+
+async def _read_json(request: Request) -> object:
+    """Parse the body; raises InvalidInputError for anything but JSON, also when it is nested a thousand deep."""
+    body = await request.body()
+    try:
+        document: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        deep = "depth limit" in error.msg
+        code, message = ("too-deep", "nested too deep") if deep else ("not-json", _locate(error))
+        finding = Finding(code=code, pointer="", message=message)
+        raise InvalidInputError("The body is not usable JSON.", findings=[finding]) from error
+    return document
+
+
+JsonBodyDep = Annotated[Any, Depends(_read_json)]
+
+
+def describe_body(model: type[BaseModel], what: str, example: object) -> dict[str, Any]:
+    """Describe a body for the `openapi_extra=` of a route that reads it with `JsonBodyDep`.
+
+    The document must be completed with the model, or with one that holds it.
+    """
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "requestBody": {
+            "required": True,
+            "description": what,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }
+    }
+
+
+def _locate(error: orjson.JSONDecodeError) -> str:
+    return f"this is not JSON, from line {error.lineno}, column {error.colno} on"

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): the shape of every error body, and its place in the OpenAPI document."""
 
+import math
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from itertools import islice
@@ -122,6 +123,7 @@ def make_problem_response(
 
 def make_error_response(scope: Mapping[str, Any], error: AppError, headers: Iterable[tuple[str, str]] = ()) -> Response:
     """Answer the request of this ASGI scope with an error as a problem, and with its own headers and these."""
+    later = {} if error.retry_after is None else {"Retry-After": str(math.ceil(error.retry_after))}
     return make_problem_response(
         scope,
         status=error.status,
@@ -129,7 +131,7 @@ def make_error_response(scope: Mapping[str, Any], error: AppError, headers: Iter
         title=error.title,
         detail=error.detail,
         findings=error.findings,
-        headers=(*error.headers.items(), *headers),
+        headers=(*error.headers.items(), *later.items(), *headers),
     )
 
 

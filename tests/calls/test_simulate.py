@@ -54,6 +54,8 @@ async def test_real_caller_is_looked_up(service: Service) -> None:
             "kind": "contact",
             "vip": True,
             "vip_reason": "account Contoso Group Oyj is a preferred customer",
+            "match": "exact",
+            "confidence": 1.0,
             "matches": 1,
         },
         "source": "live",
@@ -302,3 +304,42 @@ async def test_simulations_beyond_those_that_may_wait_are_told_to_come_back(tmp_
     assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(429, "2")}
     assert call.status_code == 204
     assert sorted(answer.status_code for answer in answers) == [200] * 18 + [429] * 12
+
+
+async def test_what_queue_and_administrators_say_may_be_pretended(tmp_path: Path) -> None:
+    """Parameters, language, moment, switches and tables go into a simulation beside the call."""
+    condition = {
+        "all": [
+            {"fact": "call.parameters.DYN_CUSTOMER", "op": "is", "value": "4711"},
+            {"fact": "call.culture", "op": "is", "value": "fi-FI"},
+            {"fact": "switch.night", "op": "is", "value": True},
+            {"fact": "call.caller", "op": "in_table", "value": "staff"},
+            {"fact": "time.weekday", "op": "is", "value": "thu"},
+        ]
+    }
+    rules = {
+        "time_zone": "Europe/Helsinki",
+        "rules": [{"id": "all", "when": condition, "then": {"disconnect": True}}],
+    }
+    said: dict[str, Any] = {
+        "call": {"anum": "+358401112233", "extradata": {"DYN_OTHER": "x"}},
+        "caller": {},
+        "parameters": {"DYN_CUSTOMER": "4711"},
+        "culture": "fi-FI",
+        "switches": {"night": True},
+        "tables": {"staff": {"+358401112233": {"name": "Ann"}}},
+        "at": "2026-12-24T07:30:00Z",
+        "ruleset": rules,
+    }
+    async with open_service(tmp_path) as service:
+        whole = (await service.simulate(**said)).json()
+        parts = [
+            (await service.simulate(**{**said, name: nothing})).json()["decision"].get("rule")
+            for name, nothing in (("parameters", {}), ("culture", None), ("switches", {}), ("tables", {}), ("at", None))
+        ]
+        wrong = await service.simulate(**{**said, "parameters": {"CUSTOMER": "4711"}})
+
+    assert whole["decision"]["rule"] == "all"
+    assert whole["facts"]["call.parameters.DYN_OTHER"] == "x"
+    assert parts[:4] == [None] * 4
+    assert wrong.status_code == 422

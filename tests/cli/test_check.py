@@ -14,6 +14,7 @@ from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataver
 from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
 from app.rulesets.store import RulesetStore
 from app.store.database import open_database
+from app.store.settings_documents import DocumentChange, SettingsDocumentStore
 from app.store.upgrade import upgrade
 from tests.dataverse.loopback import serve
 from tests.support.console import Console, Ended
@@ -215,6 +216,23 @@ async def test_published_rules_are_the_ones_that_count(world: World) -> None:
 
     assert {"rules: 1 from revision 1", "journal: can be written"} <= set(list_lines(ended, "ok"))
     assert [line.partition(":")[0] for line in list_lines(ended, "wrong")] == ["rules /destinations/vip-queue/id"]
+
+
+async def test_saved_settings_are_the_ones_that_count(world: World) -> None:
+    """What administrators have set while the service ran is checked, not only what the environment says."""
+    database = open_database(f"sqlite:///{world.folder}/live.db")
+    await upgrade(database)
+    document = {"fields": {"priority": {"key": "Priority", "shape": "number"}}, "contact_phone_columns": ["nowhere"]}
+    change = DocumentChange(name="settings/smart-routing", document=document, expected=0)
+    await SettingsDocumentStore(database=database).put([change], author="anna", now=0.0)
+    await database.close()
+    rules = [{"id": "vip", "then": {"redirect": "vip-queue", "priority": 3}}]
+
+    ended = world.check(STORE__URL=f"sqlite:///{world.folder}/live.db", RULES__FILE=world.write_rules(rules=rules))
+
+    assert "rules: 1 from the file rules.json" in list_lines(ended, "ok")
+    [wrong] = list_lines(ended, "wrong")
+    assert wrong.startswith("column contact.nowhere: does not exist")
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,49 @@ def test_simulate_a_moment(console: Console, tmp_path: Path) -> None:
     assert result["facts"] == IsPartialDict({"time.local": "10:30", "time.weekday": "thu", "time.open": False})
 
 
+def test_simulate_what_queue_and_administrators_say(console: Console, tmp_path: Path) -> None:
+    """Parameters, language, switches and tables may be pretended, also for a draft on a machine without a service."""
+    condition = {
+        "all": [
+            {"fact": "call.parameters.DYN_CUSTOMER", "op": "is", "value": "4711"},
+            {"fact": "call.culture", "op": "is", "value": "fi-FI"},
+            {"fact": "switch.night", "op": "is", "value": True},
+            {"fact": "call.caller", "op": "in_table", "value": "staff"},
+        ]
+    }
+    rules = write(
+        tmp_path, make_rules(rules=[{"id": "all", "when": condition, "then": {"disconnect": True}}], tests=[])
+    )
+    (tmp_path / "staff.csv").write_text("number,name\n040 111 2233,Ann\n", encoding="utf-8")
+    call = ("+358401112233", "--caller", "{}", "--rules", rules, "--culture", "fi-FI", "--switch", "night=on")
+    more = ("--parameter", "DYN_CUSTOMER=4711", "--table", "staff=staff.csv")
+
+    told = simulate(console, tmp_path, *call, *more)
+    off = simulate(console, tmp_path, *call, *more, "--switch", "night=off")
+    unheard = simulate(console, tmp_path, *call)
+
+    assert [each["decision"].get("rule") for each in (told, off, unheard)] == ["all", None, None]
+    assert unheard["facts"]["in_table.staff.call.caller"] == IsPartialDict(unknown="not_configured")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--parameter", "DYN_X"),
+        ("--parameter", "X=1"),
+        ("--switch", "night"),
+        ("--switch", "night=1"),
+        ("--table", "staff"),
+        ("--table", "staff=nothing.csv"),
+    ],
+)
+def test_simulate_refuses_what_is_half_said(console: Console, tmp_path: Path, option: tuple[str, str]) -> None:
+    """A mistake of an option is told, without a traceback."""
+    ended = console.run(tmp_path, "simulate", "+358401112233", *option, **DEMO)
+
+    assert (ended.status != 0, "Traceback" in ended.err, ended.err != "") == (True, False, True)
+
+
 @pytest.mark.parametrize("caller", ["{", '"x"', '{"status": "rich"}', '{"unheard": 1}'])
 def test_simulate_refuses_a_strange_caller(console: Console, tmp_path: Path, caller: str) -> None:
     """A pretended caller that cannot be read is refused without a traceback."""
@@ -321,3 +364,21 @@ def test_emulator_refuses_unusable_tables(console: Console, tmp_path: Path, syst
 
     assert (ended.status, ended.err.count("\n")) == (1, 1)
     assert ended.err.startswith("smartrouting: ")
+
+
+def test_columns_of_a_file_are_described_once(console: Console, tmp_path: Path) -> None:
+    """Lint says what it could not check; `rules columns` writes types and labels, by which lint finds a wrong label."""
+    fact = "account.columns.accountcategorycode"
+    write(tmp_path, make_rules(rules=[rule("gold", QUEUE, fact=fact, op="is", value="Gold")], tests=[]))
+
+    before = console.run(tmp_path, "rules", "lint", "rules.json")
+    written = console.run(tmp_path, "rules", "columns", "rules.json", **DEMO)
+    after = console.run(tmp_path, "rules", "lint", "rules.json")
+
+    assert (before.status, before.out.splitlines()[0].partition(",")[0]) == (
+        0,
+        f"not checked: the types and choices of {fact}",
+    )
+    assert (written.status, written.out) == (0, "described: account.accountcategorycode\n")
+    assert after.status == 1
+    assert f'{fact} has no choice "Gold" (there are 1 (Preferred Customer), 2 (Standard))' in after.out

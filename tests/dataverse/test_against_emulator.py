@@ -12,7 +12,7 @@ import trustme
 
 from app.dataverse import errors
 from app.dataverse.caller_look_up import CallerLookUp
-from app.dataverse.check import check_organisation
+from app.dataverse.check import CheckResult, check_organisation
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
@@ -28,8 +28,7 @@ from app.emulators.dataverse import (
 )
 from app.emulators.faults import Fault
 from app.routing.callers import CallerKind, LookUp, Selection
-from app.settings import DataverseSettings, VipSettings, VoiceSettings
-from app.settings.check_results import CheckResult
+from app.settings import DataverseSettings, PhoneSettings, VipSettings, VoiceSettings
 from tests.dataverse.loopback import serve, trust
 from tests.dataverse.wire import HandedTokens, read_organisation
 
@@ -66,7 +65,7 @@ def build_emulator(**options: object) -> DataverseEmulator:
 
 
 def build_look_up(client: DataverseClient, settings: DataverseSettings) -> CallerLookUp:
-    plan = plan_search(settings, VipSettings())
+    plan = plan_search(settings, VipSettings(), PhoneSettings())
     return CallerLookUp(
         client=client, search_client=client.leave_rest(0.5), plan=plan, region="FI", patterns=(), clock=time.monotonic
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import httpx
@@ -13,6 +14,7 @@ from app.dataverse.connection import connect
 from app.dataverse.errors import BadQueryError, ThrottledError, UnreadableAnswerError
 from app.dataverse.queries import SearchPlan
 from app.routing.callers import AccountRecord, CallerKind, LookUp, Match, Selection
+from app.routing.number_blocks import NumberBlock
 from tests.dataverse.wire import HandedTokens, Wire, read_organisation
 
 NUMBER = "+358501234567"
@@ -347,3 +349,53 @@ async def test_search_finds_what_stands_between_other_characters() -> None:
     assert [match.id for match in found.matches] == ["c1"]
     pattern = "5%0%1%2%3%4%5%6%7"
     assert asked == [f"(contains(mobilephone,'{pattern}') or contains(telephone1,'{pattern}')) and statecode eq 0"]
+
+
+BLOCK_PLAN = replace(PLAN, number_blocks=True)
+EXTENSION = "+493023125123"
+
+
+async def test_number_that_nobody_has_leads_to_the_longest_block_of_an_account() -> None:
+    """One more question, for accounts only; the longest block counts, and an exact number before all of them."""
+    head = {**ACCOUNT, "telephone1": "+49 30 23125-0"}
+    longer = {**ACCOUNT, "accountid": "A8", "telephone1": "030 / 231251"}
+
+    async def find(*numbers: str, accounts: list[dict[str, object]], contacts: object = ()) -> tuple[object, int]:
+        wire = answer(accounts=accounts, contacts=list(contacts))
+        async with wire.open() as client:
+            found = await look_up_with(client, plan=BLOCK_PLAN).look_up(numbers, Selection())
+        return [([match.id for match in each.matches], each.block) for each in found.values()], len(wire.requests)
+
+    assert await find(EXTENSION, accounts=[{**head, "telephone1": "+493023125-0"}]) == (
+        [(["a9"], NumberBlock("+4930231250", 0.7))],
+        3,
+    )
+    assert await find(EXTENSION, accounts=[head, {**longer, "telephone1": "+4930231251"}]) == (
+        [(["a8"], NumberBlock("+4930231251", 0.8))],
+        3,
+    )
+    assert await find(EXTENSION, accounts=[head], contacts=[{**CONTACT, "mobilephone": EXTENSION}]) == (
+        [(["c1"], None)],
+        2,
+    )
+    assert await find(EXTENSION, accounts=[{**head, "telephone1": "+43 30 23125-0"}]) == ([([], None)], 3)
+    assert await find("+14155550123", accounts=[{**head, "telephone1": "+1415555012"}]) == ([([], None)], 2)
+
+
+async def test_number_blocks_of_a_crowd_are_few_questions_that_dataverse_can_read() -> None:
+    """Several numbers share a question, which stays below the limits whatever the settings name."""
+    columns = tuple(f"telephone{index}" for index in range(8))
+    plan = replace(BLOCK_PLAN, account_phones=columns, contact_phones=columns)
+    patterns = ("### ### ###", "#### ####", "## ## ## ##", "##-######")
+    for plan_of, expected in ((BLOCK_PLAN, 4), (plan, 8)):
+        wire = answer()
+        numbers = [f"+4930231251{index:02}" for index in range(8)]
+        async with wire.open() as client:
+            look_up = CallerLookUp(
+                client=client, search_client=client, plan=plan_of, region="DE", patterns=patterns, clock=lambda: 0.0
+            )
+            await look_up.look_up(numbers[: look_up.max_numbers], Selection())
+        blocks = wire.requests[2:]
+        assert len(blocks) <= expected
+        assert all(str(request.url).count("%20eq%20") <= 500 for request in wire.requests)
+        assert all(len(str(request.url)) < 32_768 for request in wire.requests)

@@ -21,7 +21,7 @@ from app.dataverse.queries import (
 )
 from app.routing.callers import Selection
 from app.routing.numbers import spell_number
-from app.settings import VipSettings
+from app.settings import PhoneSettings, VipSettings
 from tests.dataverse.wire import ORG, read_organisation
 
 PLAN = SearchPlan(
@@ -155,7 +155,7 @@ def test_the_plan_follows_from_the_settings() -> None:
         {"criteria": [{"table": "contact", "column": "new_vip", "value": True}], "account_depth": 1}
     )
 
-    assert plan_search(read_organisation(agent_id_column="new_agent"), vip) == SearchPlan(
+    assert plan_search(read_organisation(agent_id_column="new_agent"), vip, PhoneSettings()) == SearchPlan(
         contact_phones=("mobilephone", "telephone1", "telephone2"),
         account_phones=("telephone1", "telephone2"),
         contact_columns=frozenset({"new_vip"}),

@@ -11,6 +11,7 @@ from app.routing.calls import Call, Scalar, read_call
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.facts import FactValue, Unknown
 from app.routing.numbers import read_number
+from app.routing.rule_data import RuleData, Switch, make_table
 from app.routing.ruleset import read_ruleset
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC).timestamp()
@@ -45,6 +46,10 @@ def leaf(fact: str, op: str, value: object = None) -> dict[str, object]:
 
 _FACTS = ("caller.vip", "caller.name", "caller.open_cases", "call.target_id", "call.caller", "time.local")
 _COLUMNS = ("caller.columns.tier", "account.columns.revenue")
+_DATA = ("switch.night", "table.offices.level", "table.offices.place")
+_MEMBERS = ("in_table.offices.caller.name", "in_table.offices.caller.columns.tier")
+OFFICES = {"offices": {"key": "caller.columns.tier"}}
+"""How rows of the table that `any_leaf` reads are found."""
 _SCALARS: st.SearchStrategy[str | int | float | bool] = st.one_of(
     st.sampled_from(["A", "a", " a ", "B", "08:00", "16:00", "", "2026-03-04", "2026-03-03T23:30:00Z"]),
     st.integers(-2, 2),
@@ -57,13 +62,28 @@ _VALUES: st.SearchStrategy[Scalar | Unknown] = st.one_of(st.none(), _SCALARS, _C
 
 def any_facts() -> st.SearchStrategy[dict[str, FactValue]]:
     """Facts of any value, some of them missing."""
-    return st.dictionaries(st.sampled_from((*_FACTS, *_COLUMNS, "caller.id", "account.id", "call.id")), _VALUES)
+    names = (*_FACTS, *_COLUMNS, *_DATA, *_MEMBERS, "caller.id", "account.id", "call.id")
+    return st.dictionaries(st.sampled_from(names), _VALUES)
+
+
+def any_data() -> st.SearchStrategy[RuleData]:
+    """Switches and tables of any content, some of them missing."""
+    rows = st.dictionaries(
+        st.sampled_from(["a", "B", "1"]),
+        st.fixed_dictionaries({"level": _SCALARS, "place": st.sampled_from(["vip", "x"])}),
+    )
+    switch = st.builds(Switch, on=st.booleans(), off_at=st.sampled_from([None, NOW - 1, NOW + 1]))
+    return st.builds(
+        RuleData,
+        switches=st.dictionaries(st.just("night"), switch),
+        tables=st.dictionaries(st.just("offices"), rows.map(make_table)),
+    )
 
 
 @st.composite
 def any_leaf(draw: st.DrawFn) -> dict[str, object]:
     """Draw a comparison of any fact by any operator with any value it takes."""
-    fact = draw(st.sampled_from((*_FACTS, *_COLUMNS)))
+    fact = draw(st.sampled_from((*_FACTS, *_COLUMNS, *_DATA)))
     op = draw(st.sampled_from(("is", "is_not", "lt", "lte", "gt", "gte", "starts_with", "ends_with", "contains")))
     choices: dict[str, st.SearchStrategy[dict[str, object]]] = {
         "one": st.builds(lambda value: leaf(fact, op, value), _SCALARS),
@@ -74,6 +94,7 @@ def any_leaf(draw: st.DrawFn) -> dict[str, object]:
         ),
         "pair": st.builds(lambda low, high: leaf(fact, "between", [low, high]), _SCALARS, _SCALARS),
         "none": st.sampled_from([leaf(fact, word) for word in ("exists", "is_unknown", "before_today", "after_today")]),
+        "table": st.just(leaf(draw(st.sampled_from(("caller.name", "caller.columns.tier"))), "in_table", "offices")),
         "days": st.builds(
             lambda word, days: leaf(fact, word, days),
             st.sampled_from(("within_days", "older_than_days")),
@@ -105,6 +126,7 @@ def any_rule(draw: st.DrawFn) -> dict[str, object]:
             [
                 {"redirect": "vip", "on_fail": "out"},
                 {"redirect_to_agent": "caller.columns.tier"},
+                {"redirect_to_column": "table.offices.place", "preferred_agents": ["table.offices.level"]},
                 {"redirect": "vip", "required_agent": "caller.name", "preferred_agents": ["account.columns.revenue"]},
                 {"disconnect": True},
                 {"no_change": True},

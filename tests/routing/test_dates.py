@@ -126,7 +126,7 @@ def test_missing_zone_is_said(condition: dict[str, object]) -> None:
     """No time zone is silently UTC."""
     findings = lint_ruleset(read_ruleset(make_document({"when": condition})), ResponseProfile())
 
-    assert [(finding.code, finding.severity) for finding in findings] == [("no-time-zone", "warning")]
+    assert [(finding.code, finding.severity) for finding in findings] == [("no-time-zone", "error")]
 
 
 @pytest.mark.parametrize("days", ["30", 1.5, True, [1], None, 40_000])

@@ -1,14 +1,18 @@
 """Opening hours, also on the nights when clocks change."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours, is_open, next_change
-from tests.routing.examples import make_rules
+from app.errors import InvalidInputError
+from app.routing.calendars import WEEKDAYS, Calendar, Days, OpeningHours, is_open, next_change
+from app.routing.lint import lint_ruleset
+from app.routing.ruleset import read_ruleset
+from app.routing.wire import ResponseProfile
+from tests.routing.examples import NOW, make_rules
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
@@ -147,3 +151,123 @@ def test_clock_facts_of_a_ruleset() -> None:
     assert make_rules(calendars=calendars).tell_time(noon)["time.open"] is True
     assert none.tell_time(noon)["time.local"] == "10:00"
     assert str(none.tell_time(noon)["time.open"]).startswith("Unknown(cause=<Cause.NOT_CONFIGURED")
+
+
+YEARS = make_calendar(
+    weekly={day: ["08:00-16:00"] for day in WEEKDAYS},
+    exceptions=[
+        {"date": "2026-06-22/2026-08-02", "open": ["10:00-14:00"], "label": "summer hours"},
+        {"dates": ["2026-02-16/2026-02-20", "2026-10-12/2026-10-16"], "label": "school holidays"},
+        {"date": "12-24", "open": ["08:00-12:00"]},
+        {"date": "12-27/01-06"},
+        {"date": "02-29", "open": ["11:00-12:00"]},
+        {"date": "2026-07-10"},
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("local", "expected"),
+    [
+        pytest.param("2026-06-21T09:00", True, id="before the range"),
+        pytest.param("2026-06-22T09:00", False, id="first day"),
+        pytest.param("2026-08-02T10:00", True, id="last day"),
+        pytest.param("2026-08-03T09:00", True, id="after the range"),
+        pytest.param("2027-07-01T09:00", True, id="another year"),
+        pytest.param("2026-07-10T10:30", False, id="the last exception counts"),
+        pytest.param("2026-02-18T09:00", False, id="in a list"),
+        pytest.param("2026-10-12T09:00", False, id="second of a list"),
+        pytest.param("2031-12-24T13:00", False, id="every year"),
+        pytest.param("2031-12-24T09:00", True, id="hours of every year"),
+        pytest.param("2031-12-27T09:00", False, id="before the end of a year"),
+        pytest.param("2032-01-06T09:00", False, id="past the end of a year"),
+        pytest.param("2032-01-07T09:00", True, id="after both"),
+        pytest.param("2028-02-29T09:00", False, id="leap day"),
+        pytest.param("2028-02-29T11:30", True, id="hours of a leap day"),
+        pytest.param("2027-02-28T09:00", True, id="no leap day"),
+    ],
+)
+def test_ranges_and_dates_of_every_year(local: str, *, expected: bool) -> None:
+    """An exception is for one date, a range, a list of both, or any of these every year."""
+    assert is_open(YEARS, datetime.fromisoformat(local).replace(tzinfo=HELSINKI)) is expected
+
+
+@pytest.mark.parametrize(
+    ("exception", "code"),
+    [
+        ({"open": ["08:00-12:00"]}, "no-date"),
+        ({"date": "12-24", "dates": ["12-25"]}, "no-date"),
+        ({"date": "24.12.2026"}, "wrong-date"),
+        ({"date": "2026-02-30"}, "wrong-date"),
+        ({"date": "2026-08-11/2026-06-06"}, "wrong-date"),
+        ({"date": "2026-12-24/01-06"}, "wrong-date"),
+        ({"dates": ["12-24", "13-01"]}, "wrong-date"),
+    ],
+)
+def test_dates_that_cannot_be_meant_are_refused(exception: dict[str, object], code: str) -> None:
+    """A date that is none, a range the wrong way round, and an exception without any are refused."""
+    with pytest.raises(InvalidInputError) as refused:
+        make_rules(calendars={"office": {"time_zone": "UTC", "exceptions": [exception]}})
+
+    assert [finding.code for finding in refused.value.findings] == [code]
+
+
+def test_exceptions_are_written_as_they_were_read() -> None:
+    """Dates keep their spelling in drafts and revisions."""
+    written = [
+        {"date": "2026-12-24"},
+        {"date": "12-22/01-06", "label": "around the new year"},
+        {"dates": ["2026-06-06/2026-08-11", "12-24"], "open": ["10:00-14:00"]},
+    ]
+    office = {"time_zone": "UTC", "exceptions": written}
+
+    assert make_calendar(**office).model_dump(mode="json", exclude_unset=True) == office
+
+
+@given(
+    first=st.dates(date(2026, 1, 1), date(2027, 12, 31)),
+    length=st.integers(0, 400),
+    other=st.dates(date(2026, 1, 1), date(2027, 12, 31)),
+    other_length=st.integers(0, 60),
+    yearly=st.booleans(),
+    other_yearly=st.booleans(),
+)
+def test_days_that_cover_others_hold_each_of_them(
+    first: date, length: int, other: date, other_length: int, *, yearly: bool, other_yearly: bool
+) -> None:
+    """What is called hidden never counts on any day."""
+    wide = make_days(first, length % 300 if yearly else length, yearly=yearly)
+    narrow = make_days(other, other_length, yearly=other_yearly)
+
+    days = [date(2026, 1, 1) + timedelta(days=past) for past in range(1_200)]
+
+    if wide.cover(narrow):
+        assert all(wide.hold(day) for day in days if narrow.hold(day))
+
+
+def make_days(first: date, length: int, *, yearly: bool) -> Days:
+    """Make the days from one on, as a ruleset file writes them."""
+    texts = [f"{day:%m-%d}" if yearly else day.isoformat() for day in (first, first + timedelta(days=length))]
+    [days] = make_calendar(exceptions=[{"date": "/".join(texts)}]).exceptions[0].days
+    return days
+
+
+def test_lint_warns_of_exceptions_that_never_count_and_of_lists_that_are_over() -> None:
+    """A date inside a later range, and school holidays of past years, are named where they stand."""
+    exceptions = [
+        {"date": "2026-07-10"},
+        {"date": "2026-06-22/2026-08-02", "open": ["10:00-14:00"]},
+        {"dates": ["2025-02-17/2025-02-21"]},
+        {"dates": ["2025-02-17/2025-02-21", "2027-02-15/2027-02-19"]},
+        {"date": "2025-12-24"},
+    ]
+    document = {"calendars": {"office": {"time_zone": "Europe/Helsinki", "exceptions": exceptions[:3]}}}
+    covered = {"calendars": {"office": {"time_zone": "Europe/Helsinki", "exceptions": exceptions[3:]}}}
+
+    found = lint_ruleset(read_ruleset(document), ResponseProfile(), now=NOW)
+
+    assert [(finding.severity, finding.code, finding.pointer) for finding in found] == [
+        ("warning", "hidden-exception", "/calendars/office/exceptions/0"),
+        ("warning", "past-dates", "/calendars/office/exceptions/2/dates"),
+    ]
+    assert lint_ruleset(read_ruleset(covered), ResponseProfile(), now=NOW) == ()

@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.routing.callers import Account, AccountRecord, Caller, CallerKind, CallerStatus, Cause, LookUp, Match
+from app.routing.callers import (
+    Account,
+    AccountRecord,
+    Caller,
+    CallerKind,
+    CallerStatus,
+    Cause,
+    LookUp,
+    Match,
+    MatchKind,
+)
 from app.routing.identification import identify
+from app.routing.number_blocks import NumberBlock
 from app.routing.vip import VipCriterion, VipPolicy, VipRules
 
 NOW = 1_800_000_000.0
@@ -387,4 +398,21 @@ def test_ambiguous_records_of_one_account_keep_it() -> None:
         Account(id="a1", name="Contoso", columns={"accountcategorycode": 2}),
         None,
         None,
+    )
+
+
+def test_account_found_by_a_number_block_says_so() -> None:
+    """The account is judged as if it carried the number; how it was found, and how sure that is, is told."""
+    block = NumberBlock("+493023125", 0.7)
+    look_up = LookUp(matches=(company(account(preferred=True)),), block=block)
+
+    found = identify(look_up, vip=RULES, agent_of=None, now=NOW)
+
+    assert (found.status, found.id, found.vip, found.match, found.confidence, found.detail) == (
+        CallerStatus.IDENTIFIED,
+        "a1",
+        True,
+        MatchKind.BLOCK,
+        0.7,
+        "nobody has the number itself: it lies in the number block of an account",
     )

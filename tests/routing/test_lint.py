@@ -9,7 +9,7 @@ from app.routing.wire import FITTING_SHAPES, FieldSpelling, ResponseProfile, Sha
 from tests.routing.examples import NOW, leaf, make_document
 
 ALL_KEYS = ResponseProfile(fields={name: FieldSpelling(name, min(shapes)) for name, shapes in FITTING_SHAPES.items()})
-COLUMNS = {"contact": ["jobtitle"], "account": ["revenue"]}
+COLUMNS = {"contact": ["jobtitle", "_ownerid_value"], "account": ["revenue"]}
 VIP = leaf("caller.vip", "is", True)
 TIER = "caller.columns.tier"
 
@@ -32,7 +32,7 @@ def test_sound_ruleset_has_no_findings() -> None:
         "then": {
             "redirect": "vip",
             "required_agent": "caller.owner_agent",
-            "preferred_agents": ["caller.columns.jobtitle", "call.parameters.DYN_AGENT"],
+            "preferred_agents": ["caller.columns._ownerid_value", "call.parameters.DYN_AGENT"],
             "priority": 1,
         },
     }

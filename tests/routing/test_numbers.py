@@ -98,3 +98,20 @@ def test_long_texts_do_not_fill_the_memory_of_numbers() -> None:
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("raw", "e164", "country"),
+    [
+        ("tel:070-123 45 67;phone-context=+46", "+46701234567", "SE"),
+        ("sip:0701234567;phone-context=+46@pbx.example;user=phone", "+46701234567", "SE"),
+        ("tel:914-555-1234;Phone-Context=+1-914", "+19145551234", "US"),
+        ("tel:+358501234567;phone-context=+46", "+358501234567", "FI"),
+        ("tel:0501234567;phone-context=example.com", "+358501234567", "FI"),
+        ("tel:0501234567;phone-context=+999", "+358501234567", "FI"),
+        ("tel:0501234567;phone-context=", "+358501234567", "FI"),
+    ],
+)
+def test_local_number_is_read_in_the_country_of_its_context(raw: str, e164: str, country: str) -> None:
+    """A `phone-context` with a country code says where a number without one belongs."""
+    assert read_number(raw, "FI") == PhoneNumber(raw, NumberKind.E164, e164, country)

@@ -122,7 +122,7 @@ def test_agents_must_be_facts(then: dict[str, object], place: str) -> None:
         ({"holidays": {"country": "??"}}, "unknown-country", "/holidays", "an ISO 3166-1 code like FI"),
         ({"holidays": {"country": "SG", "subdivision": "X"}}, "unknown-subdivision", "/holidays", "known are: none"),
         ({"holidays": {"country": "DE", "subdivision": "XX"}}, "unknown-subdivision", "/holidays", "known are: BB, BE"),
-        ({"exceptions": [{"date": "2026-02-30"}]}, "date-from-datetime-parsing", "/exceptions/0/date", ""),
+        ({"exceptions": [{"date": "2026-02-30"}]}, "wrong-date", "/exceptions/0/date", "write 2026-12-24"),
     ],
 )
 def test_calendars_must_exist(calendar: dict[str, object], code: str, place: str, hint: str) -> None:

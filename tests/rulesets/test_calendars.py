@@ -1,4 +1,4 @@
-"""Previews of opening hours."""
+"""Previews of opening hours and rotas, and calls that go to whoever is on call."""
 
 from pathlib import Path
 from typing import Any
@@ -99,3 +99,66 @@ async def test_unknown_calendars_are_refused(tmp_path: Path) -> None:
         nowhere = await admin.send("POST", path, {"calendar": {"time_zone": "Mars/Phobos"}})
         [error] = nowhere.json()["errors"]
         assert (error["code"], error["pointer"]) == ("unknown-time-zone", "/calendar/time_zone")
+
+
+ROTA = {
+    "time_zone": "Europe/Helsinki",
+    "members": ["aino", "mikko"],
+    "period": "week",
+    "start": "2026-03-02T08:00",
+    "swaps": [{"from": "2026-03-11", "to": "2026-03-12", "member": "aino"}],
+}
+ON_CALL = {
+    "schema": 2,
+    "destinations": {"aino": {"kind": "user", "id": "aino-id"}, "mikko": {"kind": "user", "id": "mikko-id"}},
+    "rotas": {"on-call": ROTA},
+    "rules": [{"id": "duty", "then": {"redirect": "on-call"}}],
+}
+
+
+async def test_rota_tells_who_is_on_call_and_who_comes_next(tmp_path: Path) -> None:
+    """The turn of a moment and those after it, for the published rota and for that of a draft; a swap is a turn."""
+    async with open_service(tmp_path, rules=ON_CALL) as service:
+        admin = Administrator(service)
+        draft = await admin.draft(source="current")
+        draft = await admin.change("PUT", draft, "/rotas/on-call", {**ROTA, "members": ["mikko"]})
+        path, at = "/admin/calendars/rotas/on-call", "2026-03-10T10:00:00+02:00"
+
+        published = await admin.read(path, at=at, turns=3)
+        drafted = await admin.read(path, at=at, ruleset=draft.id)
+        early = await admin.read(path, at="2026-03-01T10:00:00+02:00", turns=1)
+
+        first = {"member": "mikko", "since": "2026-03-09T06:00:00Z", "until": "2026-03-10T22:00:00Z", "swapped": False}
+        assert published == {
+            "rota": "on-call",
+            "at": "2026-03-10T08:00:00Z",
+            "time_zone": "Europe/Helsinki",
+            "on_call": first,
+            "turns": [
+                first,
+                {"member": "aino", "since": "2026-03-10T22:00:00Z", "until": "2026-03-11T22:00:00Z", "swapped": True},
+                {"member": "mikko", "since": "2026-03-11T22:00:00Z", "until": "2026-03-16T06:00:00Z", "swapped": False},
+            ],
+        }
+        assert [turn["member"] for turn in drafted["turns"]] == ["mikko", "aino", *["mikko"] * 8]
+        assert (early["on_call"], early["turns"][0]["member"]) == (None, "aino")
+        misspelled = await admin.send("GET", "/admin/calendars/rotas/oncall")
+        assert (misspelled.status_code, 'did you mean "on-call"?' in misspelled.json()["detail"]) == (404, True)
+        removed = await admin.change("DELETE", draft, "/rotas/on-call")
+        [lost] = (await admin.publish(removed, 1)).json()["errors"]
+        assert (lost["code"], lost["pointer"]) == ("unknown-destination", "/rules/0/then/redirect")
+
+
+async def test_calls_go_to_whoever_is_on_call_and_replay_alike(tmp_path: Path) -> None:
+    """A call goes to the member on call, the simulation says who that is, and the decision is explained alike later."""
+    now = 1_773_136_800.0
+    async with open_service(tmp_path, rules=ON_CALL, clock=lambda: now) as service:
+        answer = await service.call()
+        explained = await service.explain_last()
+        simulated = (await service.simulate(call={"anum": None}, at="2026-03-11T12:00:00+02:00")).json()
+        replayed = await Administrator(service).replay("current")
+
+        assert answer.json() == {"InitialTarget": "mikko-id"}
+        assert (explained["facts"]["rota.on-call"], explained["trace_agrees"]) == ("mikko", True)
+        assert simulated["on_call"]["on-call"]["member"] == simulated["decision"]["redirect"] == "aino"
+        assert (replayed["result"]["calls"], replayed["result"]["changed"]) == (1, 0)

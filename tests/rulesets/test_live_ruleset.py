@@ -88,7 +88,7 @@ async def test_unreadable_revision_is_refused_once(database: Database) -> None:
     await live_ruleset.refresh()
     await publish(database, OPEN_CASES, 1)
     async with database.write() as connection:
-        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 2}' WHERE number = 2"))
+        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 99}' WHERE number = 2"))
 
     with capture_logs() as lines:
         taken = [await live_ruleset.refresh() for _ in range(3)]

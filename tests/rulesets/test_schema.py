@@ -17,6 +17,7 @@ LANGUAGE = (ROOT / "docs/rule-language.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "demo": (ROOT / "app/demo/ruleset.json").read_text(encoding="utf-8"),
     "language": LANGUAGE.partition("```json\n")[2].partition("```")[0],
+    "second": (ROOT / "tests/data/rulesets/schema-2.json").read_text(encoding="utf-8"),
     "first": (ROOT / "tests/data/rulesets/schema-1.json").read_text(encoding="utf-8"),
 }
 VIP = {"fact": "caller.vip", "op": "is", "value": True}
@@ -83,6 +84,7 @@ def test_parts_that_are_set_one_by_one_have_their_shape() -> None:
             "/rules/{rule_id}": "Rule",
             "/destinations/{name}": "DestinationSpec",
             "/calendars/{name}": "Calendar",
+            "/rotas/{name}": "Rota",
             "/tests/{name}": "StoredTest",
         }.items()
     )

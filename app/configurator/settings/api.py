@@ -22,7 +22,7 @@ from app.web.parameters import IfMatchDep, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["router"]
+__all__ = ["OptionalVersionDep", "router"]
 
 router = APIRouter(prefix="/admin/settings", tags=["Settings"])
 
@@ -39,15 +39,15 @@ GroupName = Annotated[
 ]
 
 
-def _read_settings(request: Request) -> SettingsAdministration:
+async def _read_settings(request: Request) -> SettingsAdministration:
     return read_state(request.scope, ConfiguratorState)["configurator"].settings
 
 
-def _read_version(version: IfMatchDep) -> int:
+async def _read_version(version: IfMatchDep) -> int:
     return _read_number(version)
 
 
-def _read_optional_version(
+async def _read_optional_version(
     if_match: Annotated[
         str | None, Header(description="The `ETag` of what you read; without it whatever is there is replaced.")
     ] = None,

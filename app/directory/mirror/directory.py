@@ -1,7 +1,7 @@
 """The directory that looks into the index first, and asks Dataverse for whom the index does not know."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,15 +11,17 @@ from cachetools import TTLCache
 from app.dataverse.queries import SearchPlan
 from app.directory.cached import CachedDirectory, DirectoryStatistics
 from app.directory.limits import DirectoryLimits
-from app.directory.lookup import LookupResult, Source
+from app.directory.lookup import LookupResult, Source, is_open
 from app.directory.memory import CallerMemory
-from app.directory.mirror.cases import OpenCases
+from app.directory.mirror.history import BoundedHistory
 from app.directory.mirror.matching import MatchReader
 from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.reads import Found, IndexReads
 from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
-from app.routing.callers import Caller, CallerStatus, Cause, LookUp, Match, Selection
+from app.routing.callers import Caller, CallerKind, CallerStatus, LookUp, Match, Selection
+from app.routing.number_blocks import list_blocks
+from app.single_flight import gather_or_cancel
 from app.store.errors import StoreError
 
 __all__ = ["MirrorCounts", "MirroredDirectory"]
@@ -27,11 +29,13 @@ __all__ = ["MirrorCounts", "MirroredDirectory"]
 _READ_SECONDS: Final = 0.3
 """A call waits so long for the index at most; what is left of its time is for Dataverse."""
 _RESERVE_SECONDS: Final = 0.05
-"""Kept back from a call's time when cases are counted, so that the answer leaves in time."""
+"""Kept back from a call's time when Dataverse is asked for cases or phone calls, so that the answer leaves in time."""
+_MAX_PARENTS: Final = 1
+"""Accounts above the caller's company that rules may read."""
 _STRANGER_SECONDS: Final = 600.0
 """How long nobody is believed to be nobody who neither the index nor Dataverse knew: the index hears of news anyway."""
 
-Identify = Callable[[LookUp, float], Caller]
+Identify = Callable[[LookUp, Selection, float], Caller]
 """Judges what was found; the time is until when the index has every change, in seconds since the epoch."""
 
 
@@ -64,7 +68,7 @@ class MirroredDirectory:
         store: MirrorStore,
         status: MirrorStatus,
         identify: Identify,
-        cases: OpenCases,
+        history: BoundedHistory,
         search: SearchPlan,
         region: str,
         limits: DirectoryLimits,
@@ -76,7 +80,7 @@ class MirroredDirectory:
         self._store = store
         self._status = status
         self._identify = identify
-        self._cases = cases
+        self._history = history
         self._search = search
         self._region = region
         self._memory = CallerMemory(limits=limits, monotonic=monotonic)
@@ -93,6 +97,11 @@ class MirroredDirectory:
     def wanted(self) -> MirrorPlan:
         """What the index should hold for the settings and the live ruleset."""
         return MirrorPlan.make(self._search, self._selection, region=self._region)
+
+    @property
+    def required(self) -> MirrorPlan:
+        """What of it the settings name."""
+        return MirrorPlan.make(self._search, Selection(), region=self._region)
 
     def select(self, selection: Selection) -> None:
         """Say what the published rules need."""
@@ -144,6 +153,21 @@ class MirroredDirectory:
             return await self._live.find_for(selection, e164, until=until)
         return await self._find(e164, selection, reader, generation, until)
 
+    async def explain(self, numbers: Sequence[str]) -> Mapping[str, tuple[Caller, Sequence[Match]]]:
+        """Tell who numbers of the index are taken for, and why, with the records that carry them; without their cases.
+
+        Nothing where the index does not have what the rules read. Raises StoreError.
+        """
+        reader, generation = self._reader, self._status.live
+        if reader is None or generation is None:
+            return {}
+        found = Found(await self._read_index(numbers))
+        matches = {e164: reader.read(found, e164) for e164 in numbers}
+        synced_at = generation.synced_at or 0.0
+        return {
+            e164: (self._identify(LookUp(matches=each), Selection(), synced_at), each) for e164, each in matches.items()
+        }
+
     async def purge(self, e164: str | None) -> int:
         """Forget one number or all, but for the index, which repeats Dataverse; returns how many entries are gone.
 
@@ -177,30 +201,46 @@ class MirroredDirectory:
             return await self._ask_live(e164, selection, until)
         matches = reader.read(found, e164)
         if not matches:
-            return await self._find_elsewhere(e164, selection, generation, until)
+            return await self._find_elsewhere(e164, selection, reader, generation, until)
         self.counts.hit += 1
-        caller = await self._judge(matches, selection, generation, until)
+        caller = await self._judge(LookUp(matches=matches), selection, generation, until)
         if selection == self._selection and self._version == version:
             self._memory.remember(e164, caller, selection)
         return LookupResult(caller, Source.MIRROR, stages=stages)
 
     async def _find_elsewhere(
-        self, e164: str, selection: Selection, generation: Generation, until: float
+        self, e164: str, selection: Selection, reader: MatchReader, generation: Generation, until: float
     ) -> LookupResult:
-        """Ask Dataverse for a number that the index does not have."""
-        nobody = Caller(status=CallerStatus.UNKNOWN, as_of=generation.synced_at)
+        """Ask Dataverse for a number that the index does not have; whom Dataverse does not know may lie in a block."""
         follows = self._status.read().state is MirrorState.FOLLOWING
         if follows and e164 in self._strangers:
             self.counts.stranger += 1
-            return LookupResult(nobody, Source.MIRROR)
+            return LookupResult(await self._find_block(e164, selection, reader, generation, until), Source.MIRROR)
         self.counts.miss += 1
         await self._drop_refuted(e164, generation)
         result = await self._ask_live(e164, selection, until)
         if result.source in {Source.LIVE, Source.FRESH, Source.NEGATIVE}:
-            if result.caller.status is CallerStatus.UNKNOWN:
-                self._strangers[e164] = True
+            if not is_open(result.caller):
+                return result
+            self._strangers[e164] = True
+        elif not follows:
             return result
-        return LookupResult(nobody, Source.MIRROR, result.outage, result.stages) if follows else result
+        caller = await self._find_block(e164, selection, reader, generation, until)
+        if caller.status is CallerStatus.UNKNOWN and result.outage is None:
+            return result
+        return LookupResult(caller, Source.MIRROR, result.outage, result.stages)
+
+    async def _find_block(
+        self, e164: str, selection: Selection, reader: MatchReader, generation: Generation, until: float
+    ) -> Caller:
+        """Return the account with the longest number block that the number lies in, else nobody."""
+        blocks = list_blocks(e164) if self._search.number_blocks else ()
+        found = await gather_or_cancel(*(self._read(block.e164, until) for block in blocks))
+        for block, each in zip(blocks, found, strict=True):
+            matches = () if each is None else reader.read(each, block.e164)
+            if accounts := tuple(match for match in matches if match.kind is CallerKind.ACCOUNT):
+                return await self._judge(LookUp(matches=accounts, block=block), selection, generation, until)
+        return Caller(status=CallerStatus.UNKNOWN, as_of=generation.synced_at)
 
     async def _drop_refuted(self, e164: str, generation: Generation) -> None:
         """Forget a caller whom Dataverse told before the index had every change, and who is in it no more."""
@@ -209,17 +249,9 @@ class MirroredDirectory:
             with suppress(StoreError):
                 await self._live.purge(e164)
 
-    async def _judge(
-        self, matches: tuple[Match, ...], selection: Selection, generation: Generation, until: float
-    ) -> Caller:
-        synced_at = generation.synced_at or 0.0
-        if not selection.open_cases:
-            return self._identify(LookUp(matches=matches), synced_at)
-        cases = await self._cases.count(matches, until=until - _RESERVE_SECONDS)
-        if not isinstance(cases, Cause):
-            return self._identify(LookUp(matches=matches, open_cases=cases), synced_at)
-        caller = self._identify(LookUp(matches=matches, open_cases_failed=True), synced_at)
-        return replace(caller, open_cases_cause=cases) if caller.open_cases_cause is Cause.ERROR else caller
+    async def _judge(self, found: LookUp, selection: Selection, generation: Generation, until: float) -> Caller:
+        complete = await self._history.add(found, selection, until=until - _RESERVE_SECONDS)
+        return self._identify(complete, selection, generation.synced_at or 0.0)
 
     async def _ask_live(self, e164: str, selection: Selection, until: float) -> LookupResult:
         if selection == self._selection:
@@ -234,7 +266,8 @@ class MirroredDirectory:
         generation = self._status.live
         if generation is None:
             raise LookupError("there is no index any more")
-        return await self._store.find(generation.number, numbers, depth=self._search.account_depth + 1)
+        depth = 1 + max(self._search.account_depth, _MAX_PARENTS)
+        return await self._store.find(generation.number, numbers, depth=depth)
 
     def _look_again(self) -> None:
         """Forget what may have changed, and find out whether the index has what the rules read."""
@@ -251,5 +284,5 @@ class MirroredDirectory:
         return MatchReader(
             contact_columns=tuple(sorted(plan.contact_columns & generation.plan.contact_columns)),
             account_columns=tuple(sorted(plan.account_columns & generation.plan.account_columns)),
-            account_depth=self._search.account_depth,
+            account_depth=max(self._search.account_depth, selection.parents),
         )

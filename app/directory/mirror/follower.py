@@ -11,6 +11,7 @@ import structlog
 from app.dataverse.client import DataverseClient, Row
 from app.dataverse.errors import BadQueryError, DataverseError, RecordNotFoundError, UnreadableAnswerError
 from app.dataverse.queries import build_path
+from app.dataverse.records import LOOKUP_TYPES
 from app.directory.mirror.plan import MirrorPlan, MirrorTable
 from app.directory.mirror.records import read_changes
 from app.directory.mirror.status import MirrorStatus
@@ -85,15 +86,15 @@ class MirrorFollower:
         store: MirrorStore,
         status: MirrorStatus,
         lead: Callable[[], Awaitable[bool]],
-        required: MirrorPlan,
+        required: Callable[[], MirrorPlan],
         wanted: Callable[[], MirrorPlan],
         clock: Callable[[], float],
         options: MirrorOptions,
     ) -> None:
         """`client` must leave calls their share of the requests.
 
-        `required` is what the settings name, all of which must be there; `wanted` says what the index should hold now,
-        with what the live ruleset reads.
+        `required` says what the settings name, all of which must be there; `wanted` adds what the live ruleset reads:
+        what the index should hold now.
         """
         self._client = client
         self._store = store
@@ -254,13 +255,13 @@ class MirrorFollower:
 
     async def _request(self, generation: Generation, table: MirrorTable, link: str | None) -> _Page:
         size = min(self._options.page_size, _SHORT_PAGE if len(table.columns) > _MANY_COLUMNS else _MAX_PAGE)
-        prefer = ("odata.track-changes", f"odata.maxpagesize={size}")
+        prefer = ("odata.track-changes", f"odata.maxpagesize={size}", LOOKUP_TYPES)
         try:
             return _read_page(await self._client.get_json(link or table.path, prefer=prefer), link)
         except (BadQueryError, RecordNotFoundError) as error:
             if link is not None:
                 raise _RefusedLinkError(error) from error
-            if columns := generation.plan.suspect(table.name, error.facts.column, required=self._required):
+            if columns := generation.plan.suspect(table.name, error.facts.column, required=self._required()):
                 raise _RefusedColumnsError(table.name, columns) from error
             raise
 

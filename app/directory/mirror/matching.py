@@ -30,13 +30,15 @@ class MatchReader:
         )
 
     def _read_contact(self, record: FoundRecord, found: Found) -> Match:
+        columns, users = _pick(record, self.contact_columns)
         return Match(
             kind=CallerKind.CONTACT,
             id=record.id,
             name=record.data["name"],
-            columns=_pick(record, self.contact_columns),
+            columns=columns,
             owner_id=record.owner,
             owner_agent=record.agent,
+            users=users,
             account=self._follow(record.parent, found, self.account_depth),
             modified_at=record.data["at"],
         )
@@ -50,6 +52,7 @@ class MatchReader:
             columns=account.columns if account else {},
             owner_id=record.owner,
             owner_agent=record.agent,
+            users=account.users if account else {},
             account=account,
             modified_at=record.data["at"],
         )
@@ -59,17 +62,21 @@ class MatchReader:
         record = None if account_id is None else found.accounts.get(account_id)
         if record is None:
             return None
+        columns, users = _pick(record, self.account_columns)
         return AccountRecord(
             id=record.id,
             name=record.data["name"],
-            columns=_pick(record, self.account_columns),
+            columns=columns,
             owner_id=record.owner,
             owner_agent=record.agent,
+            users=users,
             active=record.active,
             parent=self._follow(record.parent, found, depth - 1) if depth > 0 else None,
         )
 
 
-def _pick(record: FoundRecord, columns: Iterable[str]) -> Mapping[str, Scalar]:
-    known = record.data["columns"]
-    return {column: known.get(column) for column in columns}
+def _pick(record: FoundRecord, columns: Iterable[str]) -> tuple[Mapping[str, Scalar], Mapping[str, str]]:
+    """Return the values of columns, and apart from them the ids of users that some of them look up."""
+    known, users = record.data["columns"], frozenset(record.data["users"])
+    values = {column: None if column in users else known.get(column) for column in columns}
+    return values, {column: known[column].lower() for column in columns if column in users}

@@ -12,7 +12,7 @@ __all__ = ["ACCOUNT", "CONTACT", "USER", "MirrorPlan", "MirrorTable"]
 CONTACT: Final = "contact"
 ACCOUNT: Final = "account"
 USER: Final = "systemuser"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Goes up when rows are written in another way, so that what an older version wrote is loaded anew."""
 _OWNER: Final = ("_ownerid_value", "_owninguser_value")
 

@@ -118,7 +118,7 @@ def create_dataverse_emulator(
     tables = sample_tables() if data is None else data
     accepted = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
     provision(tables, next(iter(accepted), CLIENT_ID))
-    skewed = SkewedClock(clock)
+    skewed, faults = SkewedClock(clock), Faults()
     issuer = TokenIssuer(tenant_id=tenant_id, clients=accepted, lifetime_s=token_lifetime_s, clock=skewed)
     api = WebApi(
         tables=tables,
@@ -127,9 +127,10 @@ def create_dataverse_emulator(
         most_at_once=most_at_once,
         clock=skewed,
         affinity=secrets.token_hex(32),
+        faults=faults,
     )
     log = RequestLog(clock=skewed)
-    return DataverseEmulator(tables=tables, issuer=issuer, api=api, faults=Faults(), clock=skewed, log=log)
+    return DataverseEmulator(tables=tables, issuer=issuer, api=api, faults=faults, clock=skewed, log=log)
 
 
 def _base(request: Request) -> str:

@@ -1,7 +1,8 @@
 """The Web API itself: token, user and options are checked here, then the request goes to who answers it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from app.emulators.dataverse.access import find_user
 from app.emulators.dataverse.answers import answer_json, answer_refusal, stamp
+from app.emulators.dataverse.batches import BATCH, BatchedRequest, answer_batch, read_batch
 from app.emulators.dataverse.clock import Clock
 from app.emulators.dataverse.errors import TOO_MANY_AT_ONCE, WireError, bad_payload, method_not_allowed, not_emulated
 from app.emulators.dataverse.functions import Functions
@@ -21,8 +23,9 @@ from app.emulators.dataverse.reading import Reader
 from app.emulators.dataverse.requests import ApiRequest, read_path, require_short
 from app.emulators.dataverse.tables import Row, Tables
 from app.emulators.dataverse.tokens import TokenIssuer
-from app.emulators.dataverse.traffic import API_ROOT
+from app.emulators.dataverse.traffic import API_ROOT, find_status
 from app.emulators.dataverse.writing import Writer
+from app.emulators.faults import Faults
 
 _IMPERSONATION = ("callerobjectid", "mscrmcallerid")
 _ALLOWANCE = 6000
@@ -40,7 +43,9 @@ class WebApi:
         most_at_once: int,
         clock: Clock,
         affinity: str,
+        faults: Faults,
     ) -> None:
+        self._faults = faults
         self._tables = tables
         self._issuer = issuer
         self._static_tokens = static_tokens
@@ -60,7 +65,10 @@ class WebApi:
         try:
             user = self._authorise(request, in_flight)
             prefer = read_preferences(",".join(request.headers.getlist("prefer")))
-            response = self._dispatch(await self._understand(request, user, prefer))
+            if request.path_params.get("path") == BATCH and request.method == "POST":
+                response = self._answer_parts(await read_batch(request), user, _base(request))
+            else:
+                response = self._dispatch(await self._understand(request, user, prefer))
         except WireError as refusal:
             response = answer_refusal(refusal)
         self._answered += 1
@@ -104,6 +112,33 @@ class WebApi:
             user=user,
         )
 
+    def _answer_parts(self, parts: Sequence[BatchedRequest], user: Row, base: str) -> Response:
+        """Answer the requests of a batch one after the other, as `odata.continue-on-error` asks."""
+        return answer_batch([self._answer_part(part, user, f"{base}{API_ROOT}") for part in parts])
+
+    def _answer_part(self, part: BatchedRequest, user: Row, root: str) -> Response:
+        path, _, raw_query = part.url.removeprefix(root).strip("/").partition("?")
+        if (failure := find_status(self._faults, f"{API_ROOT}/{path}", raw_query)) is not None:
+            return failure
+        try:
+            require_short(part.url)
+            return self._dispatch(
+                ApiRequest(
+                    method=part.method,
+                    root=root,
+                    path=read_path(unquote(path)),
+                    raw_path=path,
+                    raw_query=raw_query,
+                    options=read_options(raw_query),
+                    headers=part.headers,
+                    prefer=read_preferences(part.headers.get("prefer", "")),
+                    body=part.body,
+                    user=user,
+                )
+            )
+        except WireError as refusal:
+            return answer_refusal(refusal)
+
     def _dispatch(self, request: ApiRequest) -> Response:
         if request.path[0].name.startswith("$"):
             raise not_emulated(request.path[0].name)
@@ -130,14 +165,14 @@ class WebApi:
         return writes[request.method](request)
 
     def _read(self, request: ApiRequest) -> Response:
+        if request.path[0].name == "EntityDefinitions":
+            return self._catalogue.read(request)
         function = self._functions.find(request)
         if function is not None:
             return self._functions.call(request, function)
         match request.path[0].name:
             case "":
                 return self._describe_service(request)
-            case "EntityDefinitions":
-                return self._catalogue.read(request)
             case _:
                 return self._reader.read(request)
 

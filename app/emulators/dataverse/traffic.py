@@ -4,10 +4,11 @@ import json
 from urllib.parse import unquote_plus
 from uuid import uuid4
 
+from starlette.responses import Response
 from starlette.types import Scope
 
 from app.emulators.fault_control import CONTROL_ROOT
-from app.emulators.faults import ErrorAnswer, Traffic
+from app.emulators.faults import ErrorAnswer, FaultKind, Faults, Traffic
 
 API_ROOT = "/api/data/v9.2"
 
@@ -32,6 +33,21 @@ def describe_traffic(scope: Scope) -> Traffic | None:
     text = f"{path}?{unquote_plus(scope['query_string'].decode('latin-1'))}"
     if not path.startswith(API_ROOT):
         return Traffic(at="token", table=None, text=text)
+    return _describe(path, text)
+
+
+def find_status(faults: Faults, path: str, raw_query: str) -> Response | None:
+    """Return the error that a fault gives one request of a batch; other kinds of faults hit whole batches only."""
+    traffic = _describe(path, f"{path}?{unquote_plus(raw_query)}")
+    fault = faults.take(traffic, kinds={FaultKind.STATUS}, named=True)
+    if fault is None:
+        return None
+    answer = word_error(fault.status, traffic)
+    waiting = {} if fault.retry_after_s is None else {"retry-after": str(fault.retry_after_s)}
+    return Response(answer.body, fault.status, answer.headers | waiting)
+
+
+def _describe(path: str, text: str) -> Traffic:
     table = path.removeprefix(API_ROOT).strip("/").partition("/")[0].partition("(")[0]
     return Traffic(at="api", table=table, text=text)
 

@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from app.emulators.enreach.access import discover, exchange_password, refuse, require_key
+from app.emulators.enreach.call_control import make_call_route
 from app.emulators.enreach.calls import list_calls, list_service_calls
 from app.emulators.enreach.catalogue import fetch_user, list_directories, list_entries, list_queues, list_users
 from app.emulators.enreach.tables import Clock, Tables, build_tables
@@ -39,12 +40,15 @@ class EnreachEmulator:
     for `/authuser`.
     """
 
-    def __init__(self, *, tables: Tables) -> None:
+    def __init__(self, *, tables: Tables, clock: Clock) -> None:
         self.tables = tables
         self.faults = Faults()
         self.requests: deque[SeenRequest] = deque(maxlen=_REMEMBERED)
         self._app = FaultLayer(
-            _create_app(tables, self.faults), faults=self.faults, describe=_describe_traffic, word_error=_word_error
+            _create_app(tables, self.faults, clock),
+            faults=self.faults,
+            describe=_describe_traffic,
+            word_error=_word_error,
         )
 
     @property
@@ -72,13 +76,13 @@ def create_enreach_emulator(
 
     Calls of the sample are dated back from `clock()`, once. Raises ValueError for tables it does not know.
     """
-    return EnreachEmulator(tables=build_tables(data, clock()))
+    return EnreachEmulator(tables=build_tables(data, clock()), clock=clock)
 
 
-def _create_app(tables: Tables, faults: Faults) -> Starlette:
+def _create_app(tables: Tables, faults: Faults, clock: Clock) -> Starlette:
     app = Starlette(
         routes=[
-            Mount(CONTROL_ROOT, routes=make_fault_routes(faults)),
+            Mount(CONTROL_ROOT, routes=[*make_fault_routes(faults), make_call_route(tables, clock)]),
             Route("/api/user", discover, methods=["GET", "POST"]),
             Route("/authuser/{email}", exchange_password, methods=["POST"]),
             Route("/users", require_key(list_users)),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Clock", "Row", "Tables", "build_tables", "load_sample", "serve"]
+__all__ = ["PRIVACY_FIELD", "Clock", "Row", "Tables", "build_tables", "load_sample", "put_call", "serve"]
 
 Clock = Callable[[], datetime]
 """Tells the time, aware."""
@@ -19,6 +19,8 @@ Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 """Table name -> rows. Names: users, queues, directories, entries, calls, service_calls, credentials."""
 
+PRIVACY_FIELD = "EmulatedPrivacy"
+"""The key that tells work from private here. The vendor's own is not public (Enreach contract, section 6)."""
 _NAMES = ("users", "queues", "directories", "entries", "calls", "service_calls", "credentials")
 _VISIBLE_AFTER = timedelta(seconds=10)
 
@@ -44,6 +46,22 @@ def build_tables(data: Mapping[str, Iterable[Mapping[str, Any]]] | None, now: da
     for row in tables["calls"] + tables["service_calls"]:
         _date(row, now)
     return tables
+
+
+def put_call(tables: Tables, changes: Row, now: datetime) -> None:
+    """Change the rows of one user's part in a call, or add one; either way it was changed now.
+
+    Without a `UserName` it is every part of that call. Raises KeyError without a `CallId`.
+    """
+    call_id, user = changes["CallId"], changes.get("UserName")
+    mine = [row for row in tables["calls"] if row["CallId"] == call_id and user in {None, row.get("UserName")}]
+    if not mine:
+        mine = [{}]
+        tables["calls"] += mine
+    for row in mine:
+        row.update(changes)
+        _date(row, now)
+        row["_modified"] = f"{now:%Y-%m-%dT%H:%M:%S}"
 
 
 def serve(row: Row) -> Row:

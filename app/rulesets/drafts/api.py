@@ -6,20 +6,23 @@ from fastapi import APIRouter, Depends, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import RulesEditorDep
+from app.auth.principals import Principal
 from app.calls.api import RevealDep
 from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
+from app.routing.rotas import Rota
 from app.routing.rule import Rule
-from app.routing.ruleset import DestinationSpec, Ruleset, StoredTest
+from app.routing.ruleset import DestinationSpec, Ruleset
+from app.routing.stored_tests import StoredTest
 from app.rulesets.api import RulesetsDep
+from app.rulesets.components import RulesetComponents
 from app.rulesets.drafts import drafts
 from app.rulesets.drafts.drafts import Edit
 from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.store import Draft
-from app.web.bodies import JsonBodyDep, describe_body
 from app.web.limits import HeavyRoute
-from app.web.parameters import DecisionId, IfMatchDep, RulesetRef, tag
+from app.web.parameters import DecisionId, IfMatchDep, JsonBodyDep, RulesetRef, describe_body, tag
 from app.web.problems import problems
 
 __all__ = ["decision_tests_router", "parts_router", "router"]
@@ -37,6 +40,13 @@ _RULESET = {
 _PROBLEMS = problems(404, 412, 422, 428, 503)
 _RULE = {"id": "hidden", "when": {"fact": "call.withheld", "op": "is", "value": True}, "then": {"no_change": True}}
 _DESTINATION = {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-00505689257e", "label": "VIP service"}
+_ROTA = {
+    "time_zone": "Europe/Helsinki",
+    "members": ["aino", "mikko"],
+    "period": "week",
+    "start": "2026-03-02T08:00",
+    "swaps": [{"from": "2026-03-09T08:00", "to": "2026-03-10T08:00", "member": "aino"}],
+}
 _CALENDAR = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}, "holidays": {"country": "FI"}}
 _TEST = {"call": {"anum": "+358501234567"}, "caller": {"vip": True}, "expect": {"rule": "vip"}}
 Name = Annotated[str, Path(min_length=1, max_length=100, description="Its name in the ruleset; a rule goes by its id.")]
@@ -53,9 +63,7 @@ class Place(BaseModel):
 class Change:
     """One change to one draft, by whoever asks, from the version they saw."""
 
-    def __init__(
-        self, ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
-    ) -> None:
+    def __init__(self, ref: str, who: Principal, version: str, rulesets: RulesetComponents, response: Response) -> None:
         self._ref = ref
         self._who = who
         self._version = version
@@ -68,7 +76,13 @@ class Change:
         return _answer(draft, self._response)
 
 
-ChangeDep = Annotated[Change, Depends()]
+async def _begin_change(
+    ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
+) -> Change:
+    return Change(ref, who, version, rulesets, response)
+
+
+ChangeDep = Annotated[Change, Depends(_begin_change)]
 
 
 class RecordedTest(BaseModel):
@@ -196,6 +210,23 @@ async def put_calendar(name: Name, change: ChangeDep, calendar: JsonBodyDep) -> 
 async def remove_calendar(name: Name, change: ChangeDep) -> RulesetBody:
     """Take opening hours out."""
     return await change.make(drafts.remove_member("calendars", name))
+
+
+@parts_router.put(
+    "/rotas/{name}",
+    summary="Set a rota",
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(Rota, "Who is on call when.", _ROTA),
+)
+async def put_rota(name: Name, change: ChangeDep, rota: JsonBodyDep) -> RulesetBody:
+    """Add a rota, or change it: its members, its swaps."""
+    return await change.make(drafts.put_member("rotas", name, rota))
+
+
+@parts_router.delete("/rotas/{name}", summary="Remove a rota", responses=_PROBLEMS)
+async def remove_rota(name: Name, change: ChangeDep) -> RulesetBody:
+    """Take a rota out; rules that still name it keep the draft from being published."""
+    return await change.make(drafts.remove_member("rotas", name))
 
 
 @parts_router.put(

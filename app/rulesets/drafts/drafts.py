@@ -36,7 +36,7 @@ Rewritten = tuple[dict[str, Any], str]
 """The new document, and the pointer to the part that was sent; empty when none was."""
 Edit = Callable[[Content], Rewritten]
 """Gives the document after a change; raises NotFoundError or ConflictError when the change does not fit."""
-Member = Literal["destinations", "calendars"]
+Member = Literal["destinations", "calendars", "rotas"]
 
 
 class Drafts:
@@ -218,7 +218,7 @@ def remove_rule(rule_id: str) -> Edit:
 
 
 def put_member(member: Member, name: str, value: Any) -> Edit:
-    """Set a destination or a calendar, new or not."""
+    """Set a destination, a calendar or a rota, new or not."""
 
     def edit(document: Content) -> Rewritten:
         return {**document, member: {**document.get(member, {}), name: value}}, join_pointer(member, name)
@@ -227,7 +227,7 @@ def put_member(member: Member, name: str, value: Any) -> Edit:
 
 
 def remove_member(member: Member, name: str) -> Edit:
-    """Take a destination or a calendar out."""
+    """Take a destination, a calendar or a rota out."""
 
     def edit(document: Content) -> Rewritten:
         members = dict(document.get(member, {}))

@@ -9,8 +9,8 @@ from app.calls.store import DecisionStore
 from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
 from app.routing.decisions import DecisionRecord
-from app.routing.registry import find_fact
-from app.routing.ruleset import Expectation
+from app.routing.registry import MEMBERS, SWITCHES, find_fact
+from app.routing.stored_tests import Expectation
 from app.rulesets.drafts.drafts import Drafts, put_test
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import Draft
@@ -109,9 +109,27 @@ def _write_test(record: DecisionRecord, pinned: dict[str, object], *, keep_numbe
         **({"extradata": extra} if extra else {}),
     }
     expected = {name: value for name, value in record.decision.items() if name in Expectation.model_fields}
+    # What did not exist is off, or empty, in a test that does not name it.
+    read = {name: value for name, value in pinned.items() if name.startswith((SWITCHES, MEMBERS))}
+    states = {name.removeprefix(SWITCHES): value for name, value in read.items() if name.startswith(SWITCHES)}
+    switches = {name: state for name, state in states.items() if isinstance(state, bool)}
+    tables = _list_rows([name for name, value in read.items() if value is True and name.startswith(MEMBERS)], record)
     return {
         "call": call,
         "at": datetime.fromtimestamp(record.at, UTC).isoformat(),
-        "facts": pinned,
+        "facts": {name: value for name, value in pinned.items() if name not in read},
+        **({"switches": switches} if switches else {}),
+        **({"tables": tables} if tables else {}),
         "expect": {"rule": record.rule, **expected},
     }
+
+
+def _list_rows(found: Sequence[str], record: DecisionRecord) -> dict[str, dict[str, dict[str, Any]]]:
+    """List the rows that were found: by table, each with nothing but its key."""
+    tables: dict[str, dict[str, dict[str, Any]]] = {}
+    for name in found:
+        table, _, fact = name.removeprefix(MEMBERS).partition(".")
+        value = record.facts.get(fact)
+        for key in value if isinstance(value, list | tuple) else [value]:
+            tables.setdefault(table, {})[str(key)] = {}
+    return tables

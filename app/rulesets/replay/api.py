@@ -15,11 +15,10 @@ from app.operations.store import Job, JobState
 from app.rulesets.api import RulesetsDep
 from app.rulesets.redaction import redact_texts
 from app.rulesets.replay.jobs import ExplainedCall, list_diffs
-from app.rulesets.replay.result import summarise
-from app.rulesets.replay.run import ReplayPlan
+from app.rulesets.replay.result import ReplayPlan, summarise
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
-from app.web.limits import HeavyRoute
+from app.web.limits import HeavyRoute, StreamDep
 from app.web.parameters import AnyMoment, DecisionId, IfMatchDep, JobId, RulesetRef, show_time, tag
 from app.web.problems import problems
 
@@ -192,7 +191,7 @@ async def show_replay(job: Annotated[Job, Depends(_find_job)], reader: DecisionR
     response_class=EventSourceResponse,
 )
 async def follow_replay(
-    job: Annotated[Job, Depends(_find_job)], reader: DecisionReaderDep, rulesets: RulesetsDep
+    job: Annotated[Job, Depends(_find_job)], reader: DecisionReaderDep, rulesets: RulesetsDep, _open: StreamDep
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the progress as server-sent events: `progress`, and at the end `done`, `failed` or `cancelled`."""
     async for latest in rulesets.replays.follow(job.id):

@@ -14,11 +14,11 @@ from app.operations.jobs import JobRunner, Progress
 from app.operations.store import Job, JobState
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import DecisionRecord
+from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
 from app.rulesets.replay.replayer import FindProfile, Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore
@@ -54,6 +54,7 @@ class ReplayJobs:
         jobs: JobRunner,
         repository: RulesetRepository,
         find_profile: FindProfile,
+        read_data: Callable[[], RuleData],
         audit: AuditStore,
         enreach: EnreachTargets | None,
         clock: Callable[[], float],
@@ -62,6 +63,7 @@ class ReplayJobs:
         self._jobs = jobs
         self._repository = repository
         self._find_profile = find_profile
+        self._read_data = read_data
         self._audit = audit
         self._enreach = enreach
         self._clock = clock
@@ -144,13 +146,13 @@ class ReplayJobs:
         before = await self._find_rules(record.revision)
         return ExplainedCall(
             record,
-            None if before is None else Replayer(before, self._find_profile).trace(record),
-            Replayer(rules, self._find_profile).trace(record),
+            None if before is None else Replayer(before, self._find_profile, self._read_data).trace(record),
+            Replayer(rules, self._find_profile, self._read_data).trace(record),
         )
 
     async def _replay(self, rules: CompiledRuleset, plan: ReplayPlan, progress: Progress) -> ReplayResult:
         result = ReplayResult(await self._find_names(rules.ruleset))
-        replayer = Replayer(rules, self._find_profile)
+        replayer = Replayer(rules, self._find_profile, self._read_data)
         await run_replay(replayer, plan, result, decisions=self._decisions, report=progress.report)
         log.info("replay.ended", stopped=progress.stopped, calls=result.calls, changed=result.changed)
         return result

@@ -9,13 +9,15 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import Decision, DecisionRecord, Destination, Outcome
 from app.routing.facts import FactValue, Unknown, complete_facts, decode_facts
 from app.routing.redirect_loops import CallFollower
+from app.routing.registry import RECENT_CALLS, is_related
+from app.routing.rule_data import RuleData
 from app.routing.trace import Trace
 from app.routing.wire import ResponseProfile, encode_decision
 
 __all__ = ["Effect", "FindProfile", "ReplayedCall", "Replayer"]
 
 _FETCHED = ("caller.columns.", "account.columns.", "caller.open_cases")
-"""Facts that are read from the CRM only while a published rule asks for them."""
+"""Facts that are read only while a published rule asks for them, besides those that say so."""
 
 Place = tuple[str, str]
 """Kind and id of a destination."""
@@ -69,14 +71,19 @@ class Replayer:
     """Decides by one ruleset what was decided before by others.
 
     Facts about call and caller are those that were recorded; the `time.*` facts are those of the ruleset's own
-    calendars at the recorded moment, so that a change of opening hours shows.
+    calendars at the recorded moment, so that a change of opening hours shows. What no rule read of switches and tables
+    at that time is as it is now.
     """
 
-    def __init__(self, rules: CompiledRuleset, find_profile: FindProfile) -> None:
+    def __init__(
+        self, rules: CompiledRuleset, find_profile: FindProfile, read_data: Callable[[], RuleData] = RuleData
+    ) -> None:
+        """`read_data` tells switches and tables as they are now."""
         self._rules = rules
+        self._read_data = read_data
         self._find_profile = find_profile
         self._follower = CallFollower(rules)
-        self._fetched = sorted(name for name in rules.facts_used if name.startswith(_FETCHED))
+        self._fetched = sorted(filter(_is_fetched, rules.facts_used))
 
     def replay(self, record: DecisionRecord) -> ReplayedCall | None:
         """Decide a record again; `None` when it cannot be: a drill, or a call whose facts are gone or unreadable.
@@ -108,7 +115,8 @@ class Replayer:
 
     def recall(self, record: DecisionRecord) -> dict[str, FactValue]:
         """Return the facts the record is decided with; raises ValueError for what this program cannot have written."""
-        return {**decode_facts(record.facts), **self._rules.tell_time(record.at)}
+        facts = {**decode_facts(record.facts), **self._rules.tell_time(record.at)}
+        return {**self._rules.data_facts.tell(facts, self._read_data(), record.at), **facts}
 
     def _has_no_spelling(self, decision: Decision, record: DecisionRecord) -> bool:
         return bool(encode_decision(decision, self._find_profile(record.settings_version)).reason)
@@ -118,6 +126,10 @@ class Replayer:
             return ()
         complete = complete_facts(facts, self._fetched)
         return tuple(name for name in self._fetched if _is_not_fetched(complete[name]))
+
+
+def _is_fetched(name: str) -> bool:
+    return name.startswith(_FETCHED) or name in RECENT_CALLS or is_related(name)
 
 
 def _was_stopped(record: DecisionRecord) -> bool:

@@ -1,8 +1,8 @@
 """What a queue and an operator see of the mirror."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,98 +11,27 @@ import pytest
 
 from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator, read_tables
+from tests.support.live_settings import save
+from tests.support.mirrored import (
+    ANNA,
+    CONTOSO,
+    GROUP,
+    PATIENT,
+    POLL,
+    change,
+    count_look_ups,
+    fail_everything,
+    guid,
+    make_tables,
+    make_vip,
+    open_mirrored,
+    read_health,
+    wait_for_answer,
+    wait_for_source,
+    wait_until_loaded,
+)
 from tests.support.postgres import new_postgres_database
 from tests.support.service import ADMIN_KEY, VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
-
-GROUP = "00000000-0000-4000-8000-0000000000a2"
-CONTOSO = "00000000-0000-4000-8000-0000000000a1"
-ANNA = "+358501112223"
-POLL = 1.0
-PATIENT = {"deadline_ms": 4500}
-"""So that a busy machine makes no look-up late."""
-
-
-def guid(number: int) -> str:
-    return f"00000000-0000-4000-8000-{number:012d}"
-
-
-def make_vip(number: int, phone: str, **columns: object) -> dict[str, Any]:
-    """Make a contact of a company below a preferred customer."""
-    usual = {"contactid": guid(number), "fullname": f"Contact {number}", "_parentcustomerid_value": CONTOSO}
-    return usual | {"mobilephone": phone} | columns
-
-
-def make_tables(*contacts: dict[str, Any], **tables: Any) -> dict[str, Any]:
-    accounts = [
-        {"accountid": GROUP, "name": "Group", "accountcategorycode": 1},
-        {"accountid": CONTOSO, "name": "Contoso", "_parentaccountid_value": GROUP},
-    ]
-    return {"accounts": accounts, "contacts": list(contacts), **tables}
-
-
-@asynccontextmanager
-async def open_mirrored(folder: Path, tables: Mapping[str, Any], **groups: Any) -> AsyncIterator[Service]:
-    """Open a service whose mirror has been loaded."""
-    dataverse = {"directory": "mirror", "mirror_poll_seconds": POLL} | groups.pop("dataverse", {})
-    groups = {"rules": VIP_RULES, "tables": tables, "webhook": PATIENT, **groups}
-    async with open_service(folder, dataverse=dataverse, **groups) as service:
-        await wait_until_loaded(service)
-        yield service
-
-
-async def wait_until_loaded(service: Service) -> None:
-    async def read() -> bool | None:
-        return await read_health(service) == {"name": "mirror", "state": "ok", "detail": ""} or None
-
-    await wait_for(read)
-
-
-async def read_health(service: Service) -> dict[str, str] | None:
-    dependencies = (await service.ask("/health/dependencies")).json()["dependencies"]
-    return next((found for found in dependencies if found["name"] == "mirror"), None)
-
-
-def count_look_ups(dataverse: DataverseEmulator) -> int:
-    """Count the questions for records by number, as a call asks them."""
-    return sum("$filter" in request.options for request in dataverse.requests)
-
-
-async def change(dataverse: DataverseEmulator, entity_set: str, **row: object) -> None:
-    """Change a row past the Web API, as other people's work does."""
-    async with reach(dataverse) as emulator:
-        (await emulator.put("/_emulator/rows", json={entity_set: [row]})).raise_for_status()
-
-
-async def fail_everything(dataverse: DataverseEmulator) -> None:
-    """Let Dataverse answer nothing but 503 from now on."""
-    async with reach(dataverse) as emulator:
-        (await emulator.put("/_emulator/faults", json=[{"kind": "status", "status": 503}])).raise_for_status()
-
-
-@asynccontextmanager
-async def reach(dataverse: DataverseEmulator) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(dataverse)
-    async with httpx.AsyncClient(transport=transport, base_url="http://emulator") as client:
-        yield client
-
-
-async def wait_for_answer(service: Service, number: str, status: int) -> None:
-    """Call until the answer has this status: a change is in the index after a poll."""
-
-    async def read() -> bool | None:
-        return (await service.call(number)).status_code == status or None
-
-    await wait_for(read)
-
-
-async def wait_for_source(service: Service, number: str, source: str) -> None:
-    """Call until the caller comes from there."""
-
-    async def read() -> bool | None:
-        await service.call(number)
-        return source in {decision["caller_source"] for decision in await service.list_decisions(1)} or None
-
-    await wait_for(read)
 
 
 def make_emulator(tables: Mapping[str, Any]) -> DataverseEmulator:
@@ -365,3 +294,29 @@ def count_first_pages(emulator: DataverseEmulator) -> int:
         "odata.track-changes" in request.headers.get("prefer", "") and "$deltatoken" not in request.options
         for request in emulator.requests
     )
+
+
+async def test_changed_settings_plan_the_mirror_anew(tmp_path: Path) -> None:
+    """Region, phone columns and VIP criteria count from the next call on, and in the index once it is loaded again."""
+    tables = make_tables(
+        make_vip(1, "070 174 06 05", fax="040 7654321"),
+        {"contactid": guid(2), "fullname": "Boss", "mobilephone": ANNA, "jobtitle": "CEO"},
+    )
+    swede, by_fax = "+46701740605", "+358407654321"
+    async with open_mirrored(tmp_path, tables) as service:
+        before = [(await service.call(number)).status_code for number in (swede, by_fax, ANNA)]
+        await save(service, "smart-routing", default_region="SE")
+        await wait_for_answer(service, swede, 200)
+        await save(service, "smart-routing", default_region="FI", contact_phone_columns=["mobilephone", "fax"])
+        await wait_for_answer(service, by_fax, 200)
+        criterion = {"table": "contact", "column": "jobtitle", "op": "is", "value": "CEO"}
+        await save(service, "smart-routing", criteria=[criterion])
+        at_once = [(await service.call(number)).status_code for number in (ANNA, by_fax)]
+        await wait_for_source(service, ANNA, "mirror")
+        asked = count_look_ups(service.dataverse)
+        await service.call(by_fax)
+        loaded = (await service.call(ANNA)).status_code
+
+    assert before == [204, 204, 204]
+    assert (at_once, loaded) == ([200, 204], 200)
+    assert count_look_ups(service.dataverse) == asked

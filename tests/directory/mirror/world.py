@@ -10,8 +10,7 @@ from typing import Any, Self
 import httpx
 from sqlalchemy import event
 
-from app.dataverse.budget import RequestBudget
-from app.dataverse.client import DataverseClient
+from app.dataverse.client import DataverseClient, RequestBudget
 from app.dataverse.connection import Substitute
 from app.dataverse.queries import SearchPlan
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions
@@ -101,7 +100,7 @@ class MirrorWorld:
             store=self.store,
             status=self.status,
             lead=_lead,
-            required=MirrorPlan.make(PLAN, Selection(), region="FI"),
+            required=lambda: MirrorPlan.make(PLAN, Selection(), region="FI"),
             wanted=lambda: self.wanted,
             clock=self.read_clock,
             options=self._options,

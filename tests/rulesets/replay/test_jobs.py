@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.calls.store import DecisionStore
+from app.operations.store import JobStore
 from app.routing.decisions import DecisionRecord, Outcome
 from app.store.database import open_database
 from tests.support.records import make_id, make_record
@@ -213,6 +214,26 @@ async def test_replay_is_refused(tmp_path: Path) -> None:
         assert (await _start(admin, "1", sample=0)).status_code == 422
         assert (await _start(Administrator(service, PROGRAM_KEY), "1")).status_code == 202
         assert (await _start(Administrator(service, USER_KEY), "1")).status_code == 403
+
+
+async def test_streams_of_progress_are_limited(tmp_path: Path) -> None:
+    """A role may follow eight replays at once; one more is told to come back, others are not, and an end makes room."""
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
+        database = open_database(service.settings.store.url)
+        jobs = JobStore(database=database)
+        job = await jobs.start("replay", author="another process", total=10, now=time.time() + 3600)
+        program, path = Administrator(service, PROGRAM_KEY), f"/admin/replays/{job.id}/events"
+        streams = [asyncio.create_task(program.send("GET", path)) for _ in range(9)]
+        (refused,), _ = await asyncio.wait(streams, return_when=asyncio.FIRST_COMPLETED)
+        other = asyncio.create_task(Administrator(service).send("GET", path))
+        await jobs.fail(job.id, "the other process was stopped", now=time.time())
+        ended = await asyncio.gather(*streams, other)
+        again = await program.send("GET", path)
+        await database.close()
+
+    assert (refused.result().status_code, refused.result().headers["Retry-After"]) == (429, "2")
+    assert sorted(answer.status_code for answer in ended) == [200] * 9 + [429]
+    assert again.status_code == 200
 
 
 async def _start(admin: Administrator, ref: str, **body: object) -> Any:

@@ -1,0 +1,1 @@
+"""Switches: named states that rules test and administrators set, without a publish."""
