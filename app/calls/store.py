@@ -16,7 +16,15 @@ from app.store.database import Database
 from app.store.pages import Page, cut_page
 from app.store.tables import audit, decisions
 
-__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "DecisionRollup", "DecisionSummary", "LoggedCall", "RecentCallsReader"]
+__all__ = [
+    "CallTimes",
+    "DecisionFilter",
+    "DecisionRollup",
+    "DecisionStore",
+    "DecisionSummary",
+    "LoggedCall",
+    "RecentCallsReader",
+]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
