@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     select,
     text,
 )
@@ -130,15 +131,27 @@ class Rollup:
             repeats = await self._find_repeats(connection, real)
             await self._write(connection, real, repeats, await self._find_late_repeats(connection, real, repeats))
 
-    async def rebuild(self, slot: int) -> int:
+    async def find_bounds(self) -> tuple[int, int] | None:
+        """Find the first and the last half-hour of the decision log. Raises StoreError."""
+        async with self._database.read() as connection:
+            ends = [
+                (await connection.execute(select(decisions.c.at).order_by(order).limit(1))).scalar_one_or_none()
+                for order in (decisions.c.id, decisions.c.id.desc())
+            ]
+        first, last = ends
+        return None if first is None or last is None else (find_slot(first), find_slot(last))
+
+    async def rebuild(self, slot: int) -> int | None:
         """Make the figures of one half-hour anew from the decision log; returns of how many calls. Raises StoreError.
 
-        Numbers erased since repeat nobody any more.
+        `None`: the figures tell of more calls than the log, from which some were purged, and stay. Numbers erased
+        since repeat nobody any more.
         """
         wanted = DecisionFilter(since=float(slot), until=float(slot + SLOT_SECONDS), drill=False)
         rebuilt, last = 0, ""
         async with self._database.write() as connection:
-            await self._clear(connection, slot)
+            if not await self._clear(connection, slot, wanted):
+                return None
             while True:
                 query = select(decisions).where(*wanted.list_conditions(above=last)).order_by(decisions.c.id)
                 rows: Sequence[Any] = (await connection.execute(query.limit(_REBUILT_AT_ONCE))).all()
@@ -156,12 +169,18 @@ class Rollup:
             ]
         return sum(purged)
 
-    async def _clear(self, connection: AsyncConnection, slot: int) -> None:
+    async def _clear(self, connection: AsyncConnection, slot: int, wanted: DecisionFilter) -> bool:
+        """Remove the figures of a half-hour, unless the decisions it had are no longer all there."""
         if not self._database.is_sqlite:
             # A replica that adds to the figures meanwhile waits, and its decisions are not seen here before it has.
             await connection.execute(text("LOCK TABLE report_calls, report_latencies IN SHARE ROW EXCLUSIVE MODE"))
+        counted = select(func.coalesce(func.sum(report_calls.c.calls), 0)).where(report_calls.c.slot == slot)
+        logged = select(func.count()).select_from(decisions).where(*wanted.list_conditions())
+        if (await connection.execute(counted)).scalar_one() > (await connection.execute(logged)).scalar_one():
+            return False
         for table in (report_calls, report_latencies):
             await connection.execute(delete(table).where(table.c.slot == slot))
+        return True
 
     async def _write(
         self, connection: AsyncConnection, new: Iterable[Recorded], repeats: _Repeats, late_repeats: Iterable[Any]

@@ -127,7 +127,7 @@ async def test_rebuilding_gives_the_same_figures(database: Database) -> None:
     before = {report: await read(database, report, AUTUMN) for report in ("calls", "callers", "latency", "rules")}
     slots = range(find_slot(AUTUMN.timestamp()), find_slot(AUTUMN.timestamp() + 3 * 86_400) + 1, SLOT_SECONDS)
     rebuilt = [await rollup.rebuild(slot) for slot in slots]
-    assert sum(rebuilt) == await store.count(DecisionFilter(drill=False))
+    assert sum(calls or 0 for calls in rebuilt) == await store.count(DecisionFilter(drill=False))
     assert {report: await read(database, report, AUTUMN) for report in before} == before
 
 
