@@ -28,6 +28,7 @@ from app.enterprise_calls.api import router as enterprise_calls_router
 from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
+from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
@@ -78,6 +79,7 @@ _ROUTERS = (
     enterprise_calls_router,
     authentication_router,
     settings_router,
+    reports_router,
     event_administration_router,
     events_router,
 )

@@ -31,6 +31,7 @@ from app.operations.components import OperationsState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
+from app.reports.components import ReportComponents, ReportsState, save_requests
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
@@ -57,6 +58,7 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
+_REQUESTS_SECONDS = 10.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -70,6 +72,7 @@ class State(
     LimitsState,
     CallsState,
     OperationsState,
+    ReportsState,
     RulesetsState,
     UsersState,
     NumbersState,
@@ -177,6 +180,7 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, monitor),
+        reports=ReportComponents(store=stores.reports, clock=clock),
         rulesets=rulesets,
         numbers=numbers,
         users=users,
@@ -285,6 +289,16 @@ async def _open_schedule(
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
+    schedule.every(
+        _REQUESTS_SECONDS,
+        "report_requests",
+        partial(
+            save_requests,
+            foundation.stores.reports,
+            foundation.organisation.client.take_counts,
+            clock=foundation.upstreams.clock,
+        ),
+    )
     if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
     else:

@@ -9,6 +9,7 @@ from app.cli.check import check
 from app.cli.emulate import emulate
 from app.cli.numbers import numbers
 from app.cli.openapi import openapi
+from app.cli.reports import reports
 from app.cli.rules import rules
 from app.cli.serve import serve
 from app.cli.settings import settings
@@ -33,6 +34,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(rules)
     cli.add_typer(calls)
     cli.add_typer(numbers)
+    cli.add_typer(reports)
     cli.add_typer(emulate)
     return cli
 

@@ -46,6 +46,7 @@ TAGS = [
         "name": "Users",
         "description": "Who may use Voice, and what is missing for those who may not yet.",
     },
+    {"name": "Reports", "description": "What happened to the calls: figures, tables and pictures."},
     {"name": "Numbers", "description": "What is wrong with phone numbers in Dynamics, and their correction."},
     {"name": "Enterprise Calls", "description": "Calls on mobiles and in Teams as activities, and why one is none."},
     {"name": "Settings", "description": "What administrators set while the service runs, with its history."},
