@@ -47,7 +47,7 @@ from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
 from app.web.limits import Admission, BodyLimit
-from app.web.openapi import DESCRIPTION, TAGS
+from app.web.openapi import DESCRIPTION, SERVERS, TAGS, name_operation
 
 __all__ = ["create_app"]
 
@@ -139,6 +139,9 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         summary="Decides where each incoming call should go.",
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        license_info={"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+        servers=SERVERS,
+        generate_unique_id_function=name_operation,
         lifespan=lifespan,
         openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.

@@ -46,14 +46,14 @@ async def list_reports(_reader: DecisionReaderDep) -> ReportList:
 
 def _add_route(kind: ReportKind) -> None:
     """Offer one report; each has rows of its own shape."""
-    asked = ReportQuery if kind.of_decisions else ReportRange
+    asked: Any = Annotated[ReportQuery if kind.of_decisions else ReportRange, Query()]
 
     async def report(
         request: Request,
         _reader: DecisionReaderDep,
         reports: ReportsDep,
         heavy_work: HeavyWorkDep,
-        query: Annotated[asked, Query()],  # type: ignore[valid-type]
+        query: asked,
     ) -> Any:
         periods = query.list_periods(reports.clock())
         rows = await reports.make(kind, periods, query.make_filter())
