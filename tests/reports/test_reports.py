@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dirty_equals import IsStr
 
-from app.enterprise_calls.rules import CallEvent, Outcome, Reason
+from app.enterprise_calls.rules import CallEvent, Reason, SyncOutcome
 from app.enterprise_calls.store import EnterpriseCallStore, StoredCall
 from app.reports.figures import REPORTS
 from app.routing.numbers import NumberKind
@@ -221,8 +221,8 @@ async def test_users_are_counted_as_the_list_shows_them(tmp_path: Path) -> None:
 async def test_work_calls_are_counted_by_what_became_of_them(service: Service) -> None:
     """By the day on which they began in the zone; they have no queue and no rule."""
     database = open_database(service.settings.store.url)
-    begun = [(NOON, Outcome.SYNCED, Reason.WRITTEN), (NOON, Outcome.PENDING, Reason.NO_MATCH)]
-    late = (NOON + 12 * 3600, Outcome.SYNCED, Reason.ALREADY_THERE)
+    begun = [(NOON, SyncOutcome.SYNCED, Reason.WRITTEN), (NOON, SyncOutcome.PENDING, Reason.NO_MATCH)]
+    late = (NOON + 12 * 3600, SyncOutcome.SYNCED, Reason.ALREADY_THERE)
     calls = [make_work_call(f"e-{number}", *call) for number, call in enumerate([*begun, late])]
     await EnterpriseCallStore(database=database).save(calls)
     await database.close()
@@ -250,7 +250,7 @@ async def test_work_calls_are_counted_by_what_became_of_them(service: Service) -
     assert (await service.ask("/admin/reports/enterprise-calls", rule="vip")).status_code == 422
 
 
-def make_work_call(key: str, at: float, outcome: Outcome, reason: Reason) -> StoredCall:
+def make_work_call(key: str, at: float, outcome: SyncOutcome, reason: Reason) -> StoredCall:
     """Make a call of a user that Enterprise Calls has looked at."""
     event = CallEvent(
         id=key,
