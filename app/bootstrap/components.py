@@ -150,6 +150,8 @@ async def open_components(
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
     monitor.add_rules(*enterprise_calls.watch.list_rules())
+    reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
+    schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -180,7 +182,7 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, monitor),
-        reports=ReportComponents(store=stores.reports, clock=clock),
+        reports=reports,
         rulesets=rulesets,
         numbers=numbers,
         users=users,

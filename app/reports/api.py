@@ -1,5 +1,7 @@
 """`/admin/reports`: figures as JSON, CSV and pictures."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,11 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.auth.access import DecisionReaderDep
 from app.reports.charts import draw
 from app.reports.components import ReportComponents, ReportsState
-from app.reports.exports import write_table
 from app.reports.figures import REPORTS, ReportKind
-from app.reports.schemas import Form, Report, ReportList, ReportQuery, ReportSummary, choose_form
+from app.reports.schemas import Form, Report, ReportList, ReportQuery, ReportRange, ReportSummary, choose_form
 from app.web.limits import HeavyRoute, HeavyWorkDep
 from app.web.problems import problems
+from app.web.spreadsheets import list_columns, write_lines
 from app.web.state import read_state
 
 __all__ = ["router"]
@@ -44,19 +46,20 @@ async def list_reports(_reader: DecisionReaderDep) -> ReportList:
 
 def _add_route(kind: ReportKind) -> None:
     """Offer one report; each has rows of its own shape."""
+    asked: Any = Annotated[ReportQuery if kind.of_decisions else ReportRange, Query()]
 
     async def report(
         request: Request,
         _reader: DecisionReaderDep,
         reports: ReportsDep,
         heavy_work: HeavyWorkDep,
-        query: Annotated[ReportQuery, Query()],
+        query: asked,
     ) -> Any:
         periods = query.list_periods(reports.clock())
-        rows = await kind.make(reports.store, periods, query.make_filter())
+        rows = await reports.make(kind, periods, query.make_filter())
         form = query.format or choose_form(request.headers.get("accept", ""))
         if form is Form.CSV:
-            content = await heavy_work.run(write_table, rows)
+            content = await heavy_work.run(_write, rows)
             disposition = f'attachment; filename="{kind.name}.csv"'
             return Response(content, media_type="text/csv", headers={"Content-Disposition": disposition})
         if form is Form.SVG:
@@ -73,15 +76,20 @@ def _add_route(kind: ReportKind) -> None:
 
     router.get(
         f"/{kind.name}",
-        name=f"report_{kind.name}",
+        name=f"report_{kind.name.replace('-', '_')}",
         summary=kind.question,
         description=(
             f"{kind.question} One row for each period, also where nobody called; times are those of `time_zone`. "
-            "Fire drills count nowhere. Figures outlive the erasure of callers and name nobody."
+            f"{kind.note}"
         ),
         response_model=Report[kind.row],  # type: ignore[name-defined]
         responses={**_FORMS, **problems(422, 503)},
     )(report)
+
+
+def _write(rows: Sequence[Any]) -> str:
+    documents = [asdict(row) for row in rows]
+    return write_lines(list_columns(documents), documents)
 
 
 for _kind in REPORTS.values():

@@ -41,7 +41,8 @@ def draw(report: str, rows: Sequence[Any], grain: Grain, zone: str) -> str:
     pygal = _load_library()
     lines = report == "latency"
     labels = list(dict.fromkeys(row.period.strftime(_LABELS[grain]) for row in rows))
-    unit = "milliseconds" if lines else "calls"
+    unit = "milliseconds" if lines else "users" if report == "users" else "calls"
+    at_most = lines or report == "users"
     title = f"{REPORTS[report].question} By {grain}, {zone}"
     picture = (pygal.Line if lines else pygal.StackedBar)(
         title=title,
@@ -70,7 +71,7 @@ def draw(report: str, rows: Sequence[Any], grain: Grain, zone: str) -> str:
     series = _SERIES[report](rows)
     for number, (name, values) in enumerate(series.items()):
         picture.add(name, values, stroke_style=_STROKES[number % len(_STROKES)] if lines else None)
-    picture.add_xml_filter(partial(_add_words, title=title, words=_tell(series, unit, at_most=lines)))
+    picture.add_xml_filter(partial(_add_words, title=title, words=_tell(series, unit, at_most=at_most)))
     return str(picture.render(is_unicode=True))
 
 
@@ -148,4 +149,6 @@ _SERIES: Final[Mapping[str, Callable[[Sequence[Any]], Series]]] = {
         nobody_asked="nobody_asked",
     ),
     "callers": _read_callers,
+    "users": _read_members(ready="ready", not_ready="not_ready"),
+    "enterprise-calls": _read_members(synced="synced", pending="pending", skipped="skipped", expired="expired"),
 }

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any, Final
 
 from app.reports.periods import Period
 from app.reports.rollup import tell_milliseconds
+from app.reports.rows import CallerRow, CallRow, CrmRow, LatencyRow, RecognitionRow, RuleRow, UserRow, WorkCallRow
 from app.reports.store import ReportFilter, ReportStore, Sum
 from app.routing.callers import CallerStatus
 from app.routing.decisions import Outcome
@@ -17,103 +17,6 @@ __all__ = ["REPORTS", "ReportKind"]
 
 _MIN_CALLS_SHOWN = 5
 """A share of fewer calls could point to a person (administrators may still find the calls in the decision log)."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """What became of the calls."""
-
-    period: datetime
-    calls: int
-    redirected: int
-    disconnected: int
-    no_change: int
-    in_time: int
-    """Answered within the deadline."""
-    by_queue: Mapping[str, int] | None
-    """Calls by queue, where the report is about all queues; a queue without an id is left out."""
-    by_rule: Mapping[str, int] | None
-    """Calls by deciding rule, where the report is about all rules; calls that no rule decided are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecognitionRow:
-    """Who was recognised, and why not."""
-
-    period: datetime
-    calls: int
-    identified: int
-    ambiguous: int
-    unknown: int
-    withheld: int
-    unavailable: int
-    vip: int
-    unavailable_by_cause: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRow:
-    """How often one rule sent calls to one place."""
-
-    period: datetime
-    rule: str | None
-    """`None`: no rule decided."""
-    outcome: Outcome
-    destination: str | None
-    calls: int
-    share: float
-    """Of the calls of the period, 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyRow:
-    """How long answers took, in milliseconds; right within five per cent."""
-
-    period: datetime
-    calls: int
-    p50_ms: float | None
-    p90_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
-    in_time_share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class CrmRow:
-    """Where the knowledge about callers came from."""
-
-    period: datetime
-    calls: int
-    looked_up: int
-    """Asked Dataverse, or waited for somebody who did."""
-    from_memory: int
-    """Known already, or known to be nobody."""
-    from_mirror: int
-    last_known: int
-    """Answered by what was known before, because Dataverse did not answer in time or is asked behind the answer."""
-    nobody_asked: int
-    """Without a number that could be looked up, or Dataverse did not answer and nothing was known."""
-    memory_share: float | None
-    """Of the calls with a number, how many asked nobody: 0 to 1."""
-    requests: int
-    """Requests to Dataverse for calls, of all queues and rules."""
-    requests_per_call: float | None
-    """`None` where the report is about one queue or rule."""
-    other_requests: int
-    """Requests to Dataverse for everything else: administration, the mirror, jobs."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallerRow:
-    """How often the same people call again."""
-
-    period: datetime
-    calls: int
-    with_number: int
-    withheld: int
-    repeated: int | None
-    """Calls of a number that called in the 24 hours before; not told of fewer than five calls with a number."""
-    repeated_share: float | None
 
 
 async def _report_calls(store: ReportStore, periods: Sequence[Period], wanted: ReportFilter) -> list[CallRow]:
@@ -242,6 +145,27 @@ async def _report_callers(store: ReportStore, periods: Sequence[Period], wanted:
     return rows
 
 
+async def _report_users(store: ReportStore, periods: Sequence[Period], _wanted: ReportFilter) -> list[UserRow]:
+    counts = await store.list_user_counts(periods)
+    names = [field.name for field in fields(UserRow) if field.name != "period"]
+    return [
+        UserRow(period.start, **{name: (found or {}).get(name) for name in names})
+        for period, found in zip(periods, counts, strict=True)
+    ]
+
+
+async def _report_work_calls(store: ReportStore, periods: Sequence[Period], _wanted: ReportFilter) -> list[WorkCallRow]:
+    rows = []
+    for period, found in _split(periods, await store.sum_work_calls(periods)):
+        outcomes, reasons = _count(found, 0), _count(found, 1)
+        members = {name: outcomes[name] for name in ("synced", "pending", "skipped", "expired")}
+        rows.append(WorkCallRow(period.start, calls=outcomes.total(), by_reason=_name(reasons), **members))
+    return rows
+
+
+_OF_DECISIONS: Final = "Fire drills count nowhere. Figures outlive the erasure of callers and name nobody."
+
+
 @dataclass(frozen=True, slots=True)
 class ReportKind:
     """One report there is."""
@@ -254,6 +178,10 @@ class ReportKind:
     """What a row of it is."""
     make: Callable[[ReportStore, Sequence[Period], ReportFilter], Awaitable[Sequence[Any]]]
     """Makes it, one row or more for each period; raises StoreError."""
+    note: str = _OF_DECISIONS
+    """What else its readers should know."""
+    of_decisions: bool = True
+    """Whether it is about calls that were decided, which have a queue and a rule."""
 
 
 REPORTS: Final = {
@@ -265,6 +193,22 @@ REPORTS: Final = {
         ReportKind("latency", "How long did the answers take?", LatencyRow, _report_latency),
         ReportKind("crm", "Where did the knowledge about callers come from?", CrmRow, _report_crm),
         ReportKind("callers", "How often do people call again within a day?", CallerRow, _report_callers),
+        ReportKind(
+            "users",
+            "How many users are ready for Voice?",
+            UserRow,
+            _report_users,
+            note="Users are counted every night, and now when the last period is the present one.",
+            of_decisions=False,
+        ),
+        ReportKind(
+            "enterprise-calls",
+            "What became of calls on mobiles and in Teams?",
+            WorkCallRow,
+            _report_work_calls,
+            note="Calls are counted as long as they are kept (`enterprise_calls_days` of the settings `retention`).",
+            of_decisions=False,
+        ),
     )
 }
 

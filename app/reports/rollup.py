@@ -32,7 +32,7 @@ from app.calls.store import DecisionFilter
 from app.observability.redaction import redact_identifier
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database
-from app.store.tables import decisions, report_calls, report_latencies, report_requests
+from app.store.tables import decisions, report_calls, report_latencies, report_requests, report_users
 
 __all__ = ["SLOT_SECONDS", "CallCell", "Rollup", "find_slot", "tell_milliseconds"]
 
@@ -165,7 +165,7 @@ class Rollup:
         async with self._database.write() as connection:
             purged = [
                 (await connection.execute(delete(table).where(table.c.slot < time))).rowcount
-                for table in (report_calls, report_latencies, report_requests)
+                for table in (report_calls, report_latencies, report_requests, report_users)
             ]
         return sum(purged)
 

@@ -7,13 +7,14 @@ from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from typing_extensions import override
 
 from app.errors import InvalidInputError
 from app.observability.redaction import redact_identifier
 from app.reports.periods import Grain, Period, list_periods, read_zone
 from app.reports.store import ReportFilter
 
-__all__ = ["Form", "Report", "ReportList", "ReportQuery", "ReportSummary", "choose_form"]
+__all__ = ["Form", "Report", "ReportList", "ReportQuery", "ReportRange", "ReportSummary", "choose_form"]
 
 RowT = TypeVar("RowT")
 _USUAL_RANGE = timedelta(days=30)
@@ -37,8 +38,8 @@ def choose_form(accept: str) -> Form:
     return next((form for name in named if (form := _MEDIA_TYPES.get(name))), Form.JSON)
 
 
-class ReportQuery(BaseModel):
-    """Which calls a report is about, and how they are put together."""
+class ReportRange(BaseModel):
+    """When what a report tells happened, and how it is put together."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,8 +55,6 @@ class ReportQuery(BaseModel):
     time_zone: str = Field(
         default="UTC", description="Whose days and hours: a name of the IANA database.", examples=["Europe/Helsinki"]
     )
-    queue_id: str | None = Field(default=None, description="Calls of one queue only, by its id or target id.")
-    rule: str | None = Field(default=None, description="Calls that one rule decided only.")
     format: Form | None = Field(default=None, description="Wins over the header `Accept`.")
 
     def list_periods(self, now: float) -> Sequence[Period]:
@@ -65,6 +64,18 @@ class ReportQuery(BaseModel):
         begin = end - _USUAL_RANGE if self.begin is None else _place("from", self.begin, zone)
         return list_periods(begin, end, self.by, zone)
 
+    def make_filter(self) -> ReportFilter:
+        """Say which calls: all of them."""
+        return ReportFilter()
+
+
+class ReportQuery(ReportRange):
+    """Which calls a report is about besides."""
+
+    queue_id: str | None = Field(default=None, description="Calls of one queue only, by its id or target id.")
+    rule: str | None = Field(default=None, description="Calls that one rule decided only.")
+
+    @override
     def make_filter(self) -> ReportFilter:
         """Say which calls; a number in place of a queue's id is masked as it is in the figures."""
         return ReportFilter(queue=None if self.queue_id is None else redact_identifier(self.queue_id), rule=self.rule)

@@ -8,7 +8,7 @@ from sqlalchemy import CTE, Integer, Table, and_, column, func, select, values
 
 from app.reports.periods import Period
 from app.store.database import Database
-from app.store.tables import report_calls, report_latencies, report_requests
+from app.store.tables import enterprise_calls, report_calls, report_latencies, report_requests, report_users
 
 __all__ = ["ReportFilter", "ReportStore", "Sum"]
 
@@ -67,6 +67,36 @@ class ReportStore:
         rows = [{"slot": slot, "purpose": purpose, "requests": count} for purpose, count in requests.items()]
         async with self._database.write() as connection:
             await connection.execute(statement, rows)
+
+    async def sum_work_calls(self, periods: Sequence[Period]) -> list[Sum]:
+        """Add work calls up by period, outcome and reason. Raises StoreError."""
+        period, table = _make_table(periods), enterprise_calls
+        query = (
+            select(period.c.number, table.c.outcome, table.c.reason, func.count())
+            .select_from(period.join(table, and_(table.c.at >= period.c.begin, table.c.at < period.c.end)))
+            .group_by(period.c.number, table.c.outcome, table.c.reason)
+        )
+        async with self._database.read() as connection:
+            return [Sum(row[0], (row[1], row[2]), row[3]) for row in await connection.execute(query)]
+
+    async def save_user_counts(self, slot: int, counts: Mapping[str, Any]) -> None:
+        """Keep how many users were ready in a half-hour, in place of what was counted in it before."""
+        insert = self._database.insert(report_users)
+        statement = insert.on_conflict_do_update(index_elements=["slot"], set_={"counts": insert.excluded.counts})
+        async with self._database.write() as connection:
+            await connection.execute(statement, {"slot": slot, "counts": dict(counts)})
+
+    async def list_user_counts(self, periods: Sequence[Period]) -> list[Mapping[str, Any] | None]:
+        """Read the last count of users in each period, `None` where there is none. Raises StoreError."""
+        period, table = _make_table(periods), report_users
+        query = (
+            select(period.c.number, table.c.counts)
+            .select_from(period.join(table, and_(table.c.slot >= period.c.begin, table.c.slot < period.c.end)))
+            .order_by(table.c.slot)
+        )
+        async with self._database.read() as connection:
+            found = {row[0]: row[1] for row in await connection.execute(query)}
+        return [found.get(number) for number in range(len(periods))]
 
     async def _sum(
         self, table: Table, periods: Sequence[Period], wanted: ReportFilter, names: Sequence[str], sums: Sequence[Any]

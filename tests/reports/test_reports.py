@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dirty_equals import IsStr
 
+from app.enterprise_calls.rules import CallEvent, Reason, SyncOutcome
+from app.enterprise_calls.store import EnterpriseCallStore, StoredCall
+from app.reports.figures import REPORTS
+from app.routing.numbers import NumberKind
+from app.store.database import open_database
+from tests.support.organisation import open_organisation
 from tests.support.service import PROGRAM_KEY, UNHURRIED, USER_KEY, VIP_RULES, Service, open_service, wait_for
 
 NOON = 1_790_078_400.0
@@ -137,7 +144,7 @@ async def test_a_table_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("report", ["calls", "recognition", "rules", "latency", "crm", "callers"])
+@pytest.mark.parametrize("report", sorted(REPORTS))
 async def test_every_report_has_a_picture_with_words(service: Service, report: str) -> None:
     """It is SVG with a title and a text alternative, and runs no script."""
     headers = {"Authorization": "Bearer admin-key-for-tests", "Accept": "image/svg+xml"}
@@ -180,3 +187,80 @@ async def test_a_program_reads_reports_and_a_user_does_not(service: Service) -> 
     """Whoever may read decisions may read what they add up to."""
     assert (await service.ask("/admin/reports", key=PROGRAM_KEY)).status_code == 200
     assert (await service.ask("/admin/reports", key=USER_KEY)).status_code == 403
+
+
+async def test_users_are_counted_as_the_list_shows_them(tmp_path: Path) -> None:
+    """Active people with the role Voice User or one like it, and what they lack; before today nobody counted."""
+    async with open_organisation(tmp_path) as organisation:
+        items = (await organisation.get("/admin/users", limit=200, active=True)).json()["items"]
+        [row] = (await organisation.get("/admin/reports/users", by="month")).json()["rows"][-1:]
+        old = (await organisation.get("/admin/reports/users", **DAY)).json()["rows"]
+        picture = await organisation.get("/admin/reports/users", format="svg")
+    others = {"Voice Admin User", "Voice ApiUser"}
+    users = [
+        item
+        for item in items
+        if not item["is_application"] and any(role["name"] not in others for role in item["roles"])
+    ]
+    ready = sum(item["ready"] for item in users)
+    lacking = [it["id"] for item in users for it in item["readiness"] if it["state"] in {"missing", "unknown"}]
+    assert len(users) > ready
+    assert row == {
+        "period": IsStr,
+        "users": len(users),
+        "ready": ready,
+        "not_ready": len(users) - ready,
+        "ready_for_enterprise_calls": sum(item["ready_for_enterprise_calls"] for item in users),
+        "missing": {item: lacking.count(item) for item in set(lacking)},
+    }
+    nothing = ("users", "ready", "not_ready", "ready_for_enterprise_calls", "missing")
+    assert old == [{"period": "2026-09-22T00:00:00Z", **dict.fromkeys(nothing)}]
+    assert '<desc id="words">In users: ' in picture.text
+
+
+async def test_work_calls_are_counted_by_what_became_of_them(service: Service) -> None:
+    """By the day on which they began in the zone; they have no queue and no rule."""
+    database = open_database(service.settings.store.url)
+    begun = [(NOON, SyncOutcome.SYNCED, Reason.WRITTEN), (NOON, SyncOutcome.PENDING, Reason.NO_MATCH)]
+    late = (NOON + 12 * 3600, SyncOutcome.SYNCED, Reason.ALREADY_THERE)
+    calls = [make_work_call(f"e-{number}", *call) for number, call in enumerate([*begun, late])]
+    await EnterpriseCallStore(database=database).save(calls)
+    await database.close()
+
+    rows = (await read(service, "enterprise-calls", until="2026-09-24"))["rows"]
+    nothing = {"expired": 0, "skipped": 0}
+    assert rows == [
+        {
+            "period": "2026-09-22T00:00:00Z",
+            "calls": 2,
+            "synced": 1,
+            "pending": 1,
+            "by_reason": {"no_match": 1, "written": 1},
+            **nothing,
+        },
+        {
+            "period": "2026-09-23T00:00:00Z",
+            "calls": 1,
+            "synced": 1,
+            "pending": 0,
+            "by_reason": {"already_there": 1},
+            **nothing,
+        },
+    ]
+    assert (await service.ask("/admin/reports/enterprise-calls", rule="vip")).status_code == 422
+
+
+def make_work_call(key: str, at: float, outcome: SyncOutcome, reason: Reason) -> StoredCall:
+    """Make a call of a user that Enterprise Calls has looked at."""
+    event = CallEvent(
+        id=key,
+        call_id=key,
+        user_name=None,
+        started_at=at,
+        seconds=60,
+        outgoing=False,
+        answered=True,
+        number="+358501234567",
+        number_kind=NumberKind.E164,
+    )
+    return StoredCall(event=event, user_id="u-1", outcome=outcome, reason=reason, steps=(), updated_at=at)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, Table
 
-from app.store.json_text import PlainText
+from app.store.json_text import Document, PlainText
 from app.store.tables.base import metadata
 
 report_calls = Table(
@@ -44,4 +44,11 @@ report_requests = Table(
     Column("purpose", PlainText, primary_key=True),
     Column("requests", Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+
+report_users = Table(
+    "report_users",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("counts", Document, nullable=False),
 )
