@@ -193,7 +193,12 @@ async def test_mail_is_sent_to_who_wants_that_kind(tmp_path: Path, mailbox: tupl
         answer = await change(service, {**smtp, "receivers": receivers})
         assert answer.json()["values"]["smtp_password"]["value"] == "**********"
         (mail,) = await wait_for(box.read)
-        states = (await service.ask("/admin/alerts/receivers")).json()["items"]
+
+        async def read_states() -> list[dict[str, Any]] | None:
+            states: list[dict[str, Any]] = (await service.ask("/admin/alerts/receivers")).json()["items"]
+            return states if states[0]["delivered_at"] is not None and not states[0]["waiting"] else None
+
+        states = await wait_for(read_states)
 
     assert (mail["To"], mail["From"]) == ("night@example.com", "smart-routing@example.com")
     assert mail["Subject"] == "Contoso: hälytys: credential_retiring"
