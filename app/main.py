@@ -28,6 +28,7 @@ from app.enterprise_calls.api import router as enterprise_calls_router
 from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
+from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
@@ -46,7 +47,7 @@ from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
 from app.web.limits import Admission, BodyLimit
-from app.web.openapi import DESCRIPTION, TAGS
+from app.web.openapi import DESCRIPTION, SERVERS, TAGS, name_operation
 
 __all__ = ["create_app"]
 
@@ -78,6 +79,7 @@ _ROUTERS = (
     enterprise_calls_router,
     authentication_router,
     settings_router,
+    reports_router,
     event_administration_router,
     events_router,
 )
@@ -137,6 +139,9 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         summary="Decides where each incoming call should go.",
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        license_info={"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+        servers=SERVERS,
+        generate_unique_id_function=name_operation,
         lifespan=lifespan,
         openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.

@@ -33,6 +33,7 @@ from app.operations.deliveries import AlertDeliveries
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
+from app.reports.components import ReportComponents, ReportsState, save_requests
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
@@ -59,6 +60,7 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
+_REQUESTS_SECONDS = 10.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -72,6 +74,7 @@ class State(
     LimitsState,
     CallsState,
     OperationsState,
+    ReportsState,
     RulesetsState,
     UsersState,
     NumbersState,
@@ -149,7 +152,13 @@ async def open_components(
     )
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
+<<<<<<< HEAD
     operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
+=======
+    monitor.add_rules(*enterprise_calls.watch.list_rules())
+    reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
+    schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
+>>>>>>> main
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -179,7 +188,12 @@ async def open_components(
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
+<<<<<<< HEAD
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
+=======
+        operations=make_operations(foundation, jobs, monitor),
+        reports=reports,
+>>>>>>> main
         rulesets=rulesets,
         numbers=numbers,
         users=users,
@@ -296,6 +310,16 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Oper
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
+    schedule.every(
+        _REQUESTS_SECONDS,
+        "report_requests",
+        partial(
+            save_requests,
+            foundation.stores.reports,
+            foundation.organisation.client.take_counts,
+            clock=foundation.upstreams.clock,
+        ),
+    )
     if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
     else:

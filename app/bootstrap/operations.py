@@ -90,6 +90,7 @@ def make_retention(foundation: Foundation) -> Retention:
         "enterprise_calls": stores.enterprise_calls.purge_before,
         "jobs": purge_jobs,
         "rejected_lines": purge_lines,
+        "reports": stores.rollup.purge_before,
     }
 
     def read_days(name: str) -> int:

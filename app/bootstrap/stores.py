@@ -14,6 +14,8 @@ from app.enterprise_calls.store import EnterpriseCallStore
 from app.numbers.store import NumberStore
 from app.operations.deliveries import DeliveryStore
 from app.operations.store import AlertStore, JobStore
+from app.reports.rollup import Rollup
+from app.reports.store import ReportStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
@@ -36,6 +38,8 @@ class Stores:
     database: Database
     health: StoreHealth
     decisions: DecisionStore
+    rollup: Rollup
+    reports: ReportStore
     rulesets: RulesetStore
     audit: AuditStore
     key_uses: KeyUseStore
@@ -69,10 +73,13 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         event.listen(database.engine.sync_engine, "invalidate", _roll_back)
     health = StoreHealth(database=database)
     stack.push_async_callback(health.aclose)
+    rollup = Rollup(database=database)
     return Stores(
         database=database,
         health=health,
-        decisions=DecisionStore(database=database),
+        decisions=DecisionStore(database=database, rollup=rollup),
+        rollup=rollup,
+        reports=ReportStore(database=database),
         rulesets=RulesetStore(database=database),
         audit=AuditStore(database=database),
         key_uses=KeyUseStore(database=database),

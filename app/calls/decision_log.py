@@ -1,7 +1,7 @@
 """What was answered to which call, and why; who called only for those who may know it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ from app.store.pages import Page
 __all__ = ["DecisionLog", "Revisions", "ShownDecision"]
 
 _REVISIONS_KEPT = 16
+_AT_ONCE = 200
+"""Decisions read at once when all of them are wanted: few milliseconds of work."""
 
 
 class Revision(Protocol):
@@ -67,20 +69,34 @@ class DecisionLog:
         self._clock = clock
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
 
-    async def page(
-        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Principal | None = None
-    ) -> Page[DecisionSummary]:
-        """List decisions, newest first, with masked numbers and without names.
+    async def note_reading(self, who: Principal, wanted: DecisionFilter, *, revealed: bool) -> None:
+        """Note that somebody looks for a number or sees full ones. Raises StoreError."""
+        await self._audit.add(
+            at=self._clock(),
+            who=who.name,
+            what="decisions.revealed" if revealed else "decisions.searched",
+            target="decisions",
+            after=redact_number(wanted.caller_e164 or "") or None,
+        )
 
-        `searcher` looks for a number, which leaves an audit record first. Raises StoreError.
-        """
-        if searcher is not None:
-            number = redact_number(wanted.caller_e164 or "")
-            await self._audit.add(
-                at=self._clock(), who=searcher.name, what="decisions.searched", target="decisions", after=number or None
-            )
+    async def page(
+        self, wanted: DecisionFilter, *, limit: int, after: str | None, revealed: bool = False
+    ) -> Page[DecisionSummary]:
+        """List decisions, newest first, nameless, with masked numbers unless `revealed`. Raises StoreError."""
         page = await self._decisions.page(wanted, limit=limit, after=after)
+        if revealed:
+            return page
         return Page(tuple(msgspec.structs.replace(item, **_redact_who(item)) for item in page.items), page.next)
+
+    async def walk(
+        self, wanted: DecisionFilter, *, after: str | None, revealed: bool
+    ) -> AsyncIterator[Sequence[DecisionSummary]]:
+        """List all decisions, newest first, some at a time and at least once. Raises StoreError."""
+        while True:
+            page = await self.page(wanted, limit=_AT_ONCE, after=after, revealed=revealed)
+            yield page.items
+            if (after := page.next) is None:
+                return
 
     async def show(self, decision_id: str, *, reveal_to: Principal | None) -> ShownDecision:
         """Explain one decision; with `reveal_to` the full number is shown and that leaves an audit record first.

@@ -269,6 +269,7 @@ def _make_record(
         waterfall=waterfall,
         hops=hops,
         settings_version=arrival.settings.version,
+        deadline_ms=round(arrival.settings.deadline * 1000),
     )
 
 

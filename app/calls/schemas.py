@@ -1,6 +1,8 @@
 """JSON bodies of calls: what a queue posts and is answered, decisions, simulations and fire drills."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 import orjson
@@ -15,11 +17,13 @@ from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.stored_tests import CallerStub
 from app.store.pages import Page
 from app.web.parameters import show_time
+from app.web.spreadsheets import write_lines
 
 __all__ = [
     "CALL_EXAMPLES",
     "CallBody",
     "DecisionDetail",
+    "DecisionForm",
     "DecisionPage",
     "DecisionQuery",
     "DrillBody",
@@ -27,6 +31,7 @@ __all__ = [
     "Instructions",
     "SimulationBody",
     "SimulationResult",
+    "write_decisions",
 ]
 
 CALL_EXAMPLES = {
@@ -140,6 +145,12 @@ class DecisionPage(BaseModel):
         return cls(items=[DecisionHead(**_show(item)) for item in page.items], next=page.next)
 
 
+def write_decisions(summaries: Iterable[DecisionSummary], *, header: bool) -> str:
+    """Write decisions as lines of a table, with the members of the list as its columns."""
+    rows = (DecisionHead(**_show(summary)).model_dump() for summary in summaries)
+    return write_lines(list(DecisionHead.model_fields), rows, header=header)
+
+
 class DecisionDetail(DecisionHead):
     """One answered call with everything that explains it."""
 
@@ -173,6 +184,13 @@ class DecisionDetail(DecisionHead):
         )
 
 
+class DecisionForm(StrEnum):
+    """How decisions are listed."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
 class DecisionQuery(BaseModel):
     """Which decisions to list; all given conditions hold together."""
 
@@ -192,10 +210,14 @@ class DecisionQuery(BaseModel):
     drill: bool | None = Field(default=None, description="True for fire drills only, false for real calls only.")
     limit: int = Field(default=50, ge=1, le=200)
     after: str | None = Field(default=None, pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")
+    reveal: bool = Field(default=False, description="Show full numbers; leaves an audit record.")
+    format: DecisionForm = Field(
+        default=DecisionForm.JSON, description="`csv`: all decisions at once as a table, whatever `limit` says."
+    )
 
     def make_filter(self) -> DecisionFilter:
         """Turn the query into the store's words."""
-        own = self.model_dump(exclude={"since", "until", "caller", "limit", "after"})
+        own = self.model_dump(exclude={"since", "until", "caller", "limit", "after", "reveal", "format"})
         return DecisionFilter(
             **own,
             since=self.since.timestamp() if self.since else None,

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.calls.erasure import erase_called, erase_caller
 from app.observability.redaction import redact_identifier
@@ -15,7 +16,15 @@ from app.store.database import Database
 from app.store.pages import Page, cut_page
 from app.store.tables import audit, decisions
 
-__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "DecisionSummary", "LoggedCall", "RecentCallsReader"]
+__all__ = [
+    "CallTimes",
+    "DecisionFilter",
+    "DecisionRollup",
+    "DecisionStore",
+    "DecisionSummary",
+    "LoggedCall",
+    "RecentCallsReader",
+]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
@@ -102,6 +111,13 @@ class DecisionFilter:
         return conditions
 
 
+class DecisionRollup(Protocol):
+    """Adds up what is written to the decision log."""
+
+    async def add(self, connection: AsyncConnection, records: Sequence[DecisionRecord]) -> None:
+        """Add records that the transaction of this connection has just written."""
+
+
 class DecisionSummary(msgspec.Struct, frozen=True):
     """What a list shows of a `DecisionRecord`: everything but facts, decision and answer, which are its bulk."""
 
@@ -134,16 +150,21 @@ _SUMMARY = [decisions.c[name] for name in DecisionSummary.__struct_fields__]
 class DecisionStore:
     """Keeps decisions so that they can be found, counted, replayed and, for one caller, forgotten."""
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, rollup: DecisionRollup | None = None) -> None:
         self._database = database
+        self._rollup = rollup
 
     async def add(self, records: Sequence[DecisionRecord]) -> None:
         """Keep records; one whose id is there already is left as it is, so repeating is harmless. Raises StoreError."""
         if not records:
             return
-        statement = self._database.insert(decisions).on_conflict_do_nothing()
+        statement = self._database.insert(decisions).on_conflict_do_nothing().returning(decisions.c.id)
         async with self._database.write() as connection:
-            await connection.execute(statement, [{name: getattr(r, name) for name in _NAMES} for r in records])
+            rows = [{name: getattr(record, name) for name in _NAMES} for record in records]
+            written = set((await connection.execute(statement, rows)).scalars())
+            if self._rollup is not None:
+                by_id = {record.id: record for record in records}
+                await self._rollup.add(connection, [by_id[written_id] for written_id in written])
 
     async def get(self, record_id: str) -> DecisionRecord | None:
         """Find one decision."""

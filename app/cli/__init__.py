@@ -6,9 +6,11 @@ import typer
 
 from app.cli.calls import calls
 from app.cli.check import check
+from app.cli.demo_traffic import demo_traffic
 from app.cli.emulate import emulate
 from app.cli.numbers import numbers
 from app.cli.openapi import openapi
+from app.cli.reports import reports
 from app.cli.rules import rules
 from app.cli.serve import serve
 from app.cli.settings import settings
@@ -28,11 +30,12 @@ def make_cli() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (serve, check, simulate, settings, openapi):
+    for command in (serve, check, simulate, settings, openapi, demo_traffic):
         cli.command()(command)
     cli.add_typer(rules)
     cli.add_typer(calls)
     cli.add_typer(numbers)
+    cli.add_typer(reports)
     cli.add_typer(emulate)
     return cli
 

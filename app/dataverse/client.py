@@ -6,7 +6,7 @@ No request leaves while the budget is spent or a Retry-After runs, whoever asks.
 import asyncio
 import math
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, Final, Protocol, Self
@@ -71,6 +71,7 @@ class RequestBudget:
         self._seconds = seconds
         self._monotonic = monotonic
         self._spent: deque[float] = deque()
+        self._counts: Counter[bool] = Counter()
         self._closed_until = -math.inf
 
     def spend(self, *, share: float = 1.0) -> float:
@@ -81,7 +82,13 @@ class RequestBudget:
         seconds = self.foresee(share=share)
         if seconds <= 0:
             self._spent.append(self._monotonic())
+            self._counts[share >= 1] += 1
         return seconds
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since the last time this was asked: for calls, and for everything else."""
+        counts, self._counts = self._counts, Counter()
+        return counts[True], counts[False]
 
     def foresee(self, *, share: float = 1.0) -> float:
         """Return the seconds until a request of this share may be made, 0 when it may be made now."""
@@ -168,6 +175,10 @@ class DataverseClient:
     def foresee_pause(self) -> float:
         """Return the seconds until the next request may leave, 0 when it may leave now."""
         return self._budget.foresee(share=self._share)
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since this was asked last: for calls, and for everything else."""
+        return self._budget.take_counts()
 
     def locate(self, path: str) -> str:
         """Return the absolute URL of a path such as `systemusers(…)`, as `@odata.id` and `$ref` need it."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.numbers.corrections import RecordResult, SuggestedNumber, Suggestion
 from app.numbers.hygiene import Fault, FaultyNumbers, Overview, SharedCaller, Source
@@ -228,8 +228,13 @@ class SuggestionBody(BaseModel):
         return cls(table=found.key.kind, id=found.key.id, link=show.link(found.key), numbers=numbers)
 
 
-class CorrectionBody(BaseModel, extra="forbid"):
+class CorrectionBody(BaseModel):
     """Which records to correct."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"records": ["aaaa0000-0000-4000-8000-000000000001"], "dry_run": True}]},
+    )
 
     records: Annotated[list[UUID], Field(min_length=1, max_length=CORRECTIONS_SHOWN)]
     dry_run: bool = Field(default=False, description="Change nothing, tell what would be.")

@@ -76,8 +76,8 @@ class DraftHead:
 
     @property
     def etag(self) -> str:
-        """The version as If-Match takes it."""
-        return f'"{self.version}"'
+        """The version, as If-Match takes it."""
+        return self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

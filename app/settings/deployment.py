@@ -45,6 +45,7 @@ class RetentionSettings(Group):
     jobs_days: _Days = Field(default=None, description="Jobs that have ended, with their results.")
     enterprise_calls_days: _Days = Field(default=None, description="Calls that were synchronised, or why not.")
     rejected_lines_days: _Days = Field(default=None, description="Lines of the journal that no database took.")
+    reports_days: int = Field(default=1100, ge=1, le=3650, description="Figures of reports, which name nobody.")
 
 
 class RulesSettings(Group):

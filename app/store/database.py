@@ -4,7 +4,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from threading import Thread
@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import aiosqlite
 import asyncpg
-from sqlalchemy import Connection, Table, event, text
+from sqlalchemy import ColumnElement, Connection, Table, Text, any_, bindparam, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -164,6 +164,19 @@ class Database:
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """Start an INSERT that understands ON CONFLICT, which both databases spell alike."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def is_among(self, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+        """Compare with the texts that a statement gets as one parameter: one for each would cost more than the search.
+
+        The value of the parameter is made by `spell_texts`.
+        """
+        if self.is_sqlite:
+            return column.in_(select(func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value))
+        return column == any_(bindparam(name, type_=postgresql.ARRAY(Text)))
+
+    def spell_texts(self, texts: Sequence[str]) -> object:
+        """Write texts as the value of a parameter of `is_among`."""
+        return dump_text(list(texts)) if self.is_sqlite else list(texts)
 
     async def check_writable(self) -> None:
         """Write a row that stays as it was, which a database that is locked, full or read-only refuses.

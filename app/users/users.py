@@ -65,6 +65,14 @@ class Users:
         assessed = (AssessedUser(voice=voice, readiness=judge(voice, sources)) for voice in voices)
         return Page(tuple(assessed), page.next)
 
+    async def assess_all(self) -> list[AssessedUser]:
+        """Judge all users, applications included, in a few questions."""
+        users, catalog, sources = await gather_or_cancel(
+            self._repository.read_all(), self._repository.read_catalog(), self._read_sources()
+        )
+        voices = await self._repository.describe_all(users, catalog)
+        return [AssessedUser(voice=voice, readiness=judge(voice, sources)) for voice in voices]
+
     async def show(self, user_id: str) -> AssessedUser:
         """Show one user; raises NotFoundError."""
         return await self._assess(await self._repository.read_one(user_id))

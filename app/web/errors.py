@@ -14,10 +14,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, Finding, InvalidInputError
+from app.errors import AppError, Finding, InvalidInputError, PreconditionRequiredError
 from app.observability.redaction import redact_text
 from app.routing.documents import join_pointer
 from app.routing.registry import suggest
+from app.web.methods import AllowedMethods
+from app.web.parameters import NO_IF_MATCH
 from app.web.problems import make_error_response, make_problem_response
 
 __all__ = ["FailureBoundary", "add_error_handlers", "list_findings"]
@@ -31,6 +33,7 @@ _UNREADABLE = (UnicodeDecodeError, RecursionError)
 _UNEXPECTED = "Something went wrong here; the log of the service tells more under the instance's identifier."
 _HIDDEN = "*"
 """Stands for a key that is none of the interface."""
+_IF_MATCH = ("header", "if-match")
 _MIN_TELLING = 3
 """Characters; shorter values tell nothing, and are found in the middle of any word."""
 
@@ -40,6 +43,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _answer_app_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_middleware(AllowedMethods, routes=app)
     app.add_middleware(FailureBoundary)
 
 
@@ -108,6 +112,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it; Starlette's type is wider
+    if any(problem["loc"] == _IF_MATCH and problem["type"] == "missing" for problem in error.errors()):
+        return make_error_response(request.scope, PreconditionRequiredError(NO_IF_MATCH))
     findings = list_findings(error, request.scope.get("route"))
     refusal = InvalidInputError("The request does not have the form this endpoint accepts.", findings=findings)
     return make_error_response(request.scope, refusal)

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from app.errors import Finding, InvalidInputError, PreconditionRequiredError
 
 __all__ = [
+    "NO_IF_MATCH",
     "AlertId",
     "AnyMoment",
     "DecisionId",
@@ -17,6 +18,7 @@ __all__ = [
     "JobId",
     "JsonBodyDep",
     "KeyId",
+    "OptionalIfMatchDep",
     "RulesetRef",
     "ShownTime",
     "StepId",
@@ -46,6 +48,8 @@ StepId = Annotated[
 AnyMoment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 """A time from outside (1970 to 2999): near either end of what a machine can count, zones lead beyond it."""
 
+NO_IF_MATCH: Final = "Send If-Match with the ETag of what you read, so that no change gets lost."
+
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -56,18 +60,31 @@ def tag(response: Response, version: str) -> None:
 
 async def _read_if_match(
     if_match: Annotated[
-        str | None,
-        Header(description="The `ETag` header of what you read, in its quotes; without it 428, another one 412."),
-    ] = None,
+        str, Header(description="The `ETag` of what you read, with or without quotes; without it 428, another one 412.")
+    ],
 ) -> str:
     """Return the version the change is made from (RFC 9110, section 13.1.1; RFC 6585, section 3)."""
-    text = (if_match or "").strip()
-    if text in {"", "*"}:
-        raise PreconditionRequiredError("Send If-Match with the ETag of what you read, so that no change gets lost.")
-    return text.removeprefix('"').removesuffix('"') if text.startswith('"') else text
+    token = _read_token(if_match)
+    if token in {"", "*"}:
+        raise PreconditionRequiredError(NO_IF_MATCH)
+    return token
+
+
+async def _read_optional_if_match(
+    if_match: Annotated[
+        str | None, Header(description="The `ETag` of what you read; left out when nothing is there, or to replace it.")
+    ] = None,
+) -> str | None:
+    return None if if_match is None else _read_token(if_match)
+
+
+def _read_token(etag: str) -> str:
+    """Take the version out of an ETag, which some clients send weak or without quotes."""
+    return etag.strip().removeprefix("W/").strip('"')
 
 
 IfMatchDep = Annotated[str, Depends(_read_if_match)]
+OptionalIfMatchDep = Annotated[str | None, Depends(_read_optional_if_match)]
 
 
 @overload

@@ -6,7 +6,7 @@ import pytest
 
 from app.enreach.records import CallDirection, CallRecord, ClassifiedCall
 from app.enterprise_calls.events import read_events
-from app.enterprise_calls.rules import CallEvent, KnownActivity, Outcome, Reason, SyncRules, SyncUser, judge, screen
+from app.enterprise_calls.rules import CallEvent, KnownActivity, Reason, SyncOutcome, SyncRules, SyncUser, judge, screen
 from app.routing.callers import Caller, CallerKind, CallerStatus
 from app.routing.numbers import NumberKind
 
@@ -53,7 +53,7 @@ def test_user_needs_everything_of_the_guide(missing: dict[str, str | None], name
     """The rule says what is missing."""
     verdict = screen(EVENT, RULES, replace(ANN, **missing))
 
-    assert (verdict.outcome, verdict.reason) == (Outcome.SKIPPED, Reason.USER_INCOMPLETE)
+    assert (verdict.outcome, verdict.reason) == (SyncOutcome.SKIPPED, Reason.USER_INCOMPLETE)
     assert verdict.steps[-1].saw["missing"] == names
 
 

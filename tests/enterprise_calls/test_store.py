@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.enterprise_calls.rules import CallEvent, Outcome, Reason, Step
+from app.enterprise_calls.rules import CallEvent, Reason, Step, SyncOutcome
 from app.enterprise_calls.store import EnterpriseCallStore, StoredCall, SyncState
 from app.routing.numbers import NumberKind
 from app.store.audit import AuditStore
@@ -22,7 +22,7 @@ EVENT = CallEvent(
 CALL = StoredCall(
     event=EVENT,
     user_id="u-1",
-    outcome=Outcome.PENDING,
+    outcome=SyncOutcome.PENDING,
     reason=Reason.NO_MATCH,
     steps=(Step("counterpart", False, {"matches": 0}, "Nobody has this number."),),
     updated_at=2000.0,
@@ -33,13 +33,13 @@ async def test_call_comes_back_as_it_was_kept(database: Database) -> None:
     """Saving it again replaces it, and its id may be asked for in any case."""
     store = EnterpriseCallStore(database=database)
     await store.save([CALL, replace(CALL, event=replace(EVENT, id="e-2", started_at=None, number=None))])
-    await store.save([replace(CALL, outcome=Outcome.SYNCED, reason=Reason.WRITTEN)])
+    await store.save([replace(CALL, outcome=SyncOutcome.SYNCED, reason=Reason.WRITTEN)])
 
-    assert (await store.load(["e-1"]))["e-1"] == replace(CALL, outcome=Outcome.SYNCED, reason=Reason.WRITTEN)
+    assert (await store.load(["e-1"]))["e-1"] == replace(CALL, outcome=SyncOutcome.SYNCED, reason=Reason.WRITTEN)
     assert [call.event.id for call in await store.find(" c-1")] == ["e-2", "e-1"]
     assert await store.count() == {"pending": {"no_match": 1}, "synced": {"written": 1}}
     assert await store.list_users() == {"u-1"}
-    assert await store.find_latest(Outcome.SYNCED) == 2000.0
+    assert await store.find_latest(SyncOutcome.SYNCED) == 2000.0
 
 
 async def test_pages_follow_each_other(database: Database) -> None:

@@ -189,6 +189,7 @@ async def test_errors_of_the_framework_are_problems_and_keep_their_headers(clien
             "type": "urn:smartrouting:problem:method-not-allowed",
             "title": "Method not allowed",
             "status": 405,
+            "detail": "This path takes POST.",
             "instance": INSTANCE,
         },
         {
@@ -358,14 +359,24 @@ def test_routes_declare_their_problems() -> None:
     def describe(phrase: str, **example: object) -> dict[str, object]:
         shape = {
             "schema": {"$ref": "#/components/schemas/Problem"},
-            "example": {**example, "detail": "What was wrong."},
+            "example": example,
         }
         return {"description": phrase, "content": {"application/problem+json": shape}}
 
     assert problems(404, 408) == {
-        404: describe("Not Found", type="urn:smartrouting:problem:not-found", title="Not found", status=404),
+        404: describe(
+            "Not Found",
+            type="urn:smartrouting:problem:not-found",
+            title="Not found",
+            status=404,
+            detail="There is no draft summer-hours.",
+        ),
         408: describe(
-            "Request Timeout", type="urn:smartrouting:problem:request-timeout", title="Request Timeout", status=408
+            "Request Timeout",
+            type="urn:smartrouting:problem:request-timeout",
+            title="Request timeout",
+            status=408,
+            detail="The body did not arrive in time.",
         ),
     }
 

@@ -17,7 +17,7 @@ from app.configurator.events.schemas import (
     EventBody,
     EventDetail,
     EventList,
-    NumbersBody,
+    PluginNumbers,
     RowBody,
     RowPatch,
     RunAnswer,
@@ -185,7 +185,7 @@ async def delete_row(
 @router.post("/{event}/activate", summary="Activate rows", responses=problems(404, 412, 422, 503))
 async def activate_rows(
     event: EventId,
-    body: NumbersBody,
+    body: PluginNumbers,
     manager: SettingsManagerDep,
     version: OptionalVersionDep,
     events: EventsDep,
@@ -202,7 +202,7 @@ async def activate_rows(
 @router.post("/{event}/deactivate", summary="Deactivate rows", responses=problems(404, 412, 422, 503))
 async def deactivate_rows(
     event: EventId,
-    body: NumbersBody,
+    body: PluginNumbers,
     manager: SettingsManagerDep,
     version: OptionalVersionDep,
     events: EventsDep,

@@ -20,7 +20,7 @@ __all__ = [
     "EventBody",
     "EventDetail",
     "EventList",
-    "NumbersBody",
+    "PluginNumbers",
     "RowBody",
     "RowPatch",
     "RunAnswer",
@@ -79,7 +79,7 @@ class RowPatch(_Change):
     model_config = ConfigDict(json_schema_extra={"examples": [{"timeout_ms": 1000, "stop_on_error": True}]})
 
 
-class NumbersBody(BaseModel):
+class PluginNumbers(BaseModel):
     """Some rows."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"numbers": [55]}]})

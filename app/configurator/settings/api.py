@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
 from app.auth.access import SettingsManagerDep, StatusReaderDep
 from app.configurator.components import ConfiguratorState
@@ -18,7 +18,7 @@ from app.configurator.settings.schemas import (
     VersionPage,
 )
 from app.errors import PreconditionFailedError
-from app.web.parameters import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -47,12 +47,8 @@ async def _read_version(version: IfMatchDep) -> int:
     return _read_number(version)
 
 
-async def _read_optional_version(
-    if_match: Annotated[
-        str | None, Header(description="The `ETag` of what you read; without it whatever is there is replaced.")
-    ] = None,
-) -> int | None:
-    return None if if_match is None else _read_number(if_match.strip().strip('"'))
+async def _read_optional_version(version: OptionalIfMatchDep) -> int | None:
+    return None if version is None else _read_number(version)
 
 
 def _read_number(version: str) -> int:

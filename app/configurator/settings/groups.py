@@ -163,6 +163,7 @@ _GROUPS: Final = (
             SettingKey("retention", "jobs_days", "days"),
             SettingKey("retention", "enterprise_calls_days", "days"),
             SettingKey("retention", "rejected_lines_days", "days"),
+            SettingKey("retention", "reports_days", "days"),
         ),
     ),
 )

@@ -16,7 +16,7 @@ from app.settings import Settings
 __all__ = [
     "Saved",
     "SettingValue",
-    "Source",
+    "ValueSource",
     "apply_saved",
     "dump_saved",
     "list_pinned",
@@ -31,7 +31,7 @@ Saved = Mapping[str, object]
 _REDACTED = "**********"
 
 
-class Source(StrEnum):
+class ValueSource(StrEnum):
     """Where a value comes from."""
 
     DEFAULT = "default"
@@ -45,7 +45,7 @@ class SettingValue:
     """One setting as it is shown; of a secret only whether there is one."""
 
     value: object
-    source: Source
+    source: ValueSource
     default: object
     unit: str
     description: str
@@ -152,10 +152,10 @@ def _refuse_key(group: SettingsGroup, name: str) -> Finding:
     )
 
 
-def _find_source(base: Settings, key: SettingKey, saved: Saved) -> Source:
+def _find_source(base: Settings, key: SettingKey, saved: Saved) -> ValueSource:
     if key.is_pinned(base):
-        return Source.ENVIRONMENT
-    return Source.SAVED if key.name in saved else Source.DEFAULT
+        return ValueSource.ENVIRONMENT
+    return ValueSource.SAVED if key.name in saved else ValueSource.DEFAULT
 
 
 def _dump(key: SettingKey, settings: Settings) -> object:

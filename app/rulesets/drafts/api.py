@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response, status
+from fastapi import APIRouter, Body, Depends, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import RulesEditorDep
@@ -48,7 +48,7 @@ _ROTA = {
     "swaps": [{"from": "2026-03-09T08:00", "to": "2026-03-10T08:00", "member": "aino"}],
 }
 _CALENDAR = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}, "holidays": {"country": "FI"}}
-_TEST = {"call": {"anum": "+358501234567"}, "caller": {"vip": True}, "expect": {"rule": "vip"}}
+_TEST = {"name": "a VIP calls", "call": {"anum": "+358501234567"}, "caller": {"vip": True}, "expect": {"rule": "vip"}}
 Name = Annotated[str, Path(min_length=1, max_length=100, description="Its name in the ruleset; a rule goes by its id.")]
 
 
@@ -261,7 +261,7 @@ async def add_recorded_test(
     version: IfMatchDep,
     rulesets: RulesetsDep,
     response: Response,
-    body: RecordedTest | None = None,
+    body: Annotated[RecordedTest | None, Body(examples=[{"name": "as it was decided"}])] = None,
 ) -> AddedTest:
     """Add a test to a draft that expects what was decided then, with the facts that the draft's rules read.
 

@@ -123,7 +123,9 @@ class DiffDetail(BaseModel):
 class ShadowBody(BaseModel):
     """Where the shadow falls."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"queues": ["1a89fc22-517a-e611-80c9-00505689257e"]}]}
+    )
 
     queues: list[str] = Field(default=[], max_length=200, description="Ids of queues; empty for every call.")
 

@@ -25,6 +25,7 @@ from app.store.tables.operations import (
     key_uses,
     settings_versions,
 )
+from app.store.tables.reports import report_calls, report_latencies, report_requests, report_users
 from app.store.tables.rulesets import drafts, revisions, rule_table_parts, rule_table_versions, rule_tables, switches
 
 __all__ = [
@@ -50,6 +51,10 @@ __all__ = [
     "mirror_records",
     "number_corrections",
     "number_counts",
+    "report_calls",
+    "report_latencies",
+    "report_requests",
+    "report_users",
     "revisions",
     "rule_table_parts",
     "rule_table_versions",

@@ -14,7 +14,7 @@ decisions = Table(
     Column("credential", PlainText, nullable=False),
     Column("call_id", PlainText, index=True),
     Column("caller_raw", PlainText),
-    Column("caller_e164", PlainText, index=True),
+    Column("caller_e164", PlainText),
     Column("called_raw", PlainText),
     Column("called_e164", PlainText),
     Column("target_id", PlainText),
@@ -35,7 +35,9 @@ decisions = Table(
     Column("hops", Integer, nullable=False),
     Column("erased", Boolean, nullable=False, server_default=text("false")),
     Column("settings_version", Integer),
+    Column("deadline_ms", Integer),
     Index(None, "queue_id", "id"),
+    Index(None, "caller_e164", "at"),
 )
 
 caller_snapshots = Table(
