@@ -96,6 +96,17 @@ def list_examples(content: dict[str, Any]) -> list[Any]:
     return examples or named.get("examples") or []
 
 
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_lists_have_one_shape(method: str, path: str, operation: dict[str, Any]) -> None:
+    """A list is `items` and `next`, which is null on the last page."""
+    for status, answer in operation["responses"].items():
+        schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+        named = DOCUMENT["components"]["schemas"].get(schema.get("$ref", "").split("/")[-1], schema)
+        members = named.get("properties", {})
+        assert named.get("type") != "array", f"{method} {path} {status}: answer WholeList[…] (app/web/parameters.py)"
+        assert "items" not in members or "next" in members, f"{method} {path} {status}: add `next: str | None`"
+
+
 def test_document_is_openapi_3_1_for_others_as_well() -> None:
     """What tools insist on: words of 3.1 only, a server, and a security requirement, if empty, on every operation."""
     assert (DOCUMENT["openapi"], [server["url"] for server in DOCUMENT["servers"]]) == ("3.1.0", ["/"])

@@ -152,13 +152,9 @@ async def open_components(
     )
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
-<<<<<<< HEAD
     operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
-=======
-    monitor.add_rules(*enterprise_calls.watch.list_rules())
     reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
     schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
->>>>>>> main
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -188,12 +184,8 @@ async def open_components(
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
-<<<<<<< HEAD
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
-=======
-        operations=make_operations(foundation, jobs, monitor),
         reports=reports,
->>>>>>> main
         rulesets=rulesets,
         numbers=numbers,
         users=users,

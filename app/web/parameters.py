@@ -1,7 +1,7 @@
 """What many routes take and show in the same way: names in paths, versions in headers, times, JSON judged elsewhere."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, overload
+from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
 import orjson
 from fastapi import Depends, Header, Path, Request, Response
@@ -22,6 +22,7 @@ __all__ = [
     "RulesetRef",
     "ShownTime",
     "StepId",
+    "WholeList",
     "describe_body",
     "show_time",
     "tag",
@@ -48,9 +49,17 @@ StepId = Annotated[
 AnyMoment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 """A time from outside (1970 to 2999): near either end of what a machine can count, zones lead beyond it."""
 
+Item = TypeVar("Item")
 NO_IF_MATCH: Final = "Send If-Match with the ETag of what you read, so that no change gets lost."
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class WholeList(BaseModel, Generic[Item]):
+    """A list that is always one page."""
+
+    items: list[Item]
+    next: None = Field(default=None, description="Always null: there is no further page.")
 
 
 def tag(response: Response, version: str) -> None:

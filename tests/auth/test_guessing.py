@@ -99,7 +99,7 @@ async def read_alert(service: Service) -> dict[str, Any]:
     """Wait for the alert about guessing."""
 
     async def read() -> dict[str, Any] | None:
-        found: list[dict[str, Any]] = (await service.ask("/admin/alerts", open=True)).json()
+        found: list[dict[str, Any]] = (await service.ask("/admin/alerts", open=True)).json()["items"]
         return next((alert for alert in found if alert["kind"] == "credential_guessing"), None)
 
     return await wait_for(read)

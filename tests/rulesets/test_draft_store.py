@@ -52,7 +52,7 @@ async def test_drafts_published_at_once(admin: Administrator) -> None:
     answers = await asyncio.gather(*(admin.publish(draft, 1) for draft in drafts))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-    assert len(await admin.read("/admin/rulesets/drafts")) == 3
+    assert len((await admin.read("/admin/rulesets/drafts"))["items"]) == 3
     assert [entry["target"] for entry in await _list_publishing(admin)] == ["ruleset/2", "ruleset/1"]
 
 

@@ -18,7 +18,7 @@ from app.configurator.settings.schemas import (
     VersionPage,
 )
 from app.errors import PreconditionFailedError
-from app.web.parameters import IfMatchDep, OptionalIfMatchDep, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -63,9 +63,9 @@ OptionalVersionDep = Annotated[int | None, Depends(_read_optional_version)]
 
 
 @router.get("", summary="List the groups of settings", responses=problems(503))
-async def list_groups(_reader: StatusReaderDep, settings: SettingsDep) -> list[GroupSummary]:
+async def list_groups(_reader: StatusReaderDep, settings: SettingsDep) -> WholeList[GroupSummary]:
     """List the groups with their versions."""
-    return [GroupSummary.model_validate(state) for state in await settings.list_groups()]
+    return WholeList(items=[GroupSummary.model_validate(state) for state in await settings.list_groups()])
 
 
 @router.get("/export", summary="Export the saved settings", responses=problems(503))
