@@ -10,6 +10,7 @@ from app.cli.demo_traffic import demo_traffic
 from app.cli.emulate import emulate
 from app.cli.numbers import numbers
 from app.cli.openapi import openapi
+from app.cli.plugins import plugins
 from app.cli.reports import reports
 from app.cli.rules import rules
 from app.cli.serve import serve
@@ -35,6 +36,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(rules)
     cli.add_typer(calls)
     cli.add_typer(numbers)
+    cli.add_typer(plugins)
     cli.add_typer(reports)
     cli.add_typer(emulate)
     return cli
