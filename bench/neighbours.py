@@ -22,7 +22,7 @@ from bench.output import write
 from bench.server import CLIENT_CORE, Running, serve_process
 from bench.webhook import make_ruleset
 
-__all__ = ["ADMIN_KEY", "call_steadily", "main", "make_environment"]
+__all__ = ["ADMIN_KEY", "call_steadily", "main"]
 
 ADMIN_KEY = "bench-admin-key-of-neighbours"
 _CACHED = "+358501234567"
@@ -52,7 +52,7 @@ def main() -> None:
         folder = Path(name)
         rules = folder / "rules.json"
         rules.write_text(json.dumps(make_ruleset()), encoding="utf-8")
-        with serve_process(["app.cli", "serve"], "/health/ready", make_environment(folder, rules)) as running:
+        with serve_process(["app.cli", "serve"], "/health/ready", _make_environment(folder, rules)) as running:
             _measure_all(running, folder)
 
 
@@ -220,7 +220,7 @@ def _read_memory(running: Running) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def make_environment(folder: Path, rules: Path) -> dict[str, Any]:
+def _make_environment(folder: Path, rules: Path) -> dict[str, Any]:
     return {
         "SMARTROUTING_DEMO": "1",
         "SMARTROUTING_LOG__FORMAT": "json",
