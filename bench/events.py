@@ -34,14 +34,13 @@ def main(arguments: list[str]) -> None:
     parser = ArgumentParser(prog="python -m bench events")
     parser.add_argument("--seconds", type=float, default=20.0)
     seconds = parser.parse_args(arguments).seconds
-    with tempfile.TemporaryDirectory() as name:
-        with serve(["bench.lean_crm", "{port}", "0"], "/", {}, core=CLIENT_CORE) as crm:
-            administrator = {"bench": {"key": ADMIN_KEY, "role": "Voice Admin User"}}
-            keys = {"SMARTROUTING_ADMIN__API_KEYS": json.dumps(administrator)}
-            environment = make_environment(Path(name), crm, **keys)
-            with serve_process(["app.cli", "serve"], "/health/ready", environment) as running:
-                os.sched_setaffinity(0, {CLIENT_CORE})
-                asyncio.run(_measure(running, seconds))
+    keys = {"bench": {"key": ADMIN_KEY, "role": "Voice Admin User"}}
+    crm_command = ["bench.lean_crm", "{port}", "0"]
+    with tempfile.TemporaryDirectory() as folder, serve(crm_command, "/", {}, core=CLIENT_CORE) as crm:
+        environment = make_environment(Path(folder), crm, SMARTROUTING_ADMIN__API_KEYS=json.dumps(keys))
+        with serve_process(["app.cli", "serve"], "/health/ready", environment) as running:
+            os.sched_setaffinity(0, {CLIENT_CORE})
+            asyncio.run(_measure(running, seconds))
 
 
 async def _measure(running: Running, seconds: float) -> None:

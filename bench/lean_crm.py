@@ -23,7 +23,7 @@ _HEAD: Final = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-len
 
 
 class LeanCrm(asyncio.Protocol):
-    """Answers after a while: contacts with one for each number asked for, batches as done, anything else with nothing."""
+    """Answers after a while: one contact for each number asked for, batches as done, anything else with nothing."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
