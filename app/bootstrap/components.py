@@ -15,6 +15,7 @@ from app.auth.issuer import IssuerMetadata
 from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
+from app.bootstrap.golive import Deployment, make_readiness
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
 from app.bootstrap.upstreams import Upstreams, open_http
@@ -26,10 +27,12 @@ from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
-from app.numbers.components import NumbersState, open_numbers
+from app.numbers.components import NumberComponents, NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
+from app.operations.golive.components import GoLiveComponents, GoLiveState
+from app.operations.golive.handoff import Handoffs
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
@@ -74,6 +77,7 @@ class State(
     LimitsState,
     CallsState,
     OperationsState,
+    GoLiveState,
     ReportsState,
     RulesetsState,
     UsersState,
@@ -185,6 +189,7 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
+        golive=_open_golive(foundation, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,
@@ -224,6 +229,30 @@ async def open_components(
             clock=clock,
         ),
     )
+
+
+def _open_golive(
+    foundation: Foundation, deliveries: AlertDeliveries, numbers: NumberComponents, stack: AsyncExitStack
+) -> GoLiveComponents:
+    clock, read_settings = foundation.upstreams.clock, foundation.live_settings.read
+    handoffs = Handoffs(documents=foundation.stores.documents, settings=foundation.settings, clock=clock)
+
+    async def count_numbers() -> Mapping[str, int]:
+        return (await numbers.hygiene.describe()).counts
+
+    deployment = Deployment(
+        read_settings=read_settings,
+        read_rules=foundation.live_ruleset.current,
+        stores=foundation.stores,
+        organisation=foundation.organisation,
+        enreach=foundation.enreach,
+        handoffs=handoffs,
+        explain_journal=lambda: foundation.journal.health.detail,
+        list_receivers=deliveries.list_states,
+        count_numbers=count_numbers,
+    )
+    readiness = make_readiness(deployment, foundation.upstreams, stack)
+    return GoLiveComponents(readiness=readiness, handoffs=handoffs, read_settings=read_settings)
 
 
 def _open_enterprise_calls(
