@@ -131,7 +131,7 @@ class _Questions:
                 if (each.queue_id or "").casefold() not in known
             ]
         if lost:
-            return wrong("; ".join(lost), "correct the destination or the queue id; GET /admin/rulesets/current names it")
+            return wrong("; ".join(lost), "correct the destination, or the queue id in the hand-off")
         return ok("Enreach knows every queue and user of the rules and the hand-off")
 
     async def _ask_response_keys(self) -> Answer:

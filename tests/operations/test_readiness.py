@@ -21,7 +21,10 @@ QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
 SECOND_KEY = "another-webhook-key-for-tests"
 NETWORKS = ["80.88.186.0/23", "127.0.0.0/8"]
 ENREACH = {"url": "http://127.0.0.1", "user": "voice.api@contoso.example", "secret": "demo-enreach-secret"}
-CHAT = {"receivers": {"desk": {"kind": "slack"}}, "receiver_secrets": {"desk": "https://127.0.0.1:9/secret-of-the-chat"}}
+CHAT = {
+    "receivers": {"desk": {"kind": "slack"}},
+    "receiver_secrets": {"desk": "https://127.0.0.1:9/secret-of-the-chat"},
+}
 RULES = {
     "destinations": {"vip-queue": {"kind": "queue", "id": QUEUE}},
     "rules": [
@@ -137,7 +140,7 @@ async def test_planted_mistakes_are_named_and_nothing_else(tmp_path: Path) -> No
         queue = {**HANDOFF["queues"][0], "queue_id": "00000000-0000-4000-8000-000000000000"}
         planted = {**HANDOFF, "public_url": "http://voice.example.com/smartrouting", "queues": [queue]}
         await send(service, "PUT", "/admin/handoff", planted)
-        made = await send(service, "POST", "/admin/rulesets", {"name": "next"})
+        made = await send(service, "POST", "/admin/rulesets/drafts", {"name": "next"})
         assert made.status_code == 201, made.text
         for kind in DRILLS:
             await send(service, "POST", "/admin/drills", {"pretend": kind, "call": {"anum": None}})

@@ -28,7 +28,7 @@ GoLiveDep = Annotated[GoLiveComponents, Depends(_read_components)]
 
 
 @router.get("/readiness", summary="Show whether real calls may come", responses=problems(503))
-async def show_readiness(_reader: StatusReaderDep, golive: GoLiveDep) -> ReadinessBody:
+async def check_readiness(_reader: StatusReaderDep, golive: GoLiveDep) -> ReadinessBody:
     """Ask everything that must be right before the first real call, at once and within ten seconds.
 
     Each item says what to do. No item spends what calls need of Dataverse's request budget.
@@ -72,9 +72,7 @@ async def set_handoff(
 
 
 @router.post("/handoff/key", summary="Show a key of the webhook once", responses=problems(404, 409, 412, 422, 503))
-async def show_webhook_key(
-    body: KeyChoice, who: KeyHandoverDep, golive: GoLiveDep, response: Response
-) -> ShownKeyBody:
+async def show_webhook_key(body: KeyChoice, who: KeyHandoverDep, golive: GoLiveDep, response: Response) -> ShownKeyBody:
     """Show a key to hand over to Enreach; that leaves an audit record, and the key is not shown a second time."""
     response.headers["Cache-Control"] = "no-store"
     return ShownKeyBody.model_validate(await golive.handoffs.show_key(body.label, who=who.name))

@@ -1,29 +1,30 @@
 """What Enreach is told so that its queues ask this service (administrator guide, "Smart Routing Scenarios")."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from app.errors import ConflictError, NotFoundError
 from app.settings import Settings
+from app.store.number_erasure import Replace, replace_in
 from app.store.settings_documents import SettingsDocumentStore, Versioned, VersionedDocument
 
-__all__ = ["QUESTIONS", "Contact", "Handoff", "HandoffQueue", "Handoffs", "ShownKey"]
+__all__ = ["QUESTIONS", "Contact", "Handoff", "HandoffQueue", "Handoffs", "ShownKey", "replace_in_handoff"]
 
 QUESTIONS: Final = (
     (
-        "Which keys does the answer know besides InitialTarget and FailTarget: for messages, a required agent, preferred "
-    "agents, priority and extra priority? Of which type is each, and which values does it take?"
+        "Which keys does the answer know besides InitialTarget and FailTarget: for messages, a required agent, "
+        "preferred agents, priority and extra priority? Of which type is each, and which values does it take?"
     ),
     "How is a target spelled: a queue by id or number, a user by id or e-mail, an outside number?",
     "Which status means no instructions: 204, or 404?",
     (
-        "What happens to the call on a timeout, on another 4xx or 5xx, on an answer that is not JSON, and on a target that "
-    "does not exist? Is the request repeated?"
+        "What happens to the call on a timeout, on another 4xx or 5xx, on an answer that is not JSON, and on a target "
+        "that does not exist? Is the request repeated?"
     ),
     "How long does the queue wait, and can that be set?",
     "How does anum look when the caller withholds the number?",
@@ -32,6 +33,8 @@ QUESTIONS: Final = (
 )
 """What the contract leaves open (Enreach contract, section 6)."""
 
+_NAME: Final = "handoff"
+_REPLACE: Final = replace_in("document")
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -58,6 +61,20 @@ class Contact(_Part):
 
 class Handoff(_Part):
     """What is agreed with Enreach."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "public_url": "https://voice.example.com/smartrouting",
+                    "queues": [{"name": "Sales", "target_id": "SALES_QUEUE"}],
+                    "contacts": [{"name": "Aino Integrator", "email": "aino@partner.example"}],
+                    "test_numbers": ["+447700900123"],
+                    "agreed_date": "2030-01-15",
+                }
+            ]
+        }
+    )
 
     public_url: _Text | None = Field(
         default=None,
@@ -98,6 +115,11 @@ class ShownKey:
     key: str
 
 
+def replace_in_handoff(row: Mapping[Any, Any], replace: Replace) -> Mapping[str, Any]:
+    """Change a version of settings that is one of the hand-off: its numbers belong to persons."""
+    return _REPLACE(row, replace) if row["name"] == _NAME else {}
+
+
 class _ShownLabels(BaseModel):
     """The labels of keys that were shown."""
 
@@ -107,11 +129,9 @@ class _ShownLabels(BaseModel):
 class Handoffs:
     """Keeps the hand-off with its versions, and shows each of the webhook's keys once. Raises StoreError."""
 
-    def __init__(
-        self, *, documents: SettingsDocumentStore, settings: Settings, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, documents: SettingsDocumentStore, settings: Settings, clock: Callable[[], float]) -> None:
         self._document = VersionedDocument(
-            store=documents, name="handoff", model=Handoff, what="handoff.changed", target="handoff"
+            store=documents, name=_NAME, model=Handoff, what="handoff.changed", target="handoff"
         )
         self._shown = VersionedDocument(
             store=documents, name="handoff-keys", model=_ShownLabels, what="handoff.key_shown", target="handoff/key"

@@ -14,9 +14,9 @@ __all__ = [
     "ITEMS",
     "Answer",
     "Item",
-    "ItemState",
     "Question",
     "Readiness",
+    "ReadinessState",
     "is_ready",
     "not_needed",
     "ok",
@@ -49,7 +49,7 @@ _SECONDS: Final = 9.0
 """For each question; all together are promised within ten."""
 
 
-class ItemState(StrEnum):
+class ReadinessState(StrEnum):
     """What was found."""
 
     OK = "ok"
@@ -64,7 +64,7 @@ class ItemState(StrEnum):
 class Answer:
     """What was found, why it is so judged, and what to do; holds no secret and nothing personal."""
 
-    state: ItemState
+    state: ReadinessState
     reason: str
     remedy: str = ""
 
@@ -74,7 +74,7 @@ class Item:
     """One line of the list."""
 
     id: str
-    state: ItemState
+    state: ReadinessState
     reason: str
     remedy: str
     """What to do; empty when nothing is."""
@@ -87,22 +87,22 @@ Question = Callable[[], Awaitable[Answer]]
 
 def ok(reason: str) -> Answer:
     """Say that it is right."""
-    return Answer(ItemState.OK, reason)
+    return Answer(ReadinessState.OK, reason)
 
 
 def wrong(reason: str, remedy: str) -> Answer:
     """Say what is wrong and what to do."""
-    return Answer(ItemState.WRONG, reason, remedy)
+    return Answer(ReadinessState.WRONG, reason, remedy)
 
 
 def unknown(reason: str, remedy: str) -> Answer:
     """Say why it could not be found out, and how it can."""
-    return Answer(ItemState.UNKNOWN, reason, remedy)
+    return Answer(ReadinessState.UNKNOWN, reason, remedy)
 
 
 def not_needed(reason: str) -> Answer:
     """Say why nobody needs it."""
-    return Answer(ItemState.NOT_NEEDED, reason)
+    return Answer(ReadinessState.NOT_NEEDED, reason)
 
 
 class Readiness:
@@ -119,14 +119,12 @@ class Readiness:
 
     async def _ask(self, name: str, question: Question) -> Item:
         answer = await _settle(name, question)
-        return Item(
-            id=name, state=answer.state, reason=answer.reason, remedy=answer.remedy, looked_at=self._clock()
-        )
+        return Item(id=name, state=answer.state, reason=answer.reason, remedy=answer.remedy, looked_at=self._clock())
 
 
 def is_ready(items: tuple[Item, ...]) -> bool:
     """Tell whether nothing is wrong, and nothing unknown."""
-    return all(item.state in {ItemState.OK, ItemState.NOT_NEEDED} for item in items)
+    return all(item.state in {ReadinessState.OK, ReadinessState.NOT_NEEDED} for item in items)
 
 
 async def _settle(name: str, question: Question) -> Answer:

@@ -5,20 +5,20 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.operations.golive.handoff import Contact, HandoffQueue
-from app.operations.golive.readiness import Item, ItemState, is_ready
+from app.operations.golive.readiness import Item, ReadinessState, is_ready
 from app.operations.golive.sheet import Sheet
 from app.web.parameters import ShownTime
 
 __all__ = ["HandoffBody", "KeyChoice", "ReadinessBody", "ShownKeyBody"]
 
 
-class ItemBody(BaseModel):
+class ReadinessItem(BaseModel):
     """One thing that must be right before the first real call."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: str = Field(examples=["public-url"])
-    state: ItemState
+    state: ReadinessState
     reason: str
     remedy: str = Field(description="What to do; empty when nothing is.")
     looked_at: ShownTime
@@ -28,15 +28,16 @@ class ReadinessBody(BaseModel):
     """Whether real calls may come."""
 
     ready: bool = Field(description="Every item is `ok` or `not-needed`.")
-    items: list[ItemBody]
+    items: list[ReadinessItem]
+    next: None = None
 
     @classmethod
     def of(cls, items: tuple[Item, ...]) -> "ReadinessBody":
         """Show what was found."""
-        return cls(ready=is_ready(items), items=[ItemBody.model_validate(item) for item in items])
+        return cls(ready=is_ready(items), items=[ReadinessItem.model_validate(item) for item in items])
 
 
-class WebhookBody(BaseModel):
+class HandoffWebhook(BaseModel):
     """How this service is called."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -63,7 +64,7 @@ class HandoffBody(BaseModel):
     test_numbers: list[str]
     agreed_date: date | None
     confirmed_response_keys: list[str]
-    webhook: WebhookBody
+    webhook: HandoffWebhook
     questions: list[str]
 
     @classmethod
@@ -73,7 +74,7 @@ class HandoffBody(BaseModel):
             **sheet.handoff.model_dump(),
             complete=not sheet.missing,
             missing=list(sheet.missing),
-            webhook=WebhookBody.model_validate(sheet.webhook),
+            webhook=HandoffWebhook.model_validate(sheet.webhook),
             questions=list(sheet.questions),
         )
 
