@@ -96,7 +96,7 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    export = open_spans(stack)
+    spans = open_spans(stack)
     schedule, monitor, lead = await _open_schedule(foundation, stack)
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
@@ -177,7 +177,7 @@ async def open_components(
             guess_brake=foundation.guess_brake,
             heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
-            export=export,
+            spans=spans,
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
