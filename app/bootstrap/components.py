@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.monitoring import make_health, read_metrics
-from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
+from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
@@ -28,6 +29,7 @@ from app.enterprise_calls.watch import TICK_SECONDS
 from app.numbers.components import NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
+from app.operations.deliveries import AlertDeliveries
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
@@ -97,7 +99,8 @@ async def open_components(
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
     spans = open_spans(stack)
-    schedule, monitor, lead = await _open_schedule(foundation, stack)
+    operating = await _open_schedule(foundation, stack)
+    schedule, lead = operating.schedule, operating.lead
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
@@ -149,7 +152,7 @@ async def open_components(
     )
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
-    monitor.add_rules(*enterprise_calls.watch.list_rules())
+    operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
     reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
     schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
     return State(
@@ -181,7 +184,7 @@ async def open_components(
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
-        operations=make_operations(foundation, jobs, monitor),
+        operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,
@@ -250,13 +253,19 @@ def _open_enterprise_calls(
     )
 
 
-async def _open_schedule(
-    foundation: Foundation, stack: AsyncExitStack
-) -> tuple[Schedule, AlertMonitor, Callable[[], Awaitable[bool]]]:
-    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operating:
+    """The work beside calls, and what of it others use."""
 
-    The last of what is returned tells whether this process does the work of the leader.
-    """
+    schedule: Schedule
+    monitor: AlertMonitor
+    deliveries: AlertDeliveries
+    lead: Callable[[], Awaitable[bool]]
+    """Tells whether this process does the work of the leader."""
+
+
+async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Operating:
+    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
 
     async def save_key_use() -> None:
         await _save_key_use(foundation)
@@ -273,7 +282,8 @@ async def _open_schedule(
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
-    monitor = make_alert_monitor(foundation, leadership, hooks)
+    deliveries = open_deliveries(foundation, leadership.lead, stack)
+    monitor = make_alert_monitor(foundation, leadership, hooks, deliveries)
     mirror = foundation.mirror
     if mirror is not None:
         stack.push_async_callback(mirror.leadership.resign)
@@ -285,6 +295,7 @@ async def _open_schedule(
     if hooks is not None:
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_ALERT_SECONDS, "alert_deliveries", deliveries.run_once)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
@@ -316,7 +327,7 @@ async def _open_schedule(
         schedule.every(WATCH_SECONDS, "mirror_status", mirror.status.refresh)
         schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
-    return schedule, monitor, leadership.lead
+    return _Operating(schedule=schedule, monitor=monitor, deliveries=deliveries, lead=leadership.lead)
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:

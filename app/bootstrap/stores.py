@@ -12,6 +12,7 @@ from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.enterprise_calls.store import EnterpriseCallStore
 from app.numbers.store import NumberStore
+from app.operations.deliveries import DeliveryStore
 from app.operations.store import AlertStore, JobStore
 from app.reports.rollup import Rollup
 from app.reports.store import ReportStore
@@ -46,6 +47,7 @@ class Stores:
     mirror: MirrorStore
     numbers: NumberStore
     alerts: AlertStore
+    deliveries: DeliveryStore
     call_times: CallTimes
     recent_calls: RecentCallsReader
     shadow_results: ShadowResultStore
@@ -85,6 +87,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         mirror=MirrorStore(database=database),
         numbers=NumberStore(database=database),
         alerts=AlertStore(database=database),
+        deliveries=DeliveryStore(database=database),
         call_times=CallTimes(database=database),
         recent_calls=RecentCallsReader(database=database),
         shadow_results=ShadowResultStore(database=database),

@@ -12,6 +12,7 @@ from app.cli.demo_traffic import demo_traffic
 from app.cli.emulate import emulate
 from app.cli.numbers import numbers
 from app.cli.openapi import openapi
+from app.cli.plugins import plugins
 from app.cli.reports import reports
 from app.cli.rules import rules
 from app.cli.serve import serve
@@ -42,7 +43,7 @@ def make_cli() -> typer.Typer:
     )
     for command in (serve, check, simulate, settings, openapi, demo_traffic):
         cli.command(epilog=_STATUSES)(command)
-    for group in (rules, calls, numbers, reports, emulate):
+    for group in (rules, calls, numbers, plugins, reports, emulate):
         cli.add_typer(group, epilog=_STATUSES)
     cli.callback()(_take_version)
     return cli

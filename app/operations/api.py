@@ -20,6 +20,9 @@ from app.operations.schemas import (
     NewKeyBody,
     PurgeBody,
     Purged,
+    ReceiverBody,
+    ReceiverList,
+    ReceiverTest,
     RotationBody,
 )
 from app.operations.store import Job
@@ -45,6 +48,14 @@ ShownJobId = Annotated[
     ),
 ]
 
+ReceiverName = Annotated[
+    str,
+    Path(
+        description="The name of a receiver in the settings `alerts`.",
+        openapi_examples={"first": {"value": "night-shift"}},
+    ),
+]
+
 _alerts = APIRouter(prefix="/admin/alerts", tags=["Operations"])
 _callers = APIRouter(prefix="/admin/callers", tags=["Operations"])
 _erasures = APIRouter(prefix="/admin/erasures", tags=["Operations"])
@@ -65,6 +76,18 @@ async def list_alerts(
     """List alerts, the newest first."""
     found = await operations.alerts.list_alerts(open_only=open_only, limit=limit)
     return WholeList(items=[AlertBody.model_validate(alert) for alert in found])
+
+
+@_alerts.get("/receivers", summary="List receivers of alerts", responses=problems(503))
+async def list_receivers(_reader: StatusReaderDep, operations: OperationsDep) -> ReceiverList:
+    """List who is told of alerts and how that goes; they are set in the settings `alerts`."""
+    return ReceiverList(items=[ReceiverBody.model_validate(each) for each in await operations.deliveries.list_states()])
+
+
+@_alerts.post("/receivers/{receiver}/test", summary="Test a receiver of alerts", responses=problems(404, 503))
+async def send_test_message(receiver: ReceiverName, _who: OperatorDep, operations: OperationsDep) -> ReceiverTest:
+    """Tell a receiver at once that this is a test, and say whether it took it."""
+    return ReceiverTest.model_validate(await operations.deliveries.test(receiver))
 
 
 @_alerts.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=problems(404, 503))

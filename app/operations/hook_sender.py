@@ -8,7 +8,7 @@ address that was judged, whatever the name means a moment later.
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
@@ -32,6 +32,9 @@ _RESOLVERS: Final = 4
 """Threads that ask for names, apart from those that calls need: the system waits half a minute for a dead server."""
 _OK: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
+_REFUSALS: Final = range(400, 500)
+_WORTH_REPEATING: Final = frozenset({401, 403, 404, 408, 425, 429})
+"""A receiver that is being set up or repaired answers so, too."""
 _UNICAST: Final = IPv6Network("2000::/3")
 _TUNNELS: Final = IPv6Network("2002::/16")
 """Addresses that lead to an IPv4 address of the sender's choice."""
@@ -47,6 +50,11 @@ class HookFailedError(AppError):
     status = 502
     code = "hook-failed"
     title = "Hook failed"
+
+    def __init__(self, detail: str, *, lasting: bool = False) -> None:
+        """`lasting` when the same message would be refused again."""
+        super().__init__(detail)
+        self.lasting = lasting
 
 
 class AddressPolicy:
@@ -95,12 +103,18 @@ class HookSender:
 
         It has no deadline of its own: put `asyncio.timeout` around it.
         """
+        body = write_body(message)
+        return await self._post(url, body.encode(), sign_body(Webhook(secret), message.id, body, now=self._clock()))
+
+    async def post_json(self, url: str, body: bytes) -> bytes:
+        """Send JSON to a URL that is a secret itself; otherwise like `post`."""
+        return await self._post(url, body, {"Content-Type": "application/json"})
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         target = URL(url)
         self._check_host(target.raw_host or "")
-        body = write_body(message)
-        headers = sign_body(Webhook(secret), message.id, body, now=self._clock())
         try:
-            answer = await self._open().post(target, data=body.encode(), headers=headers, allow_redirects=False)
+            answer = await self._open().post(target, data=body, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise HookFailedError("the receiver cannot be reached") from error
         try:
@@ -202,9 +216,10 @@ def _is_public(address: Address) -> bool:
 
 async def _read_answer(answer: aiohttp.ClientResponse) -> bytes:
     if answer.status in _REDIRECTS:
-        raise HookFailedError("the receiver answered with a redirect, which is not followed")
+        raise HookFailedError("the receiver answered with a redirect, which is not followed", lasting=True)
     if answer.status not in _OK:
-        raise HookFailedError(f"the receiver answered {answer.status}")
+        lasting = answer.status in _REFUSALS and answer.status not in _WORTH_REPEATING
+        raise HookFailedError(f"the receiver answered {answer.status}", lasting=lasting)
     read, size = [], 0
     async for part in answer.content.iter_any():
         read.append(part)

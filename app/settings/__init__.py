@@ -5,6 +5,7 @@ one line that names the variable.
 """
 
 from app.settings.access import AdminKey, AdminSettings, Role, WebhookSettings
+from app.settings.alerts import AlertsSettings
 from app.settings.base import require_https
 from app.settings.dataverse import (
     AmbiguityPolicy,
@@ -17,7 +18,6 @@ from app.settings.dataverse import (
     VipSettings,
 )
 from app.settings.deployment import (
-    AlertsSettings,
     LogSettings,
     PluginsSettings,
     RetentionSettings,

@@ -1,16 +1,15 @@
-"""What belongs to the deployment: its store, its ruleset file, its log, and where its alerts go."""
+"""What belongs to the deployment: its store, its ruleset file, its log and what hooks may reach."""
 
 import binascii
 from base64 import b64decode
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
-from app.settings.base import PREFIX, Group, Network, ServiceUrl
+from app.settings.base import Group, Network
 
 __all__ = [
-    "AlertsSettings",
     "LogSettings",
     "PluginsSettings",
     "RetentionSettings",
@@ -89,18 +88,3 @@ class PluginsSettings(Group):
     event_timeout_ms: int = Field(
         default=8000, ge=100, le=30000, description="Total time for all rows of one event, in milliseconds."
     )
-
-
-class AlertsSettings(Group):
-    """Where alerts are sent, signed as Standard Webhooks say; absent means that they are only listed."""
-
-    url: ServiceUrl | None = Field(default=None, description="Gets a POST when an alert opens and when it clears.")
-    secret: Annotated[SecretStr, AfterValidator(require_signing_secret)] | None = Field(
-        default=None, description="Signs them: whsec_ and 24 to 64 bytes in base64."
-    )
-
-    @model_validator(mode="after")
-    def _require_both(self) -> Self:
-        if (self.url is None) != (self.secret is None):
-            raise ValueError(f"{PREFIX}ALERTS__URL and {PREFIX}ALERTS__SECRET come together")
-        return self

@@ -11,10 +11,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
+from app.settings.alerts import AlertsSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
 from app.settings.deployment import (
-    AlertsSettings,
     LogSettings,
     PluginsSettings,
     RetentionSettings,
@@ -23,6 +23,7 @@ from app.settings.deployment import (
 )
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
+from app.settings.general import GeneralSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]
 
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Where to listen.")
     port: int = Field(default=8000, ge=0, le=65535, description="Where to listen.")
     demo: bool = Field(default=False, description="Embedded systems, sample data, generated keys; loopback only.")
+    general: GeneralSettings = GeneralSettings()
     webhook: WebhookSettings = WebhookSettings()
     phone: PhoneSettings = PhoneSettings()
     dataverse: DataverseSettings = DataverseSettings()

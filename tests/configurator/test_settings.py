@@ -17,7 +17,7 @@ EXPORTS = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
     for file in sorted((Path(__file__).parents[1] / "data" / "settings_exports").glob("*.json"))
 }
-GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "retention"]
+GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "general", "alerts", "retention"]
 
 
 @pytest.fixture
@@ -196,6 +196,8 @@ async def test_an_export_is_imported_as_a_whole(organisation: Organisation) -> N
             "smart-routing": {},
             "channel-provider": {"framework": "cif2"},
             "phone-call-sync": {},
+            "general": {},
+            "alerts": {},
             "retention": {"decisions_days": 30, "jobs_days": 7},
         },
     }

@@ -126,6 +126,31 @@ _GROUPS: Final = (
         ),
     ),
     SettingsGroup(
+        "general",
+        "Who runs this, where and in which language: told in everything that is written for people.",
+        (
+            SettingKey("general", "organisation"),
+            SettingKey("general", "time_zone"),
+            SettingKey("general", "languages"),
+        ),
+    ),
+    SettingsGroup(
+        "alerts",
+        "Who is told of alerts, and from when on something is one; used within seconds.",
+        (
+            SettingKey("alerts", "receivers"),
+            SettingKey("alerts", "receiver_secrets"),
+            SettingKey("alerts", "smtp_host"),
+            SettingKey("alerts", "smtp_port"),
+            SettingKey("alerts", "smtp_security"),
+            SettingKey("alerts", "smtp_user"),
+            SettingKey("alerts", "smtp_password"),
+            SettingKey("alerts", "smtp_from"),
+            SettingKey("alerts", "late_answers_percent", "percent"),
+            SettingKey("alerts", "journal_backlog", "decisions"),
+        ),
+    ),
+    SettingsGroup(
         "retention",
         "How long records are kept; used by the next daily purge.",
         (

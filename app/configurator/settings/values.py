@@ -106,9 +106,16 @@ def show_values(base: Settings, group: SettingsGroup, saved: Saved) -> dict[str,
 def redact_secrets(group: SettingsGroup, values: Saved) -> dict[str, object]:
     """Return values without secrets: a row of asterisks stands where there is one."""
     return {
-        name: _REDACTED if value is not None and (key := group.find(name)) is not None and key.is_secret else value
+        name: _redact(value) if (key := group.find(name)) is not None and key.is_secret else value
         for name, value in values.items()
     }
+
+
+def _redact(secret: object) -> object:
+    """Redact one secret, or each of several by name; none stays none."""
+    if isinstance(secret, Mapping):
+        return dict.fromkeys(secret, _REDACTED)
+    return None if secret is None else _REDACTED
 
 
 def _read_sections(base: Settings, group: SettingsGroup, saved: Saved) -> dict[str, BaseModel]:
@@ -159,5 +166,7 @@ def _dump_field(section: BaseModel, name: str) -> object:
     value = getattr(section, name)
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, dict) and all(isinstance(each, SecretStr) for each in value.values()):
+        return {each: secret.get_secret_value() for each, secret in value.items()}
     dumped: dict[str, Any] = section.model_dump(mode="json", include={name})
     return dumped[name]

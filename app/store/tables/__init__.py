@@ -13,6 +13,8 @@ from app.store.tables.directory import (
 )
 from app.store.tables.operations import (
     agent_ids,
+    alert_deliveries,
+    alert_receivers,
     alerts,
     api_keys,
     audit,
@@ -28,6 +30,8 @@ from app.store.tables.rulesets import drafts, revisions, rule_table_parts, rule_
 
 __all__ = [
     "agent_ids",
+    "alert_deliveries",
+    "alert_receivers",
     "alerts",
     "api_keys",
     "audit",

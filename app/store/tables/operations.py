@@ -99,6 +99,30 @@ alerts = Table(
     ),
 )
 
+alert_receivers = Table(
+    "alert_receivers",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("delivered_at", Double),
+    Column("failed_at", Double),
+    Column("error", PlainText),
+)
+
+alert_deliveries = Table(
+    "alert_deliveries",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("receiver", PlainText, primary_key=True),
+    Column("state", PlainText, nullable=False),
+    Column("message", Document, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("done_at", Double),
+    Index(None, "receiver", "state", "at"),
+)
+
 agent_ids = Table(
     "agent_ids",
     metadata,
