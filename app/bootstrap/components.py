@@ -26,7 +26,8 @@ from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
-from app.numbers.components import NumbersState, open_numbers
+from app.numbers.components import NumberComponents, NumbersState, open_numbers
+from app.numbers.hygiene import Fault
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
@@ -34,6 +35,7 @@ from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.reports.components import ReportComponents, ReportsState, save_requests
+from app.reports.digest import DigestSources, WeeklyDigest
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
@@ -61,6 +63,7 @@ _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _REQUESTS_SECONDS = 10.0
+_DIGEST_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -155,6 +158,7 @@ async def open_components(
     operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
     reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
     schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
+    _schedule_digest(foundation, operating, numbers)
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -224,6 +228,32 @@ async def open_components(
             clock=clock,
         ),
     )
+
+
+def _schedule_digest(foundation: Foundation, operating: "_Operating", numbers: NumberComponents) -> None:
+    async def count_unreadable() -> int:
+        return (await numbers.hygiene.describe()).counts.get(Fault.UNREADABLE, 0)
+
+    def list_rules() -> list[str]:
+        return [rule.id for rule in foundation.live_ruleset.current().ruleset.rules if rule.enabled]
+
+    digest = WeeklyDigest(
+        store=foundation.stores.reports,
+        sources=DigestSources(
+            list_rules=list_rules,
+            count_unreadable=count_unreadable,
+            read_settings=foundation.live_settings.read,
+            announce=operating.deliveries.announce,
+        ),
+        heavy_work=foundation.heavy_work,
+        clock=foundation.upstreams.clock,
+    )
+
+    async def send() -> None:
+        if await operating.lead():
+            await digest.send_when_due()
+
+    operating.schedule.every(_DIGEST_SECONDS, "digest", send)
 
 
 def _open_enterprise_calls(
