@@ -15,7 +15,7 @@ from app.auth.issuer import IssuerMetadata
 from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
-from app.bootstrap.golive import Deployment, make_readiness
+from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
 from app.bootstrap.upstreams import Upstreams, open_http
@@ -28,15 +28,16 @@ from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
 from app.numbers.components import NumberComponents, NumbersState, open_numbers
+from app.numbers.hygiene import Fault
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
-from app.operations.golive.components import GoLiveComponents, GoLiveState
-from app.operations.golive.handoff import Handoffs
+from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.reports.components import ReportComponents, ReportsState, save_requests
+from app.reports.digest import DigestSources, WeeklyDigest
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
@@ -64,6 +65,7 @@ _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
 _REQUESTS_SECONDS = 10.0
+_DIGEST_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -102,7 +104,7 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    export = open_spans(stack)
+    spans = open_spans(stack)
     operating = await _open_schedule(foundation, stack)
     schedule, lead = operating.schedule, operating.lead
     issuer_http = open_http(upstreams.issuer, stack)
@@ -159,6 +161,7 @@ async def open_components(
     operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
     reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
     schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
+    _schedule_digest(foundation, operating, numbers)
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -184,12 +187,12 @@ async def open_components(
             guess_brake=foundation.guess_brake,
             heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
-            export=export,
+            spans=spans,
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
-        golive=_open_golive(foundation, operating.deliveries, numbers, stack),
+        golive=open_golive(foundation, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,
@@ -231,28 +234,30 @@ async def open_components(
     )
 
 
-def _open_golive(
-    foundation: Foundation, deliveries: AlertDeliveries, numbers: NumberComponents, stack: AsyncExitStack
-) -> GoLiveComponents:
-    clock, read_settings = foundation.upstreams.clock, foundation.live_settings.read
-    handoffs = Handoffs(documents=foundation.stores.documents, settings=foundation.settings, clock=clock)
+def _schedule_digest(foundation: Foundation, operating: "_Operating", numbers: NumberComponents) -> None:
+    async def count_unreadable() -> int:
+        return (await numbers.hygiene.describe()).counts.get(Fault.UNREADABLE, 0)
 
-    async def count_numbers() -> Mapping[str, int]:
-        return (await numbers.hygiene.describe()).counts
+    def list_rules() -> list[str]:
+        return [rule.id for rule in foundation.live_ruleset.current().ruleset.rules if rule.enabled]
 
-    deployment = Deployment(
-        read_settings=read_settings,
-        read_rules=foundation.live_ruleset.current,
-        stores=foundation.stores,
-        organisation=foundation.organisation,
-        enreach=foundation.enreach,
-        handoffs=handoffs,
-        explain_journal=lambda: foundation.journal.health.detail,
-        list_receivers=deliveries.list_states,
-        count_numbers=count_numbers,
+    digest = WeeklyDigest(
+        store=foundation.stores.reports,
+        sources=DigestSources(
+            list_rules=list_rules,
+            count_unreadable=count_unreadable,
+            read_settings=foundation.live_settings.read,
+            announce=operating.deliveries.announce,
+        ),
+        heavy_work=foundation.heavy_work,
+        clock=foundation.upstreams.clock,
     )
-    readiness = make_readiness(deployment, foundation.upstreams, stack)
-    return GoLiveComponents(readiness=readiness, handoffs=handoffs, read_settings=read_settings)
+
+    async def send() -> None:
+        if await operating.lead():
+            await digest.send_when_due()
+
+    operating.schedule.every(_DIGEST_SECONDS, "digest", send)
 
 
 def _open_enterprise_calls(

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from app.bootstrap.foundation import Foundation
 from app.bootstrap.stores import Stores
 from app.bootstrap.upstreams import Organisation, Upstreams, open_http
 from app.calls.drills import DrillScenario
 from app.dataverse.check import CheckResult, check_organisation
 from app.enreach.client import EnreachClient
-from app.operations.deliveries import ReceiverState
+from app.numbers.components import NumberComponents
+from app.operations.deliveries import AlertDeliveries, ReceiverState
+from app.operations.golive.components import GoLiveComponents
 from app.operations.golive.handoff import Handoff, Handoffs
 from app.operations.golive.judgements import (
     judge_alerts,
@@ -30,7 +33,7 @@ from app.routing.decisions import DestinationKind
 from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
 from app.settings import Settings
 
-__all__ = ["Deployment", "make_readiness"]
+__all__ = ["Deployment", "make_readiness", "open_golive"]
 
 _DRILL_SECONDS = 30 * 86_400.0
 _BASICS = frozenset({"Dataverse address", "Dataverse token", "application user"})
@@ -58,6 +61,31 @@ def make_readiness(deployment: Deployment, upstreams: Upstreams, stack: AsyncExi
     """Make it; nothing is asked yet."""
     questions = _Questions(deployment, upstreams, stack)
     return Readiness(questions=questions.list_all(), clock=upstreams.clock)
+
+
+def open_golive(
+    foundation: Foundation, deliveries: AlertDeliveries, numbers: NumberComponents, stack: AsyncExitStack
+) -> GoLiveComponents:
+    """Make what the routes of go-live use."""
+    clock, read_settings = foundation.upstreams.clock, foundation.live_settings.read
+    handoffs = Handoffs(documents=foundation.stores.documents, settings=foundation.settings, clock=clock)
+
+    async def count_numbers() -> Mapping[str, int]:
+        return (await numbers.hygiene.describe()).counts
+
+    deployment = Deployment(
+        read_settings=read_settings,
+        read_rules=foundation.live_ruleset.current,
+        stores=foundation.stores,
+        organisation=foundation.organisation,
+        enreach=foundation.enreach,
+        handoffs=handoffs,
+        explain_journal=lambda: foundation.journal.health.detail,
+        list_receivers=deliveries.list_states,
+        count_numbers=count_numbers,
+    )
+    readiness = make_readiness(deployment, foundation.upstreams, stack)
+    return GoLiveComponents(readiness=readiness, handoffs=handoffs, read_settings=read_settings)
 
 
 class _Questions:

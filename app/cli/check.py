@@ -1,10 +1,12 @@
 """`smartrouting check`: are the settings right, asked of the real systems?"""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
@@ -13,7 +15,7 @@ import typer
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
 from app.bootstrap.upstreams import Upstreams, connect_enreach, connect_organisation, open_http
 from app.calls.call_settings import make_profile
-from app.cli.shell import describe_error, keep_files_private
+from app.cli.shell import Json, describe_error, keep_files_private
 from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.check import CheckResult, check_organisation, collect
 from app.demo.setup import prepare_demo
@@ -45,7 +47,7 @@ _ENREACH = "Enreach API"
 _ISSUER = "sign-in issuer"
 
 
-def check() -> None:
+def check(*, as_json: Json = False) -> None:
     """Check the settings against the real systems, one line each; exit status 1 when something is wrong.
 
     Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
@@ -58,10 +60,14 @@ def check() -> None:
         demo = prepare_demo(settings, upstreams)
         settings, upstreams, sample = demo.settings, demo.upstreams, demo.ruleset
     results = asyncio.run(_Inspection(settings=settings, upstreams=upstreams, sample=sample).run())
-    for result in results:
+    wrong = any(result.ok is False for result in results)
+    if as_json:
+        shown = [asdict(result) | {"state": _WORDS[result.ok]} for result in results]
+        sys.stdout.write(json.dumps({"ok": not wrong, "results": shown}, indent=2, ensure_ascii=False) + "\n")
+    for result in () if as_json else results:
         hint = f" ({result.hint})" if result.hint else ""
         sys.stdout.write(f"{_WORDS[result.ok]:<{_WIDTH}}  {result.name}: {result.detail}{hint}\n")
-    raise typer.Exit(1 if any(result.ok is False for result in results) else 0)
+    raise typer.Exit(1 if wrong else 0)
 
 
 class _Inspection:

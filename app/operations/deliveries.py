@@ -211,6 +211,12 @@ class AlertDeliveries:
             await self._note_new(name, receiver, alerts, known[name]["since"])
         await asyncio.gather(*(self._serve(name, settings, known[name]["failures"]) for name in due))
 
+    async def announce(self, message: HookMessage) -> None:
+        """Have every receiver that wants summaries told of one, once; raises StoreError."""
+        for name, receiver in self._read_settings().alerts.receivers.items():
+            if receiver.digest:
+                await self._store.add(name, [message], told=lambda _message_id: False)
+
     def send_unstored(self, message: HookMessage) -> None:
         """Tell every receiver at once and once: the store, which would remember it, is away."""
         if len(self._direct) < _DIRECT_AT_ONCE:

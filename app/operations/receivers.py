@@ -65,7 +65,10 @@ def describe_message(message: HookMessage, general: GeneralSettings) -> tuple[st
     """Say a message for people, in the language and the time of their organisation: a title, and facts."""
     words, data = _WORDS[general.languages[0]], message.data
     opened = words["over"] if message.type.endswith("cleared") else words["alert"]
-    title = ": ".join(filter(None, (general.organisation or "Smart Routing", opened, str(data.get("kind", "")))))
+    organisation = general.organisation or "Smart Routing"
+    if "title" in data:
+        return f"{organisation}: {data['title']}", [("", str(data.get("message", "")))]
+    title = ": ".join(filter(None, (organisation, opened, str(data.get("kind", "")))))
     facts = [(words["what"], str(data.get("message", ""))), (words["key"], str(data.get("key", "")))]
     if (since := data.get("opened_at")) is not None:
         moment = since if isinstance(since, datetime) else datetime.fromisoformat(str(since))
@@ -81,13 +84,22 @@ def _write_mail(receiver: AlertReceiver, settings: Settings, message: HookMessag
     mail["To"] = ", ".join(receiver.to)
     mail["Message-ID"] = f"<{message.id}@smartrouting.invalid>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content("\n".join(f"{name}: {text}" for name, text in facts) + "\n")
+    mail.set_content("\n".join(map(_write_fact, facts)) + "\n")
+    if html := message.data.get("html"):
+        mail.add_alternative(str(html), subtype="html")
+    pictures: Any = message.data.get("pictures", {})
+    for name, picture in pictures.items():
+        mail.add_attachment(picture.encode(), maintype="image", subtype="svg+xml", filename=name)
     return mail
+
+
+def _write_fact(fact: tuple[str, str]) -> str:
+    return ": ".join(filter(None, fact))
 
 
 def _write_text(title: str, facts: Facts) -> Mapping[str, Any]:
     """Write an incoming webhook of Slack."""
-    return {"text": "\n".join([f"*{title}*", *(f"{name}: {text}" for name, text in facts)])}
+    return {"text": "\n".join([f"*{title}*", *map(_write_fact, facts)])}
 
 
 def _write_card(title: str, facts: Facts) -> Mapping[str, Any]:

@@ -8,8 +8,9 @@ outlive the erasure of a caller.
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from app.calls.store import DecisionFilter
 from app.observability.redaction import redact_identifier
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database
+from app.store.json_text import dump_text
 from app.store.tables import decisions, report_calls, report_latencies, report_requests, report_users
 
 __all__ = ["SLOT_SECONDS", "CallCell", "Rollup", "find_slot", "tell_milliseconds"]
@@ -194,34 +196,18 @@ class Rollup:
             latencies[cell.slot, cell.queue, cell.rule, _find_bucket(record.waterfall.get("total", 0.0))] += 1
         for record in late_repeats:
             counts[CallCell.of(record)].repeated += 1
-        await self._increase(
-            connection,
-            report_calls,
-            [
-                {"key": cell.key, **cell._asdict(), "calls": count.calls, "repeated": count.repeated}
-                for cell, count in counts.items()
-            ],
-        )
-        await self._increase(
-            connection,
-            report_latencies,
-            [
-                {
-                    "slot": slot,
-                    "key": _digest(queue, rule),
-                    "bucket": bucket,
-                    "queue": queue,
-                    "rule": rule,
-                    "calls": calls,
-                }
-                for (slot, queue, rule, bucket), calls in latencies.items()
-            ],
-        )
+        cells = [(cell.slot, cell.key, *cell[1:], count.calls, count.repeated) for cell, count in counts.items()]
+        await self._increase(connection, report_calls, cells)
+        keys = {pair: _digest(*pair) for pair in {(queue, rule) for _, queue, rule, _ in latencies}}
+        sketch = [
+            (slot, keys[queue, rule], bucket, queue, rule, calls)
+            for (slot, queue, rule, bucket), calls in latencies.items()
+        ]
+        await self._increase(connection, report_latencies, sketch)
 
-    async def _increase(self, connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows to what is there. In one order, so that two processes do not wait for each other."""
-        ordered = sorted(rows, key=lambda row: (row["slot"], row["key"], row.get("bucket")))
-        await connection.execute(self._increases[table], ordered)
+    async def _increase(self, connection: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows, in the order of the columns, to what is there; sorted, so that two processes never deadlock."""
+        await connection.execute(self._increases[table], {"rows": dump_text(sorted(rows, key=itemgetter(0, 1, 2)))})
 
     async def _find_repeats(self, connection: AsyncConnection, records: Iterable[Recorded]) -> _Repeats:
         """Find which of the calls repeat an earlier one, and which are repeated by a later one."""
@@ -245,7 +231,9 @@ class Rollup:
 
 
 def _make_increase(database: Database, table: Table) -> Executable:
-    insert = database.insert(table)
+    """Make a statement that takes its rows as one JSON parameter: one for each value would cost more than the rest."""
+    names = list(table.c.keys())
+    insert = database.insert(table).from_select(names, database.select_rows(table, "rows"))
     sums = {name: table.c[name] + insert.excluded[name] for name in ("calls", "repeated") if name in table.c}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
 

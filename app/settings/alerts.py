@@ -50,6 +50,7 @@ class AlertReceiver(Group):
     alerts: Annotated[tuple[str, ...] | None, AfterValidator(_require_known_kinds)] = Field(
         default=None, description="Kinds of alerts it gets; absent: all."
     )
+    digest: bool = Field(default=False, description="Gets the weekly summary of the calls as well.")
 
     @model_validator(mode="after")
     def _require_address(self) -> Self:

@@ -13,7 +13,21 @@ from weakref import WeakSet
 
 import aiosqlite
 import asyncpg
-from sqlalchemy import ColumnElement, Connection, Table, Text, any_, bindparam, event, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    event,
+    func,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -177,6 +191,15 @@ class Database:
     def spell_texts(self, texts: Sequence[str]) -> object:
         """Write texts as the value of a parameter of `is_among`."""
         return dump_text(list(texts)) if self.is_sqlite else list(texts)
+
+    def select_rows(self, table: Table, name: str) -> Select[Any]:
+        """Select whole rows of a table from a parameter that is a JSON list of lists, texts in it without NUL."""
+        if self.is_sqlite:
+            value = func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
+            # Without a condition SQLite would take the ON CONFLICT of an INSERT for that of a join.
+            return select(*[func.json_extract(value, f"$[{place}]") for place in range(len(table.c))]).where(true())
+        value = func.json_array_elements(cast(bindparam(name, type_=Text), postgresql.JSON)).column_valued("value")
+        return select(*[cast(value.op("->>")(place), column.type) for place, column in enumerate(table.c)])
 
     async def check_writable(self) -> None:
         """Write a row that stays as it was, which a database that is locked, full or read-only refuses.

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -22,7 +23,7 @@ from starlette.routing import Route
 
 from app.settings.alerts import ALERT_KINDS
 from bench.world import serve_app
-from tests.support.service import ADMIN_KEY, WEBHOOK_KEY, Service, open_service, wait_for
+from tests.support.service import ADMIN_KEY, UNHURRIED, VIP_RULES, WEBHOOK_KEY, Service, open_service, wait_for
 
 SECRET = "whsec_bm90LWEtcmVhbC1zZWNyZXQtb2YtYW55Ym9keQ=="
 LOOPBACK = {"allowed_networks": ["127.0.0.0/8"]}
@@ -278,3 +279,56 @@ def test_every_kind_of_alert_can_be_chosen() -> None:
     described = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `") and "alert" not in line[:3]}
 
     assert set(ALERT_KINDS) <= described
+
+
+async def test_summary_of_the_week_comes_once(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:
+    """On Monday morning of the organisation's zone: figures beside the week before, what to look at, and pictures."""
+    box, port = mailbox
+    smtp = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none", "smtp_from": "voice@example.com"}
+    receivers = {
+        "leads": {"kind": "email", "to": ["leads@example.com"], "alerts": [], "digest": True},
+        "ops": {"kind": "email", "to": ["ops@example.com"]},
+    }
+    withheld = {"fact": "caller.status", "op": "is", "value": "withheld"}
+    idle = {"id": "night", "when": withheld, "then": {"no_change": True}}
+    rules = {**VIP_RULES, "rules": [*VIP_RULES["rules"], idle]}
+    webhook = {**UNHURRIED, "api_keys": {"queue": WEBHOOK_KEY}, "retiring": {"queue": "2026-10-12"}}
+    now = datetime(2026, 9, 19, 9, tzinfo=UTC)  # a Saturday
+    async with open_service(tmp_path, rules=rules, webhook=webhook, clock=now.timestamp) as service:
+        for anum in ("+358501234567", "+358501234567", "+358409999999"):
+            await service.call(anum)
+        await service.list_decisions(3)
+        await change(service, {"organisation": "Contoso", "time_zone": "Europe/Helsinki"}, group="general")
+        assert (await change(service, {**smtp, "receivers": receivers})).is_success
+
+    now = datetime(2026, 9, 21, 3, 30, tzinfo=UTC)  # half past six on Monday in Helsinki
+    async with open_service(tmp_path, rules=rules, webhook=webhook, clock=now.timestamp) as service:
+
+        async def read_state() -> dict[str, Any] | None:
+            state, _ = (await service.ask("/admin/alerts/receivers")).json()["items"]
+            return state if state["delivered_at"] is not None and not state["waiting"] else None
+
+        await wait_for(read_state)
+        (mail,) = box.mails
+    async with open_service(tmp_path, rules=rules, webhook=webhook, clock=now.timestamp) as service:
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        await service.client.post("/admin/alerts/receivers/leads/test", headers=headers)
+
+    assert (mail["To"], mail["Subject"]) == ("leads@example.com", "Contoso: calls of 14 Sep to 20 Sep 2026")
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert text.get_content().splitlines() == [
+        "Calls: 3 (0 the week before)",
+        "Redirected: 2 (0 the week before)",
+        "Answered in time: 3 (0 the week before)",
+        "Callers recognised: 2 (0 the week before)",
+        "VIP callers: 2 (0 the week before)",
+        "Callers unknown: 1 (0 the week before)",
+        "Dataverse did not answer: 0 (0 the week before)",
+        "Rules that never matched: night.",
+        "The webhook key queue is to be removed by 12 Oct 2026.",
+    ]
+    assert "<h1>calls of 14 Sep to 20 Sep 2026</h1>" in html.get_content()
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["calls.svg", "recognition.svg"]
+    assert [each["Subject"] for each in box.mails[1:]] == ["Contoso: alert: test"]

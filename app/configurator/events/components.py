@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any, Final
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
@@ -27,7 +28,19 @@ from app.store.event_runs import EventRunRecord, EventRunStore
 from app.store.pages import Page
 from app.store.settings_documents import SettingsDocumentStore
 
-__all__ = ["EventComponents", "EventStores", "open_events"]
+__all__ = ["BUILT_IN", "EventComponents", "EventStores", "open_events"]
+
+
+BUILT_IN: Final[tuple[Any, ...]] = (
+    IdentifyCustomer,
+    OpenCases,
+    VipCheck,
+    RoutingExplanation,
+    CreatePhoneCall,
+    SignedWebhook,
+    HttpsHook,
+)
+"""The plugins of this package, as classes that say what each is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

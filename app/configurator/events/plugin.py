@@ -111,7 +111,7 @@ class Plugins:
         """Find one; raises InvalidInputError with a suggestion."""
         found = self._installed.get(plugin_id)
         if found is None:
-            hint = suggest(plugin_id, self._installed) or f"installed are {', '.join(self._installed)}"
+            hint = suggest(plugin_id, self._installed) or f"installed are {', '.join(self._installed) or 'none'}"
             message = "no such plugin is installed"
             problem = Finding(code="unknown-plugin", pointer="/plugin", message=message, hint=hint)
             raise InvalidInputError("there is no such plugin", findings=[problem])
