@@ -46,6 +46,7 @@ from app.users.api import me_router
 from app.users.api import router as users_router
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
+from app.web.health import Departure
 from app.web.health import router as health_router
 from app.web.limits import Admission, BodyLimit
 from app.web.openapi import DESCRIPTION, SERVERS, TAGS, name_operation
@@ -127,10 +128,12 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     profile = make_profile(settings.response)
     sign_in = make_sign_in(settings.admin)
 
+    departure = Departure()
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            state = await open_components(settings, world, sample, stack)
+            state = await open_components(settings, world, sample, stack, departure=departure)
             if sign_in is not None:
                 sign_in.learn_from(state["find_issuer"])
             yield state
@@ -151,6 +154,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         telemetry=_NO_TELEMETRY,
     )
     app.state.settings = settings
+    app.state.departure = departure
     add_error_handlers(app)
     app.include_router(make_webhook_router(profile.no_change_status))
     for router in _ROUTERS:

@@ -46,7 +46,7 @@ from app.settings import Settings
 from app.store.errors import StoreError
 from app.store.kept_connections import Leadership
 from app.users.components import UserComponents, UsersState, open_users
-from app.web.health import Exposition, WebState
+from app.web.health import Departure, Exposition, WebState
 from app.web.limits import LimitsState
 
 __all__ = ["State", "open_components"]
@@ -97,10 +97,13 @@ async def open_components(
     upstreams: Upstreams,
     sample: Mapping[str, Any] | None,
     stack: AsyncExitStack,
+    *,
+    departure: Departure,
 ) -> State:
     """Open every component and start the work beside calls; `stack` closes them in the opposite order.
 
-    `sample` is the ruleset that is published where there is none. Raises AppError with one clear line.
+    `sample` is the ruleset that is published where there is none, and `departure` is told when the process is to end.
+    Raises AppError with one clear line.
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
@@ -198,6 +201,7 @@ async def open_components(
     if settings.demo:
         await configurator.events.add_sample_row()
     return State(
+        departure=departure,
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
         find_issuer=lambda: keys.metadata if keys else None,

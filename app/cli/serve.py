@@ -11,6 +11,7 @@ from app.main import create_app
 from app.observability.logging import configure_logging
 from app.server.serve import bind, run
 from app.settings import Settings, read_settings
+from app.web.health import Departure
 
 __all__ = ["serve"]
 
@@ -29,7 +30,18 @@ def serve(
     listener = bind(complete.host, complete.port)
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    run(app, listener, on_start=lambda: _announce(complete, url))
+    departure: Departure = app.state.departure
+
+    def leave() -> None:
+        departure.begun = True
+
+    run(
+        app,
+        listener,
+        on_start=lambda: _announce(complete, url),
+        on_leave=leave,
+        drain_seconds=complete.drain_seconds,
+    )
 
 
 def _announce(settings: Settings, url: str) -> None:

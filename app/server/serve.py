@@ -1,5 +1,6 @@
 """Runs the service under uvicorn: binds the port first, so that a busy one is a sentence and not a traceback."""
 
+import asyncio
 import errno
 import gc
 import resource
@@ -7,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,8 +57,18 @@ def _explain(error: OSError) -> str:
     return f"{error.strerror}; choose another with SMARTROUTING_PORT or --port"
 
 
-def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) -> None:
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    on_start: Callable[[], None],
+    on_leave: Callable[[], None],
+    drain_seconds: float,
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
+
+    After SIGTERM `on_leave` is called, and for `drain_seconds` calls are still taken, until whoever sends them has
+    noticed. A second signal, or SIGINT, ends that at once.
 
     Raises the AppError that kept the service from starting.
     """
@@ -80,7 +92,7 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     try:
-        _AnnouncedServer(config, on_start).run(sockets=[listener])
+        _Server(config, on_start, on_leave, drain_seconds).run(sockets=[listener])
     except SystemExit:
         if opened.refusal is None:
             raise
@@ -107,15 +119,36 @@ def _favour_calls() -> None:
     sys.setswitchinterval(_TURN_SECONDS)
 
 
-class _AnnouncedServer(uvicorn.Server):
-    """Tells when it is ready, so that the demo can print what to try."""
+class _Server(uvicorn.Server):
+    """Tells when it is ready, so that the demo can print what to try, and when it is to end, before it does."""
 
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_start: Callable[[], None],
+        on_leave: Callable[[], None],
+        drain_seconds: float,
+    ) -> None:
         super().__init__(config)
         self._on_start = on_start
+        self._on_leave = on_leave
+        self._drain_seconds = drain_seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving = False
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM or self._leaving or self._loop is None or not self._drain_seconds:
+            super().handle_exit(sig, frame)
+            return
+        self._leaving = True
+        self._on_leave()
+        # A signal handler runs between any two instructions: the loop is told as another thread would tell it.
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, super().handle_exit, sig, frame)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         if self.started:
             _favour_calls()

@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Where to listen.")
     port: int = Field(default=8000, ge=0, le=65535, description="Where to listen.")
+    drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="So long after SIGTERM, /health/ready says 503 and calls are answered; then the listener closes.",
+    )
     demo: bool = Field(default=False, description="Embedded systems, sample data, generated keys; loopback only.")
     general: GeneralSettings = GeneralSettings()
     webhook: WebhookSettings = WebhookSettings()

@@ -15,7 +15,7 @@ from app.single_flight import SingleFlight
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["Dependency", "Exposition", "Health", "WebState", "judge", "router"]
+__all__ = ["Departure", "Dependency", "Exposition", "Health", "WebState", "judge", "router"]
 
 router = APIRouter(tags=["Probes"])
 
@@ -115,9 +115,17 @@ class Exposition:
         return await asyncio.to_thread(self._prepare())
 
 
+@dataclass(slots=True)
+class Departure:
+    """Whether this process is about to end, so that nothing new should be sent to it."""
+
+    begun: bool = False
+
+
 class WebState(TypedDict):
     """What these routes read from the lifespan state."""
 
+    departure: Departure
     health: Health
     exposition: Exposition
 
@@ -126,12 +134,25 @@ async def _read_health(request: Request) -> Health:
     return read_state(request.scope, WebState)["health"]
 
 
+async def _read_departure(request: Request) -> Departure:
+    return read_state(request.scope, WebState)["departure"]
+
+
 async def _read_exposition(request: Request) -> Exposition:
     return read_state(request.scope, WebState)["exposition"]
 
 
 HealthDep = Annotated[Health, Depends(_read_health)]
+DepartureDep = Annotated[Departure, Depends(_read_departure)]
 ExpositionDep = Annotated[Exposition, Depends(_read_exposition)]
+
+
+class LeavingError(AppError):
+    """Nothing new should be sent here."""
+
+    status = 503
+    code = "leaving"
+    title = "Leaving"
 
 
 class Sign(BaseModel):
@@ -162,9 +183,15 @@ async def show_life() -> Sign:
     return Sign(status="alive")
 
 
-@router.get("/health/ready", summary="Can it answer calls?")
-async def show_readiness() -> Sign:
-    """Answer as soon as the service has started, whether or not the CRM or the database do."""
+@router.get("/health/ready", summary="Can it answer calls?", responses=problems(503))
+async def show_readiness(departure: DepartureDep) -> Sign:
+    """Answer as soon as the service has started, whether or not the CRM or the database do.
+
+    503 from the moment it was asked to end: calls that come all the same are answered, for the seconds of
+    `SMARTROUTING_DRAIN_SECONDS`.
+    """
+    if departure.begun:
+        raise LeavingError("the service is about to end")
     return Sign(status="ready")
 
 

@@ -194,6 +194,40 @@ def test_call_that_arrives_as_the_service_stops_is_answered(console: Console, tm
     assert status == 0
 
 
+def test_a_service_that_is_to_end_answers_calls_until_others_have_noticed(console: Console, tmp_path: Path) -> None:
+    """After SIGTERM it says that it is not ready, and answers calls on new connections; a second one ends it at once."""
+    settings = {**DEPLOYMENT, "SMARTROUTING_DATAVERSE__URL": "http://127.0.0.1:1", "SMARTROUTING_DRAIN_SECONDS": "300"}
+    with start(console, tmp_path, **settings) as (process, place):
+        ready = httpx.get(f"{place}/health/ready", timeout=90)
+        process.send_signal(signal.SIGTERM)
+        leaving = wait_until_unready(place)
+        alive = httpx.get(f"{place}/health/live", timeout=90)
+        answer = httpx.post(f"{place}/smartrouting", headers=KEY, json={"anum": "anonymous"}, timeout=90)
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(timeout=90)
+
+    assert (ready.status_code, alive.status_code, answer.status_code, status) == (200, 200, 204, 0)
+    assert (leaving.status_code, leaving.json()["type"]) == (503, "urn:smartrouting:problem:leaving")
+
+
+def test_a_service_that_is_to_end_ends_by_itself(console: Console, tmp_path: Path) -> None:
+    """When the time is over, the process ends with exit status 0."""
+    settings = {**DEPLOYMENT, "SMARTROUTING_DATAVERSE__URL": "http://127.0.0.1:1", "SMARTROUTING_DRAIN_SECONDS": "0.2"}
+    with start(console, tmp_path, **settings) as (process, _):
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=90) == 0
+
+
+def wait_until_unready(place: str) -> httpx.Response:
+    """Ask until the service is not ready any more."""
+    for _ in range(2000):
+        answer = httpx.get(f"{place}/health/ready", timeout=90)
+        if answer.status_code != 200:
+            return answer
+    raise TimeoutError("the service is still ready")
+
+
 def wait_until_closed(place: str) -> bool:
     """Connect until nobody listens any more."""
     url = httpx.URL(place)

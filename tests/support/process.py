@@ -7,6 +7,6 @@ __all__ = ["clean_environment"]
 
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Make an environment with these settings of ours and no others."""
+    """Make an environment with these settings of ours and no others; a process ends as soon as it is asked to."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SMARTROUTING_")}
-    return {**others, **settings}
+    return {**others, "SMARTROUTING_DRAIN_SECONDS": "0", **settings}
