@@ -15,6 +15,7 @@ from app.auth.issuer import IssuerMetadata
 from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
+from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
 from app.bootstrap.reports import open_reports
@@ -31,6 +32,7 @@ from app.numbers.components import NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
+from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
@@ -74,6 +76,7 @@ class State(
     LimitsState,
     CallsState,
     OperationsState,
+    GoLiveState,
     ReportsState,
     RulesetsState,
     UsersState,
@@ -98,7 +101,7 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    export = open_spans(stack)
+    spans = open_spans(stack)
     operating = await _open_schedule(foundation, stack)
     schedule, lead = operating.schedule, operating.lead
     issuer_http = open_http(upstreams.issuer, stack)
@@ -181,11 +184,12 @@ async def open_components(
             guess_brake=foundation.guess_brake,
             heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
-            export=export,
+            spans=spans,
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
+        golive=open_golive(foundation, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,

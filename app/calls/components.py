@@ -14,7 +14,7 @@ from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
-from app.calls.webhook import ExportCall, Webhook
+from app.calls.webhook import CallSpans, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
 from app.observability.logging import open_call_log
@@ -63,14 +63,14 @@ def open_calls(
     guess_brake: GuessBrake,
     heavy_work: HeavyWork,
     metrics: Metrics,
-    export: ExportCall | None,
+    spans: CallSpans | None,
     find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
     """Make them; `journal` keeps the decisions.
 
     `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
-    `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
+    `spans` are those of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
     call_log = open_call_log(settings.log.level, settings.log.format)
@@ -91,7 +91,7 @@ def open_calls(
             live_settings=live_settings,
             metrics=metrics,
             max_body_bytes=settings.webhook.max_body_bytes,
-            export=export,
+            spans=spans,
             find_arrival=find_arrival,
             clock=clock,
             monotonic=time.monotonic,

@@ -7,7 +7,7 @@ deadline, and every moment spent here is silence in somebody's ear. `app.calls.a
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import orjson
 import structlog
@@ -23,13 +23,21 @@ from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.web.problems import make_problem_response
 
-__all__ = ["RECEIVED", "ExportCall", "Webhook"]
+__all__ = ["RECEIVED", "CallSpans", "Webhook"]
 
 log = structlog.get_logger()
 
 Headers = Sequence[tuple[bytes, bytes]]
-ExportCall = Callable[[DecisionRecord, TraceContext, float], None]
-"""Exports the spans of a call, whose record took so many milliseconds."""
+
+
+class CallSpans(NamedTuple):
+    """The spans of calls, for whoever collects them."""
+
+    sample: Callable[[TraceContext], bool]
+    """Tells at the start of a call whether its spans will be exported."""
+    export: Callable[[DecisionRecord, TraceContext, float], None]
+    """Exports the spans of a sampled call, whose record took so many milliseconds."""
+
 
 RECEIVED: Final = "smartrouting.received"
 """Key of the ASGI scope for when the server saw the first byte of a request, by the clock of the event loop."""
@@ -63,7 +71,7 @@ class Webhook:
         live_settings: LiveCallSettings,
         metrics: Metrics,
         max_body_bytes: int,
-        export: ExportCall | None,
+        spans: CallSpans | None,
         find_arrival: Callable[[float], float],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
@@ -71,7 +79,7 @@ class Webhook:
         """`clock` gives seconds since the epoch, `monotonic` those of the event loop.
 
         `find_arrival` tells since when what was received at a moment may have waited for the event loop.
-        `export` exports the spans of answered calls; `None` when nobody collects them.
+        `spans` are those of answered calls; `None` when nobody collects them.
         """
         self._access = access
         self._key_use = key_use
@@ -79,7 +87,7 @@ class Webhook:
         self._live_settings = live_settings
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
-        self._export = export
+        self._spans = spans
         self._find_arrival = find_arrival
         self._clock = clock
         self._monotonic = monotonic
@@ -88,7 +96,7 @@ class Webhook:
         """Answer one POST. Refusals are problem details; everything else is the queue's dialect."""
         started, settings = self._monotonic(), self._live_settings.call_settings()
         arrived = self._find_arrival(scope.get(RECEIVED, started))
-        request = enter_request(scope)
+        request = enter_request(scope, None if self._spans is None else self._spans.sample)
         headers: Headers = scope["headers"]
         client = scope["client"]
         peer = client[0] if client else None
@@ -114,8 +122,8 @@ class Webhook:
             return
         await _send(send, request, answered.answer.status, answered.answer.body)
         self._count(answered, self._monotonic() - arrived, settings.deadline)
-        if self._export is not None and answered.recorded:
-            self._export(answered.record, request.trace, answered.record_seconds * 1000)
+        if self._spans is not None and answered.recorded and request.trace.sampled:
+            self._spans.export(answered.record, request.trace, answered.record_seconds * 1000)
 
     def _note_arrival(
         self, request: RequestInfo, admitted: Admitted, arrived: float, started: float, settings: CallSettings

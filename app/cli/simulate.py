@@ -49,6 +49,8 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
     table: Annotated[
         list[str] | None, typer.Option(help="Pretend a table holds a CSV or JSON file, e.g. brands=brands.csv.")
     ] = None,
+    *,
+    _as_json: Annotated[bool, typer.Option("--json", help="JSON is what it always writes.")] = False,
 ) -> None:
     """Decide a made-up call: decision, wire answer and trace as JSON. Nothing is logged, nobody is answered."""
     payload: dict[str, Any] = {

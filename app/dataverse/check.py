@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from app.dataverse.client import DataverseClient, Tokens, read_rows, read_text
-from app.dataverse.errors import DataverseError, RecordNotFoundError
+from app.dataverse.errors import DataverseError, RecordNotFoundError, TokenRejectedError
 from app.dataverse.queries import build_path, quote_text
 from app.routing.callers import Selection
 from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, VoiceSettings
 from app.settings.base import PREFIX
+from app.settings.dataverse import DataverseAuth
 
 __all__ = ["CheckResult", "check_organisation", "collect"]
 _NO_ACCESS = "give the role of the application user Read on this table at organisation level"
@@ -72,6 +73,15 @@ _CASE = _Table("incident", "incidents", "prvReadIncident", "open cases are not k
 _PHONE_CALL = _Table("phonecall", "phonecalls", "prvReadActivity", "phone calls are not known")
 
 
+_NO_TOKEN = {
+    DataverseAuth.CLIENT_SECRET: f"check {PREFIX}DATAVERSE__TENANT_ID, __CLIENT_ID, __AUTHORITY and __URL",
+    DataverseAuth.CERTIFICATE: f"check {PREFIX}DATAVERSE__TENANT_ID, __CLIENT_ID, __AUTHORITY and __URL",
+    DataverseAuth.MANAGED_IDENTITY: f"check {PREFIX}DATAVERSE__URL, and that the identity is an application user",
+    DataverseAuth.TOKEN: f"put a fresh one for this organisation into {PREFIX}DATAVERSE__TOKEN",
+}
+"""What to do about a token that Dataverse rejects."""
+
+
 async def check_organisation(
     *,
     client: DataverseClient,
@@ -86,7 +96,7 @@ async def check_organisation(
     `selection` names the columns the published rules want. What Dataverse refuses is a result, not an error.
     """
     required = _list_required_columns(dataverse, vip, selection)
-    async for result in _check_basics(client, tokens):
+    async for result in _check_basics(client, tokens, dataverse.auth):
         yield result
         if not result.ok:
             return
@@ -116,7 +126,7 @@ def _list_mirrored(dataverse: DataverseSettings) -> list[_Table]:
     return [_CONTACT, _ACCOUNT, *([] if dataverse.agent_id_column is None else [_USER])]
 
 
-async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterator[CheckResult]:
+async def _check_basics(client: DataverseClient, tokens: Tokens, auth: DataverseAuth) -> AsyncIterator[CheckResult]:
     """Reach the address, get a token, and be somebody there; ends with the first failure."""
     try:
         step = "Dataverse address"
@@ -127,7 +137,8 @@ async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterato
         step = "application user"
         yield CheckResult(step, ok=True, detail=f"known as systemuser {await client.who_am_i()}")
     except DataverseError as error:
-        yield CheckResult(step, ok=False, detail=error.detail)
+        hint = _NO_TOKEN[auth] if isinstance(error, TokenRejectedError) else ""
+        yield CheckResult(step, ok=False, detail=error.detail, hint=hint)
 
 
 def _list_required_columns(

@@ -1,5 +1,6 @@
 """Runs the service under uvicorn: binds the port first, so that a busy one is a sentence and not a traceback."""
 
+import errno
 import gc
 import resource
 import signal
@@ -42,10 +43,16 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortBusyError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with SMARTROUTING_PORT or --port"
-        ) from error
+        raise PortBusyError(f"cannot listen on {host}:{port}: {_explain(error)}") from error
     return listener
+
+
+def _explain(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address; choose another with SMARTROUTING_HOST or --host"
+    if error.errno == errno.EACCES:
+        return "this port needs more rights; choose one above 1023 with SMARTROUTING_PORT or --port"
+    return f"{error.strerror}; choose another with SMARTROUTING_PORT or --port"
 
 
 def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) -> None:

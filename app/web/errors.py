@@ -1,5 +1,6 @@
 """The one mapping from exceptions to answers: every error leaves as problem details (RFC 9457)."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, get_args
@@ -18,6 +19,7 @@ from app.errors import AppError, Finding, InvalidInputError, PreconditionRequire
 from app.observability.redaction import redact_text
 from app.routing.documents import join_pointer
 from app.routing.registry import suggest
+from app.validation_messages import explain_problem
 from app.web.methods import AllowedMethods
 from app.web.parameters import NO_IF_MATCH
 from app.web.problems import make_error_response, make_problem_response
@@ -34,6 +36,8 @@ _UNEXPECTED = "Something went wrong here; the log of the service tells more unde
 _HIDDEN = "*"
 """Stands for a key that is none of the interface."""
 _IF_MATCH = ("header", "if-match")
+_PLAIN_NAME = re.compile(r"[a-z][a-z_]{0,40}")
+"""What an unknown parameter is called when it is a word that somebody mistyped, and nothing personal."""
 _MIN_TELLING = 3
 """Characters; shorter values tell nothing, and are found in the middle of any word."""
 
@@ -138,13 +142,14 @@ def _find(problem: Mapping[str, Any], body: object, known: frozenset[str]) -> Fi
         pointer = _point(path, body, known, missing=problem["type"] == "missing")
         hint = suggest(str(path[-1]), known) if unexpected else hint
         return Finding(code=code, pointer=pointer, message=message, hint=hint)
-    name = _HIDDEN if unexpected else redact_text(".".join(map(str, path)))
-    return Finding(code=code, pointer="", message=f"{place} {name}: {message}")
+    word = ".".join(map(str, path))
+    name = redact_text(word) if not unexpected or _PLAIN_NAME.fullmatch(word) else _HIDDEN
+    return Finding(code=code, pointer="", message=f"{place} {name} {message}")
 
 
 def _remove_input(problem: Mapping[str, Any]) -> str:
     """Take out of pydantic's message what some of its errors quote from the input."""
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = explain_problem(problem)
     for quoted in (problem.get("input"), problem.get("ctx", {}).get("tag")):
         if isinstance(quoted, str) and len(quoted) >= _MIN_TELLING:
             message = message.replace(quoted, "…")

@@ -14,6 +14,7 @@ from app.operations.hook_sender import HookSender, read_hook_url
 from app.operations.signed_hooks import HookMessage
 from app.routing.documents import join_pointer
 from app.settings.deployment import require_signing_secret
+from app.validation_messages import explain_problem
 
 __all__ = ["HttpsHook", "SignedWebhook"]
 
@@ -85,6 +86,6 @@ def _read_answer(context: EventContext, answer: bytes) -> EventContext:
     except orjson.JSONDecodeError as error:
         raise PluginError("the answer is no JSON") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        problem = first["msg"].removeprefix("Value error, ")
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = explain_problem(dict(first))
         raise PluginError(f"the answer is no context: {join_pointer(*first['loc'])} {problem}") from error
