@@ -28,6 +28,7 @@ from app.enterprise_calls.api import router as enterprise_calls_router
 from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
+from app.operations.golive.api import router as golive_router
 from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
@@ -64,6 +65,7 @@ _ROUTERS = (
     calls_router,
     simulate_router,
     operations_router,
+    golive_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,

@@ -32,6 +32,7 @@ from app.operations.components import OperationComponents
 from app.operations.credentials import CredentialKind, Credentials
 from app.operations.deliveries import AlertDeliveries
 from app.operations.erasure import Erasure, Purge, Retention
+from app.operations.golive.handoff import replace_in_handoff
 from app.operations.hook_sender import AddressPolicy, HookSender
 from app.operations.jobs import JobRunner
 from app.operations.receivers import ReceiverTeller
@@ -42,7 +43,7 @@ from app.rulesets.erasure import RulesetErasure
 from app.rulesets.switches.store import StoredSwitch
 from app.store.kept_connections import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit, confirmations, number_corrections, switches
+from app.store.tables import audit, confirmations, number_corrections, settings_versions, switches
 
 __all__ = ["make_alert_monitor", "make_operations", "make_retention", "open_deliveries"]
 
@@ -172,6 +173,9 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_in_confirmations(e164: str) -> int:
         return await numbers.erase(confirmations, e164, replace_in("note"))
 
+    async def erase_in_handoff(e164: str) -> int:
+        return await numbers.erase(settings_versions, e164, replace_in_handoff)
+
     async def erase_in_switches(e164: str) -> int:
         erased = await numbers.erase(switches, e164, replace_in("reason"))
         await foundation.live_data.follow()
@@ -188,6 +192,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
+            "handoff": erase_in_handoff,
             "switches": erase_in_switches,
             "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,

@@ -38,6 +38,8 @@ class Upstreams:
     """Instead of the network on the way to the Enreach API."""
     issuer: httpx.AsyncBaseTransport | None = None
     """Instead of the network on the way to the OpenID Connect issuer."""
+    public: httpx.AsyncBaseTransport | None = None
+    """Instead of the network on the way to this service's own public URL."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
 

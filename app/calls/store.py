@@ -1,5 +1,6 @@
 """The decision log in the database: what was answered to every call, and why."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
@@ -211,6 +212,14 @@ class DecisionStore:
         query = select(decisions.c.rule, func.count()).where(*conditions).group_by(decisions.c.rule)
         async with self._database.read() as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def list_drills(self, since: float) -> dict[str, bool]:
+        """Tell of each kind of fire drill held since then (epoch seconds) whether the newest answered in time."""
+        conditions = DecisionFilter(since=since, drill=True).list_conditions()
+        columns = (decisions.c.drill, decisions.c.waterfall, decisions.c.deadline_ms)
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(*columns).where(*conditions).order_by(decisions.c.id))
+            return {row.drill: row.waterfall["total"] <= (row.deadline_ms or math.inf) for row in rows}
 
     async def erase_number(self, e164: str) -> int:
         """Forget the number that called or was called, and return in how many decisions.

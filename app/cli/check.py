@@ -20,7 +20,7 @@ from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.check import CheckResult, check_organisation, collect
 from app.demo.setup import prepare_demo
 from app.enreach.client import EnreachClient
-from app.enreach.errors import EnreachError, EnreachUnauthorizedError
+from app.enreach.errors import EnreachError
 from app.errors import InvalidInputError
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
@@ -28,7 +28,7 @@ from app.routing.decisions import DestinationKind
 from app.routing.ruleset import Ruleset
 from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
-from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
+from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
 from app.settings import Settings, read_settings
 from app.single_flight import gather_or_cancel
 from app.store.database import Database, open_database
@@ -160,17 +160,13 @@ class _Inspection:
     async def _check_enreach(self, stack: AsyncExitStack) -> AsyncIterator[CheckResult]:
         try:
             client = connect_enreach(self._settings.enreach, self._upstreams, stack)
-            if client is None:
-                hint = "set SMARTROUTING_ENREACH__URL, SMARTROUTING_ENREACH__USER and SMARTROUTING_ENREACH__SECRET"
-                yield CheckResult(_ENREACH, ok=None, detail="queues and users are not checked", hint=hint)
-                return
-            await client.fetch_own_user()
         except EnreachError as error:
-            refused = isinstance(error, EnreachUnauthorizedError)
-            setting = "USER and SMARTROUTING_ENREACH__SECRET" if refused else "URL"
-            yield CheckResult(_ENREACH, ok=False, detail=error.detail, hint=f"check SMARTROUTING_ENREACH__{setting}")
+            yield CheckResult(_ENREACH, ok=False, detail=error.detail, hint="check SMARTROUTING_ENREACH__URL")
             return
-        yield CheckResult(_ENREACH, ok=True, detail="answers, and accepts the key")
+        result = await check_enreach(client)
+        yield result
+        if client is None or not result.ok:
+            return
         async for result in self._check_destinations(client):
             yield result
 

@@ -184,8 +184,8 @@ class Erased(BaseModel):
 
     number: str = Field(description="Masked.", examples=["+35850*****67"])
     erased: dict[str, int] = Field(
-        description="Entries by place: drafts, revisions, results of jobs, audit, notes of confirmations, calls of the "
-        "shadow, decisions, rejected journal lines, remembered callers."
+        description="Entries by place: drafts, revisions, results of jobs, audit, notes of confirmations, hand-off, "
+        "calls of the shadow, decisions, rejected journal lines, remembered callers."
     )
 
 

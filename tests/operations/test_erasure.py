@@ -64,6 +64,7 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "jobs": 1,
         "audit": 2,
         "confirmations": 1,
+        "handoff": 0,
         "switches": 0,
         "tables": 0,
         "shadow": 0,

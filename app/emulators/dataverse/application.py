@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.emulators.dataverse.clock import Clock, SkewedClock
 from app.emulators.dataverse.control import Control, RecordedRequest, RequestLog
@@ -84,9 +85,20 @@ class DataverseEmulator:
             return
         self.log.begin(scope)
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send if "spec_version" in scope["asgi"] else self._date(send))
         finally:
             self.log.end()
+
+    def _date(self, send: Send) -> Send:
+        """Send the Date that a server would add, to whom reaches this application without one."""
+
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self.clock(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+            await send(message)
+
+        return send_dated
 
     async def _serve_api(self, request: Request) -> Response:
         return await self._api.answer(request, in_flight=self.log.in_flight)
