@@ -224,7 +224,7 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
-        golive=open_golive(foundation, operating.deliveries, numbers, stack),
+        golive=open_golive(foundation, jobs, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,
