@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -62,14 +63,14 @@ def run(
     listener: socket.socket,
     *,
     on_start: Callable[[], None],
-    on_leave: Callable[[], None],
-    drain_seconds: float,
+    on_leave: Callable[[], None] = lambda: None,
+    drain_seconds: float = 0.0,
+    certificate: tuple[Path, Path] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
 
     After SIGTERM `on_leave` is called, and for `drain_seconds` calls are still taken, until whoever sends them has
-    noticed. A second signal, or SIGINT, ends that at once.
-
+    noticed. A second signal, or SIGINT, ends that at once. `certificate` is a certificate and its key, to speak https.
     Raises the AppError that kept the service from starting.
     """
     _raise_file_limit()
@@ -87,6 +88,8 @@ def run(
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_certfile=certificate[0] if certificate else None,
+        ssl_keyfile=certificate[1] if certificate else None,
     )
     # uvicorn raises the signal again once it has stopped; a clean stop is success, not death by signal.
     for number in (signal.SIGINT, signal.SIGTERM):
