@@ -195,7 +195,7 @@ def test_call_that_arrives_as_the_service_stops_is_answered(console: Console, tm
 
 
 def test_a_service_that_is_to_end_answers_until_others_have_noticed(console: Console, tmp_path: Path) -> None:
-    """After SIGTERM it says that it is not ready, and answers calls on new connections; a second one ends it at once."""
+    """After SIGTERM it is not ready, and answers calls on new connections; a second one ends it at once."""
     settings = {**DEPLOYMENT, "SMARTROUTING_DATAVERSE__URL": "http://127.0.0.1:1", "SMARTROUTING_DRAIN_SECONDS": "300"}
     with start(console, tmp_path, **settings) as (process, place):
         ready = httpx.get(f"{place}/health/ready", timeout=90)
