@@ -146,6 +146,7 @@ async def open_components(
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
             recent_calls=foundation.recent_calls,
+            typed_callers=foundation.typed_callers,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
             drill_log=foundation.journal,
             decisions=stores.decisions,

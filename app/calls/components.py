@@ -17,6 +17,7 @@ from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
+from app.directory.typed import TypedCallers
 from app.observability.call_lines import open_call_log
 from app.observability.metrics import Metrics
 from app.routing.rule_data import RuleData
@@ -55,6 +56,7 @@ def open_calls(
     read_data: Callable[[], RuleData],
     revisions: Revisions,
     recent_calls: RecentCalls,
+    typed_callers: TypedCallers,
     decision_log: DecisionSink,
     drill_log: DecisionSink,
     decisions: DecisionStore,
@@ -87,6 +89,7 @@ def open_calls(
                 call_log=call_log,
                 monotonic=time.monotonic,
                 recent_calls=recent_calls,
+                typed_callers=typed_callers,
             ),
             live_settings=live_settings,
             metrics=metrics,
@@ -102,6 +105,7 @@ def open_calls(
             live_ruleset=live_ruleset,
             read_data=read_data,
             recent_calls=recent_calls,
+            typed_callers=typed_callers,
             live_settings=live_settings,
             audit=audit,
             heavy_work=heavy_work,
