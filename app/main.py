@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from app.auth.access import IdentifyFirst
@@ -110,8 +110,10 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     """
     world = upstreams or Upstreams()
     sample: Mapping[str, Any] | None = None
+    emulators: Mapping[str, ASGIApp] = {}
     if settings.demo:
         demo = prepare_demo(settings, world)
+        emulators = demo.emulators
         settings, world, sample = demo.settings, demo.upstreams, demo.ruleset
     profile = make_profile(settings.response)
     sign_in = make_sign_in(settings.admin)
@@ -141,10 +143,11 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
     app.include_router(make_webhook_router(profile.no_change_status))
     for router in _ROUTERS:
         app.include_router(router)
+    for name, emulator in emulators.items():
+        app.mount(f"/demo/{name}", emulator)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
-    app.add_middleware(
-        BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES, larger={f"{tables_router.prefix}/": MAX_TABLE_BYTES}
-    )
+    larger = {("PUT", f"{tables_router.prefix}/"): MAX_TABLE_BYTES}
+    app.add_middleware(BodyLimit, prefix="/admin", most=_MAX_ADMIN_BYTES, larger=larger)
     app.add_middleware(RequestContext, timer=time.perf_counter, unlogged=_UNLOGGED)
     return app

@@ -33,6 +33,7 @@ from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
 from app.rulesets.replay.shadow import ShadowedLog
+from app.rulesets.upstream_checks import describe_columns
 from app.settings import Settings
 from app.store.database import Leadership
 from app.store.errors import StoreError
@@ -110,7 +111,7 @@ async def open_components(
         tables=foundation.tables,
         shadow=foundation.shadow,
         heavy_work=foundation.heavy_work,
-        dataverse=foundation.organisation.client,
+        column_types=foundation.column_types,
         enreach=foundation.enreach,
         live_settings=foundation.live_settings,
         clock=clock,
@@ -123,6 +124,7 @@ async def open_components(
         enreach_ids=stores.enreach_ids,
         enreach_id_cache=foundation.enreach_id_cache,
         confirmations=stores.confirmations,
+        list_users_with_calls=stores.enterprise_calls.list_users,
         audit=stores.audit,
         clock=clock,
     )
@@ -141,6 +143,7 @@ async def open_components(
         calls=open_calls(
             settings=settings,
             live_settings=foundation.live_settings,
+            describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
             read_data=foundation.live_data.current,

@@ -18,6 +18,7 @@ from app.calls.call_settings import CallSettings
 from app.calls.recent_calls import RecentCalls
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
+from app.dataverse.column_types import ColumnTypes
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
@@ -60,6 +61,7 @@ class Foundation:
     metrics: Metrics
     stores: Stores
     organisation: Organisation
+    column_types: ColumnTypes
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
     enreach_id_cache: EnreachIdCache
@@ -98,6 +100,7 @@ async def open_foundation(
     live_settings = LiveSettings(base=settings, store=stores.documents)
     rules = _read_rules(settings, live_settings.call_settings(), sample)
     organisation = connect_organisation(settings, upstreams, stack)
+    column_types = ColumnTypes(client=organisation.people, monotonic=time.monotonic)
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
@@ -166,6 +169,7 @@ async def open_foundation(
         metrics=metrics,
         stores=stores,
         organisation=organisation,
+        column_types=column_types,
         enreach=connect_enreach(settings.enreach, upstreams, stack),
         enreach_id_cache=enreach_id_cache,
         column_id_cache=column_id_cache,
@@ -189,7 +193,7 @@ async def open_foundation(
         shadow=ShadowRun(
             settings=stores.documents,
             results=stores.shadow_results,
-            repository=RulesetRepository(rulesets=stores.rulesets, heavy_work=heavy_work),
+            repository=RulesetRepository(rulesets=stores.rulesets, column_types=column_types, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
             read_data=live_data.current,

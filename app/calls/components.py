@@ -12,7 +12,7 @@ from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
-from app.calls.simulation import Simulation
+from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import ExportCall, Webhook
 from app.directory.cached import CachedDirectory
@@ -51,6 +51,7 @@ def open_calls(
     *,
     settings: Settings,
     live_settings: LiveCallSettings,
+    describe_columns: DescribeColumns,
     directory: CachedDirectory | MirroredDirectory,
     live_ruleset: LiveRuleset,
     read_data: Callable[[], RuleData],
@@ -71,7 +72,7 @@ def open_calls(
 ) -> CallComponents:
     """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
 
-    `read_data` tells the switches as they are set now.
+    `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
     `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
@@ -101,6 +102,7 @@ def open_calls(
         ),
         decision_log=DecisionLog(decisions=decisions, revisions=revisions, audit=audit, clock=clock),
         simulation=Simulation(
+            describe_columns=describe_columns,
             directory=directory,
             live_ruleset=live_ruleset,
             read_data=read_data,

@@ -16,6 +16,8 @@ _NUMBERS = frozenset({"call.caller"})
 _IDENTIFIERS = frozenset({"call.id", "call.target_id", "call.queue_id", "call.user_id"})
 _PARAMETERS = "call.parameters."
 _COLUMNS = ("caller.columns.", "caller.any.columns.", "caller.case.columns.")
+_SHOWN = ("expected", "actual", "expected_label", "actual_label")
+"""What a trace shows of a fact."""
 _FAMILIES = (*_COLUMNS, _PARAMETERS, "table.")
 """Values of unknown content, which may be anything about a person."""
 
@@ -49,7 +51,7 @@ def _redact_name(fact: str) -> str:
 def _redact_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
     if "fact" in condition:
         fact = condition["fact"]
-        shown = {**condition, **{key: _redact(fact, condition[key]) for key in ("expected", "actual")}}
+        shown = {**condition, **{key: _redact(fact, condition[key]) for key in _SHOWN if key in condition}}
         # What `in_table` expects is the name of a table.
         return {**shown, "expected": condition["expected"]} if condition["op"] == "in_table" else shown
     return {

@@ -13,7 +13,6 @@ from app.calls.store import DecisionFilter
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.ruleset import CallerStub
-from app.rulesets.schemas import TurnBody
 from app.store.pages import Page
 from app.web.parameters import show_time
 
@@ -242,6 +241,15 @@ class WireBody(BaseModel):
     body: dict[str, Any] | None = Field(description="Null when the answer is empty.")
 
 
+class OnCall(BaseModel):
+    """Who is on call by a rota."""
+
+    member: str = Field(description="The name of a destination.")
+    since: datetime
+    until: datetime = Field(description="The next hand-over, or the next begin or end of a swap.")
+    swapped: bool = Field(description="Whether a swap says so.")
+
+
 class SimulationResult(BaseModel):
     """What would happen, and why."""
 
@@ -250,10 +258,13 @@ class SimulationResult(BaseModel):
     decision: dict[str, Any]
     summary: str = Field(description="The decision in one line.")
     answer: WireBody
-    on_call: dict[str, TurnBody | None] = Field(
+    on_call: dict[str, OnCall | None] = Field(
         default={}, description="Who is on call by each rota, null before its start; absent without rotas."
     )
     facts: dict[str, Any]
+    labels: dict[str, Any] = Field(
+        default={}, description="Labels of the choices among the facts, as the rules' own columns have them; or absent."
+    )
     trace: dict[str, Any]
 
 

@@ -1,6 +1,6 @@
 """What would happen to a made-up call, and why."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -24,12 +24,12 @@ from app.routing.facts import FactValue, encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_data import DataTable, RuleData, Switch
 from app.routing.rule_tests import make_caller, make_recent_calls
-from app.routing.ruleset import CallerStub, read_ruleset
+from app.routing.ruleset import CallerStub, Ruleset, read_ruleset
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork
 
-__all__ = ["Simulation"]
+__all__ = ["DescribeColumns", "Simulation"]
 
 _TIMEOUT_SECONDS = 4.5
 """Nobody's phone rings, so the look-up may take its time."""
@@ -41,6 +41,10 @@ _WITHOUT_LOOK_UP = {
     NumberKind.E164: "",
 }
 """Why nobody was looked up, by what came instead of a full number."""
+
+
+DescribeColumns = Callable[[Ruleset], Awaitable[Ruleset]]
+"""Describes the columns of Dataverse that a ruleset compares, as far as that can be known."""
 
 
 class CallerDirectory(Protocol):
@@ -66,7 +70,10 @@ class Simulation:
         heavy_work: HeavyWork,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        describe_columns: DescribeColumns | None = None,
     ) -> None:
+        """Without `describe_columns` the columns of a given ruleset stay as it describes them."""
+        self._describe_columns = describe_columns
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._read_data = read_data
@@ -104,7 +111,7 @@ class Simulation:
             raise InvalidInputError("the call has no key anum; give a number, or null for a withheld one")
         rules, settings = self._live_ruleset.current(), self._live_settings.call_settings()
         if ruleset is not None:
-            rules = await self._heavy_work.run(_compile, ruleset)
+            rules = await self._compile(ruleset)
         call = read_call(add_parameters(payload, parameters or {}, culture), settings.read_number)
         data = self._make_data(switches or {}, tables or {})
         is_typed = settings.typed_parameter is not None and settings.typed_parameter in call.parameters
@@ -127,6 +134,12 @@ class Simulation:
         pretend = partial(_decide, profile=settings.profile, data=data, recent=recent, hidden=hidden)
         decided = await self._heavy_work.run(pretend, rules, call, found, now)
         return {"caller": _describe_caller(found), "source": source, **decided}
+
+    async def _compile(self, document: Mapping[str, object]) -> CompiledRuleset:
+        ruleset = await self._heavy_work.run(read_ruleset, document)
+        if self._describe_columns is not None:
+            ruleset = await self._describe_columns(ruleset)
+        return await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
 
     def _make_data(self, switches: Mapping[str, bool], tables: Mapping[str, DataTable]) -> RuleData:
         present, given = self._read_data(), {name: Switch(on=on) for name, on in switches.items()}
@@ -210,16 +223,15 @@ def _decide(
     facts = rules.gather(call, caller, now, data=data, recent=recent)
     trace = rules.trace(facts, now)
     turns = rules.list_turns(now)
-    on_call = {"on_call": {name: turn and asdict(turn) for name, turn in turns.items()}} if turns else {}
-    return on_call | {
+    labels = dict(rules.list_labels(facts))
+    shown = {
+        "on_call": {name: turn and asdict(turn) for name, turn in turns.items()},
+        "labels": redact_facts(labels) if hidden else labels,
+    }
+    return {name: members for name, members in shown.items() if members} | {
         "decision": decision_document(trace.decision),
         "summary": describe_decision(trace.decision),
         "answer": _describe_answer(encode_decision(trace.decision, profile)),
         "facts": redact_facts(encode_facts(facts)) if hidden else encode_facts(facts),
         "trace": redact_trace(trace.document()) if hidden else trace.document(),
     }
-
-
-def _compile(document: Mapping[str, object]) -> CompiledRuleset:
-    """Read and compile a ruleset."""
-    return compile_ruleset(read_ruleset(document), revision=None)

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from app.cli.calls import calls
 from app.cli.check import check
 from app.cli.emulate import emulate
 from app.cli.numbers import numbers
@@ -30,6 +31,7 @@ def make_cli() -> typer.Typer:
     for command in (serve, check, simulate, settings, openapi):
         cli.command()(command)
     cli.add_typer(rules)
+    cli.add_typer(calls)
     cli.add_typer(numbers)
     cli.add_typer(emulate)
     return cli

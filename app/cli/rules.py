@@ -1,18 +1,30 @@
 """`smartrouting rules lint FILE` and `smartrouting rules test FILE`."""
 
+import asyncio
+import json
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.bootstrap.connections import connect_organisation
+from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import make_profile
 from app.cli.replay import replay
+from app.dataverse.column_types import ColumnTypes
+from app.demo.setup import prepare_demo
 from app.errors import Finding, InvalidInputError
+from app.observability.logging import configure_logging
+from app.routing.columns import list_columns
+from app.routing.compiled import compile_ruleset
 from app.routing.lint import lint_ruleset
+from app.routing.lint_columns import list_undescribed
 from app.routing.rule_tests import run_tests
-from app.routing.ruleset import read_ruleset
+from app.routing.ruleset import Ruleset, read_ruleset, ruleset_document
 from app.routing.wire import describe_decision
 from app.rulesets.publish import read_ruleset_file
 from app.settings import Settings, read_settings
@@ -34,7 +46,29 @@ def lint(file: RulesFile) -> None:
         if not error.findings:
             raise
         _end(error.findings)
-    _end(lint_ruleset(ruleset, make_profile(settings.response), region=settings.phone.default_region))
+    findings = lint_ruleset(ruleset, make_profile(settings.response), region=settings.phone.default_region)
+    if unknown := list_undescribed(ruleset):
+        sys.stdout.write(
+            f"not checked: the types and choices of {', '.join(unknown)}, and labels there never match "
+            f"(`smartrouting rules columns {file}` reads them from Dataverse)\n"
+        )
+    _end(findings)
+
+
+@rules.command()
+def columns(file: RulesFile) -> None:
+    """Ask Dataverse about the columns that a ruleset reads, and write types and labels into the file."""
+    settings = read_settings()
+    configure_logging("error", "console")
+    document = read_ruleset_file(file)
+    ruleset = read_ruleset(document)
+    described = asyncio.run(_describe(ruleset, settings))
+    if not isinstance(document, dict) or described.columns == ruleset.columns:
+        sys.stdout.write("nothing to add\n")
+        return
+    document["columns"] = ruleset_document(described)["columns"]
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    sys.stdout.write(f"described: {', '.join(sorted(f'{t}.{c}' for t, cs in described.columns.items() for c in cs))}\n")
 
 
 @rules.command()
@@ -60,6 +94,18 @@ rules.command()(replay)
 def _read_settings() -> Settings:
     """Read region and response profile; a rules author need not have the rest of a deployment."""
     return read_settings(demo=True, host="127.0.0.1")
+
+
+async def _describe(ruleset: Ruleset, settings: Settings) -> Ruleset:
+    upstreams = Upstreams()
+    if settings.demo:
+        demo = prepare_demo(settings, upstreams)
+        settings, upstreams = demo.settings, demo.upstreams
+    async with AsyncExitStack() as stack:
+        client = connect_organisation(settings, upstreams, stack).people
+        types = ColumnTypes(client=client, monotonic=time.monotonic)
+        facts = compile_ruleset(ruleset, revision=None).facts_used
+        return ruleset.describe_columns(await types.describe(list_columns(facts)))
 
 
 def _end(findings: Sequence[Finding]) -> None:

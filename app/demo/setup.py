@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
@@ -18,10 +19,11 @@ from app.emulators.dataverse import (
     AGENT_ID_COLUMN,
     CLIENT_ID,
     TOKEN,
+    DataverseEmulator,
     create_dataverse_emulator,
     load_tables,
 )
-from app.emulators.enreach import create_enreach_emulator
+from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
 from app.settings import AdminKey, DataverseAuth, DataverseSettings, EnreachSettings, Role, Settings, SettingsError
 
 __all__ = ["Demo", "prepare_demo"]
@@ -48,6 +50,8 @@ class Demo:
     """Complete: whatever was not set explicitly is filled in."""
     upstreams: Upstreams
     """With the ways to the embedded systems, unless the settings name real ones."""
+    emulators: Mapping[str, DataverseEmulator | EnreachEmulator]
+    """The embedded systems by name, to look into and to change below `/demo/`."""
     ruleset: dict[str, Any] | None
     """Published at the first start, unless the settings name a ruleset file."""
 
@@ -65,20 +69,24 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
     if "format" not in settings.log.model_fields_set:
         changes["log"] = settings.log.model_copy(update={"format": "console"})
     dataverse, enreach = upstreams.dataverse, upstreams.enreach
+    emulators: dict[str, DataverseEmulator | EnreachEmulator] = {}
     if settings.dataverse.url is None:
         data = settings.dataverse.emulator_data
         tables = load_tables(data) if data else None
         emulator = create_dataverse_emulator(data=tables, clock=read_clock, static_tokens={TOKEN: CLIENT_ID})
         dataverse = dataverse or httpx.ASGITransport(emulator)
+        emulators["dataverse"] = emulator
         changes["dataverse"] = _point_to_emulator(settings.dataverse)
     if settings.enreach.url is None:
         stand_in = create_enreach_emulator(clock=read_clock)
         enreach = enreach or httpx.ASGITransport(stand_in)
+        emulators["enreach"] = stand_in
         user, secret = stand_in.credential
         changes["enreach"] = EnreachSettings(url=_URL, user=user, secret=SecretStr(secret))
     return Demo(
         settings=settings.model_copy(update=changes),
         upstreams=replace(upstreams, dataverse=dataverse, enreach=enreach),
+        emulators=emulators,
         ruleset=None if settings.rules.file else _read_sample_ruleset(),
     )
 

@@ -7,6 +7,7 @@ from itertools import accumulate
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, Selection
 from app.routing.calls import Call
+from app.routing.columns import find_column
 from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, Outcome
 from app.routing.evaluation import TRUE, fold
@@ -77,6 +78,12 @@ class CompiledRuleset:
         """Tell the `time.*` and `rota.*` facts of a moment, in seconds since the epoch."""
         return self._clock_facts.tell(now).facts
 
+    def list_labels(self, facts: Mapping[str, FactValue]) -> Mapping[str, object]:
+        """Tell the labels of the choices among the facts that these rules read."""
+        specs = {name: find_column(self._ruleset.columns, name) for name in self._facts_used}
+        labels = {name: spec.name(facts.get(name)) for name, spec in specs.items() if spec is not None}
+        return {name: label for name, label in labels.items() if label is not None}
+
     @property
     def data_facts(self) -> DataFacts:
         """What these rules read of switches and tables."""
@@ -125,6 +132,7 @@ class CompiledRuleset:
         rules = tuple([RuleTrace(rule, rule.combine(verdicts := told[part]), verdicts) for rule, part in self._slices])
         first = next((trace.rule for trace in rules if trace.verdict == TRUE), None)
         return Trace(
+            columns=self._ruleset.columns,
             revision=self._revision,
             decision=self._choose(first, facts),
             position=None if first is None else first.position,
@@ -160,8 +168,8 @@ def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRulese
     """Compile a ruleset; raises InvalidInputError when something names a destination that does not exist."""
     if findings := list(find_lost_destinations(ruleset)):
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
-    places = Places(ruleset.zone or UTC)
-    rules = tuple(compile_rule(rule, position, ruleset, places) for position, rule in enumerate(ruleset.rules))
+    places, plain = Places(ruleset.zone or UTC), ruleset.with_values()
+    rules = tuple(compile_rule(rule, position, plain, places) for position, rule in enumerate(plain.rules))
     for fact in places.list_facts():
         if fact.startswith(TABLES) and (use := ruleset.tables.get(split_column(fact)[0])):
             places.find(use.key)

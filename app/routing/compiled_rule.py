@@ -7,7 +7,7 @@ the agents it needs are known.
 import hashlib
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
@@ -235,21 +235,25 @@ def _compile_column(column: str, ruleset: Ruleset, decide: Decide) -> Decide:
     return lambda facts: replace(decide(facts), target=known.find(fold(facts[column])))
 
 
-def _list_agents(fact: str, ruleset: Ruleset) -> Mapping[object, str] | None:
-    """List the Enreach user ids of a rota's members by their folded names; `None` for a fact that holds an id itself."""
+def _list_agents(fact: str, ruleset: Ruleset) -> Mapping[str, str] | None:
+    """List the Enreach user ids of a rota's members by name; `None` for a fact that holds an id itself."""
     if not fact.startswith(ROTAS):
         return None
     members = ruleset.find_members(fact.removeprefix(ROTAS))
-    return {fold(name): place.id for name, place in members.items() if place.kind is DestinationKind.USER}
+    return {name: place.id for name, place in members.items() if place.kind is DestinationKind.USER}
 
 
 def _compile_agents(then: Action, ruleset: Ruleset, decide: Decide) -> Decide:
-    rotas = {fact: _list_agents(fact, ruleset) for fact in then.agent_facts}
+    rotas = {
+        fact: {fold(name): place for name, place in members.items()}
+        for fact in then.agent_facts
+        if (members := _list_agents(fact, ruleset)) is not None
+    }
 
     def read(facts: Mapping[str, FactValue], name: str | None) -> str | None:
         if name is None:
             return None
-        ids = rotas[name]
+        ids = rotas.get(name)
         return read_agent(facts[name]) if ids is None else ids.get(fold(facts[name]))
 
     def add_agents(facts: Mapping[str, FactValue]) -> Decision:
@@ -282,8 +286,10 @@ def _list_checks(rule: Rule, pointer: str, ruleset: Ruleset, places: Places) -> 
         at, test = f"{pointer}/then/redirect_to_column", DestinationColumn(ruleset).compile(places.find(column))
         yield Check(column, "is_destination", None, at, test, _read_fact(column))
     for place, fact in ruleset.list_needs(rule.then):
-        members = _list_agents(fact, ruleset) if place.endswith("agent") else ruleset.find_members(fact[len(ROTAS) :])
-        test = _compile_agent(places.find(fact), None if members is None else frozenset(map(fold, members)))
+        members: Mapping[str, object] | None = _list_agents(fact, ruleset)
+        if members is not None and not place.endswith("agent"):
+            members = ruleset.find_members(fact.removeprefix(ROTAS))
+        test = _compile_agent(places.find(fact), None if members is None else {fold(name) for name in members})
         yield Check(fact, "exists", None, f"{pointer}/then/{place}", test, _read_fact(fact))
 
 
@@ -368,7 +374,7 @@ def _check_share(rule: str, share: float, pointer: str, places: Places) -> Check
     return Check("rule.share", "lt", share, pointer, judge, find_actual)
 
 
-def _compile_agent(place: int, members: frozenset[object] | None) -> Test:
+def _compile_agent(place: int, members: Collection[object] | None) -> Test:
     """Ask for an agent's id, or for one of the members of a rota."""
 
     def judge(values: Sequence[object]) -> int:

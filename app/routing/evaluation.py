@@ -221,6 +221,9 @@ def _compile_membership(members: frozenset[object], place: int) -> Test:
 def _compile_comparison(leaf: Leaf) -> Predicate:
     compare = _COMPARISONS[leaf.op]
     [bound] = list_members(leaf)
+    if leaf.op is Operator.CONTAINS and isinstance(bound, int):
+        choice = str(bound)
+        return lambda value: value == bound or (isinstance(value, str) and choice in map(str.strip, value.split(",")))
     kinds = (str,) if leaf.op in TEXTUAL else _comparable(bound)
     if not isinstance(bound, kinds):
         return _never

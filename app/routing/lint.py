@@ -8,13 +8,8 @@ from app.errors import Finding
 from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
 from app.routing.lint_calendars import find_calendar_faults
-from app.routing.lint_conditions import (
-    KnownColumns,
-    fault,
-    find_condition_faults,
-    find_unknown_member,
-    may_look_up_user,
-)
+from app.routing.lint_columns import fault
+from app.routing.lint_conditions import KnownColumns, find_condition_faults, find_unknown_member, may_look_up_user
 from app.routing.lint_data import find_data_faults
 from app.routing.lint_order import find_shadowed
 from app.routing.numbers import NumberKind, read_number
@@ -47,6 +42,7 @@ def lint_ruleset(
     switches and tables; without `now` (seconds since the epoch) nothing is called expired; `region` (ISO 3166-1)
     completes numbers.
     """
+    ruleset = ruleset.with_values()
     lost = list(find_lost_destinations(ruleset))
     findings = [*lost, *_find_destination_faults(ruleset, region)]
     for name, condition in ruleset.define.items():

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 from app.errors import Finding
 from app.routing.calls import Scalar
+from app.routing.columns import ColumnKind, find_column, locate_column
 from app.routing.evaluation import compile_predicate, list_members, read_date
+from app.routing.lint_columns import fault, find_column_faults
 from app.routing.registry import ROTAS, FactSource, FactSpec, FactType, suggest
 from app.routing.rule import (
     BARE,
@@ -27,7 +29,6 @@ from app.routing.ruleset import Ruleset
 __all__ = [
     "KnownColumns",
     "can_be_met",
-    "fault",
     "find_condition_faults",
     "find_unknown_member",
     "list_conjunction",
@@ -38,13 +39,6 @@ __all__ = [
 KnownColumns = Mapping[str, Collection[str]]
 """Logical names of the columns that exist, by table (`contact`, `account`, `incident`); a mapping tells types too."""
 
-_TABLES = {
-    "caller.columns.": "contact",
-    "caller.any.columns.": "contact",
-    "account.columns.": "account",
-    "account.parent.columns.": "account",
-    "caller.case.columns.": "incident",
-}
 _PARAMETERS, _CALENDARS = "call.parameters.", "time.open."
 _ALWAYS_KNOWN = (FactSource.CALL, FactSource.CLOCK)
 _PHONES = ("call.caller", "call.called")
@@ -64,11 +58,6 @@ _DEMANDS = {
 }
 
 
-def fault(rule: str | None, code: str, pointer: str, message: str, hint: str, *, severity: str = "error") -> Finding:
-    """Make the finding of something that is wrong with a rule, or with a test (`None`)."""
-    return Finding(code=code, pointer=pointer, message=message, hint=hint, rule=rule, severity=severity)
-
-
 def find_condition_faults(
     condition: Condition, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
@@ -76,6 +65,7 @@ def find_condition_faults(
     for place, leaf in list_leaves(condition, pointer):
         yield from find_unknown_member(leaf.fact, f"{place}/fact", rule, ruleset, known_columns)
         yield from _find_wrong_types(leaf, leaf.spec, place, rule)
+        yield from find_column_faults(leaf, place, rule, ruleset)
         yield from _find_wrong_date(leaf, place, rule, ruleset, known_columns)
         yield from _find_no_zone(leaf, place, rule, ruleset)
         yield from _find_no_member(leaf, place, rule, ruleset)
@@ -89,13 +79,12 @@ def find_unknown_member(
     fact: str, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
     """Find a calendar, rota, parameter or column that does not exist in a fact's name."""
-    for prefix, table in _TABLES.items():
-        if fact.startswith(prefix) and known_columns is not None and table in known_columns:
-            column, columns = fact.removeprefix(prefix), known_columns[table]
-            if column not in columns:
-                yield fault(
-                    rule, "unknown-column", pointer, f'table {table} has no column "{column}"', suggest(column, columns)
-                )
+    place = locate_column(fact)
+    if place is not None and known_columns is not None and place[0] in known_columns:
+        table, column = place
+        if column not in (columns := known_columns[table]):
+            message, hint = f'table {table} has no column "{column}"', suggest(column, columns)
+            yield fault(rule, "unknown-column", pointer, message, hint)
     if fact.startswith(_PARAMETERS) and not fact.removeprefix(_PARAMETERS).startswith("DYN_"):
         yield fault(
             rule,
@@ -129,7 +118,7 @@ def find_unknown_member(
 
 def may_look_up_user(fact: str, known_columns: KnownColumns | None) -> bool:
     """Tell whether a fact may hold an Enreach id, which a column does only when it looks up a user."""
-    if not fact.startswith(tuple(_TABLES)):
+    if not locate_column(fact):
         return True
     column = fact.rpartition(".")[2]
     kind = _find_column_type(fact, known_columns)
@@ -147,6 +136,9 @@ def _find_wrong_types(leaf: Leaf, spec: FactSpec, pointer: str, rule: str | None
     if leaf.op in DATED:
         return
     values, place = list_values(leaf), f"{pointer}/value"
+    if leaf.op is Operator.CONTAINS and locate_column(leaf.fact) and isinstance(leaf.value, int):
+        # The value of a choice, which a column may hold among others.
+        values = tuple(value for value in values if isinstance(value, bool))
     if leaf.op in TEXTUAL and (spec.type in {FactType.NUMBER, FactType.BOOLEAN} or not _are_texts(values)):
         yield fault(rule, "wrong-type", f"{pointer}/op", f"`{leaf.op}` compares texts only", "use another operator")
         return
@@ -172,7 +164,10 @@ def _find_wrong_date(
     leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset, known_columns: KnownColumns | None
 ) -> Iterator[Finding]:
     """Find what is no date and compared as one, and dates compared with what is none."""
+    spec = find_column(ruleset.columns, leaf.fact)
     kind = _find_column_type(leaf.fact, known_columns)
+    if not kind and spec is not None:
+        kind = _DATE if spec.type is ColumnKind.DATE else spec.type.value
     if leaf.op in DATED and (leaf.spec.type is not FactType.ANY or kind not in {"", _DATE}):
         message, hint = f"{leaf.fact} holds no date", f"`{leaf.op}` compares columns and parameters that hold one"
         yield fault(rule, "wrong-type", f"{pointer}/op", message, hint)
@@ -205,11 +200,9 @@ def _find_no_member(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset
 
 def _find_column_type(fact: str, known_columns: KnownColumns | None) -> str:
     """Return the type of a column as Dataverse has it; empty when it is not known, or the fact is no column."""
-    for prefix, table in _TABLES.items():
-        columns = (known_columns or {}).get(table) if fact.startswith(prefix) else None
-        if isinstance(columns, Mapping):
-            return str(columns.get(fact.removeprefix(prefix), ""))
-    return ""
+    place = locate_column(fact)
+    columns = None if place is None else (known_columns or {}).get(place[0])
+    return str(columns.get(place[1], "")) if place is not None and isinstance(columns, Mapping) else ""
 
 
 def _are_texts(values: tuple[Scalar, ...]) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from app.errors import Finding
 from app.routing.calls import Scalar
 from app.routing.documents import join_pointer
-from app.routing.lint_conditions import KnownColumns, fault, find_unknown_member, list_values
+from app.routing.lint_columns import fault
+from app.routing.lint_conditions import KnownColumns, find_unknown_member, list_values
 from app.routing.registry import SWITCHES, TABLES, FactType, find_fact, suggest
 from app.routing.rule import TEXTUAL, Leaf, Operator, Rule, list_leaves
 from app.routing.rule_data import DataTable, RuleData, make_key, read_dialled, split_column

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "COLUMN_TABLES",
     "FACTS",
     "FAMILIES",
     "RECENT_CALLS",
@@ -73,6 +74,14 @@ class FactSpec:
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
 _CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _TABLE, _LOG = FactSource
+COLUMN_TABLES = {
+    "caller.columns.": "contact",
+    "caller.any.columns.": "contact",
+    "account.columns.": "account",
+    "account.parent.columns.": "account",
+    "caller.case.columns.": "incident",
+}
+"""The table of each family of facts that are columns, as Dataverse calls it."""
 RECENT_CALLS = frozenset({"caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination"})
 """The facts that the decision log tells."""
 ROTAS = "rota."

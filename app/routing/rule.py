@@ -78,6 +78,7 @@ class Operator(StrEnum):
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
     CONTAINS = "contains"
+    """A part of a text, or the whole value of one of several choices (a number)."""
     BEFORE_TODAY = "before_today"
     """The fact is a date, or a moment on a date, before today in the ruleset's time zone."""
     AFTER_TODAY = "after_today"

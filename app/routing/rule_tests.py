@@ -9,6 +9,7 @@ from typing import Any
 
 from app.routing.callers import Account, Caller, CallerStatus, Cause, MatchKind
 from app.routing.calls import Call, Scalar, read_call
+from app.routing.columns import ColumnSpec, find_column
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.decisions import Decision
 from app.routing.facts import FactValue
@@ -116,15 +117,20 @@ def make_caller(stub: CallerStub, compiled: CompiledRuleset, now: float) -> Call
         detail = stub.detail or "the CRM did not answer"
         return Caller(status=stub.status, cause=stub.cause or Cause.TIMEOUT, detail=detail)
     selection, said = compiled.selection, {name: value for name, value in stub if name in _FIELDS}
+    columns = compiled.ruleset.columns
     changes = {
         "cause": None,
         "detail": "",
         "confidence": _tell_confidence(stub),
         "matches": int(stub.status in _FOUND) if stub.matches is None else stub.matches,
         "open_cases": 0 if stub.open_cases is None and stub.open_cases_cause is None else stub.open_cases,
-        "columns": _fill(stub.columns, selection.contact_columns),
-        "account": _describe_account(stub.account, selection.account_columns),
-        "related": {name: _tell_related(name, stub) for name in selection.related if name != CASE_AGE or not stub.case},
+        "columns": _fill(stub.columns, selection.contact_columns, columns.get("contact", {})),
+        "account": _describe_account(stub.account, selection.account_columns, columns.get("account", {})),
+        "related": {
+            name: _translate(_tell_related(name, stub), find_column(columns, name))
+            for name in selection.related
+            if name != CASE_AGE or not stub.case
+        },
         "case_since": now - stub.case.age_hours * 3600 if stub.case and selection.newest_case else None,
         "as_of": now - stub.age_seconds,
     }
@@ -137,8 +143,10 @@ def _tell_confidence(stub: CallerStub) -> float:
     return 1.0 if stub.match is MatchKind.EXACT else _BLOCK_CONFIDENCE
 
 
-def _describe_account(stub: AccountStub | None, columns: frozenset[str]) -> Account | None:
-    return None if stub is None else Account(id=stub.id, name=stub.name, columns=_fill(stub.columns, columns))
+def _describe_account(
+    stub: AccountStub | None, columns: frozenset[str], specs: Mapping[str, ColumnSpec]
+) -> Account | None:
+    return None if stub is None else Account(id=stub.id, name=stub.name, columns=_fill(stub.columns, columns, specs))
 
 
 def _tell_related(name: str, stub: CallerStub) -> Scalar:
@@ -150,8 +158,12 @@ def _tell_related(name: str, stub: CallerStub) -> Scalar:
     return False if value is None and name == "account.parent.vip" else value
 
 
-def _fill(columns: Mapping[str, Scalar], names: frozenset[str]) -> dict[str, Scalar]:
-    return {**dict.fromkeys(names), **columns}
+def _fill(columns: Mapping[str, Scalar], names: frozenset[str], specs: Mapping[str, ColumnSpec]) -> dict[str, Scalar]:
+    return {**dict.fromkeys(names), **{name: _translate(value, specs.get(name)) for name, value in columns.items()}}
+
+
+def _translate(value: Scalar, spec: ColumnSpec | None) -> Scalar:
+    return value if spec is None else spec.translate(value)
 
 
 def _compare(test: StoredTest, decision: Decision) -> Iterator[str]:

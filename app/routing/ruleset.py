@@ -22,6 +22,7 @@ from app.errors import Finding, InvalidInputError
 from app.routing.calendars import Calendar, CalendarException, HolidayRegion, TimeZone
 from app.routing.callers import CallerKind, CallerStatus, Cause, MatchKind
 from app.routing.calls import Scalar
+from app.routing.columns import Columns, ColumnSpec, find_column
 from app.routing.decisions import Destination, DestinationKind
 from app.routing.documents import Part, join_pointer, read_document, refuse
 from app.routing.facts import FactValue, Unknown, encode_facts
@@ -37,6 +38,7 @@ from app.routing.rule import (
     MessageSpec,
     Name,
     NotOf,
+    Operator,
     Rule,
     TableName,
     TableUse,
@@ -66,6 +68,8 @@ _MAX_NAME = 100
 _MAX_AGE_SECONDS = 100 * 366 * 86_400
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 Text = Annotated[str, Field(max_length=500)]
+EntityName = Annotated[str, Field(max_length=100)]
+ColumnName = Annotated[str, Field(max_length=200)]
 
 
 def _read_scalar(value: object) -> Scalar:
@@ -236,6 +240,8 @@ class Ruleset(Part):
     """How rows are found in the tables whose columns rules read."""
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     calendars: dict[Name, Calendar] = Field(default={})
+    columns: dict[EntityName, dict[ColumnName, ColumnSpec]] = Field(default={})
+    """The types of columns that rules compare, and the labels of their choices; publishing fills it in."""
     rotas: dict[Name, Rota] = Field(default={}, max_length=200)
     """Who is on call when; actions may name them like destinations."""
     default_calendar: Name | None = None
@@ -266,6 +272,39 @@ class Ruleset(Part):
         ]
         return (*agents, *rotas)
 
+    def describe_columns(self, columns: Columns) -> "Ruleset":
+        """Return the ruleset with further descriptions of columns, which win over those it has."""
+        tables = {table: {**self.columns.get(table, {}), **specs} for table, specs in columns.items() if specs}
+        return self.model_copy(update={"columns": {**self.columns, **tables}}) if tables else self
+
+    def with_values(self) -> "Ruleset":
+        """Return the ruleset with the values of choices in the place of their labels."""
+        if not self.columns:
+            return self
+        rules = tuple(rule.model_copy(update={"when": self._translate(rule.when)}) for rule in self.rules)
+        define = {name: self._translate(condition) for name, condition in self.define.items()}
+        return self.model_copy(update={"rules": rules, "define": define})
+
+    def _translate(self, condition: Condition) -> Condition:
+        match condition:
+            case Leaf():
+                return self._translate_leaf(condition)
+            case Defined():
+                return condition
+            case NotOf():
+                return NotOf.model_construct(part=self._translate(condition.part))
+            case AllOf():
+                return AllOf.model_construct(None, parts=tuple(map(self._translate, condition.parts)))
+            case AnyOf():
+                return AnyOf.model_construct(None, parts=tuple(map(self._translate, condition.parts)))
+
+    def _translate_leaf(self, leaf: Leaf) -> Leaf:
+        spec = find_column(self.columns, leaf.fact)
+        if spec is None or not spec.choices or leaf.op is Operator.IN_TABLE:
+            return leaf
+        value = tuple(map(spec.translate, leaf.value)) if isinstance(leaf.value, tuple) else spec.translate(leaf.value)
+        return leaf if value == leaf.value else leaf.model_copy(update={"value": value})
+
     @property
     def main_calendar(self) -> str | None:
         """The name of the default calendar; `None` when there is none, or several and no choice."""
@@ -290,7 +329,7 @@ class Ruleset(Part):
 
 _MODELS: tuple[type[Part], ...] = (
     *(Ruleset, Rule, DestinationSpec, Action, MessageSpec, Calendar, CalendarException, HolidayRegion),
-    *(Rota, Swap, TableUse),
+    *(Rota, Swap, TableUse, ColumnSpec),
     *(AllOf, AnyOf, NotOf, Defined, Leaf, StoredTest, Expectation),
     *(CallerStub, AccountStub, ParentStub, CaseStub, CallsStub),
 )
@@ -301,8 +340,8 @@ def read_ruleset(document: object) -> Ruleset:
     """Read a parsed ruleset file; raises InvalidInputError with a finding, and its place, for every problem.
 
     Refused are: anything the format does not know, more than 5,000 rules or 10,000 conditions, conditions nested
-    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist. Whether the rules make sense together
-    is for `lint_ruleset` to say.
+    deeper than 20, two rules of one id, a rota with the name of a destination, a default calendar that does not exist.
+    Whether the rules make sense together is for `lint_ruleset` to say.
     """
     try:
         ruleset = read_document(Ruleset, document, _KEYS)

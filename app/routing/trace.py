@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.routing.columns import Columns, find_column
 from app.routing.compiled_rule import Check, CompiledRule, Outline
 from app.routing.decisions import Decision
 from app.routing.evaluation import FALSE, TRUE, UNKNOWN
@@ -70,6 +71,8 @@ class Trace:
     """The place of the rule that decided; `None` when none matched."""
     rules: tuple[RuleTrace, ...]
     facts: Mapping[str, FactValue]
+    columns: Columns
+    """What is known about the columns that facts are."""
     at: float
     """The moment, in seconds since the epoch."""
 
@@ -135,12 +138,20 @@ class Trace:
         verdict = _WORDS[_weigh(outline, trace.verdicts)]
         return {word: written[0] if word == "not" else written, "verdict": verdict}
 
+    def _name_choices(self, check: Check, actual: FactValue) -> dict[str, object]:
+        """Tell the labels of expected and actual choices."""
+        spec = find_column(self.columns, check.fact)
+        if spec is None or not spec.choices:
+            return {}
+        return {"expected_label": spec.name(check.expected), "actual_label": spec.name(actual)}
+
     def _write_check(self, trace: RuleTrace, index: int) -> dict[str, Any]:
         check = trace.rule.checks[index]
         actual = check.find_actual(self.facts, self.at)
         return {
             "fact": check.fact,
             "op": check.op,
+            **self._name_choices(check, actual),
             "expected": check.expected,
             "actual": None if isinstance(actual, Unknown) else actual,
             "verdict": _WORDS[trace.verdicts[index]],

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from app.calls.call_settings import LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient
+from app.dataverse.column_types import ColumnTypes
 from app.enreach.client import EnreachClient
 from app.operations.jobs import JobRunner
 from app.rulesets.coverage import Coverage
@@ -70,19 +70,19 @@ def open_rulesets(
     tables: Tables,
     shadow: ShadowRun,
     heavy_work: HeavyWork,
-    dataverse: DataverseClient,
+    column_types: ColumnTypes,
     enreach: EnreachClient | None,
     live_settings: LiveCallSettings,
     clock: Callable[[], float],
 ) -> RulesetComponents:
     """Make them; `live_ruleset` and `shadow` are those that calls use."""
-    repository = RulesetRepository(rulesets=store, heavy_work=heavy_work)
+    repository = RulesetRepository(rulesets=store, column_types=column_types, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
     coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         live_settings=live_settings,
-        dataverse=dataverse,
+        column_types=column_types,
         enreach=targets,
         coverage=coverage,
         limits=limits,

@@ -46,7 +46,7 @@ class LiveRuleData:
         self._saved_switches: Mapping[str, StoredSwitch] = {}
         self._saved_tables: dict[str, TableHead] = {}
         self._current = RuleData()
-        self._refreshing = asyncio.Lock()
+        self._switching, self._loading = asyncio.Lock(), asyncio.Lock()
 
     def current(self) -> RuleData:
         """Return what a call that is decided now reads."""
@@ -64,18 +64,22 @@ class LiveRuleData:
 
     async def refresh(self) -> None:
         """Take over what is set now, and load tables that are new; raises StoreError."""
+        await self.refresh_switches()
         # One at a time, so that no table is loaded twice and none is replaced by an older one.
-        async with self._refreshing:
-            switches, heads = await self._switch_store.load(), await self._table_store.list_heads()
-            # An emergency does not wait for a table.
-            self._take_over(switches, self._tables)
+        async with self._loading:
+            heads = await self._table_store.list_heads()
             tables = {name: await self._load_table(name, head) for name, head in heads.items()}
-            self._take_over(switches, {name: loaded for name, loaded in tables.items() if loaded is not None})
+            self._take_over(self._switches, {name: loaded for name, loaded in tables.items() if loaded is not None})
 
-    async def try_refresh(self) -> None:
+    async def refresh_switches(self) -> None:
+        """Take over which switches are on: an emergency does not wait for a table. Raises StoreError."""
+        async with self._switching:
+            self._take_over(await self._switch_store.load(), self._tables)
+
+    async def try_refresh(self, *, switches_only: bool = False) -> None:
         """Take over what is set now, if the store answers; else what is known stays."""
         try:
-            await self.refresh()
+            await (self.refresh_switches() if switches_only else self.refresh())
         except AppError as error:
             log.warning("live_data.not_refreshed", error=error.code)
 

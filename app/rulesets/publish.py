@@ -91,7 +91,14 @@ class Publish:
         details = {"comment": comment, **await self._list_changes(draft.document)}
         note = _note_revision("ruleset.published", expected, author, now, details)
         revision = await self._rulesets.publish(
-            draft_id, version=version, expected=expected, comment=comment, author=author, now=now, notes=[note]
+            draft_id,
+            version=version,
+            expected=expected,
+            columns=report.columns,
+            comment=comment,
+            author=author,
+            now=now,
+            notes=[note],
         )
         await self._announce(revision, note.what)
         return Published(revision, report)

@@ -1,27 +1,27 @@
 """Everything that must be right before a ruleset goes live, checked at once and reported at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.calls.call_settings import CallSettings, LiveCallSettings
 from app.calls.store import DecisionStore
-from app.dataverse.client import DataverseClient
+from app.dataverse.column_types import ColumnTypes
 from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
 from app.routing.rule_data import RuleData
-from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset
+from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset, ruleset_document
 from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
 from app.rulesets.replay.result import PlaceNames, ReplayResult
 from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
-from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_known_columns
+from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.limits import HeavyWork
 
@@ -85,6 +85,9 @@ class PublishReport:
     replay: Mapping[str, Any] | None = None
     """The replay's counts, groups and first differences (`ReplayResult.document`); `None` when none was asked for."""
 
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """The columns that the rules read, described as the ruleset file does."""
+
     @property
     def publishable(self) -> bool:
         """Whether nothing refuses the ruleset."""
@@ -111,7 +114,7 @@ class PublishChecks:
         self,
         *,
         live_settings: LiveCallSettings,
-        dataverse: DataverseClient,
+        column_types: ColumnTypes,
         enreach: EnreachTargets | None,
         coverage: Coverage,
         limits: VersionedDocument[PublishLimits],
@@ -123,7 +126,7 @@ class PublishChecks:
     ) -> None:
         """`enreach` is `None` when the Enreach API is not configured."""
         self._live_settings = live_settings
-        self._dataverse = dataverse
+        self._column_types = column_types
         self._enreach = enreach
         self._coverage = coverage
         self._limits = limits
@@ -143,7 +146,9 @@ class PublishChecks:
         limits = (await self._limits.read()).value
         runnable = not any(True for _ in find_lost_destinations(ruleset))
         rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None) if runnable else None
-        findings = await self._lint(ruleset, rules, now)
+        findings, ruleset = await self._lint(ruleset, rules, now)
+        if rules is not None and ruleset.columns:
+            rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
         if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
@@ -155,12 +160,14 @@ class PublishChecks:
             replay, excess = await self._measure(rules, limits, now)
             findings += excess
         ordered = sorted(findings, key=lambda finding: finding.severity != "error")
-        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay)
+        return PublishReport(tuple(ordered[:MAX_FINDINGS]), replay, ruleset_document(ruleset).get("columns", {}))
 
-    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> list[Finding]:
+    async def _lint(self, ruleset: Ruleset, rules: CompiledRuleset | None, now: float) -> tuple[list[Finding], Ruleset]:
+        """Lint the ruleset, and return it with the columns it reads described."""
         known, silence = None, list[Finding]()
         if rules is not None:
-            known, silence = await read_known_columns(rules, self._dataverse)
+            known, columns, silence = await read_columns(rules, self._column_types)
+            ruleset = ruleset.describe_columns(columns)
         settings = self._live_settings.call_settings()
         found = await self._heavy_work.run(
             lint_ruleset,
@@ -171,7 +178,7 @@ class PublishChecks:
             now=now,
             region=settings.region,
         )
-        return [*found, *silence]
+        return [*found, *silence], ruleset
 
     async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""

@@ -39,6 +39,8 @@ _IMPERSONAL = frozenset(
 )
 """What a test may say of a caller without saying who it is."""
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_QUOTING_PLACES = ("/value", "/redirect_to_column")
+"""Findings there quote what a condition, or a table, says."""
 _QUOTING_FACTS = frozenset({"redirect-loop"})
 """Findings whose text tells values of facts."""
 
@@ -72,7 +74,7 @@ def redact_change(change: Change) -> Change:
 def redact_finding(finding: Finding) -> Finding:
     """Hide values that a finding quotes from a condition, and numbers wherever they stand."""
     message, hint = redact_text(finding.message), redact_text(finding.hint)
-    if finding.pointer.endswith("/value") or finding.code in _QUOTING_FACTS:
+    if finding.pointer.endswith(_QUOTING_PLACES) or finding.code in _QUOTING_FACTS:
         message, hint = (_QUOTED.sub(f'"{HIDDEN}"', text) for text in (message, hint))
     return replace(finding, message=message, hint=hint)
 
@@ -91,6 +93,8 @@ def _redact_part(key: str, value: Any) -> Any:
         return [_redact_rule(rule) for rule in value]
     if key == "tests":
         return [_redact_test(test) for test in value]
+    if key == "define":
+        return {name: _redact_condition(condition) for name, condition in value.items()}
     # Numbers that calls are sent to are places of the organisation, not callers.
     return value if key == "destinations" else redact_texts(value)
 
@@ -101,6 +105,8 @@ def _redact_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _redact_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
+    if "defined" in condition:
+        return dict(condition)
     if "fact" in condition:
         fact = redact_text(str(condition["fact"]))
         # What `in_table` is followed by is the name of a table.
@@ -136,6 +142,6 @@ def _redact_side(change: Change, value: Any) -> Any:
         return value
     if change.part == "test":
         return _redact_test(value) if whole else HIDDEN
-    if change.part == "rule" and "/when" in change.pointer:
+    if change.part == "condition" or (change.part == "rule" and "/when" in change.pointer):
         return _redact_condition(value) if isinstance(value, Mapping) else HIDDEN
     return _redact_rule(value) if change.part == "rule" and whole else redact_texts(value)

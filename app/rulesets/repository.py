@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.dataverse.column_types import ColumnTypes
 from app.errors import InvalidInputError, NotFoundError, PreconditionFailedError
 from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.diff import Change, diff_rulesets
 from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.store import Document, Draft, Revision, RevisionHead, RulesetStore
+from app.rulesets.upstream_checks import describe_columns
 from app.web.limits import HeavyWork
 
 __all__ = ["CURRENT", "FoundRuleset", "RulesetRepository", "load_rules", "show_draft"]
@@ -40,8 +42,12 @@ class FoundRuleset:
 class RulesetRepository:
     """Reads rulesets; changes nothing. Everything raises StoreError."""
 
-    def __init__(self, *, rulesets: RulesetStore, heavy_work: HeavyWork) -> None:
+    def __init__(
+        self, *, rulesets: RulesetStore, heavy_work: HeavyWork, column_types: ColumnTypes | None = None
+    ) -> None:
+        """Without `column_types` columns stay as rulesets describe them."""
         self._rulesets = rulesets
+        self._column_types = column_types
         self._heavy_work = heavy_work
 
     async def find(self, ref: str) -> FoundRuleset:
@@ -85,8 +91,14 @@ class RulesetRepository:
         return await self._heavy_work.run(read_ruleset, (await self.find(ref)).document)
 
     async def load(self, document: object) -> CompiledRuleset:
-        """Read and compile a document; raises InvalidInputError for what is unreadable, or cannot run."""
-        return await self._heavy_work.run(load_rules, document)
+        """Read and compile a document, with the columns it compares described as far as Dataverse answers.
+
+        Raises InvalidInputError for what is unreadable, or cannot run.
+        """
+        ruleset = await self._heavy_work.run(read_ruleset, document)
+        if self._column_types is not None:
+            ruleset = await describe_columns(ruleset, self._column_types)
+        return await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
 
     async def describe_changes(self, old: Document, new: Ruleset) -> dict[str, Any]:
         """Spell the first hundred changes as the audit keeps them, and count the others.

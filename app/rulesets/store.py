@@ -233,19 +233,20 @@ class RulesetStore:
         comment: str,
         author: str,
         now: float,
+        columns: Document | None = None,
         notes: Sequence[AuditNote] = (),
     ) -> Revision:
         """Turn a draft into the next revision; the draft is gone afterwards.
 
-        `version` is the draft's, `expected` the current revision as the publisher saw it. Raises NotFoundError or
+        `version` is the draft's, `expected` the current revision as the publisher saw it, and `columns` describes the
+        columns the rules read. Raises NotFoundError or
         PreconditionFailedError for the draft, ConflictError when another revision was published meanwhile.
         """
         async with self._database.write() as connection:
             draft = await _take_draft(connection, draft_id, version)
             await write_notes(connection, notes)
-            return await self._add(
-                connection, draft.document, expected=expected, comment=comment, author=author, now=now
-            )
+            document = {**draft.document, "columns": columns} if columns else draft.document
+            return await self._add(connection, document, expected=expected, comment=comment, author=author, now=now)
 
     async def publish_document(
         self,

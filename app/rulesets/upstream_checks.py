@@ -4,45 +4,52 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.dataverse.client import DataverseClient, Row, read_rows, read_text
-from app.dataverse.errors import DataverseError, UnreadableAnswerError
-from app.dataverse.queries import build_path
+from app.dataverse.column_types import ColumnTypes
+from app.dataverse.errors import DataverseError
 from app.enreach.client import EnreachClient
 from app.enreach.errors import EnreachError, EnreachTimeoutError
 from app.errors import Finding
+from app.routing.columns import Columns, ColumnSpec, list_columns
 from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
+from app.routing.lint_columns import list_undescribed
 from app.routing.registry import suggest
 from app.routing.ruleset import Ruleset
 
-__all__ = ["EnreachTargets", "Targets", "find_lost_targets", "read_known_columns"]
+__all__ = ["EnreachTargets", "Targets", "describe_columns", "find_lost_targets", "read_columns"]
 
 _TIMEOUT_SECONDS = 10.0
 """An administrator waits for the answer; what is not known by then is a warning."""
-_LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 
 
-async def read_known_columns(
-    rules: CompiledRuleset, dataverse: DataverseClient
-) -> tuple[Mapping[str, Mapping[str, str]], list[Finding]]:
-    """List the columns, with their types, of the tables whose columns the rules read; a silent table is a warning.
+async def describe_columns(ruleset: Ruleset, types: ColumnTypes) -> Ruleset:
+    """Describe the columns that rules compare and that are not described yet, as far as Dataverse answers."""
+    wanted = list_columns(list_undescribed(ruleset))
+    try:
+        found = await types.describe(wanted)
+    except DataverseError:
+        return ruleset
+    return ruleset.describe_columns(found)
 
-    Lookups count also as `_name_value` (Dataverse contract, section 6.4).
+
+async def read_columns(
+    rules: CompiledRuleset, types: ColumnTypes
+) -> tuple[Mapping[str, Mapping[str, str]], Columns, list[Finding]]:
+    """List the columns and their types of the tables that rules read, and describe the columns that they read.
+
+    A table that is silent is a warning.
     """
-    selection = rules.selection
-    wanted = {
-        "contact": selection.contact_columns,
-        "account": selection.account_columns,
-        "incident": selection.case_columns,
-    }
     known: dict[str, Mapping[str, str]] = {}
-    for table in (table for table, columns in wanted.items() if columns):
+    found, silence = dict[str, Mapping[str, ColumnSpec]](), list[Finding]()
+    for table, names in sorted(list_columns(rules.facts_used).items()):
         try:
-            known[table] = await _list_columns(table, dataverse)
+            known[table] = await types.list_types(table)
+            found |= await types.describe({table: names})
         except DataverseError as error:
-            return known, [_warn(table, error)]
-    return known, []
+            silence.append(_warn(table, error))
+            break
+    return known, found, silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +95,6 @@ async def find_lost_targets(ruleset: Ruleset, enreach: EnreachTargets, *, silenc
     return list(_find_lost(ruleset, targets))
 
 
-async def _list_columns(table: str, dataverse: DataverseClient) -> Mapping[str, str]:
-    path = build_path(f"EntityDefinitions(LogicalName='{table}')/Attributes", {"$select": "LogicalName,AttributeType"})
-    try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            answer = await dataverse.get_json(path)
-    except TimeoutError as error:
-        raise UnreadableAnswerError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
-    return {name: str(read_text(row, "AttributeType")) for row in read_rows(answer) for name in _spell(row)}
-
-
 def _warn(table: str, error: DataverseError) -> Finding:
     return Finding(
         code="dataverse-silent",
@@ -106,11 +103,6 @@ def _warn(table: str, error: DataverseError) -> Finding:
         hint="a column that does not exist is left out of look-ups, and facts about it are unknown",
         severity="warning",
     )
-
-
-def _spell(row: Row) -> list[str]:
-    name = str(row.get("LogicalName"))
-    return [name, f"_{name}_value"] if row.get("AttributeType") in _LOOKUPS else [name]
 
 
 def _find_lost(ruleset: Ruleset, targets: Targets) -> Iterator[Finding]:

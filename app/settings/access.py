@@ -1,6 +1,6 @@
 """Who may call: the queue at the webhook, administrators at their endpoints."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from typing import Self
@@ -10,11 +10,13 @@ from typing_extensions import override
 
 from app.settings.base import PREFIX, Group, Network, refuse_placeholders, require_different, require_https
 
-__all__ = ["MIN_SECRET", "AdminKey", "AdminSettings", "Role", "WebhookSettings"]
+__all__ = ["MIN_WEBHOOK_SECRET", "AdminKey", "AdminSettings", "Role", "WebhookSettings"]
 
-_MIN_DEMO_KEY = 8
-MIN_SECRET = 16
-"""Characters of a key or password outside the demo: a shorter one can be guessed."""
+_MIN_ADMIN_KEY = 8
+
+
+MIN_WEBHOOK_SECRET = 16
+"""Characters of a webhook key or Basic password outside the demo: a shorter one can be guessed."""
 
 
 class WebhookSettings(Group):
@@ -55,8 +57,10 @@ class WebhookSettings(Group):
 
     def list_short_secrets(self) -> Iterator[str]:
         """List the labels of secrets that can be guessed, each behind the name of its setting."""
-        yield from _list_short(f"{PREFIX}WEBHOOK__API_KEYS", self.api_keys)
-        yield from _list_short(f"{PREFIX}WEBHOOK__BASIC_USERS", self.basic_users)
+        for name, secrets in (("API_KEYS", self.api_keys), ("BASIC_USERS", self.basic_users)):
+            for label, secret in secrets.items():
+                if len(secret.get_secret_value().strip()) < MIN_WEBHOOK_SECRET:
+                    yield f"{PREFIX}WEBHOOK__{name}.{label}"
 
     @model_validator(mode="after")
     def _refuse_strange_labels(self) -> Self:
@@ -106,8 +110,8 @@ class AdminKey(Group):
     @field_validator("key")
     @classmethod
     def _refuse_short_key(cls, key: SecretStr) -> SecretStr:
-        if len(key.get_secret_value().strip()) < _MIN_DEMO_KEY:
-            raise ValueError(f"a key needs at least {_MIN_DEMO_KEY} characters")
+        if len(key.get_secret_value().strip()) < _MIN_ADMIN_KEY:
+            raise ValueError(f"a key needs at least {_MIN_ADMIN_KEY} characters")
         return key
 
 
@@ -139,18 +143,8 @@ class AdminSettings(Group):
         refuse_placeholders(entry.key for entry in keys.values())
         return keys
 
-    def list_short_secrets(self) -> Iterator[str]:
-        """List the labels of keys that can be guessed, behind the name of the setting."""
-        yield from _list_short(f"{PREFIX}ADMIN__API_KEYS", {label: entry.key for label, entry in self.api_keys.items()})
-
     @model_validator(mode="after")
     def _require_audience(self) -> Self:
         if self.oidc_issuer and not self.oidc_audience:
             raise ValueError(f"an issuer needs {PREFIX}ADMIN__OIDC_AUDIENCE")
         return self
-
-
-def _list_short(setting: str, secrets: Mapping[str, SecretStr]) -> Iterator[str]:
-    for label, secret in secrets.items():
-        if len(secret.get_secret_value().strip()) < MIN_SECRET:
-            yield f"{setting}.{label}"

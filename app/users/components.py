@@ -1,6 +1,6 @@
 """The components of users of Voice."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -49,6 +49,7 @@ def open_users(
     enreach_ids: EnreachIdStore,
     enreach_id_cache: EnreachIdCache,
     confirmations: ConfirmationStore,
+    list_users_with_calls: Callable[[], Awaitable[frozenset[str]]],
     audit: AuditStore,
     clock: Callable[[], float],
 ) -> UserComponents:
@@ -69,6 +70,7 @@ def open_users(
         repository=repository,
         enreach=enreach_users,
         confirmations=confirmations,
+        list_users_with_calls=list_users_with_calls,
         audit=audit,
         read_settings=read_settings,
         clock=clock,

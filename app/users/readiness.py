@@ -82,6 +82,8 @@ class ReadinessSources:
     """Whether the settings `phone-call-sync` name one."""
     framework: Framework = Framework.CIF1
     """Of the users' app."""
+    with_work_calls: frozenset[str] | None = None
+    """Users who have had work calls; `None` while calls are not synchronised."""
 
 
 class _Verdict(NamedTuple):
@@ -196,6 +198,17 @@ def _judge_assignee(_voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
     return _Verdict(ItemState.UNKNOWN, reason, remedy)
 
 
+def _judge_work_calls(voice: VoiceUser, sources: ReadinessSources) -> _Verdict:
+    """A work call shows both: the mobile subscription, and the privacy default that no interface tells."""
+    if sources.with_work_calls is None:
+        return _Verdict(ItemState.NOT_APPLICABLE, "Calls are not synchronised (settings phone-call-sync).")
+    if voice.user.id in sources.with_work_calls:
+        return _Verdict(ItemState.OK, "Work calls of this user have been read.")
+    reason = "No call of this user that is classified as work has been read yet."
+    remedy = "Look at the subscription and at Work Privacy default in Voice Center, then make a call."
+    return _Verdict(ItemState.UNKNOWN, reason, remedy)
+
+
 def _cite(confirmed: Confirmation, scope: str = "") -> str:
     """Say who confirmed it, and what they noted."""
     return f"Confirmed {scope}by {confirmed.who}" + (f': "{confirmed.note}".' if confirmed.note else ".")
@@ -213,6 +226,7 @@ _ITEMS: _Items = (
     ("email", "E-mail address in Dynamics", _ENTERPRISE, _judge_email),
     ("mobile", "Mobile number in E.164", _ENTERPRISE, _judge_mobile),
     (ASSIGNEE, "Default assignee of synchronised calls", _ENTERPRISE, _judge_assignee),
+    ("work_calls", "Enreach Mobile in use, Work Privacy default is Work", _ENTERPRISE, _judge_work_calls),
 )
 _APPLICATION_ITEMS: _Items = (
     ("voice_api_user_role", "The application user has the role Voice ApiUser", _ROLES, _judge_application),

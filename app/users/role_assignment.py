@@ -121,21 +121,18 @@ class RoleAssignments:
         return after
 
     async def join_team(self, voice: VoiceUser, team: Team, catalog: RoleCatalog, *, who: str) -> VoiceUser:
-        """Add a user to a team; raises ConflictError for a team whose members Entra ID decides."""
+        """Add an active user to a team whose members are managed in Dynamics."""
         if voice.is_member(team):
             return voice
-        check_active(voice.user)
-        check_managed(team)
         joining = self._client.associate(_locate(voice.user), _TEAMS, f"teams({team.id})")
         after = await self._change(voice, catalog, joining, lambda now: now.is_member(team))
         await self._note("team.joined", who, voice, after)
         return after
 
     async def leave_team(self, voice: VoiceUser, team: Team, catalog: RoleCatalog, *, who: str) -> VoiceUser:
-        """Remove a user from a team; raises ConflictError for a team whose members Entra ID decides."""
+        """Remove a user from a team whose members are managed in Dynamics."""
         if not voice.is_member(team):
             return voice
-        check_managed(team)
         leaving = self._client.disassociate(_locate(voice.user), _TEAMS, team.id)
         after = await self._change(voice, catalog, leaving, lambda now: not now.is_member(team))
         await self._note("team.left", who, voice, after)

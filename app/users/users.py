@@ -1,7 +1,7 @@
 """Lists users with everything that decides whether they can use Voice, and shows a user their own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.auth.principals import Identity
@@ -36,14 +36,16 @@ class Users:
         enreach: EnreachUsers,
         confirmations: ConfirmationStore,
         audit: AuditStore,
+        list_users_with_calls: Callable[[], Awaitable[frozenset[str]]],
         read_settings: Callable[[], Settings],
         clock: Callable[[], float],
     ) -> None:
-        """`read_settings` returns the settings that hold now."""
+        """`list_users_with_calls` names whose work calls are known; `read_settings` returns what holds now."""
         self._repository = repository
         self._enreach = enreach
         self._confirmations = confirmations
         self._audit = audit
+        self._list_users_with_calls = list_users_with_calls
         self._read_settings = read_settings
         self._clock = clock
 
@@ -114,10 +116,12 @@ class Users:
             self._enreach.ask(), self._confirmations.list_of(WEB_PHONE), self._confirmations.list_of(ASSIGNEE)
         )
         settings = self._read_settings()
+        is_synced = settings.phone_call_sync.enabled
         return ReadinessSources(
             enreach=enreach,
             web_phone=web_phone,
             assignee=assignee.get(EVERYBODY),
             has_default_assignee=settings.phone_call_sync.default_crm_assignee is not None,
             framework=settings.voice.framework,
+            with_work_calls=await self._list_users_with_calls() if is_synced else None,
         )

@@ -17,8 +17,10 @@ __all__ = ["BodyLimit", "JsonBodyDep", "describe_body"]
 class BodyLimit:
     """Pure ASGI middleware that refuses large bodies below a path, whether their size is announced or not."""
 
-    def __init__(self, app: ASGIApp, *, prefix: str, most: int, larger: Mapping[str, int] | None = None) -> None:
-        """Wrap `app`; bodies below the path `prefix` may have `most` bytes, `larger` says which paths may have more."""
+    def __init__(
+        self, app: ASGIApp, *, prefix: str, most: int, larger: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
+        """Wrap `app`; bodies below the path `prefix` may have `most` bytes, and methods and paths of `larger` more."""
         self._app = app
         self._prefix = prefix
         self._most = most
@@ -29,7 +31,7 @@ class BodyLimit:
         if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
             await self._app(scope, receive, send)
             return
-        most = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), self._most)
+        most = next((size for way, size in self._larger.items() if _goes(scope, *way)), self._most)
         refusal = BodyTooLargeError(f"The body has more than {most:,} bytes.")
         if _read_size(scope) > most:
             # What is left of an unread body must not be taken for the next request.
@@ -78,6 +80,10 @@ def describe_body(model: type[BaseModel], what: str, example: object) -> dict[st
             "content": {"application/json": {"schema": schema, "example": example}},
         }
     }
+
+
+def _goes(scope: Scope, method: str, path: str) -> bool:
+    return bool(scope["method"] == method and scope["path"].startswith(path))
 
 
 def _read_size(scope: Scope) -> int:

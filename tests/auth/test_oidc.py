@@ -222,7 +222,7 @@ async def test_a_provider_away_at_the_start_is_a_503_and_then_works(tmp_path: Pa
             first = await organisation.get("/admin/me", key=token)
             by_key = await ask(organisation, ADMIN_KEY)
             issuer.start()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (later := await ask(organisation, token)) == 503:  # noqa: ASYNC110 - nothing tells when
                     await asyncio.sleep(0.1)
 

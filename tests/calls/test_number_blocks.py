@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.live_settings import save
 from tests.support.mirrored import count_look_ups, fail_everything, guid, open_mirrored
-from tests.support.service import PROGRAM_KEY, UNHURRIED, Service, open_service
+from tests.support.service import PROGRAM_KEY, Service, open_service
 
 EXTENSION = "+493023125123"
 RULES = {
@@ -50,7 +50,7 @@ async def read_match(service: Service, number: str = EXTENSION) -> dict[str, Any
 
 async def test_caller_behind_a_switchboard_is_the_company_when_switched_on(tmp_path: Path) -> None:
     """Off by default; switched on while the service runs; a rule that wants an exact match does not apply."""
-    async with open_service(tmp_path, rules=RULES, tables=TABLES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=RULES, tables=TABLES) as service:
         before = await service.call(EXTENSION)
         await save(service, "smart-routing", number_blocks=True)
         asked = count_look_ups(service.dataverse)
@@ -106,7 +106,7 @@ async def test_who_lies_in_no_block_is_nobody(tmp_path: Path, number: str) -> No
     """At most four digits are dropped, within the country, and never in North America."""
     accounts = [*ACCOUNTS[:1], {"accountid": guid(4), "name": "Boston", "telephone1": "+1 415 555 0120"}]
     async with open_service(
-        tmp_path, rules=RULES, tables={"accounts": accounts}, webhook=UNHURRIED, phone={"number_blocks": True}
+        tmp_path, rules=RULES, tables={"accounts": accounts}, phone={"number_blocks": True}
     ) as service:
         answer = await service.call(number)
         told = await read_match(service, number)

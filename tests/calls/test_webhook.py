@@ -9,7 +9,7 @@ import pytest
 from dirty_equals import IsPartialDict
 
 from app.routing.wire import FIELDS
-from tests.support.service import UNHURRIED, VIP_ANSWER, VIP_RULES, Service, open_service
+from tests.support.service import VIP_ANSWER, VIP_RULES, Service, open_service
 
 EXTRA = {
     "CallId": "d59d7a2f-318a-469e-bdc0-b092a8fedbc1",
@@ -253,7 +253,7 @@ async def test_burst_is_answered_and_never_throttled(tmp_path: Path) -> None:
     """Many simultaneous calls are all decided; none is told to come back later."""
     numbers = ["+358501234567"] * 50 + [f"+35840222{n:04}" for n in range(60)]
 
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         answers = await asyncio.gather(*(service.call(number) for number in numbers))
 
     assert [answer.status_code for answer in answers] == [200] * 50 + [204] * 60

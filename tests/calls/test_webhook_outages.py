@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.bootstrap.upstreams import Upstreams
 from app.emulators.faults import Fault, FaultKind
-from tests.support.service import VIP_ANSWER, VIP_RULES, open_service
+from tests.support.service import UNHURRIED, VIP_ANSWER, VIP_RULES, open_service
 
 FAULTS = {
     "server error": (Fault(kind=FaultKind.STATUS, status=500), "error"),
@@ -33,7 +33,8 @@ FAULTS = {
 async def test_call_is_answered_whatever_dataverse_does(tmp_path: Path, name: str) -> None:
     """Within the deadline nothing changes, and the decision log tells the cause; only `is_unknown` sees it."""
     fault, cause = FAULTS[name]
-    async with open_service(tmp_path, rules=VIP_RULES, webhook={"deadline_ms": 300}) as service:
+    deadline = {"deadline_ms": 300} if cause == "timeout" else UNHURRIED
+    async with open_service(tmp_path, rules=VIP_RULES, webhook=deadline) as service:
         service.dataverse.faults.add(fault)
         answer = await service.call("+358501234567")
         explained = await service.explain_last()

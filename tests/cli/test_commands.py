@@ -364,3 +364,21 @@ def test_emulator_refuses_unusable_tables(console: Console, tmp_path: Path, syst
 
     assert (ended.status, ended.err.count("\n")) == (1, 1)
     assert ended.err.startswith("smartrouting: ")
+
+
+def test_columns_of_a_file_are_described_once(console: Console, tmp_path: Path) -> None:
+    """Lint says what it could not check; `rules columns` writes types and labels, by which lint finds a wrong label."""
+    fact = "account.columns.accountcategorycode"
+    write(tmp_path, make_rules(rules=[rule("gold", QUEUE, fact=fact, op="is", value="Gold")], tests=[]))
+
+    before = console.run(tmp_path, "rules", "lint", "rules.json")
+    written = console.run(tmp_path, "rules", "columns", "rules.json", **DEMO)
+    after = console.run(tmp_path, "rules", "lint", "rules.json")
+
+    assert (before.status, before.out.splitlines()[0].partition(",")[0]) == (
+        0,
+        f"not checked: the types and choices of {fact}",
+    )
+    assert (written.status, written.out) == (0, "described: account.accountcategorycode\n")
+    assert after.status == 1
+    assert f'{fact} has no choice "Gold" (there are 1 (Preferred Customer), 2 (Standard))' in after.out

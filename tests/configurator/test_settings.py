@@ -22,8 +22,8 @@ GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "retention"]
 
 @pytest.fixture
 async def organisation(tmp_path: Path) -> AsyncIterator[Organisation]:
-    """The sample organisation."""
-    async with open_organisation(tmp_path) as organisation:
+    """The sample organisation, with the deadline that is usual."""
+    async with open_organisation(tmp_path, webhook={"deadline_ms": None}) as organisation:
         yield organisation
 
 

@@ -66,7 +66,7 @@ async def test_a_job_waits_before_items_and_not_at_its_end(store: JobStore) -> N
 
 async def test_a_waiting_job_can_be_stopped(store: JobStore) -> None:
     """However long the wait would be."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         state, told = await run_two(store, lambda: 300.0, stop=True)
 
     assert (state, told) == ("cancelled", [False, False, False])

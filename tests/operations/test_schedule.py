@@ -44,7 +44,7 @@ class Machine:
     async def run_until(self, end: str, start: Callable[[Schedule], None]) -> None:
         """Run what `start` puts on a schedule until a moment in UTC."""
         self.limit = datetime.fromisoformat(end).replace(tzinfo=UTC).timestamp()
-        async with asyncio.timeout(10), self.open() as schedule:
+        async with asyncio.timeout(60), self.open() as schedule:
             start(schedule)
             await self.done.wait()
 

@@ -14,8 +14,8 @@ PROFILE = ResponseProfile(
     fields={name: FieldSpelling(name, min(FITTING_SHAPES[name])) for name in ("priority", "required_agent")}
 )
 COLUMNS = {
-    "contact": {"jobtitle": "String", "new_contract_end": "DateTime"},
-    "account": {"revenue": "Money", "new_renewal": "DateTime"},
+    "contact": {"jobtitle": "String", "new_contract_end": "DateTime", "new_hobbies": "Virtual"},
+    "account": {"revenue": "Money", "new_renewal": "DateTime", "accountcategorycode": "Picklist"},
 }
 DATA = RuleData(
     switches={"emergency": Switch(on=False)},
@@ -29,6 +29,16 @@ BRANDS = {"tables": {"brands": {"key": "call.called"}}}
 VIP = leaf("caller.vip", "is", True)
 QUEUE = {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-00505689257e", "webhook": False}
 HELSINKI = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}}
+ROTA = {
+    "time_zone": "Europe/Helsinki",
+    "members": ["anna", "out"],
+    "period": "week",
+    "start": "2026-03-02T08:00",
+}
+CHOICES = {
+    "account": {"accountcategorycode": {"type": "choice", "choices": {"1": "Preferred Customer", "2": "Standard"}}},
+    "contact": {"new_hobbies": {"type": "choices", "choices": {"1": "Golf", "12": "Chess"}}},
+}
 CALL = {"anum": "+358501234567"}
 USER = {"kind": "user", "id": "c2b7d0d4-6a43-5b0e-9e0b-3f6f5a1d7713"}
 
@@ -207,6 +217,47 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         rule(then={"disconnect": True, "on_fail": "out"}),
         "lost-field",
         "/rules/0/then/on_fail",
+    ),
+    "wrong choice": (
+        {**rules(leaf("account.columns.accountcategorycode", "is", "Gold")), "columns": CHOICES},
+        "unknown-choice",
+        "/rules/0/when/value",
+    ),
+    "choice in quotes": (
+        {**rules(leaf("account.columns.accountcategorycode", "is", "1")), "columns": CHOICES},
+        "unknown-choice",
+        "/rules/0/when/value",
+    ),
+    "several choices compared as one": (
+        {**rules(leaf("caller.columns.new_hobbies", "is", "Golf")), "columns": CHOICES},
+        "wrong-type",
+        "/rules/0/when/op",
+    ),
+    "rota member that is lost": (
+        {"rotas": {"duty": {**ROTA, "members": ["anna", "ben"]}}},
+        "unknown-destination",
+        "/rotas/duty/members/1",
+    ),
+    "rota of telephone numbers as an agent": (
+        {**rule(then={"redirect": "vip", "required_agent": "rota.duty"}), "rotas": {"duty": ROTA}},
+        "no-agent-fact",
+        "/rules/0/then/required_agent",
+    ),
+    "unknown rota": (rules(leaf("rota.duty", "is", "anna")), "unknown-rota", "/rules/0/when/fact"),
+    "member who is never on call": (
+        {**rules(leaf("rota.duty", "is", "vip")), "rotas": {"duty": ROTA}},
+        "unknown-member",
+        "/rules/0/when/value",
+    ),
+    "exception that never counts": (
+        {"calendars": {"office": {**HELSINKI, "exceptions": [{"date": "12-24"}, {"date": "12-22/01-06"}]}}},
+        "hidden-exception",
+        "/calendars/office/exceptions/0",
+    ),
+    "school holidays that are over": (
+        {"calendars": {"office": {**HELSINKI, "exceptions": [{"dates": ["2025-02-17/2025-02-21"]}]}}},
+        "past-dates",
+        "/calendars/office/exceptions/0/dates",
     ),
     "test of a rule that does not exist": (
         {"tests": [{"name": "t", "call": CALL, "expect": {"rule": "r9"}}]},

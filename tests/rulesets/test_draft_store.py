@@ -14,7 +14,7 @@ from app.routing.decisions import Outcome
 from app.store.database import Database
 from tests.support.records import make_record
 from tests.support.rulesets import Administrator, Drafted, make_rule, record
-from tests.support.service import UNHURRIED, VIP_ANSWER, VIP_RULES, open_service, wait_for
+from tests.support.service import VIP_ANSWER, VIP_RULES, open_service, wait_for
 
 STAY = {"rules": [make_rule("stay", no_change=True)]}
 
@@ -24,7 +24,7 @@ async def admin(database: Database, database_url: str, tmp_path: Path) -> AsyncI
     """An administrator of a service on either database, whose tables are empty but for the VIP rules."""
     del database
     store = {"url": database_url, "journal": tmp_path / "journal"}
-    async with open_service(tmp_path, rules=VIP_RULES, store=store, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, store=store) as service:
         yield Administrator(service)
 
 

@@ -14,7 +14,11 @@ from tests.support.service import PROGRAM_KEY, VIP_RULES, Service, open_service
 NUMBER, NAME = "+358401112233", "Virtanen"
 _RULES: dict[str, Any] = {
     "destinations": {**VIP_RULES["destinations"], "home": {"kind": "number", "id": "+358931111111"}},
+    "define": {"known": {"any": [{"fact": "caller.name", "op": "is", "value": NAME}]}},
     "rules": [
+        make_rule(
+            "defined", {"all": [{"defined": "known"}, {"fact": "call.caller", "op": "in_table", "value": "list"}]}
+        ),
         make_rule("him", {"fact": "call.caller", "op": "in", "value": [NUMBER, "0401112233"]}, no_change=True),
         make_rule(
             "name",
@@ -28,6 +32,7 @@ _RULES: dict[str, Any] = {
         {
             "name": f"a call from {NUMBER}",
             "call": {"anum": NUMBER, "bnum": "+358912345678", "extradata": {"DYN_name": NAME}},
+            "tables": {"list": {NUMBER: {"name": NAME}}},
             "caller": {"status": "identified", "vip": True, "name": NAME, "columns": {"city": NAME}},
             "facts": {"caller.name": NAME, "call.caller": NUMBER, "caller.vip": True},
             "expect": {"rule": "nobody"},
@@ -58,7 +63,7 @@ async def test_who_may_not_see_numbers_finds_none_in_drafts(tmp_path: Path) -> N
             assert not [secret for secret in (NUMBER, "401112233", NAME) if secret in text], (number, text)
         document = shown["document"]
         assert document["destinations"] == _RULES["destinations"]
-        assert [rule["id"] for rule in document["rules"]] == ["him", "name", "column"]
+        assert [rule["id"] for rule in document["rules"]] == ["defined", "him", "name", "column"]
         assert document["tests"][0]["caller"] == {
             "status": "identified",
             "vip": True,

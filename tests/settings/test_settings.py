@@ -286,12 +286,6 @@ def test_a_mistake_is_one_line_that_names_the_variable(variables: dict[str, str]
             id="short-secrets",
         ),
         pytest.param(
-            LEAST | {f"{P}ADMIN__API_KEYS": '{"ops": {"key": "fake-short-key", "role": "admin"}}'},
-            "SMARTROUTING_ADMIN__API_KEYS.ops: "
-            "an administrator's key needs at least 16 characters (openssl rand -hex 16)",
-            id="short-admin-key",
-        ),
-        pytest.param(
             LEAST | {f"{P}DATAVERSE__EMULATOR_DATA": "tables.json"},
             "SMARTROUTING_DATAVERSE__EMULATOR_DATA is for SMARTROUTING_DEMO=1 only",
             id="emulator-in-earnest",

@@ -37,6 +37,6 @@ async def test_closing_ends_while_a_connection_is_in_use(tmp_path: Path) -> None
     database = open_database(f"sqlite:///{tmp_path}/service.db")
 
     async with database.engine.connect() as connection:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await database.close()
         await connection.invalidate()

@@ -93,7 +93,7 @@ async def running(mover: JournalMover) -> AsyncIterator[None]:
 
 async def wait_until(condition: Callable[[], bool]) -> None:
     """Let others run until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the conditions are not ours to signal
             await asyncio.sleep(0)
 

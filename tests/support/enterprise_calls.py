@@ -151,10 +151,14 @@ async def open_world(
     systems: Systems,
     *,
     sync: Mapping[str, Any] | None = None,
+    wait: bool = True,
     through: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda network: network,
     **groups: Any,
 ) -> AsyncIterator[World]:
-    """Open the service; `sync` are further settings of `phone-call-sync`, `through` lies on the way to both systems."""
+    """Open the service and wait until it has looked for calls once by itself.
+
+    `sync` are further settings of `phone-call-sync`; `through` lies on the way to both systems.
+    """
     upstreams = Upstreams(
         dataverse=through(httpx.ASGITransport(systems.dataverse)),
         enreach=through(httpx.ASGITransport(systems.enreach)),
@@ -168,5 +172,6 @@ async def open_world(
     }
     async with open_service(folder, upstreams=upstreams, **settings) as service:
         world = World(service, systems)
-        await world.wait_for_start()
+        if wait:
+            await world.wait_for_start()
         yield world

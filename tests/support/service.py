@@ -56,7 +56,7 @@ VIP_RULES = {
 VIP_ANSWER = {"InitialTarget": "queue-of-vips", "FailTarget": "+358401234567"}
 _TOKEN = "token-of-the-emulator"
 UNHURRIED = {"deadline_ms": 4900}
-"""Webhook settings of a test in which a caller must be recognised, however busy the machine is."""
+"""Webhook settings under which callers are recognised, however busy the machine is."""
 _TIMEOUT_SECONDS = 120.0
 
 
@@ -118,14 +118,17 @@ async def wait_for(read: Callable[[], Awaitable[T | None]]) -> T:
 
 
 def make_settings(folder: Path, *, rules: Mapping[str, Any] | None = None, **groups: Any) -> Settings:
-    """Make the settings of a small deployment whose data lives in `folder`; members of `groups` win over ours."""
+    """Make the settings of a small deployment whose data lives in `folder`.
+
+    Members of `groups` win over ours; one that is `None` is not set at all.
+    """
     usual = _list_usual_groups(folder)
     if rules is not None:
         file = folder / "rules.json"
         file.write_text(json.dumps(rules), encoding="utf-8")
         usual["rules"] = {"file": file}
     merged = {
-        name: usual.get(name, {}) | dict(group) if isinstance(group, Mapping) else group
+        name: _leave_none_out(usual.get(name, {}) | dict(group)) if isinstance(group, Mapping) else group
         for name, group in groups.items()
     }
     return Settings(**{**usual, **merged})
@@ -161,6 +164,10 @@ def _reach_untrusting() -> httpx.AsyncHTTPTransport:
     return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
+def _leave_none_out(group: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in group.items() if value is not None}
+
+
 def _list_usual_groups(folder: Path) -> dict[str, Any]:
     keys = {
         "anna": {"key": ADMIN_KEY, "role": "Voice Admin User"},
@@ -168,7 +175,7 @@ def _list_usual_groups(folder: Path) -> dict[str, Any]:
         "bob": {"key": USER_KEY, "role": "Voice User"},
     }
     return {
-        "webhook": {"api_keys": {"queue": WEBHOOK_KEY}},
+        "webhook": {"api_keys": {"queue": WEBHOOK_KEY}, **UNHURRIED},
         "admin": {"api_keys": keys},
         "dataverse": {"url": "http://127.0.0.1", "auth": "token", "token": _TOKEN},
         "store": {"url": f"sqlite:///{folder}/smartrouting.db", "journal": folder / "journal"},

@@ -1,6 +1,5 @@
 """Many users at once: the id update, enabling and disabling from lists, and large organisations."""
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -114,30 +113,24 @@ async def test_a_dry_run_of_the_id_update_writes_nothing(six: Organisation) -> N
     """It reports what would match."""
     job = await six.run("/admin/users/enreach-ids", {"users": [make_user_id(1)], "dry_run": True})
 
-    assert (job["state"], job["result"]["counts"]) == ("done", {"matched": 1})
+    assert (job["state"], job["percent"], job["result"]["counts"]) == ("done", 100.0, {"matched": 1})
     assert (await six.show(make_user_id(1)))["enreach_user_id"] is None
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_two_thousand_users_are_listed_and_updated_in_time(tmp_path: Path, place: Place) -> None:
-    """Under 20 s of work, with one Enreach list a page and no question to Dynamics about a single user."""
+async def test_two_thousand_users_are_listed_and_updated_in_few_questions(tmp_path: Path, place: Place) -> None:
+    """There is one Enreach list a page and no question to Dynamics about a single user."""
     tables, users = make_tables(MANY), make_enreach_users(MANY)
     async with open_organisation(tmp_path, place=place, tables=tables, enreach_users=users) as organisation:
-        started, worked = time.monotonic(), time.process_time()
         seen, pages = await list_everybody(organisation)
         reads = [request for request in organisation.dataverse.requests if request.method == "GET"]
-        listed = time.monotonic()
         answer = await organisation.send("POST", "/admin/users/enreach-ids", {})
         job = await wait_for_long_job(organisation, answer.json()["id"])
-        done = time.monotonic()
-        print(f"{place}: listed in {listed - started:.1f} s, {len(reads)} reads; updated in {done - listed:.1f} s")  # noqa: T201
 
         assert (len(seen), pages, len(reads) <= 20 * pages) == (MANY + 1, 11, True)
         assert not any("(" in request.path for request in reads)
         assert job["result"]["counts"] == {"matched": MANY}
         assert [request.path for request in organisation.enreach.requests] == ["/users"] * (pages + 1)
-        # Not by the clock on the wall, which runs on while other tests have the processor.
-        assert time.process_time() - worked < 20
 
 
 async def list_everybody(organisation: Organisation) -> tuple[set[str], int]:

@@ -208,6 +208,20 @@ async def test_what_is_still_there_after_removing_it_is_no_success(tmp_path: Pat
     assert [what for _, what, _ in audit if what.startswith(step)] == []
 
 
+async def test_a_profile_that_was_not_joined_is_no_success(tmp_path: Path) -> None:
+    """Dataverse says yes and does nothing: the step failed, and nothing of it is recorded."""
+    way = swallow("POST", "msdyn_appconfiguration_systemuser")
+    voice = {"framework": "cif2", "agent_profiles": ["Voice agents"]}
+    async with open_organisation(tmp_path, through=way, voice=voice) as organisation:
+        await organisation.change(AINO, "disable", {})
+        enabled = await organisation.change(AINO, "enable", {})
+        audit = await organisation.list_audit()
+
+    assert read_steps(enabled)[-1] == ("profile", "failed")
+    assert enabled["steps"][-1]["reason"].startswith("Change not verified: ")
+    assert [what for _, what, _ in audit if what == "profile.joined"] == []
+
+
 async def test_the_roles_of_a_disabled_account_are_not_touched(sample: Organisation) -> None:
     """Dynamics lets nobody change them; it is said before anything is sent, and foreseen by a dry run."""
     answer = await sample.send("DELETE", f"/admin/users/{HARRI}/roles/Voice User")

@@ -86,3 +86,37 @@ async def test_role_changes_are_audited_with_before_and_after(sample: Organisati
         ("anna", "role.removed", ["Voice Admin User, held directly"], []),
         ("anna", "role.assigned", [], ["Voice Admin User, held directly"]),
     ]
+
+
+async def test_a_role_that_is_not_held_is_not_removed(sample: Organisation) -> None:
+    """Removing it changes nothing, sends nothing and leaves no record."""
+    answer = (await sample.send("DELETE", f"/admin/users/{NOORA}/roles/Voice Admin User")).json()
+
+    assert (answer["changed"], answer["before"], answer["after"]) == (False, [], [])
+    assert (sample.count_writes(), await sample.list_audit()) == (0, [])
+
+
+async def test_assigning_voice_user_overwrites_no_id(sample: Organisation) -> None:
+    """Another id than the one Enreach has for the address stays, and the answer says that the two differ."""
+    other = "00000000-0000-4000-8000-00000000abcd"
+    (row,) = (row for row in sample.dataverse.tables.rows("systemusers") if row["systemuserid"] == NOORA)
+    sample.dataverse.tables.store("systemusers", {**row, "new_enreachuserid": other})
+
+    answer = (await sample.send("PUT", f"/admin/users/{NOORA}/roles/Voice User")).json()
+
+    assert (answer["changed"], answer["id_update"]["outcome"]) == (True, "conflict")
+    assert (await sample.show(NOORA))["enreach_user_id"] == other
+
+
+async def test_confirmations_are_audited_with_who_confirmed_before(sample: Organisation) -> None:
+    """Nobody at first, whoever it was later, and nobody again once it is taken back."""
+    path = f"/admin/users/{NOORA}/confirmations/web-phone"
+    for body in ({}, {"note": "seen"}, {"confirmed": False}):
+        assert (await sample.send("PUT", path, body)).status_code in {200, 204}
+
+    items = (await sample.get("/admin/audit", target=f"user/{NOORA}")).json()["items"]
+    assert [(item["what"], item["before"], item["after"]) for item in reversed(items)] == [
+        ("readiness.confirmed", None, {"web_phone_role": "anna"}),
+        ("readiness.confirmed", {"web_phone_role": "anna"}, {"web_phone_role": "anna"}),
+        ("readiness.unconfirmed", {"web_phone_role": "anna"}, None),
+    ]

@@ -15,6 +15,7 @@ _EDM = {
     Kind.TEXT: "Edm.String",
     Kind.INTEGER: "Edm.Int32",
     Kind.CHOICE: "Edm.Int32",
+    Kind.CHOICES: "Edm.String",
     Kind.DECIMAL: "Edm.Decimal",
     Kind.BOOLEAN: "Edm.Boolean",
     Kind.GUID: "Edm.Guid",

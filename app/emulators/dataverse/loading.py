@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from app.emulators.dataverse.binding import BIND, complete_lookups, read_field
 from app.emulators.dataverse.catalogue import standard_schema
 from app.emulators.dataverse.errors import DataFileError
+from app.emulators.dataverse.rendering import FORMATTED
 from app.emulators.dataverse.schema import Column, Kind, Schema, Table
 from app.emulators.dataverse.tables import Row, Tables, lookup_type_of
 from app.emulators.dataverse.values import guess_column
@@ -43,7 +44,8 @@ def sample_tables() -> Tables:
 def read_tables(document: object) -> Tables:
     """Build tables from a parsed data file.
 
-    A column no standard table has becomes a custom column, typed after its values. A row without an id gets one
+    A column no standard table has becomes a custom column, typed after its values; one of choices when rows annotate
+    their formatted values, with the labels between `; `. A row without an id gets one
     derived from its place. Raises DataFileError naming table, row and column.
     """
     checked = _check_shape(document, standard_schema())
@@ -118,7 +120,8 @@ def _custom_columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> Iterator
     names = dict.fromkeys(name for row in rows for name in row if "@" not in name and not isinstance(row[name], list))
     for name in names:
         if name not in table.columns and _COLUMN_NAME.fullmatch(name):
-            yield guess_column(name, (row.get(name) for row in rows))
+            label = f"{name}@{FORMATTED}"
+            yield guess_column(name, (row.get(name) for row in rows), (row.get(label) for row in rows))
 
 
 def _store(tables: Tables, entity_set: str, index: int, fields: Mapping[str, Any]) -> None:

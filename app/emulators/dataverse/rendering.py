@@ -80,6 +80,8 @@ class Renderer:
         match column.kind:
             case Kind.CHOICE | Kind.BOOLEAN:
                 return column.labels.get(int(value))
+            case Kind.CHOICES:
+                return "; ".join(column.labels.get(int(each), each) for each in value.split(","))
             case Kind.INTEGER if column.name != "versionnumber":
                 return f"{value:,}"
             case Kind.INSTANT:

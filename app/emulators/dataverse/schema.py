@@ -13,6 +13,8 @@ class Kind(StrEnum):
     DECIMAL = "Decimal"
     BOOLEAN = "Boolean"
     CHOICE = "Picklist"
+    CHOICES = "Virtual"
+    """Several choices at once, stored and read as their values with commas between."""
     GUID = "Uniqueidentifier"
     INSTANT = "DateTime"
     LOOKUP = "Lookup"

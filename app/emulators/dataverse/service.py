@@ -165,14 +165,14 @@ class WebApi:
         return writes[request.method](request)
 
     def _read(self, request: ApiRequest) -> Response:
+        if request.path[0].name == "EntityDefinitions":
+            return self._catalogue.read(request)
         function = self._functions.find(request)
         if function is not None:
             return self._functions.call(request, function)
         match request.path[0].name:
             case "":
                 return self._describe_service(request)
-            case "EntityDefinitions":
-                return self._catalogue.read(request)
             case _:
                 return self._reader.read(request)
 

@@ -1,7 +1,7 @@
 """Turns JSON values into stored column values, and guesses the type of a custom column."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -43,8 +43,15 @@ def render_instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def guess_column(name: str, values: Iterable[object]) -> Column:
-    """Return a custom column for `name`, typed after its first value that is not null; text without any."""
+def guess_column(name: str, values: Iterable[object], texts: Iterable[object] = ()) -> Column:
+    """Return a custom column for `name`, typed after its first value that is not null; text without any.
+
+    A column is one of choices when rows say their labels: `texts` are its formatted values, in the order of the values.
+    """
+    values = list(values)
+    pairs = [(value, text) for value, text in zip(values, texts, strict=False) if isinstance(text, str)]
+    if pairs:
+        return _make_choice(name, pairs)
     known = [value for value in values if value is not None]
     if name.startswith("_") and name.endswith("_value"):
         return Column(name=name, kind=Kind.LOOKUP)
@@ -52,6 +59,13 @@ def guess_column(name: str, values: Iterable[object]) -> Column:
         return Column(name=name, kind=Kind.DECIMAL)
     kind = _guess_kind(known[0] if known else "")
     return Column(name=name, kind=kind, labels={0: "No", 1: "Yes"} if kind is Kind.BOOLEAN else {})
+
+
+def _make_choice(name: str, pairs: Sequence[tuple[object, str]]) -> Column:
+    several = [(str(value).split(","), text.split("; ")) for value, text in pairs]
+    labels = {int(value): label for values, names in several for value, label in zip(values, names, strict=False)}
+    kind = Kind.CHOICES if any(isinstance(value, str) for value, _ in pairs) else Kind.CHOICE
+    return Column(name=name, kind=kind, labels=labels)
 
 
 def _guess_kind(sample: object) -> Kind:
@@ -91,6 +105,7 @@ _STORE: Mapping[Kind, Callable[[object], Any]] = {
     Kind.BOOLEAN: lambda value: _require(value, bool, "true or false"),
     Kind.INTEGER: lambda value: _require_number(value, int),
     Kind.CHOICE: lambda value: _require_number(value, int),
+    Kind.CHOICES: lambda value: _require(value, str, "the values of choices with commas between"),
     Kind.DECIMAL: lambda value: _require_number(value, float),
     Kind.GUID: store_guid,
     Kind.LOOKUP: store_guid,

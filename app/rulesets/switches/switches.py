@@ -34,12 +34,12 @@ class Switches:
 
     async def list_all(self) -> list[StoredSwitch]:
         """List the switches by name; the last known ones while the store is away."""
-        await self._live_data.try_refresh()
+        await self._live_data.try_refresh(switches_only=True)
         return list(self._live_data.switches.values())
 
     async def show(self, name: str) -> StoredSwitch:
         """Show a switch, the last known state while the store is away; raises NotFoundError."""
-        await self._live_data.try_refresh()
+        await self._live_data.try_refresh(switches_only=True)
         found = self._live_data.switches.get(name)
         if found is None:
             raise NotFoundError(f'no switch is called "{name}"')
@@ -55,7 +55,7 @@ class Switches:
             raise InvalidInputError("off_at is over; give a moment that is still to come, or leave it out")
         switch = StoredSwitch(name=name, on=on, reason=reason, off_at=off_at, author=author, at=now)
         await self._store.put(switch)
-        await self._live_data.try_refresh()
+        await self._live_data.try_refresh(switches_only=True)
         return switch
 
     async def delete(self, name: str, *, author: str) -> None:
@@ -64,4 +64,4 @@ class Switches:
         if SWITCHES + name in rules.facts_used:
             raise ConflictError(f'revision {rules.revision} tests the switch "{name}"; publish rules without it first')
         await self._store.delete(name, author=author, now=self._clock())
-        await self._live_data.try_refresh()
+        await self._live_data.try_refresh(switches_only=True)

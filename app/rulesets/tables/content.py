@@ -13,6 +13,7 @@ from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.calls import Scalar
 from app.routing.documents import join_pointer
 from app.routing.numbers import NumberKind, read_number
+from app.routing.quick_numbers import list_e164
 from app.routing.rule_data import DataTable, make_key
 from app.store.json_text import dump_text, load
 
@@ -95,8 +96,7 @@ class RowReader:
             return None
         if self.region is None:
             return make_key(text) or "", text
-        number = read_number(text, self.region)
-        shown = text if number.kind is NumberKind.SHORT else number.e164
+        shown = _read_number(text, self.region)
         if shown is None:
             hint = "write it like +358401234567, or say keyed_by=text when the keys are no numbers"
             self.refuse(place, label, column, "this is no phone number", hint)
@@ -181,6 +181,15 @@ def write_csv(content: TableContent, rows: Iterable[Row]) -> bytes:
     writer.writerow((content.key, *content.columns))
     writer.writerows([_spell(value) for value in row] for row in rows)
     return out.getvalue().encode()
+
+
+def _read_number(text: str, region: str) -> str | None:
+    """Read one number, quickly where it is written as usual; `None` for none, and for several."""
+    found = list_e164(text, region)
+    if found:
+        return found[0] if len(found) == 1 else None
+    number = read_number(text, region)
+    return text if number.kind is NumberKind.SHORT else number.e164
 
 
 def _spell(value: Scalar) -> Scalar:

@@ -104,3 +104,31 @@ async def test_a_function_it_does_not_know_is_not_guessed(api: httpx.AsyncClient
     response = await api.get(f"systemusers({make_id(11)})/Microsoft.Dynamics.CRM.RetrieveUserSettings()")
 
     assert response.status_code == 501
+
+
+async def test_choices_of_a_table_are_listed_with_their_labels(api: httpx.AsyncClient) -> None:
+    """Each type of choice has a cast of its own, with options that tell values and labels."""
+    path = "EntityDefinitions(LogicalName='{}')/Attributes/Microsoft.Dynamics.CRM.{}AttributeMetadata"
+    query = "?$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet($select=Options)"
+
+    picked = (await api.get(path.format("account", "Picklist") + query)).json()["value"]
+    states = (await api.get(path.format("account", "State") + query)).json()["value"]
+    several = (await api.get(path.format("account", "MultiSelectPicklist") + query)).json()["value"]
+
+    [category] = [row for row in picked if row["LogicalName"] == "accountcategorycode"]
+    options = [
+        (each["Value"], each["Label"]["UserLocalizedLabel"]["Label"]) for each in category["OptionSet"]["Options"]
+    ]
+    assert options == [(1, "Preferred Customer"), (2, "Standard")]
+    assert category["GlobalOptionSet"] is None
+    assert ([row["LogicalName"] for row in states], several) == (["statecode"], [])
+
+
+async def test_metadata_refuses_what_the_real_service_refuses(api: httpx.AsyncClient) -> None:
+    """A cast to a type that is none is not found, and other navigations are not expanded."""
+    path = "EntityDefinitions(LogicalName='account')/Attributes/Microsoft.Dynamics.CRM."
+
+    unknown = await api.get(f"{path}OptionAttributeMetadata")
+    expanded = await api.get(f"{path}PicklistAttributeMetadata?$expand=Options")
+
+    assert (unknown.status_code, expanded.status_code) == (404, 400)

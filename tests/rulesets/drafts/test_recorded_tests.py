@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.records import make_id, make_record
 from tests.support.rulesets import Administrator, Drafted, make_rule, record
-from tests.support.service import UNHURRIED, VIP_RULES, open_service
+from tests.support.service import VIP_RULES, open_service
 
 VIP = "+358501234567"
 _DAY = 86_400.0
@@ -15,7 +15,7 @@ _NOW = 1_790_000_000.0
 
 async def test_decision_becomes_a_test(tmp_path: Path) -> None:
     """A recorded call becomes a test that reproduces it, without the caller's number, and passes the publish checks."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         await service.call(VIP, bnum="+358912345678", targetid="SALES_QUEUE")
         decision = (await service.list_decisions(1))[0]
@@ -40,7 +40,7 @@ async def test_decision_becomes_a_test(tmp_path: Path) -> None:
 
 async def test_test_of_another_number_keeps_it_out(tmp_path: Path) -> None:
     """The real number is nowhere in the draft, and the test fails as soon as the rules decide otherwise."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         await service.call("+358409998877")
         decision = (await service.list_decisions(1))[0]
@@ -97,7 +97,7 @@ async def test_unknown_facts_are_pinned(tmp_path: Path) -> None:
 
 async def test_no_test_without_version_or_decision(tmp_path: Path) -> None:
     """The draft's version is needed, and the decision must be there."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.draft(source="current")
         item = make_record(_NOW)

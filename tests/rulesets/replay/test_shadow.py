@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.rulesets import Administrator, Drafted, make_rule
-from tests.support.service import UNHURRIED, VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
+from tests.support.service import VIP_ANSWER, VIP_RULES, Service, open_service, wait_for
 
 STAY = {"rules": [make_rule("stay", no_change=True)]}
 VIP, STRANGER = "+358501234567", "+358401112233"
@@ -13,7 +13,7 @@ VIP, STRANGER = "+358501234567", "+358401112233"
 
 async def test_shadow_counts_divergence(tmp_path: Path) -> None:
     """Calls are answered by the published rules; the draft's differences are counted, stored and listed."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", STAY)
         await service.call(VIP)
@@ -35,7 +35,7 @@ async def test_shadow_counts_divergence(tmp_path: Path) -> None:
 
 async def test_shadow_can_be_for_some_queues(tmp_path: Path) -> None:
     """Only calls in the named queues are looked at."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", STAY)
         await _enter(admin, draft, queues=["Q-1"])
@@ -50,7 +50,7 @@ async def test_shadow_can_be_for_some_queues(tmp_path: Path) -> None:
 
 async def test_edit_starts_a_new_count(tmp_path: Path) -> None:
     """When the draft is edited its new version decides, and counting starts anew."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", STAY)
         await _enter(admin, draft)
@@ -69,7 +69,7 @@ async def test_edit_starts_a_new_count(tmp_path: Path) -> None:
 
 async def test_erased_caller_leaves_the_shadow(tmp_path: Path) -> None:
     """Calls of a caller who is to be forgotten are no longer listed; the counts stay."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", {"rules": [make_rule("end", disconnect=True)]})
         await _enter(admin, draft)
@@ -87,7 +87,7 @@ async def test_erased_caller_leaves_the_shadow(tmp_path: Path) -> None:
 
 async def test_numbers_in_place_of_identifiers_are_masked(tmp_path: Path) -> None:
     """A number that came as target or queue is neither listed nor part of what is counted."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", {"rules": [make_rule("end", disconnect=True)]})
         await _enter(admin, draft)
@@ -102,7 +102,7 @@ async def test_numbers_in_place_of_identifiers_are_masked(tmp_path: Path) -> Non
 
 async def test_mark_has_a_version(tmp_path: Path) -> None:
     """Putting a draft into the shadow needs the ETag; another draft takes its place; leaving ends it."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         first, second = await admin.draft(source="1"), await admin.draft(source="1")
         path = f"{first.path}/shadow"
@@ -123,7 +123,7 @@ async def test_mark_has_a_version(tmp_path: Path) -> None:
 
 async def test_published_draft_leaves_the_shadow(tmp_path: Path) -> None:
     """Publishing the draft in the shadow ends the shadow, and calls go on."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("PUT", await admin.draft(), "", STAY)
         await _enter(admin, draft)
@@ -136,7 +136,7 @@ async def test_published_draft_leaves_the_shadow(tmp_path: Path) -> None:
 
 async def test_unusable_draft_is_refused(tmp_path: Path) -> None:
     """Rules that name a destination that is not there cannot run, not even in the shadow."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook=UNHURRIED) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         admin = Administrator(service)
         draft = await admin.change("DELETE", await admin.draft(source="1"), "/destinations/vip-queue")
         etag = (await admin.send("GET", f"{draft.path}/shadow")).headers["ETag"]
