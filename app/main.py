@@ -20,11 +20,16 @@ from app.calls.api import router as calls_router
 from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
+from app.configurator.events.api import events_router
+from app.configurator.events.api import router as event_administration_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.enterprise_calls.api import router as enterprise_calls_router
+from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
+from app.operations.golive.api import router as golive_router
+from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
 from app.rulesets.api import router as rulesets_router
@@ -39,12 +44,11 @@ from app.rulesets.tables.content import MAX_TABLE_BYTES
 from app.settings import Settings
 from app.users.api import me_router
 from app.users.api import router as users_router
-from app.web.bodies import BodyLimit
 from app.web.documentation import add_documentation
 from app.web.errors import add_error_handlers
 from app.web.health import router as health_router
-from app.web.limits import Admission
-from app.web.openapi import DESCRIPTION, TAGS
+from app.web.limits import Admission, BodyLimit
+from app.web.openapi import DESCRIPTION, SERVERS, TAGS, name_operation
 
 __all__ = ["create_app"]
 
@@ -61,6 +65,7 @@ _ROUTERS = (
     calls_router,
     simulate_router,
     operations_router,
+    golive_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,
@@ -71,10 +76,14 @@ _ROUTERS = (
     switches_router,
     tables_router,
     users_router,
+    numbers_router,
     me_router,
     enterprise_calls_router,
     authentication_router,
     settings_router,
+    reports_router,
+    event_administration_router,
+    events_router,
 )
 
 
@@ -132,6 +141,9 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         summary="Decides where each incoming call should go.",
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        license_info={"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+        servers=SERVERS,
+        generate_unique_id_function=name_operation,
         lifespan=lifespan,
         openapi_url=None,
         # A redirect would name the scheme and host this process sees: behind a proxy the key would go out over http.

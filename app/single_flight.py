@@ -2,14 +2,16 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
-__all__ = ["SharedTask", "SingleFlight", "cancel_all"]
+__all__ = ["SharedTask", "SingleFlight", "cancel_all", "gather_or_cancel"]
 
 T = TypeVar("T")
+Second = TypeVar("Second")
+Third = TypeVar("Third")
 Work = Callable[["SharedTask[T]"], Coroutine[Any, Any, T]]
 """The work, which is told by its argument who waits for it."""
 
@@ -153,3 +155,28 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in cancelled:
         task.cancel()
     await asyncio.gather(*cancelled, return_exceptions=True)
+
+
+Awaited = Coroutine[Any, Any, T]
+
+
+@overload
+async def gather_or_cancel(first: Awaited[T], second: Awaited[Second], /) -> tuple[T, Second]: ...
+@overload
+async def gather_or_cancel(
+    first: Awaited[T], second: Awaited[Second], third: Awaited[Third], /
+) -> tuple[T, Second, Third]: ...
+@overload
+async def gather_or_cancel(*work: Awaited[T]) -> Sequence[T]: ...
+async def gather_or_cancel(*work: Awaited[Any]) -> Sequence[Any]:
+    """Do several things at once; the first failure ends the others, and is raised when they are gone.
+
+    `asyncio.gather` leaves the others running: they would go on asking for nobody, and hold connections of a database
+    that is closed meanwhile. A task group hides the failure in a group of exceptions.
+    """
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        return tuple(await asyncio.gather(*tasks))
+    except BaseException:
+        await cancel_all(tasks)
+        raise

@@ -16,10 +16,12 @@ _NAMES = {
     "kill": "kill -9 under load, 50 rounds or as many as said (3 minutes)",
     "soak": "mixed load at half the maximum rate, for 2 minutes or as many as said",
     "mirror": "the mirror with 1,000,000 contacts, or as many as --contacts says (10 minutes)",
+    "reports": "figures of 90 days, of 1,000,000 decisions or as many as --decisions says (20 minutes)",
     "replay": "recorded decisions against a draft",
     "mutants": "small changes of the code that no test notices: beginnings of file names, --count, --seed, --minutes",
     "enterprise_calls": "a month of calls that become activities: requests, own time, right or wrong (10 minutes)",
     "neighbours": "calls beside crowds on every other route: p99, late answers, memory (2 minutes)",
+    "events": "ten events a second that run five rows each, and calls beside them (1 minute)",
     "paths": "files that a call, enabling a user and publishing run through; with `files`, which ones",
 }
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.support.console import Console, open_console
 
@@ -22,6 +23,12 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Run commands quickly."""
     with open_console(tmp_path_factory.mktemp("console")) as opened:
         yield opened
+
+
+def pytest_configure() -> None:
+    """Print exceptions plainly: with all local variables it would take seconds, and show phone numbers."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 def pytest_collection_finish() -> None:

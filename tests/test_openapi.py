@@ -1,11 +1,14 @@
 """The OpenAPI document: fresh, complete, and true."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
 from app.bootstrap.upstreams import Upstreams
 from app.cli.openapi import write_openapi
@@ -43,11 +46,72 @@ def test_file_in_the_repository_is_fresh() -> None:
     assert FILE.read_text(encoding="utf-8") == write_openapi()
 
 
-def test_operation_ids_are_unique() -> None:
-    """No two operations share an id, so that clients can be generated."""
-    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+def test_operation_ids_are_short_and_unique() -> None:
+    """An operation is called as its function; no two share a name, so that clients can be generated."""
+    ids = Counter(operation["operationId"] for _, _, operation in OPERATIONS)
 
-    assert len(set(ids)) == len(ids)
+    assert [name for name, uses in ids.items() if uses > 1] == [], "rename the function of one of the routes"
+    assert [name for name in ids if not re.fullmatch("[a-z][A-Za-z]{2,29}", name)] == [], "name the function shorter"
+
+
+def test_a_name_of_a_schema_means_one_thing() -> None:
+    """Generators name classes after schemas and their titles: each is one plain word, and stands for one schema."""
+    schemas = DOCUMENT["components"]["schemas"]
+    titles = Counter(schema.get("title", name) for name, schema in schemas.items())
+
+    assert [name for name in schemas if "__" in name or "-" in name] == [], (
+        "two classes share a name (rename one), or one is both read and shown (make two, or give every field a default)"
+    )
+    assert [title for title, uses in titles.items() if uses > 1] == [], "rename one of the classes"
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_preconditions_are_told(method: str, path: str, operation: dict[str, Any]) -> None:
+    """Whoever may be told 428 sees that If-Match is required; where it may be left out, something else is new."""
+    given = {each["name"].lower(): each for each in operation.get("parameters", []) if each["in"] == "header"}
+    required = "if-match" in given and given["if-match"]["required"]
+
+    assert not required or {"412", "428"} <= set(operation["responses"]), "add problems(412, 428) to the route"
+    assert "428" not in operation["responses"] or "if-match" in given, f"{method} {path} needs IfMatchDep"
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_bodies_have_an_example(method: str, path: str, operation: dict[str, Any]) -> None:
+    """A body that is sent can be tried as the document shows it, and fits its schema."""
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        examples = list_examples(content)
+        assert examples, f"{method} {path} has no example: give its model json_schema_extra={{'examples': [...]}}"
+        if media_type == "application/json":
+            checker = Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]})
+            assert [str(error) for example in examples for error in checker.iter_errors(example)] == []
+
+
+def list_examples(content: dict[str, Any]) -> list[Any]:
+    """List the examples of a media type, or else those of its schema."""
+    schema = content["schema"]
+    named = DOCUMENT["components"]["schemas"][schema["$ref"].split("/")[-1]] if "$ref" in schema else schema
+    if "example" in content:
+        return [content["example"]]
+    examples = [each["value"] for each in content.get("examples", {}).values()]
+    return examples or named.get("examples") or []
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_lists_have_one_shape(method: str, path: str, operation: dict[str, Any]) -> None:
+    """A list is `items` and `next`, which is null on the last page."""
+    for status, answer in operation["responses"].items():
+        schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+        named = DOCUMENT["components"]["schemas"].get(schema.get("$ref", "").split("/")[-1], schema)
+        members = named.get("properties", {})
+        assert named.get("type") != "array", f"{method} {path} {status}: answer WholeList[…] (app/web/parameters.py)"
+        assert "items" not in members or "next" in members, f"{method} {path} {status}: add `next: str | None`"
+
+
+def test_document_is_openapi_3_1_for_others_as_well() -> None:
+    """What tools insist on: words of 3.1 only, a server, and a security requirement, if empty, on every operation."""
+    assert (DOCUMENT["openapi"], [server["url"] for server in DOCUMENT["servers"]]) == ("3.1.0", ["/"])
+    assert "itemSchema" not in json.dumps(DOCUMENT)
+    assert all("security" in operation for _, _, operation in OPERATIONS)
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)

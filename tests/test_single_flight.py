@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.single_flight import SingleFlight, cancel_all
+from app.single_flight import SingleFlight, cancel_all, gather_or_cancel
 
 
 class Work:
@@ -68,3 +68,24 @@ async def test_closing_cancels_what_is_under_way() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert flight.start("key", lambda _: work()) is None
+
+
+async def test_a_failure_ends_what_was_begun_with_it() -> None:
+    """The others are gone before the failure is told, so that none of them works for nobody."""
+    work, ended = Work(), asyncio.Event()
+
+    async def wait() -> int:
+        try:
+            return await work()
+        finally:
+            ended.set()
+
+    async def fail() -> int:
+        await asyncio.sleep(0)
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await gather_or_cancel(wait(), fail())
+    assert ended.is_set()
+    work.may_end.set()
+    assert await gather_or_cancel(work(), work()) == (2, 3)

@@ -23,6 +23,7 @@ __all__ = [
     "EraserDep",
     "IdentifyFirst",
     "InvalidTokenError",
+    "KeyHandoverDep",
     "MayReadStatusDep",
     "MissingTokenError",
     "OperatorDep",
@@ -143,6 +144,7 @@ OwnReadinessDep = Annotated[Principal, requires(Permission.READ_OWN_READINESS)]
 RulesEditorDep = Annotated[Principal, requires(Permission.EDIT_RULES)]
 RulesPublisherDep = Annotated[Principal, requires(Permission.PUBLISH_RULES)]
 RulesReaderDep = Annotated[Principal, requires(Permission.READ_RULES)]
+KeyHandoverDep = Annotated[Principal, requires(Permission.SHOW_WEBHOOK_KEY)]
 SettingsManagerDep = Annotated[Principal, requires(Permission.MANAGE_SETTINGS)]
 SimulatorDep = Annotated[Principal, requires(Permission.SIMULATE)]
 SwitchSetterDep = Annotated[Principal, requires(Permission.SET_SWITCHES)]

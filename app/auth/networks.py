@@ -25,8 +25,8 @@ class NetworkList:
         """Tell whether any network is listed."""
         return bool(self._networks)
 
-    def __contains__(self, address: Address) -> bool:
-        return any(address in network for network in self._networks)
+    def __contains__(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
 
 
 class ClientAddresses:

@@ -69,7 +69,7 @@ class TokenJudge:
             return None
         if reason := self._find_fault(header, unverified):
             return Rejected(reason)
-        key = await self._keys.find(header["kid"])
+        key = await self._keys.find(header.get("kid"))
         if key is None:
             return Rejected("unknown key")
         return self._verify(token, key)
@@ -80,7 +80,7 @@ class TokenJudge:
             return "another issuer"
         if str(header.get("alg")) not in ALGORITHMS:
             return "algorithm not allowed"
-        if "crit" in header or not isinstance(header.get("kid"), str):
+        if "crit" in header or not isinstance(header.get("kid", ""), str):
             return "unusable header"
         return None if self._is_access_token(header, unverified) else "no access token"
 

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     """Purge the cache, run fire drills, acknowledge alerts."""
     MANAGE_USERS = "manage-users"
     MANAGE_SETTINGS = "manage-settings"
+    SHOW_WEBHOOK_KEY = "show-webhook-key"
+    """See a key of the webhook in full, once, to hand it over to Enreach."""
     READ_AUDIT = "read-audit"
 
 

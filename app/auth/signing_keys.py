@@ -60,25 +60,33 @@ class SigningKeys:
         """What the issuer said last about itself; `None` before it first answered."""
         return self._metadata
 
-    async def find(self, key_id: str) -> SigningKey | None:
+    async def find(self, key_id: str | None) -> SigningKey | None:
         """Return the key, or `None` for an id the issuer does not know either.
+
+        A token that names no key has the only one of the issuer (RFC 7517, section 4.5); of several, none is tried.
 
         Raises IssuerError when the issuer had to be asked and did not answer.
         """
         arrived = self._monotonic()
         age = arrived - self._fetched_at
-        if key_id in self._keys and age < self._options.longest:
+        known = self._pick(key_id)
+        if known is not None and age < self._options.longest:
             if age > self._options.fresh and arrived - self._asked_at > self._options.between:
                 self._single_flight.start(_KEYS, lambda _: self._fetch())
-            return self._keys[key_id]
+            return known
         if arrived - self._asked_at < self._options.between:
             # Fail fast while the issuer is known to be away, instead of holding every request up.
             self._raise_failure()
         for _ in range(2):
             await self.refresh()
-            if key_id in self._keys or self._asked_at >= arrived:
+            if self._pick(key_id) is not None or self._asked_at >= arrived:
                 break
-        return self._keys.get(key_id)
+        return self._pick(key_id)
+
+    def _pick(self, key_id: str | None) -> SigningKey | None:
+        if key_id is not None:
+            return self._keys.get(key_id)
+        return next(iter(self._keys.values())) if len(self._keys) == 1 else None
 
     async def refresh(self) -> None:
         """Ask the issuer now, or as soon as the minimum pause allows; raises IssuerError."""

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 import structlog
 
+from app.auth.api_keys import KeyRing
 from app.auth.guessing import GuessBrake
-from app.auth.keyring import KeyRing
 from app.auth.networks import ClientAddresses, NetworkList
 from app.settings import WebhookSettings
 
@@ -60,7 +60,7 @@ class WebhookAccess:
     def __init__(self, settings: WebhookSettings, *, brake: GuessBrake) -> None:
         self._brake = brake
         self._clients = ClientAddresses(trusted=settings.trusted_proxies)
-        self._allowed = NetworkList(settings.allowed_networks)
+        self._allowed = NetworkList(settings.allowed_networks) if settings.allowed_networks else None
         self._keys = KeyRing(
             (secret.get_secret_value(), Admitted(label, CredentialKind.API_KEY))
             for label, secret in settings.api_keys.items()
@@ -80,7 +80,7 @@ class WebhookAccess:
 
         Never raises, whatever the headers hold.
         """
-        if self._allowed and not self._is_allowed(headers, peer):
+        if self._allowed is not None and self._clients.find(headers, peer) not in self._allowed:
             return self._foreign
         refused = self._missing
         for name, value in headers:
@@ -101,10 +101,6 @@ class WebhookAccess:
         log.info("access.refused", code=refused.code, peer=str(address))
         if refused is self._wrong:
             await self._brake.hold_back(address)
-
-    def _is_allowed(self, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> bool:
-        address = self._clients.find(headers, peer)
-        return address is not None and address in self._allowed
 
     def _find_user(self, authorization: bytes) -> Admitted | None:
         scheme, _, token = authorization.strip().partition(b" ")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,29 +15,35 @@ from app.auth.issuer import IssuerMetadata
 from app.bootstrap.access import make_admin_access, open_signing_keys
 from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
+from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
-from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention
+from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
+from app.bootstrap.reports import open_reports
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
+from app.configurator.events.components import EventStores, open_events
 from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
+from app.numbers.components import NumbersState, open_numbers
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
+from app.operations.deliveries import AlertDeliveries
+from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
+from app.reports.components import ReportsState
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
-from app.rulesets.replay.shadow import ShadowedLog
 from app.rulesets.upstream_checks import describe_columns
 from app.settings import Settings
-from app.store.database import Leadership
 from app.store.errors import StoreError
+from app.store.kept_connections import Leadership
 from app.users.components import UserComponents, UsersState, open_users
 from app.web.health import Exposition, WebState
 from app.web.limits import LimitsState
@@ -56,6 +63,8 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
+_FINDS_SECONDS = 2.0
+_COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
 _RETENTION_TIME = "0 3 * * *"
 """Three in the morning, UTC; nobody calls, and the database is not busy."""
@@ -67,8 +76,11 @@ class State(
     LimitsState,
     CallsState,
     OperationsState,
+    GoLiveState,
+    ReportsState,
     RulesetsState,
     UsersState,
+    NumbersState,
     EnterpriseCallsState,
     ConfiguratorState,
 ):
@@ -89,8 +101,9 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    export = open_spans(stack)
-    schedule, monitor, lead = await _open_schedule(foundation, stack)
+    spans = open_spans(stack)
+    operating = await _open_schedule(foundation, stack)
+    schedule, lead = operating.schedule, operating.lead
     issuer_http = open_http(upstreams.issuer, stack)
     keys = open_signing_keys(settings.admin, issuer_http, stack)
     if keys is not None:
@@ -116,9 +129,21 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
+    mirror = foundation.mirror
+    numbers = open_numbers(
+        store=stores.numbers,
+        read_settings=lambda: foundation.live_settings.current().settings,
+        read_live=lambda: None if mirror is None else mirror.status.live,
+        mirrored=None if mirror is None else mirror.directory,
+        dataverse=foundation.organisation.people,
+        audit=stores.audit,
+        clock=clock,
+    )
+    schedule.every(_FINDS_SECONDS, "search_finds", foundation.search_finds.save)
+    schedule.daily(_COUNT_TIME, "number_counts", numbers.hygiene.save_counts, leader=True, at_start=True)
     users = open_users(
         settings=settings,
-        read_settings=lambda: foundation.live_settings.current().settings,
+        read_settings=foundation.live_settings.read,
         dataverse=foundation.organisation.people,
         enreach=foundation.enreach,
         enreach_ids=stores.enreach_ids,
@@ -130,7 +155,45 @@ async def open_components(
     )
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
-    monitor.add_rules(*enterprise_calls.watch.list_rules())
+    operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
+    reports = open_reports(
+        foundation, schedule=schedule, lead=lead, announce=operating.deliveries.announce, numbers=numbers, users=users
+    )
+    configurator = open_configurator(
+        documents=stores.documents,
+        confirmations=stores.confirmations,
+        audit=stores.audit,
+        live_settings=foundation.live_settings,
+        judge=lambda wanted: find_losses(
+            foundation.live_ruleset.current().ruleset,
+            foundation.live_settings.call_settings(),
+            wanted,
+            heavy_work=foundation.heavy_work,
+        ),
+        events=open_events(
+            settings=settings,
+            stores=EventStores(
+                documents=stores.documents,
+                runs=stores.event_runs,
+                decisions=stores.decisions,
+                revisions=stores.rulesets,
+                audit=stores.audit,
+            ),
+            live_events=foundation.live_events,
+            live_settings=foundation.live_settings,
+            read_settings=lambda: foundation.live_settings.current().settings,
+            dataverse=foundation.organisation.people,
+            runs=foundation.journal,
+            key_use=foundation.key_use,
+            guess_brake=foundation.guess_brake,
+            clock=clock,
+            stack=stack,
+        ),
+        issuer_http=issuer_http,
+        clock=clock,
+    )
+    if settings.demo:
+        await configurator.events.add_sample_row()
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -150,36 +213,25 @@ async def open_components(
             revisions=stores.rulesets,
             recent_calls=foundation.recent_calls,
             typed_callers=foundation.typed_callers,
-            decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
-            drill_log=foundation.journal,
+            journal=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,
             key_use=foundation.key_use,
             guess_brake=foundation.guess_brake,
             heavy_work=foundation.heavy_work,
             metrics=foundation.metrics,
-            export=export,
+            spans=spans,
             find_arrival=foundation.load_shedding.find_arrival,
             clock=clock,
         ),
-        operations=make_operations(foundation, jobs, monitor),
+        operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
+        golive=open_golive(foundation, jobs, operating.deliveries, numbers, stack),
+        reports=reports,
         rulesets=rulesets,
+        numbers=numbers,
         users=users,
         enterprise_calls=enterprise_calls,
-        configurator=open_configurator(
-            documents=stores.documents,
-            confirmations=stores.confirmations,
-            audit=stores.audit,
-            live_settings=foundation.live_settings,
-            judge=lambda wanted: find_losses(
-                foundation.live_ruleset.current().ruleset,
-                foundation.live_settings.call_settings(),
-                wanted,
-                heavy_work=foundation.heavy_work,
-            ),
-            issuer_http=issuer_http,
-            clock=clock,
-        ),
+        configurator=configurator,
     )
 
 
@@ -193,6 +245,7 @@ def _open_enterprise_calls(
         search_client=reads,
         live_settings=foundation.live_settings,
         find_agents=lambda: foundation.enreach_id_cache.agent_of,
+        finds=foundation.search_finds,
         clock=clock,
     )
     return open_enterprise_calls(
@@ -204,18 +257,24 @@ def _open_enterprise_calls(
         audit=foundation.stores.audit,
         runner=jobs,
         lead=lead,
-        read_settings=lambda: foundation.live_settings.current().settings,
+        read_settings=foundation.live_settings.read,
         clock=clock,
     )
 
 
-async def _open_schedule(
-    foundation: Foundation, stack: AsyncExitStack
-) -> tuple[Schedule, AlertMonitor, Callable[[], Awaitable[bool]]]:
-    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operating:
+    """The work beside calls, and what of it others use."""
 
-    The last of what is returned tells whether this process does the work of the leader.
-    """
+    schedule: Schedule
+    monitor: AlertMonitor
+    deliveries: AlertDeliveries
+    lead: Callable[[], Awaitable[bool]]
+    """Tells whether this process does the work of the leader."""
+
+
+async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Operating:
+    """Start the work beside calls. It is entered last and so left first: nothing runs when the last lines are moved."""
 
     async def save_key_use() -> None:
         await _save_key_use(foundation)
@@ -232,7 +291,8 @@ async def _open_schedule(
     leadership = Leadership(database=foundation.stores.database, role="operations")
     stack.push_async_callback(leadership.resign)
     hooks = await _open_hooks(foundation, stack)
-    monitor = make_alert_monitor(foundation, leadership, hooks)
+    deliveries = open_deliveries(foundation, leadership.lead, stack)
+    monitor = make_alert_monitor(foundation, leadership, hooks, deliveries)
     mirror = foundation.mirror
     if mirror is not None:
         stack.push_async_callback(mirror.leadership.resign)
@@ -244,7 +304,9 @@ async def _open_schedule(
     if hooks is not None:
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
+    schedule.every(_ALERT_SECONDS, "alert_deliveries", deliveries.run_once)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
@@ -264,7 +326,7 @@ async def _open_schedule(
         schedule.every(WATCH_SECONDS, "mirror_status", mirror.status.refresh)
         schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
-    return schedule, monitor, leadership.lead
+    return _Operating(schedule=schedule, monitor=monitor, deliveries=deliveries, lead=leadership.lead)
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:

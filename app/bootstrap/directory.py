@@ -1,6 +1,5 @@
 """Puts the directory of callers together."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,11 +18,13 @@ from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
 from app.directory.tolerant_search import TolerantSearch
 from app.directory.typed import TypedCallers
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import identify
 from app.routing.related import AgentOf
 from app.settings import DirectoryKind, Settings
+from app.single_flight import gather_or_cancel
 
 __all__ = ["CallerFinder", "make_directory", "make_load_shedding", "make_typed_callers"]
 
@@ -40,13 +41,18 @@ class CallerFinder:
         search_client: Reads,
         live_settings: LiveSettings,
         find_agents: Callable[[], AgentOf | None],
+        finds: SearchFinds,
         clock: Callable[[], float],
     ) -> None:
-        """`find_agents` returns what tells the Enreach ids of users now; `None` when nothing does."""
+        """`find_agents` returns what tells the Enreach ids of users now; `None` when nothing does.
+
+        `finds` notes whom only a search found.
+        """
         self._client = client
         self._search_client = search_client
         self._live_settings = live_settings
         self._find_agents = find_agents
+        self._finds = finds
         self._clock = clock
         self._snapshot = live_settings.current()
         self._look_up = self._prepare(self._snapshot.settings)
@@ -61,7 +67,7 @@ class CallerFinder:
         look_up, judge = self._follow(selection)
         # The settings may want more columns by now than when the number of numbers was limited.
         parts = [e164s[start : start + look_up.max_numbers] for start in range(0, len(e164s), look_up.max_numbers)]
-        found = await asyncio.gather(*(look_up.look_up(part, selection) for part in parts))
+        found = await gather_or_cancel(*(look_up.look_up(part, selection) for part in parts))
         return {e164: judge(each) for part in found for e164, each in part.items()}
 
     async def find_typed(self, texts: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
@@ -72,7 +78,12 @@ class CallerFinder:
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Search numbers that no notation finds, one after the other; raises DataverseError."""
         look_up, judge = self._follow(selection)
-        return {e164: judge(await look_up.search(e164, selection)) for e164 in e164s}
+        callers: dict[str, Caller] = {}
+        for e164 in e164s:
+            found = await look_up.search(e164, selection)
+            self._finds.note(e164, found.matches)
+            callers[e164] = judge(found)
+        return callers
 
     def _follow(self, selection: Selection) -> tuple[CallerLookUp, Callable[[LookUp], Caller]]:
         """Return what looks up and what judges now; which columns the organisation refuses is learned anew."""
@@ -147,13 +158,16 @@ def make_directory(
     )
 
 
-def make_typed_callers(finder: CallerFinder, metrics: Metrics, stack: AsyncExitStack) -> TypedCallers:
-    """Make what recognises callers by what they typed."""
+def make_typed_callers(
+    finder: CallerFinder, live_settings: LiveSettings, metrics: Metrics, stack: AsyncExitStack
+) -> TypedCallers:
+    """Make what recognises callers by what they typed; it forgets them when settings change."""
     callers = TypedCallers(
         look_up=finder.find_typed,
         monotonic=time.monotonic,
         on_look_up=lambda result, seconds: metrics.observe_look_up(f"typed_{result}", seconds),
     )
+    live_settings.subscribe(lambda _, __: callers.forget())
     stack.push_async_callback(callers.aclose)
     return callers
 

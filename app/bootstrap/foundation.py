@@ -9,15 +9,14 @@ from typing import Any
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
-from app.bootstrap.connections import Organisation, connect_enreach, connect_organisation
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding, make_typed_callers
 from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams, connect_enreach, connect_organisation
 from app.calls.call_settings import CallSettings
 from app.calls.recent_calls import RecentCalls
-from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
-from app.configurator.settings.settings_file import SettingsFile
+from app.configurator.events.live_events import LiveEvents
+from app.configurator.settings.live_settings import LiveSettings, SettingsFile, SettingsSnapshot
 from app.dataverse.column_types import ColumnTypes
 from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
@@ -25,15 +24,15 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.typed import TypedCallers
 from app.enreach.client import EnreachClient
+from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.compiled import CompiledRuleset
 from app.routing.related import AgentOf
 from app.rulesets.live_data import LiveRuleData
-from app.rulesets.live_ruleset import LiveRuleset
+from app.rulesets.live_ruleset import LiveRuleset, RevisionFile
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
 from app.rulesets.replay.shadow import ShadowRun
 from app.rulesets.repository import RulesetRepository
-from app.rulesets.revision_file import RevisionFile
 from app.rulesets.tables.tables import Tables
 from app.settings import Settings
 from app.store.journal import Journal
@@ -58,6 +57,7 @@ class Foundation:
     upstreams: Upstreams
     live_settings: LiveSettings
     settings_file: SettingsFile
+    live_events: LiveEvents
     metrics: Metrics
     stores: Stores
     organisation: Organisation
@@ -70,6 +70,7 @@ class Foundation:
     directory: CachedDirectory | MirroredDirectory
     mirror: Mirror | None
     """`None` when callers are looked up live only."""
+    search_finds: SearchFinds
     load_shedding: LoadShedding
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
@@ -104,6 +105,7 @@ async def open_foundation(
     enreach_id_cache = EnreachIdCache(store=stores.enreach_ids)
     column_id_cache = _make_column_id_cache(settings, organisation, upstreams)
     load_shedding = make_load_shedding(live_settings.call_settings().deadline, metrics)
+    search_finds = SearchFinds(store=stores.numbers, clock=upstreams.clock)
 
     def find_agents() -> AgentOf | None:
         return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
@@ -113,13 +115,13 @@ async def open_foundation(
         search_client=organisation.search,
         live_settings=live_settings,
         find_agents=find_agents,
+        finds=search_finds,
         clock=upstreams.clock,
     )
     live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
-    typed_callers = make_typed_callers(finder, metrics, stack)
-    live_settings.subscribe(lambda _, __: typed_callers.forget())
+    typed_callers = make_typed_callers(finder, live_settings, metrics, stack)
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
@@ -133,17 +135,17 @@ async def open_foundation(
         recent_calls.begin(asked=rules.asks_recent_calls)
 
     live_ruleset = LiveRuleset(store=stores.rulesets, on_change=prepare_for, heavy_work=heavy_work)
-    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
-    journal.require_folder()
-    stack.callback(journal.close)
+    journal = _open_journal(settings, stack)
     revision_file = RevisionFile(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
+    live_events = LiveEvents(store=stores.documents)
     key_use = KeyUse()
 
     async def prepare() -> None:
         await live_settings.refresh()
+        await live_events.refresh()
         if rules is not None:
             await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
         if settings.demo:
@@ -166,6 +168,7 @@ async def open_foundation(
         upstreams=upstreams,
         live_settings=live_settings,
         settings_file=settings_file,
+        live_events=live_events,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
@@ -175,6 +178,7 @@ async def open_foundation(
         column_id_cache=column_id_cache,
         directory=directory,
         mirror=mirror,
+        search_finds=search_finds,
         load_shedding=load_shedding,
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
@@ -196,15 +200,26 @@ async def open_foundation(
             repository=RulesetRepository(rulesets=stores.rulesets, column_types=column_types, heavy_work=heavy_work),
             live_ruleset=live_ruleset,
             find_profile=live_settings.find_profile,
+            metrics=metrics,
+            journal=journal,
             read_data=live_data.current,
-            counter=metrics,
             clock=upstreams.clock,
         ),
         journal=journal,
-        mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
+        mover=JournalMover(
+            journal=journal, sink=stores.decisions, event_runs=stores.event_runs, options=MoverOptions()
+        ),
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )
+
+
+def _open_journal(settings: Settings, stack: AsyncExitStack) -> Journal:
+    """Open the journal; raises StoreUnwritableError where its files cannot be written and locked."""
+    journal = Journal(folder=settings.store.journal, clock=time.monotonic)
+    journal.require_folder()
+    stack.callback(journal.close)
+    return journal
 
 
 def _make_column_id_cache(settings: Settings, organisation: Organisation, upstreams: Upstreams) -> ColumnIdCache | None:

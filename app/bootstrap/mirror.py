@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.bootstrap.connections import Organisation
 from app.bootstrap.stores import Stores
-from app.bootstrap.upstreams import Upstreams
+from app.bootstrap.upstreams import Organisation, Upstreams
 from app.calls.call_settings import make_vip_rules
 from app.configurator.settings.live_settings import LiveSettings
 from app.dataverse.customer_history import CustomerHistory
@@ -23,7 +22,7 @@ from app.routing.callers import Caller, LookUp, Selection
 from app.routing.identification import identify
 from app.routing.related import AgentOf
 from app.settings import DirectoryKind
-from app.store.database import Leadership
+from app.store.kept_connections import Leadership
 
 __all__ = ["Mirror", "make_mirror"]
 
@@ -55,14 +54,14 @@ def make_mirror(
 
     `find_agents` returns what tells the Enreach ids of users now; `None` when nothing does.
     """
-    settings = live_settings.current().settings
+    settings = live_settings.read()
     dataverse = settings.dataverse
     if dataverse.directory is not DirectoryKind.MIRROR:
         return None
     search = plan_search(dataverse, settings.vip, settings.phone)
 
     def judge(look_up: LookUp, selection: Selection, now: float) -> Caller:
-        vip = make_vip_rules(live_settings.current().settings.vip)
+        vip = make_vip_rules(live_settings.read().vip)
         return identify(look_up, vip=vip, agent_of=find_agents(), now=now, related=selection.related)
 
     status = MirrorStatus(

@@ -9,8 +9,7 @@ from app.bootstrap.foundation import Foundation
 from app.bootstrap.mirror import Mirror
 from app.directory.mirror.status import MirrorState
 from app.observability.enterprise_call_readings import EnterpriseCallReadings
-from app.observability.metrics import Readings
-from app.observability.mirror_readings import MirrorReadings
+from app.observability.metrics import MirrorReadings, Readings
 from app.web.health import Dependency, Health, State, judge
 
 __all__ = ["describe_mirror", "make_health", "read_metrics"]

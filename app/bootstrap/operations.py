@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 import anyio.to_thread
@@ -29,27 +30,34 @@ from app.operations.alert_rules import (
 from app.operations.alerts import AlertList, AlertMonitor
 from app.operations.components import OperationComponents
 from app.operations.credentials import CredentialKind, Credentials
+from app.operations.deliveries import AlertDeliveries
 from app.operations.erasure import Erasure, Purge, Retention
+from app.operations.golive.handoff import replace_in_handoff
+from app.operations.hook_sender import AddressPolicy, HookSender
 from app.operations.jobs import JobRunner
+from app.operations.receivers import ReceiverTeller
 from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
 from app.routing.calendars import OpeningHours
 from app.rulesets.erasure import RulesetErasure
 from app.rulesets.switches.store import StoredSwitch
-from app.store.database import Leadership
+from app.store.kept_connections import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
-from app.store.tables import audit, confirmations, switches
+from app.store.tables import audit, confirmations, number_corrections, settings_versions, switches
 
-__all__ = ["make_alert_monitor", "make_operations", "make_retention"]
+__all__ = ["make_alert_monitor", "make_operations", "make_retention", "open_deliveries"]
 
 
-def make_operations(foundation: Foundation, jobs: JobRunner, monitor: AlertMonitor) -> OperationComponents:
+def make_operations(
+    foundation: Foundation, jobs: JobRunner, monitor: AlertMonitor, deliveries: AlertDeliveries
+) -> OperationComponents:
     """Make what the routes of operators use."""
     settings, stores, clock = foundation.settings, foundation.stores, foundation.upstreams.clock
     return OperationComponents(
         alerts=AlertList(alerts=stores.alerts, list_unstored=monitor.list_unstored, audit=stores.audit, clock=clock),
         audit=stores.audit,
         credentials=_make_credentials(foundation),
+        deliveries=deliveries,
         erasure=_make_erasure(foundation),
         jobs=jobs,
         keys=KeyAdministration(
@@ -65,28 +73,47 @@ def make_retention(foundation: Foundation) -> Retention:
     async def purge_lines(before: float) -> int:
         return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
+    async def purge_alerts(before: float) -> int:
+        return await stores.alerts.purge_before(before) + await stores.deliveries.purge_before(before)
+
+    async def purge_callers(before: float) -> int:
+        return await stores.callers.purge_before(before) + await stores.numbers.purge_finds_before(before)
+
+    async def purge_jobs(before: float) -> int:
+        return await stores.jobs.purge_before(before) + await stores.numbers.purge_corrections_before(before)
+
     purges: dict[str, Purge] = {
         "decisions": stores.decisions.purge_before,
-        "callers": stores.callers.purge_before,
-        "alerts": stores.alerts.purge_before,
+        "callers": purge_callers,
+        "alerts": purge_alerts,
         "shadow": stores.shadow_results.purge_before,
+        "event_runs": stores.event_runs.purge_before,
         "enterprise_calls": stores.enterprise_calls.purge_before,
-        "jobs": stores.jobs.purge_before,
+        "jobs": purge_jobs,
         "rejected_lines": purge_lines,
+        "reports": stores.rollup.purge_before,
     }
 
     def read_days(name: str) -> int:
-        present = foundation.live_settings.current().settings
+        present = foundation.live_settings.read()
         days: int | None = getattr(present.retention, f"{name}_days")
         return present.store.retention_days if days is None else days
 
     return Retention(purges=purges, read_days=read_days, clock=foundation.upstreams.clock)
 
 
-def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: SignedHooks | None) -> AlertMonitor:
-    """Make what evaluates the alert rules; `hooks` tell the receiver, if there is one."""
+def make_alert_monitor(
+    foundation: Foundation, leadership: Leadership, hooks: SignedHooks | None, deliveries: AlertDeliveries
+) -> AlertMonitor:
+    """Make what evaluates the alert rules; `hooks` tell the receiver of the environment, if there is one."""
     metrics, stores, clock = foundation.metrics, foundation.stores, foundation.upstreams.clock
-    late = LateAnswers(count=lambda: (metrics.answers, metrics.late_answers), monotonic=time.monotonic)
+    read = foundation.live_settings.read
+    late = LateAnswers(
+        count=lambda: (metrics.answers, metrics.late_answers),
+        read_percent=lambda: read().alerts.late_answers_percent,
+        monotonic=time.monotonic,
+    )
+    backlog = find_backlog(lambda: foundation.journal.backlog, lambda: read().alerts.journal_backlog)
     silence = SilenceWatch(times=stores.call_times, read_hours=lambda: _read_hours(foundation), clock=clock)
     return AlertMonitor(
         rules=(
@@ -94,12 +121,13 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
             AlertRule("credential_retiring", _make_credentials(foundation).find_retiring_in_use, shared=True),
             AlertRule("late_answers", late.find),
             AlertRule("breaker_open", find_open_breaker(lambda: foundation.directory.statistics().breaker.value)),
-            AlertRule("journal_backlog", find_backlog(lambda: foundation.journal.backlog)),
+            AlertRule("journal_backlog", backlog),
             AlertRule("journal_unwritable", find_unwritable_journal(lambda: foundation.journal.health.detail)),
             AlertRule("credential_guessing", find_guessing(foundation.guess_brake.count_guessing)),
             AlertRule("store_away", find_store_away(lambda: stores.health.error)),
             AlertRule("store_unwritable", find_unwritable_store(lambda: stores.health.error)),
             AlertRule("switch_on", find_switches_on(lambda: _list_on(foundation)), shared=True),
+            AlertRule("alert_undelivered", deliveries.find_undelivered, shared=True),
             AlertRule("alert_receiver_gone", find_gone_receiver(lambda: hooks is not None and hooks.gone)),
             *([] if foundation.mirror is None else [_make_mirror_rule(foundation.mirror)]),
         ),
@@ -108,6 +136,7 @@ def make_alert_monitor(foundation: Foundation, leadership: Leadership, hooks: Si
         lead=leadership.lead,
         instance=os.environ.get("HOSTNAME") or socket.gethostname(),
         send=_drop if hooks is None else hooks.send,
+        send_unstored=deliveries.send_unstored,
         clock=clock,
     )
 
@@ -142,8 +171,14 @@ def _make_erasure(foundation: Foundation) -> Erasure:
     async def erase_in_audit(e164: str) -> int:
         return await numbers.erase(audit, e164, replace_in("before", "after"))
 
+    async def erase_in_corrections(e164: str) -> int:
+        return await numbers.erase(number_corrections, e164, replace_in("before", "after"))
+
     async def erase_in_confirmations(e164: str) -> int:
         return await numbers.erase(confirmations, e164, replace_in("note"))
+
+    async def erase_in_handoff(e164: str) -> int:
+        return await numbers.erase(settings_versions, e164, replace_in_handoff)
 
     async def erase_in_switches(e164: str) -> int:
         erased = await numbers.erase(switches, e164, replace_in("reason"))
@@ -161,13 +196,17 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "jobs": rulesets.erase_in_replays,
             "audit": erase_in_audit,
             "confirmations": erase_in_confirmations,
+            "handoff": erase_in_handoff,
             "switches": erase_in_switches,
             "tables": foundation.tables.erase_number,
             "shadow": stores.shadow_results.erase_number,
             "decisions": erase_in_decisions,
+            "event_runs": stores.event_runs.erase_number,
             "enterprise_calls": stores.enterprise_calls.erase_number,
             "rejected_lines": erase_lines,
             "mirror": stores.mirror.erase_number,
+            "number_corrections": erase_in_corrections,
+            "search_finds": foundation.search_finds.erase,
         },
         forget=forget,
         forget_old_pages=stores.database.forget_old_pages,
@@ -202,3 +241,22 @@ def _list_on(foundation: Foundation) -> Sequence[StoredSwitch]:
 
 def _drop(_message: HookMessage) -> None:
     """Tell nobody: there is no URL to send alerts to."""
+
+
+def open_deliveries(
+    foundation: Foundation, lead: Callable[[], Awaitable[bool]], stack: AsyncExitStack
+) -> AlertDeliveries:
+    """Open what tells the receivers of the settings of alerts."""
+    settings, clock = foundation.settings, foundation.upstreams.clock
+    hooks = HookSender(policy=AddressPolicy(settings.plugins.allowed_networks), clock=clock)
+    stack.push_async_callback(hooks.aclose)
+    deliveries = AlertDeliveries(
+        alerts=foundation.stores.alerts,
+        store=foundation.stores.deliveries,
+        teller=ReceiverTeller(hooks=hooks),
+        read_settings=foundation.live_settings.read,
+        lead=lead,
+        clock=clock,
+    )
+    stack.push_async_callback(deliveries.aclose)
+    return deliveries

@@ -11,7 +11,11 @@ from app.calls.store import CallTimes, DecisionStore, RecentCallsReader
 from app.directory.mirror.store import MirrorStore
 from app.directory.store import CallerSnapshotStore
 from app.enterprise_calls.store import EnterpriseCallStore
+from app.numbers.store import NumberStore
+from app.operations.deliveries import DeliveryStore
 from app.operations.store import AlertStore, JobStore
+from app.reports.rollup import Rollup
+from app.reports.store import ReportStore
 from app.rulesets.replay.shadow_store import ShadowResultStore
 from app.rulesets.store import RulesetStore
 from app.rulesets.switches.store import SwitchStore
@@ -19,6 +23,7 @@ from app.rulesets.tables.store import TableStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
+from app.store.event_runs import EventRunStore
 from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 from app.store.upgrade import StoreHealth
 from app.users.store import EnreachIdStore
@@ -33,16 +38,21 @@ class Stores:
     database: Database
     health: StoreHealth
     decisions: DecisionStore
+    rollup: Rollup
+    reports: ReportStore
     rulesets: RulesetStore
     audit: AuditStore
     key_uses: KeyUseStore
     callers: CallerSnapshotStore
     mirror: MirrorStore
+    numbers: NumberStore
     alerts: AlertStore
+    deliveries: DeliveryStore
     call_times: CallTimes
     recent_calls: RecentCallsReader
     shadow_results: ShadowResultStore
     jobs: JobStore
+    event_runs: EventRunStore
     documents: SettingsDocumentStore
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
@@ -63,20 +73,26 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         event.listen(database.engine.sync_engine, "invalidate", _roll_back)
     health = StoreHealth(database=database)
     stack.push_async_callback(health.aclose)
+    rollup = Rollup(database=database, exports=settings.reports.export != "off")
     return Stores(
         database=database,
         health=health,
-        decisions=DecisionStore(database=database),
+        decisions=DecisionStore(database=database, rollup=rollup),
+        rollup=rollup,
+        reports=ReportStore(database=database),
         rulesets=RulesetStore(database=database),
         audit=AuditStore(database=database),
         key_uses=KeyUseStore(database=database),
         callers=CallerSnapshotStore(database=database),
         mirror=MirrorStore(database=database),
+        numbers=NumberStore(database=database),
         alerts=AlertStore(database=database),
+        deliveries=DeliveryStore(database=database),
         call_times=CallTimes(database=database),
         recent_calls=RecentCallsReader(database=database),
         shadow_results=ShadowResultStore(database=database),
         jobs=JobStore(database=database),
+        event_runs=EventRunStore(database=database),
         documents=SettingsDocumentStore(database=database),
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),

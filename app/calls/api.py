@@ -1,9 +1,11 @@
 """The webhook's place among the routes, and `/admin/decisions`, `/admin/simulate` and `/admin/drills`."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response, Security
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBasic
 from starlette.types import Receive, Scope, Send
@@ -16,6 +18,7 @@ from app.calls.schemas import (
     CALL_EXAMPLES,
     CallBody,
     DecisionDetail,
+    DecisionForm,
     DecisionPage,
     DecisionQuery,
     DrillBody,
@@ -23,7 +26,9 @@ from app.calls.schemas import (
     Instructions,
     SimulationBody,
     SimulationResult,
+    write_decisions,
 )
+from app.calls.store import DecisionSummary
 from app.errors import ForbiddenError, InvalidInputError
 from app.routing.rule_data import make_table
 from app.web.limits import HeavyRoute, HeavyWorkDep
@@ -31,34 +36,37 @@ from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["PATH", "RevealDep", "make_webhook_router", "router", "simulate_router"]
+__all__ = ["PATH", "QUEUE_KEY", "QUEUE_USER", "RevealDep", "make_webhook_router", "router", "simulate_router"]
 
 PATH = "/smartrouting"
 
 router = APIRouter(prefix="/admin")
 simulate_router = APIRouter(prefix="/admin", tags=["Rules"], route_class=HeavyRoute)
 
-_KEY = APIKeyHeader(
+QUEUE_KEY = APIKeyHeader(
     name="X-Benemen-APIKey",
     scheme_name="QueueKey",
-    description="For `POST /smartrouting`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints one).",
+    description=(
+        "For `POST /smartrouting` and `POST /events/…`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints "
+        "one)."
+    ),
     auto_error=False,
 )
-_USER = HTTPBasic(
+QUEUE_USER = HTTPBasic(
     scheme_name="QueueUser",
-    description="For `POST /smartrouting` instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
+    description="For the same instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
     auto_error=False,
 )
 
 
-def _read_components(request: Request) -> CallComponents:
+async def _read_components(request: Request) -> CallComponents:
     return read_state(request.scope, CallsState)["calls"]
 
 
 CallsDep = Annotated[CallComponents, Depends(_read_components)]
 
 
-def _require_reveal(
+async def _require_reveal(
     reader: DecisionReaderDep,
     *,
     reveal: Annotated[bool, Query(description="Show the full number and the name; leaves an audit record.")] = False,
@@ -77,19 +85,47 @@ def _admit(reader: Principal) -> Principal:
 RevealDep = Annotated[Principal | None, Depends(_require_reveal)]
 
 
-@router.get("/decisions", summary="List decisions", tags=["Decisions"], responses=problems(422, 503))
+_DECISIONS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The page, or with `format=csv` all of them.",
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get(
+    "/decisions",
+    summary="List decisions",
+    tags=["Decisions"],
+    response_model=DecisionPage,
+    responses={**_DECISIONS, **problems(422, 503)},
+)
 async def list_decisions(
     reader: DecisionReaderDep, calls: CallsDep, query: Annotated[DecisionQuery, Query()]
-) -> DecisionPage:
-    """List answered calls, newest first. Numbers are masked.
+) -> DecisionPage | Response:
+    """List answered calls, newest first. Numbers are masked, unless `reveal` shows them.
 
-    A search for a number (`caller`, or an identifier that looks like one) tells whose it is: it needs the role Voice
+    To reveal numbers, or to search for one (`caller`, or an identifier that looks like one), needs the role Voice
     Admin User and leaves an audit record.
     """
-    wanted = query.make_filter()
-    searcher = _admit(reader) if wanted.tells_number else None
-    page = await calls.decision_log.page(wanted, limit=query.limit, after=query.after, searcher=searcher)
-    return DecisionPage.of(page)
+    wanted, log, revealed = query.make_filter(), calls.decision_log, query.reveal
+    if revealed or wanted.tells_number:
+        await log.note_reading(_admit(reader), wanted, revealed=revealed)
+    if query.format is DecisionForm.JSON:
+        page = await log.page(wanted, limit=query.limit, after=query.after, revealed=revealed)
+        return DecisionPage.of(page)
+    chunks = log.walk(wanted, after=query.after, revealed=revealed)
+    disposition = {"Content-Disposition": 'attachment; filename="decisions.csv"'}
+    # The first decisions are read before the answer begins, so that a database that is away is a problem.
+    return StreamingResponse(_write(await anext(chunks), chunks), media_type="text/csv", headers=disposition)
+
+
+async def _write(
+    first: Sequence[DecisionSummary], others: AsyncIterator[Sequence[DecisionSummary]]
+) -> AsyncIterator[str]:
+    yield write_decisions(first, header=True)
+    async for chunk in others:
+        yield write_decisions(chunk, header=False)
 
 
 @router.get(
@@ -173,8 +209,8 @@ def make_webhook_router(no_change_status: int) -> APIRouter:
     )
     async def route_call(
         call: CallBody,
-        _key: Annotated[str | None, Security(_KEY)],
-        _user: Annotated[Any, Security(_USER)],
+        _key: Annotated[str | None, Security(QUEUE_KEY)],
+        _user: Annotated[Any, Security(QUEUE_USER)],
     ) -> None: ...
 
     return router

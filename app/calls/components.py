@@ -5,20 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.auth.contract_marks import ContractMarks
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
+from app.calls.contract_calls import ContractCalls
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
-from app.calls.webhook import ExportCall, Webhook
+from app.calls.webhook import CallSpans, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.typed import TypedCallers
-from app.observability.call_lines import open_call_log
+from app.observability.logging import open_call_log
 from app.observability.metrics import Metrics
 from app.routing.rule_data import RuleData
 from app.settings import Settings
@@ -56,24 +58,23 @@ def open_calls(
     live_ruleset: LiveRuleset,
     read_data: Callable[[], RuleData],
     revisions: Revisions,
+    journal: DecisionSink,
     recent_calls: RecentCalls,
     typed_callers: TypedCallers,
-    decision_log: DecisionSink,
-    drill_log: DecisionSink,
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
     guess_brake: GuessBrake,
     heavy_work: HeavyWork,
     metrics: Metrics,
-    export: ExportCall | None,
+    spans: CallSpans | None,
     find_arrival: Callable[[float], float],
     clock: Callable[[], float],
 ) -> CallComponents:
-    """Make them; `decision_log` keeps the decisions of calls, `drill_log` those of fire drills.
+    """Make them; `journal` keeps the decisions.
 
     `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
-    `export` exports the spans of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
+    `spans` are those of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
     the event loop's clock may have waited.
     """
     call_log = open_call_log(settings.log.level, settings.log.format)
@@ -81,11 +82,17 @@ def open_calls(
         webhook=Webhook(
             access=WebhookAccess(settings.webhook, brake=guess_brake),
             key_use=key_use,
+            contract_calls=ContractCalls(
+                marks=ContractMarks(settings.webhook, clock=clock),
+                live_ruleset=live_ruleset,
+                read_data=read_data,
+                monotonic=time.monotonic,
+            ),
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,
+                decision_log=journal,
                 read_data=read_data,
-                decision_log=decision_log,
                 loop_guard=LoopGuard(max_redirects=_MAX_REDIRECTS, monotonic=time.monotonic),
                 call_log=call_log,
                 monotonic=time.monotonic,
@@ -95,7 +102,7 @@ def open_calls(
             live_settings=live_settings,
             metrics=metrics,
             max_body_bytes=settings.webhook.max_body_bytes,
-            export=export,
+            spans=spans,
             find_arrival=find_arrival,
             clock=clock,
             monotonic=time.monotonic,
@@ -115,7 +122,7 @@ def open_calls(
             monotonic=time.monotonic,
         ),
         fire_drill=FireDrill(
-            decision_log=drill_log,
+            decision_log=journal,
             live_ruleset=live_ruleset,
             read_data=read_data,
             live_settings=live_settings,

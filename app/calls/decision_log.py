@@ -1,14 +1,15 @@
 """What was answered to which call, and why; who called only for those who may know it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
+from app.auth.principals import Principal
 from app.calls.redaction import redact_facts, redact_number, redact_trace
-from app.calls.store import DecisionFilter, DecisionStore
+from app.calls.store import DecisionFilter, DecisionStore, DecisionSummary
 from app.errors import AppError, NotFoundError
 from app.observability.redaction import redact_identifier
 from app.observability.redaction import redact_number as hide_number
@@ -19,9 +20,11 @@ from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore
 from app.store.pages import Page
 
-__all__ = ["Actor", "DecisionLog", "Revisions", "ShownDecision"]
+__all__ = ["DecisionLog", "Revisions", "ShownDecision"]
 
 _REVISIONS_KEPT = 16
+_AT_ONCE = 200
+"""Decisions read at once when all of them are wanted: few milliseconds of work."""
 
 
 class Revision(Protocol):
@@ -37,14 +40,6 @@ class Revisions(Protocol):
 
     async def revision(self, number: int) -> Revision:
         """Return a revision; raises NotFoundError and StoreError."""
-
-
-class Actor(Protocol):
-    """Whoever asks."""
-
-    @property
-    def name(self) -> str:
-        """What the audit calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +69,36 @@ class DecisionLog:
         self._clock = clock
         self._compiled: OrderedDict[int, CompiledRuleset] = OrderedDict()
 
+    async def note_reading(self, who: Principal, wanted: DecisionFilter, *, revealed: bool) -> None:
+        """Note that somebody looks for a number or sees full ones. Raises StoreError."""
+        await self._audit.add(
+            at=self._clock(),
+            who=who.name,
+            what="decisions.revealed" if revealed else "decisions.searched",
+            target="decisions",
+            after=redact_number(wanted.caller_e164 or "") or None,
+        )
+
     async def page(
-        self, wanted: DecisionFilter, *, limit: int, after: str | None, searcher: Actor | None = None
-    ) -> Page[DecisionRecord]:
-        """List decisions, newest first, with masked numbers and without names.
-
-        `searcher` looks for a number, which leaves an audit record first. Raises StoreError.
-        """
-        if searcher is not None:
-            number = redact_number(wanted.caller_e164 or "")
-            await self._audit.add(
-                at=self._clock(), who=searcher.name, what="decisions.searched", target="decisions", after=number or None
-            )
+        self, wanted: DecisionFilter, *, limit: int, after: str | None, revealed: bool = False
+    ) -> Page[DecisionSummary]:
+        """List decisions, newest first, nameless, with masked numbers unless `revealed`. Raises StoreError."""
         page = await self._decisions.page(wanted, limit=limit, after=after)
-        return Page(tuple(_redact(record) for record in page.items), page.next)
+        if revealed:
+            return page
+        return Page(tuple(msgspec.structs.replace(item, **_redact_who(item)) for item in page.items), page.next)
 
-    async def show(self, decision_id: str, *, reveal_to: Actor | None) -> ShownDecision:
+    async def walk(
+        self, wanted: DecisionFilter, *, after: str | None, revealed: bool
+    ) -> AsyncIterator[Sequence[DecisionSummary]]:
+        """List all decisions, newest first, some at a time and at least once. Raises StoreError."""
+        while True:
+            page = await self.page(wanted, limit=_AT_ONCE, after=after, revealed=revealed)
+            yield page.items
+            if (after := page.next) is None:
+                return
+
+    async def show(self, decision_id: str, *, reveal_to: Principal | None) -> ShownDecision:
         """Explain one decision; with `reveal_to` the full number is shown and that leaves an audit record first.
 
         Raises NotFoundError and StoreError.
@@ -138,12 +147,14 @@ def _agrees(decision: Decision, record: DecisionRecord) -> bool:
 
 
 def _redact(record: DecisionRecord) -> DecisionRecord:
-    return msgspec.structs.replace(
-        record,
-        caller_raw=None if record.caller_raw is None else redact_number(record.caller_raw),
-        caller_e164=hide_number(record.caller_e164) or None,
-        call_id=record.call_id and redact_identifier(record.call_id),
-        target_id=record.target_id and redact_identifier(record.target_id),
-        queue_id=record.queue_id and redact_identifier(record.queue_id),
-        facts=redact_facts(record.facts),
-    )
+    return msgspec.structs.replace(record, **_redact_who(record), facts=redact_facts(record.facts))
+
+
+def _redact_who(record: DecisionRecord | DecisionSummary) -> dict[str, Any]:
+    return {
+        "caller_raw": None if record.caller_raw is None else redact_number(record.caller_raw),
+        "caller_e164": hide_number(record.caller_e164) or None,
+        "call_id": record.call_id and redact_identifier(record.call_id),
+        "target_id": record.target_id and redact_identifier(record.target_id),
+        "queue_id": record.queue_id and redact_identifier(record.queue_id),
+    }

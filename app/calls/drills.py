@@ -13,14 +13,15 @@ from app.calls.redaction import redact_facts, redact_trace
 from app.calls.route_call import Arrival, DecisionSink, LiveRuleset, LoopGuard, RouteCall
 from app.directory.lookup import LookupResult, Outage, Source
 from app.errors import InvalidInputError
-from app.observability.call_lines import CallLine
+from app.observability.logging import CallLine
 from app.observability.requests import new_id
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.rule_data import RuleData
-from app.store.journal_segment import read_line, write_line
+from app.store.journal import write_line
+from app.store.mover import read_decision
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
 
@@ -89,7 +90,7 @@ class DrillLog:
     def append(self, record: DecisionRecord) -> bool:
         """Keep the marked record, as whoever reads the log will find it."""
         marked = msgspec.structs.replace(record, drill=self._scenario.value)
-        self.record = read_line(write_line(marked))
+        self.record = read_decision(write_line(marked))
         return self._decision_log.append(marked)
 
 

@@ -109,10 +109,15 @@ class RecentCalls:
         """Tell the facts from the database, for whoever can wait; raises StoreError."""
         if call.caller.e164 is None:
             return tell_recent_calls([], call, now)
-        found = await self._reader.list_of(call.caller.e164, since=now - _DAY, limit=MAX_COUNTED)
-        memory = _Memory()
-        for each in found:
-            memory.put(each, newest=True)
+        memory, calls, before = _Memory(), dict[str, _Past](), None
+        while len(calls) < MAX_COUNTED:
+            # One call may have asked often, so a page may hold few calls.
+            page = await self._reader.list_of(call.caller.e164, before, since=now - _DAY, limit=_PAGE)
+            for each in page:
+                memory.put(each, newest=False)
+            if len(page) < _PAGE:
+                break
+            calls, before = memory.calls[call.caller.e164], page[-1].id
         return tell_recent_calls(memory.calls.get(call.caller.e164, {}).items(), call, now)
 
     def note(self, record: DecisionRecord) -> None:

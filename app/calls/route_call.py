@@ -16,7 +16,7 @@ from app.calls.recent_calls import RecentCalls
 from app.calls.typed_caller import recognise_typed
 from app.directory.lookup import LookupResult, Source
 from app.directory.typed import TypedCallers
-from app.observability.call_lines import CallLine
+from app.observability.logging import CallLine
 from app.observability.redaction import redact_number
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import Call
@@ -200,7 +200,7 @@ class RouteCall:
             recorded=recorded,
             record=record,
         )
-        self._call_log(_make_line(call, arrival, answered, rules.revision))
+        self._call_log(_make_line(answered, arrival.trace_id))
         return answered
 
     def _recognise(self, call: Call) -> LookupResult | None:
@@ -280,8 +280,9 @@ def _make_record(
         queue_id=call.queue_id,
         facts=facts,
         caller_status=caller.status,
-        caller_cause=result.cause,
-        caller_age_seconds=_tell_age(caller, arrival),
+        # Why Dataverse did not say so now, also when an older caller could be answered.
+        caller_cause=caller.cause if result.outage is None else result.outage.cause,
+        caller_age_seconds=None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3),
         caller_source=result.source,
         revision=revision,
         rule=decision.rule,
@@ -292,29 +293,26 @@ def _make_record(
         waterfall=waterfall,
         hops=hops,
         settings_version=arrival.settings.version,
+        deadline_ms=round(arrival.settings.deadline * 1000),
     )
 
 
-def _tell_age(caller: Caller, arrival: Arrival) -> float | None:
-    return None if caller.as_of is None else round(max(0.0, arrival.at - caller.as_of), 3)
-
-
-def _make_line(call: Call, arrival: Arrival, answered: Answered, revision: int | None) -> CallLine:
-    result, decision = answered.result, answered.decision
+def _make_line(answered: Answered, trace_id: str) -> CallLine:
+    record = answered.record
     return CallLine(
-        decision_id=arrival.id,
-        request_id=arrival.request_id,
-        trace_id=arrival.trace_id,
-        call_id=call.call_id,
-        caller=redact_number(call.caller.e164),
-        caller_status=result.caller.status,
-        caller_cause=result.cause,
-        source=result.source,
-        caller_age_seconds=_tell_age(result.caller, arrival),
-        rule=decision.rule,
-        outcome=decision.outcome,
-        status=answered.answer.status,
-        revision=revision,
+        decision_id=record.id,
+        request_id=record.request_id,
+        trace_id=trace_id,
+        call_id=record.call_id,
+        caller=redact_number(record.caller_e164),
+        caller_status=record.caller_status,
+        caller_cause=record.caller_cause,
+        source=record.caller_source,
+        caller_age_seconds=record.caller_age_seconds,
+        rule=record.rule,
+        outcome=record.outcome,
+        status=record.status,
+        revision=record.revision,
         ms=_milliseconds(0.0, answered.seconds),
         record_ms=_milliseconds(0.0, answered.record_seconds),
     )

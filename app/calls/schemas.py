@@ -1,6 +1,8 @@
 """JSON bodies of calls: what a queue posts and is answered, decisions, simulations and fire drills."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 import orjson
@@ -9,17 +11,19 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Ski
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
-from app.calls.store import DecisionFilter
+from app.calls.store import DecisionFilter, DecisionSummary
 from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.store.pages import Page
 from app.web.parameters import show_time
+from app.web.spreadsheets import write_lines
 
 __all__ = [
     "CALL_EXAMPLES",
     "CallBody",
     "DecisionDetail",
+    "DecisionForm",
     "DecisionPage",
     "DecisionQuery",
     "DrillBody",
@@ -27,6 +31,7 @@ __all__ = [
     "Instructions",
     "SimulationBody",
     "SimulationResult",
+    "write_decisions",
 ]
 
 CALL_EXAMPLES = {
@@ -135,9 +140,15 @@ class DecisionPage(BaseModel):
     next: str | None = Field(description="Pass as `after` for the next page; null on the last one.")
 
     @classmethod
-    def of(cls, page: Page[DecisionRecord]) -> Self:
-        """Take a page of records."""
-        return cls(items=[DecisionHead(**_show_record(record)) for record in page.items], next=page.next)
+    def of(cls, page: Page[DecisionSummary]) -> Self:
+        """Take a page of summaries."""
+        return cls(items=[DecisionHead(**_show(item)) for item in page.items], next=page.next)
+
+
+def write_decisions(summaries: Iterable[DecisionSummary], *, header: bool) -> str:
+    """Write decisions as lines of a table, with the members of the list as its columns."""
+    rows = (DecisionHead(**_show(summary)).model_dump() for summary in summaries)
+    return write_lines(list(DecisionHead.model_fields), rows, header=header)
 
 
 class DecisionDetail(DecisionHead):
@@ -166,11 +177,18 @@ class DecisionDetail(DecisionHead):
     def of(cls, shown: ShownDecision) -> Self:
         """Take a decision with its explanation."""
         return cls(
-            **_show_record(shown.record),
+            **_show(shown.record),
             trace=shown.trace,
             trace_agrees=shown.trace_agrees,
             revealed=shown.revealed,
         )
+
+
+class DecisionForm(StrEnum):
+    """How decisions are listed."""
+
+    JSON = "json"
+    CSV = "csv"
 
 
 class DecisionQuery(BaseModel):
@@ -192,10 +210,14 @@ class DecisionQuery(BaseModel):
     drill: bool | None = Field(default=None, description="True for fire drills only, false for real calls only.")
     limit: int = Field(default=50, ge=1, le=200)
     after: str | None = Field(default=None, pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")
+    reveal: bool = Field(default=False, description="Show full numbers; leaves an audit record.")
+    format: DecisionForm = Field(
+        default=DecisionForm.JSON, description="`csv`: all decisions at once as a table, whatever `limit` says."
+    )
 
     def make_filter(self) -> DecisionFilter:
         """Turn the query into the store's words."""
-        own = self.model_dump(exclude={"since", "until", "caller", "limit", "after"})
+        own = self.model_dump(exclude={"since", "until", "caller", "limit", "after", "reveal", "format"})
         return DecisionFilter(
             **own,
             since=self.since.timestamp() if self.since else None,
@@ -307,7 +329,7 @@ class DrillReport(BaseModel):
         return cls(**{**asdict(record), **own, "facts": drill.facts, "trace": drill.trace})
 
 
-def _show_record(record: DecisionRecord) -> dict[str, Any]:
+def _show(record: DecisionRecord | DecisionSummary) -> dict[str, Any]:
     return {
         **asdict(record),
         "at": show_time(record.at),

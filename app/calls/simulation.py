@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.auth.principals import Principal
 from app.calls.call_settings import LiveCallSettings
-from app.calls.decision_log import Actor
 from app.calls.recent_calls import RecentCalls
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
@@ -24,7 +24,8 @@ from app.routing.facts import FactValue, encode_facts
 from app.routing.numbers import NumberKind
 from app.routing.rule_data import DataTable, RuleData, Switch
 from app.routing.rule_tests import make_caller, make_recent_calls
-from app.routing.ruleset import CallerStub, Ruleset, read_ruleset
+from app.routing.ruleset import Ruleset, read_ruleset
+from app.routing.stored_tests import CallerStub
 from app.routing.wire import ResponseProfile, WireAnswer, decision_document, describe_decision, encode_decision
 from app.store.audit import AuditStore
 from app.web.limits import HeavyWork
@@ -96,7 +97,7 @@ class Simulation:
         switches: Mapping[str, bool] | None = None,
         tables: Mapping[str, DataTable] | None = None,
         ruleset: Mapping[str, object] | None = None,
-        reveal_to: Actor | None = None,
+        reveal_to: Principal | None = None,
     ) -> dict[str, Any]:
         """Return caller, decision, wire answer, who is on call, facts and trace as JSON values.
 

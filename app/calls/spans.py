@@ -8,7 +8,7 @@ from importlib import metadata
 
 import structlog
 
-from app.calls.webhook import ExportCall
+from app.calls.webhook import CallSpans
 from app.observability.requests import TraceContext
 from app.routing.decisions import DecisionRecord
 
@@ -21,8 +21,8 @@ _NANOSECONDS = 1_000_000
 """In a millisecond."""
 
 
-def open_spans(stack: AsyncExitStack) -> ExportCall | None:
-    """Return what exports the spans of a call, or `None` when nobody collects them; `stack` ends it.
+def open_spans(stack: AsyncExitStack) -> CallSpans | None:
+    """Return what samples and exports the spans of a call, or `None` when nobody collects them; `stack` ends it.
 
     The variables are those of the process: the SDK reads them itself.
     """
@@ -46,7 +46,7 @@ def open_spans(stack: AsyncExitStack) -> ExportCall | None:
             stages=_list_stages(record.waterfall, record_ms),
         )
 
-    return export
+    return CallSpans(spans.sample, export)
 
 
 def _find_collector(environment: Mapping[str, str]) -> bool:

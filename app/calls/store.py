@@ -1,10 +1,13 @@
 """The decision log in the database: what was answered to every call, and why."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+import msgspec
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.calls.erasure import erase_called, erase_caller
 from app.observability.redaction import redact_identifier
@@ -14,7 +17,15 @@ from app.store.database import Database
 from app.store.pages import Page, cut_page
 from app.store.tables import audit, decisions
 
-__all__ = ["CallTimes", "DecisionFilter", "DecisionStore", "LoggedCall", "RecentCallsReader"]
+__all__ = [
+    "CallTimes",
+    "DecisionFilter",
+    "DecisionRollup",
+    "DecisionStore",
+    "DecisionSummary",
+    "LoggedCall",
+    "RecentCallsReader",
+]
 
 _NAMES = tuple(column.name for column in decisions.columns if column.name != "erased")
 _RECORD = [decisions.c[name] for name in _NAMES]
@@ -101,19 +112,60 @@ class DecisionFilter:
         return conditions
 
 
+class DecisionRollup(Protocol):
+    """Adds up what is written to the decision log."""
+
+    async def add(self, connection: AsyncConnection, records: Sequence[DecisionRecord]) -> None:
+        """Add records that the transaction of this connection has just written."""
+
+
+class DecisionSummary(msgspec.Struct, frozen=True):
+    """What a list shows of a `DecisionRecord`: everything but facts, decision and answer, which are its bulk."""
+
+    id: str
+    at: float
+    call_id: str | None
+    caller_raw: str | None
+    caller_e164: str | None
+    called_raw: str | None
+    called_e164: str | None
+    target_id: str | None
+    queue_id: str | None
+    caller_status: str
+    caller_cause: str | None
+    caller_age_seconds: float | None
+    caller_source: str
+    revision: int | None
+    settings_version: int | None
+    rule: str | None
+    outcome: str
+    status: int
+    waterfall: Mapping[str, float]
+    credential: str
+    drill: str | None
+
+
+_SUMMARY = [decisions.c[name] for name in DecisionSummary.__struct_fields__]
+
+
 class DecisionStore:
     """Keeps decisions so that they can be found, counted, replayed and, for one caller, forgotten."""
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, rollup: DecisionRollup | None = None) -> None:
         self._database = database
+        self._rollup = rollup
 
     async def add(self, records: Sequence[DecisionRecord]) -> None:
         """Keep records; one whose id is there already is left as it is, so repeating is harmless. Raises StoreError."""
         if not records:
             return
-        statement = self._database.insert(decisions).on_conflict_do_nothing()
+        statement = self._database.insert(decisions).on_conflict_do_nothing().returning(decisions.c.id)
         async with self._database.write() as connection:
-            await connection.execute(statement, [{name: getattr(r, name) for name in _NAMES} for r in records])
+            rows = [{name: getattr(record, name) for name in _NAMES} for record in records]
+            written = set((await connection.execute(statement, rows)).scalars())
+            if self._rollup is not None:
+                by_id = {record.id: record for record in records}
+                await self._rollup.add(connection, [by_id[written_id] for written_id in written])
 
     async def get(self, record_id: str) -> DecisionRecord | None:
         """Find one decision."""
@@ -122,13 +174,13 @@ class DecisionStore:
             row = found.one_or_none()
         return None if row is None else _read_record(row)
 
-    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionRecord]:
+    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionSummary]:
         """List decisions, newest first; `after` is the `next` of the page before."""
         conditions = wanted.list_conditions() if after is None else wanted.list_conditions(below=after)
-        query = select(*_RECORD).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
+        query = select(*_SUMMARY).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
         async with self._database.read() as connection:
-            records = [_read_record(row) for row in await connection.execute(query)]
-        return cut_page(records, [record.id for record in records], limit)
+            found = [DecisionSummary(*row) for row in await connection.execute(query)]
+        return cut_page(found, [summary.id for summary in found], limit)
 
     async def count(self, wanted: DecisionFilter) -> int:
         """Count decisions."""
@@ -160,6 +212,14 @@ class DecisionStore:
         query = select(decisions.c.rule, func.count()).where(*conditions).group_by(decisions.c.rule)
         async with self._database.read() as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def list_drills(self, since: float) -> dict[str, bool]:
+        """Tell of each kind of fire drill held since then (epoch seconds) whether the newest answered in time."""
+        conditions = DecisionFilter(since=since, drill=True).list_conditions()
+        columns = (decisions.c.drill, decisions.c.waterfall, decisions.c.deadline_ms)
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(*columns).where(*conditions).order_by(decisions.c.id))
+            return {row.drill: row.waterfall["total"] <= (row.deadline_ms or math.inf) for row in rows}
 
     async def erase_number(self, e164: str) -> int:
         """Forget the number that called or was called, and return in how many decisions.
@@ -234,9 +294,10 @@ class RecentCallsReader:
         conditions = DecisionFilter(since=since, drill=False).list_conditions(above=after or "")
         return await self._list(select(*_LOGGED).where(*conditions).order_by(decisions.c.id).limit(limit))
 
-    async def list_of(self, e164: str, *, since: float, limit: int) -> list[LoggedCall]:
-        """List the calls of one number, along its index, newest first."""
+    async def list_of(self, e164: str, before: str | None, *, since: float, limit: int) -> list[LoggedCall]:
+        """List the calls of one number with ids below `before`, along its index, newest first."""
         wanted = [decisions.c.caller_e164 == e164, decisions.c.at >= since, decisions.c.drill.is_(None)]
+        wanted += [] if before is None else [decisions.c.id < before]
         return await self._list(select(*_LOGGED).where(*wanted).order_by(decisions.c.id.desc()).limit(limit))
 
     async def find_last_erasure(self, after: int) -> int:

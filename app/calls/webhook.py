@@ -7,7 +7,7 @@ deadline, and every moment spent here is silence in somebody's ear. `app.calls.a
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import orjson
 import structlog
@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
 from app.calls.call_settings import CallSettings, LiveCallSettings
+from app.calls.contract_calls import ContractCalls
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
@@ -23,13 +24,21 @@ from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.web.problems import make_problem_response
 
-__all__ = ["RECEIVED", "ExportCall", "Webhook"]
+__all__ = ["RECEIVED", "CallSpans", "Webhook"]
 
 log = structlog.get_logger()
 
 Headers = Sequence[tuple[bytes, bytes]]
-ExportCall = Callable[[DecisionRecord, TraceContext, float], None]
-"""Exports the spans of a call, whose record took so many milliseconds."""
+
+
+class CallSpans(NamedTuple):
+    """The spans of calls, for whoever collects them."""
+
+    sample: Callable[[TraceContext], bool]
+    """Tells at the start of a call whether its spans will be exported."""
+    export: Callable[[DecisionRecord, TraceContext, float], None]
+    """Exports the spans of a sampled call, whose record took so many milliseconds."""
+
 
 RECEIVED: Final = "smartrouting.received"
 """Key of the ASGI scope for when the server saw the first byte of a request, by the clock of the event loop."""
@@ -63,23 +72,25 @@ class Webhook:
         live_settings: LiveCallSettings,
         metrics: Metrics,
         max_body_bytes: int,
-        export: ExportCall | None,
+        spans: CallSpans | None,
         find_arrival: Callable[[float], float],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        contract_calls: ContractCalls | None = None,
     ) -> None:
         """`clock` gives seconds since the epoch, `monotonic` those of the event loop.
 
         `find_arrival` tells since when what was received at a moment may have waited for the event loop.
-        `export` exports the spans of answered calls; `None` when nobody collects them.
+        `spans` are those of answered calls; `None` when nobody collects them.
         """
         self._access = access
         self._key_use = key_use
         self._route_call = route_call
+        self._contract_calls = contract_calls
         self._live_settings = live_settings
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
-        self._export = export
+        self._spans = spans
         self._find_arrival = find_arrival
         self._clock = clock
         self._monotonic = monotonic
@@ -88,14 +99,15 @@ class Webhook:
         """Answer one POST. Refusals are problem details; everything else is the queue's dialect."""
         started, settings = self._monotonic(), self._live_settings.call_settings()
         arrived = self._find_arrival(scope.get(RECEIVED, started))
-        request = enter_request(scope)
+        request = enter_request(scope, None if self._spans is None else self._spans.sample)
         headers: Headers = scope["headers"]
         client = scope["client"]
         peer = client[0] if client else None
         admitted = self._access.admit(headers, peer)
+        test = self._find_test(headers)
         if isinstance(admitted, Refused):
             await self._access.hold_back(admitted, headers, peer)
-            await self._turn_away(admitted, scope, receive, name_answer(request, send))
+            await self._turn_away(admitted, scope, receive, name_answer(request, send), counted=test is None)
             return
         try:
             body = await self._receive_body(scope, receive, started + settings.deadline)
@@ -103,31 +115,40 @@ class Webhook:
         except SenderGoneError:
             return
         except AppError as error:
-            await self._refuse(error, scope, receive, name_answer(request, send))
+            await self._refuse(error, scope, receive, name_answer(request, send), counted=test is None)
             return
-        arrival = self._note_arrival(request, admitted, arrived, started, settings)
+        arrival = self._describe_arrival(request, admitted, arrived, started, settings)
         try:
-            answered = await self._route_call(read_call(payload, settings.read_number), arrival)
+            call = read_call(payload, settings.read_number)
+            if test is None or not test.takes(call):
+                test = None
+                self._key_use.touch(admitted.label, arrival.at)
+            answered = await (self._route_call if test is None else test.answer)(call, arrival)
         except Exception:  # the outermost boundary: a defect here must not cost the caller the queue's own routing
             log.exception("call.broken", decision_id=arrival.id)
             await _send(send, request, settings.profile.no_change_status, None)
             return
         await _send(send, request, answered.answer.status, answered.answer.body)
+        if test is not None:
+            return
         self._count(answered, self._monotonic() - arrived, settings.deadline)
-        if self._export is not None and answered.recorded:
-            self._export(answered.record, request.trace, answered.record_seconds * 1000)
+        if self._spans is not None and answered.recorded and request.trace.sampled:
+            self._spans.export(answered.record, request.trace, answered.record_seconds * 1000)
 
-    def _note_arrival(
+    def _find_test(self, headers: Headers) -> ContractCalls | None:
+        """Return what answers a request that is part of a contract test."""
+        tests = self._contract_calls
+        return tests if tests is not None and tests.is_marked(headers) else None
+
+    def _describe_arrival(
         self, request: RequestInfo, admitted: Admitted, arrived: float, started: float, settings: CallSettings
     ) -> Arrival:
-        now = self._clock()
-        self._key_use.touch(admitted.label, now)
         return Arrival(
             id=request.own_id,
             request_id=request.request_id,
             trace_id=request.trace.trace_id,
             credential=admitted.label,
-            at=now,
+            at=self._clock(),
             arrived=arrived,
             until=started + settings.deadline,
             settings=settings,
@@ -142,16 +163,18 @@ class Webhook:
         except TimeoutError as error:
             raise BodyTooSlowError("The body did not arrive within the deadline of the call.") from error
 
-    async def _turn_away(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.count_refusal(refused.code)
+    async def _turn_away(self, refused: Refused, scope: Scope, receive: Receive, send: Send, *, counted: bool) -> None:
+        if counted:
+            self._metrics.count_refusal(refused.code)
         title = "Unauthorized" if refused.headers else "Forbidden"
         response = make_problem_response(
             scope, status=refused.status, code=refused.code, title=title, detail=refused.detail, headers=refused.headers
         )
         await response(scope, receive, send)
 
-    async def _refuse(self, error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.count_refusal(error.code)
+    async def _refuse(self, error: AppError, scope: Scope, receive: Receive, send: Send, *, counted: bool) -> None:
+        if counted:
+            self._metrics.count_refusal(error.code)
         response = make_problem_response(
             scope,
             status=error.status,

@@ -1,25 +1,26 @@
 """`smartrouting check`: are the settings right, asked of the real systems?"""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
 import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
-from app.bootstrap.connections import connect_enreach, connect_organisation
-from app.bootstrap.upstreams import Upstreams, open_http
+from app.bootstrap.upstreams import Upstreams, connect_enreach, connect_organisation, open_http
 from app.calls.call_settings import make_profile
-from app.cli.shell import describe_error, keep_files_private
+from app.cli.shell import Json, describe_error, keep_files_private
 from app.configurator.settings.live_settings import LiveSettings
-from app.dataverse.check import check_organisation
+from app.dataverse.check import CheckResult, check_organisation, collect
 from app.demo.setup import prepare_demo
 from app.enreach.client import EnreachClient
-from app.enreach.errors import EnreachError, EnreachUnauthorizedError
+from app.enreach.errors import EnreachError
 from app.errors import InvalidInputError
 from app.observability.logging import configure_logging
 from app.routing.compiled import compile_ruleset
@@ -27,9 +28,9 @@ from app.routing.decisions import DestinationKind
 from app.routing.ruleset import Ruleset
 from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
-from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets
+from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
 from app.settings import Settings, read_settings
-from app.settings.check_results import CheckResult, collect
+from app.single_flight import gather_or_cancel
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
 from app.store.journal import Journal
@@ -46,7 +47,7 @@ _ENREACH = "Enreach API"
 _ISSUER = "sign-in issuer"
 
 
-def check() -> None:
+def check(*, as_json: Json = False) -> None:
     """Check the settings against the real systems, one line each; exit status 1 when something is wrong.
 
     Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
@@ -59,10 +60,14 @@ def check() -> None:
         demo = prepare_demo(settings, upstreams)
         settings, upstreams, sample = demo.settings, demo.upstreams, demo.ruleset
     results = asyncio.run(_Inspection(settings=settings, upstreams=upstreams, sample=sample).run())
-    for result in results:
+    wrong = any(result.ok is False for result in results)
+    if as_json:
+        shown = [asdict(result) | {"state": _WORDS[result.ok]} for result in results]
+        sys.stdout.write(json.dumps({"ok": not wrong, "results": shown}, indent=2, ensure_ascii=False) + "\n")
+    for result in () if as_json else results:
         hint = f" ({result.hint})" if result.hint else ""
         sys.stdout.write(f"{_WORDS[result.ok]:<{_WIDTH}}  {result.name}: {result.detail}{hint}\n")
-    raise typer.Exit(1 if any(result.ok is False for result in results) else 0)
+    raise typer.Exit(1 if wrong else 0)
 
 
 class _Inspection:
@@ -81,7 +86,7 @@ class _Inspection:
         results = await collect("store", self._check_store(), seconds=_TIMEOUT_SECONDS)
         results += [result async for result in self._check_rules()]
         async with AsyncExitStack() as stack:
-            others = await asyncio.gather(
+            others = await gather_or_cancel(
                 collect("Dataverse", self._check_dataverse(stack), seconds=_TIMEOUT_SECONDS),
                 collect(_ENREACH, self._check_enreach(stack), seconds=_TIMEOUT_SECONDS),
                 collect(_ISSUER, self._check_issuer(stack), seconds=_TIMEOUT_SECONDS),
@@ -115,7 +120,7 @@ class _Inspection:
         """Check what a start would work with: the saved settings over those of the environment."""
         live_settings = LiveSettings(base=self._settings, store=SettingsDocumentStore(database=database))
         await live_settings.refresh()
-        self._settings = live_settings.current().settings
+        self._settings = live_settings.read()
 
     async def _check_rules(self) -> AsyncIterator[CheckResult]:
         settings = self._settings
@@ -155,17 +160,13 @@ class _Inspection:
     async def _check_enreach(self, stack: AsyncExitStack) -> AsyncIterator[CheckResult]:
         try:
             client = connect_enreach(self._settings.enreach, self._upstreams, stack)
-            if client is None:
-                hint = "set SMARTROUTING_ENREACH__URL, SMARTROUTING_ENREACH__USER and SMARTROUTING_ENREACH__SECRET"
-                yield CheckResult(_ENREACH, ok=None, detail="queues and users are not checked", hint=hint)
-                return
-            await client.fetch_own_user()
         except EnreachError as error:
-            refused = isinstance(error, EnreachUnauthorizedError)
-            setting = "USER and SMARTROUTING_ENREACH__SECRET" if refused else "URL"
-            yield CheckResult(_ENREACH, ok=False, detail=error.detail, hint=f"check SMARTROUTING_ENREACH__{setting}")
+            yield CheckResult(_ENREACH, ok=False, detail=error.detail, hint="check SMARTROUTING_ENREACH__URL")
             return
-        yield CheckResult(_ENREACH, ok=True, detail="answers, and accepts the key")
+        result = await check_enreach(client)
+        yield result
+        if client is None or not result.ok:
+            return
         async for result in self._check_destinations(client):
             yield result
 

@@ -20,8 +20,7 @@ from app.routing.ruleset import Ruleset, read_ruleset
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.publish import read_ruleset_file
 from app.rulesets.replay.replayer import Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.settings import Settings, read_settings
 from app.store.upgrade import upgrade

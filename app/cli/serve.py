@@ -2,6 +2,9 @@
 
 import json
 import sys
+from typing import Annotated, Any
+
+import typer
 
 from app.cli.shell import keep_files_private
 from app.main import create_app
@@ -12,9 +15,13 @@ from app.settings import Settings, read_settings
 __all__ = ["serve"]
 
 
-def serve() -> None:
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; else SMARTROUTING_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; else SMARTROUTING_PORT.", min=0, max=65535)] = None,
+) -> None:
     """Serve the webhook and the administrators' endpoints; settings come from the environment and a .env file."""
-    settings = read_settings()
+    given: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = read_settings(**given)
     keep_files_private()
     app = create_app(settings)
     complete: Settings = app.state.settings

@@ -2,12 +2,15 @@
 
 import os
 import re
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from app.errors import AppError, Finding
 
-__all__ = ["describe_error", "format_fragment", "keep_files_private"]
+__all__ = ["Json", "describe_error", "format_fragment", "keep_files_private"]
 
+Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of lines.")]
 _MAX_FINDINGS = 5
 _BEGINS_A_SENTENCE: Final = re.compile(r"\A(?:The|This|There|A|No|Some|Several)(?= )")
 

@@ -19,7 +19,7 @@ from app.main import create_app
 from app.observability.logging import configure_logging
 from app.routing.documents import read_document
 from app.routing.rule_data import DataTable
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.rulesets.publish import read_ruleset_file
 from app.rulesets.tables.content import ColumnChoice, read_csv, read_json
 from app.settings import RulesSettings, Settings, read_settings
@@ -49,6 +49,8 @@ def simulate(  # noqa: PLR0917 - options of a command, each with its name
     table: Annotated[
         list[str] | None, typer.Option(help="Pretend a table holds a CSV or JSON file, e.g. brands=brands.csv.")
     ] = None,
+    *,
+    _as_json: Annotated[bool, typer.Option("--json", help="JSON is what it always writes.")] = False,
 ) -> None:
     """Decide a made-up call: decision, wire answer and trace as JSON. Nothing is logged, nobody is answered."""
     payload: dict[str, Any] = {

@@ -20,7 +20,7 @@ _FIRST = "none"
 """The version before anybody has decided."""
 
 
-def _read_modes(request: Request) -> AuthenticationModes:
+async def _read_modes(request: Request) -> AuthenticationModes:
     return read_state(request.scope, ConfiguratorState)["configurator"].authentication_modes
 
 

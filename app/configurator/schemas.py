@@ -136,7 +136,7 @@ class CheckReport(BaseModel):
 class StepBody(BaseModel):
     """Whether a step was taken."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"confirmed": True, "note": "CHG-1042"}]})
 
     confirmed: bool = True
     note: str = Field(default="", max_length=500)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any
 
 import orjson
@@ -20,7 +19,8 @@ _PARTS_AT_ONCE = 40
 """Far below the 1,000 that Dataverse takes: the answer to so many look-ups stays below the 5 MB that are read."""
 _BOUNDARY = "batch_smartrouting"
 _FIRST_FAILURE = 400
-_PARSER = BytesParser(policy=HTTP)
+_PARSER = BytesParser()
+"""With the oldest policy, which leaves headers as they are: the others take ten times as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,8 @@ def _split(response: Response) -> list[bytes]:
     message = _PARSER.parsebytes(head + response.body)
     if not message.is_multipart():
         raise UnreadableAnswerError("the answer to a batch is not multipart")
-    return [bytes(part.get_payload(decode=True)) for part in message.iter_parts()]
+    payloads = (part.get_payload(decode=True) for part in message.walk() if not part.is_multipart())
+    return [payload for payload in payloads if isinstance(payload, bytes)]
 
 
 def _read_answer(message: bytes) -> Row | DataverseError:

@@ -1,22 +1,46 @@
 """Is the organisation set up for this service? One line per question, with what to do."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from app.dataverse.client import DataverseClient, Tokens, read_rows, read_text
-from app.dataverse.errors import DataverseError, RecordNotFoundError
+from app.dataverse.errors import DataverseError, RecordNotFoundError, TokenRejectedError
 from app.dataverse.queries import build_path, quote_text
 from app.routing.callers import Selection
 from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, VoiceSettings
 from app.settings.base import PREFIX
-from app.settings.check_results import CheckResult
+from app.settings.dataverse import DataverseAuth
 
-__all__ = ["check_organisation"]
-
+__all__ = ["CheckResult", "check_organisation", "collect"]
 _NO_ACCESS = "give the role of the application user Read on this table at organisation level"
 _NO_ROLE_ACCESS = "give the role of the application user Read on Security Role at organisation level"
 _NO_VOICE = "install Voice for Dynamics 365 in this environment, or check whether the role was renamed"
 _NO_EQUIVALENT = f"correct {PREFIX}VOICE__EQUIVALENT_ROLES"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What was found about one thing. Holds no secret and nothing personal."""
+
+    name: str
+    ok: bool | None
+    """`None` when it is not configured, so that there is nothing to ask."""
+    detail: str
+    hint: str = ""
+    """What to do; a result that is fine may carry one too."""
+
+
+async def collect(name: str, results: AsyncIterator[CheckResult], *, seconds: float) -> list[CheckResult]:
+    """Gather the results of one system; what is not answered in time is one more result, under its name."""
+    found: list[CheckResult] = []
+    try:
+        async with asyncio.timeout(seconds):
+            async for result in results:
+                found.append(result)  # noqa: PERF401 - what came in time must survive
+    except TimeoutError:
+        found.append(CheckResult(name, ok=False, detail=f"no complete answer within {seconds:g} seconds"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +74,15 @@ _CASE = _Table("incident", "incidents", "prvReadIncident", "open cases are not k
 _PHONE_CALL = _Table("phonecall", "phonecalls", "prvReadActivity", "phone calls are not known")
 
 
+_NO_TOKEN = {
+    DataverseAuth.CLIENT_SECRET: f"check {PREFIX}DATAVERSE__TENANT_ID, __CLIENT_ID, __AUTHORITY and __URL",
+    DataverseAuth.CERTIFICATE: f"check {PREFIX}DATAVERSE__TENANT_ID, __CLIENT_ID, __AUTHORITY and __URL",
+    DataverseAuth.MANAGED_IDENTITY: f"check {PREFIX}DATAVERSE__URL, and that the identity is an application user",
+    DataverseAuth.TOKEN: f"put a fresh one for this organisation into {PREFIX}DATAVERSE__TOKEN",
+}
+"""What to do about a token that Dataverse rejects."""
+
+
 async def check_organisation(
     *,
     client: DataverseClient,
@@ -64,7 +97,7 @@ async def check_organisation(
     `selection` names the columns the published rules want. What Dataverse refuses is a result, not an error.
     """
     required = _list_required_columns(dataverse, vip, selection)
-    async for result in _check_basics(client, tokens):
+    async for result in _check_basics(client, tokens, dataverse.auth):
         yield result
         if not result.ok:
             return
@@ -95,7 +128,7 @@ def _list_mirrored(dataverse: DataverseSettings) -> list[_Table]:
     return [_CONTACT, _ACCOUNT, *([] if dataverse.agent_id_column is None else [_USER])]
 
 
-async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterator[CheckResult]:
+async def _check_basics(client: DataverseClient, tokens: Tokens, auth: DataverseAuth) -> AsyncIterator[CheckResult]:
     """Reach the address, get a token, and be somebody there; ends with the first failure."""
     try:
         step = "Dataverse address"
@@ -106,7 +139,8 @@ async def _check_basics(client: DataverseClient, tokens: Tokens) -> AsyncIterato
         step = "application user"
         yield CheckResult(step, ok=True, detail=f"known as systemuser {await client.who_am_i()}")
     except DataverseError as error:
-        yield CheckResult(step, ok=False, detail=error.detail)
+        hint = _NO_TOKEN[auth] if isinstance(error, TokenRejectedError) else ""
+        yield CheckResult(step, ok=False, detail=error.detail, hint=hint)
 
 
 def _list_required_columns(

@@ -6,15 +6,16 @@ No request leaves while the budget is spent or a Retry-After runs, whoever asks.
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import copy
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
 from uuid import UUID
 
 import orjson
 
-from app.dataverse.budget import RequestBudget
 from app.dataverse.errors import (
     BudgetSpentError,
     DataverseError,
@@ -29,11 +30,20 @@ from app.dataverse.wire import Request, Response, Wire
 from app.observability.requests import new_id
 from app.observability.stages import Stage
 
-__all__ = ["DataverseClient", "Reads", "Row", "Tokens", "count_call_places", "read_id", "read_rows", "read_text"]
+__all__ = [
+    "DataverseClient",
+    "Reads",
+    "RequestBudget",
+    "Row",
+    "Tokens",
+    "count_call_places",
+    "read_id",
+    "read_rows",
+    "read_text",
+]
 
 Row = dict[str, Any]
 """One JSON object as it stands on the wire."""
-
 _VERSION: Final = "/api/data/v9.2/"
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
@@ -48,6 +58,61 @@ _HEADERS: Final[Mapping[str, str]] = {
     "OData-Version": "4.0",
     "OData-MaxVersion": "4.0",
 }
+
+
+class RequestBudget:
+    """Counts requests exactly, one by one, so that Dataverse never has to (Dataverse contract, section 5).
+
+    Work that can wait keeps away from the last requests of a window, which are for calls.
+    """
+
+    def __init__(self, *, requests: int, seconds: float, monotonic: Callable[[], float]) -> None:
+        """Allow so many requests (1 to 6,000 per user and web server) in any span of so many seconds (300)."""
+        self._requests = requests
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._spent: deque[float] = deque()
+        self._counts: Counter[bool] = Counter()
+        self._closed_until = -math.inf
+
+    def spend(self, *, share: float = 1.0) -> float:
+        """Take one request and return 0; or take none and return the seconds until one may be made.
+
+        `share` is how much of the budget may be spent when this request is, above 0 to 1.
+        """
+        seconds = self.foresee(share=share)
+        if seconds <= 0:
+            self._spent.append(self._monotonic())
+            self._counts[share >= 1] += 1
+        return seconds
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since the last time this was asked: for calls, and for everything else."""
+        counts, self._counts = self._counts, Counter()
+        return counts[True], counts[False]
+
+    def foresee(self, *, share: float = 1.0) -> float:
+        """Return the seconds until a request of this share may be made, 0 when it may be made now."""
+        now = self._slide()
+        most = max(1, math.floor(self._requests * share))
+        over = len(self._spent) - most
+        opens = self._closed_until if over < 0 else max(self._closed_until, self._spent[over] + self._seconds)
+        return max(0.0, opens - now)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is allowed because `close` said so, whatever has been spent."""
+        return self._monotonic() < self._closed_until
+
+    def close(self, seconds: float) -> None:
+        """Allow nothing for so many seconds, or for longer if that was said before."""
+        self._closed_until = max(self._closed_until, self._monotonic() + seconds)
+
+    def _slide(self) -> float:
+        now = self._monotonic()
+        while self._spent and self._spent[0] <= now - self._seconds:
+            self._spent.popleft()
+        return now
 
 
 class Tokens(Protocol):
@@ -112,6 +177,10 @@ class DataverseClient:
         """Return the seconds until the next request may leave, 0 when it may leave now."""
         return self._budget.foresee(share=self._share)
 
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many requests were made since this was asked last: for calls, and for everything else."""
+        return self._budget.take_counts()
+
     def locate(self, path: str) -> str:
         """Return the absolute URL of a path such as `systemusers(…)`, as `@odata.id` and `$ref` need it."""
         return self._root + path
@@ -165,6 +234,10 @@ class DataverseClient:
         """Change a row that exists; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("PATCH", self._root + path, {"If-Match": etag}, changes)
 
+    async def put(self, path: str, row: Mapping[str, object]) -> None:
+        """Create the row of this id, or change it where it is there. Raises DataverseError."""
+        await self._send("PATCH", self._root + path, {}, row)
+
     async def delete(self, path: str, *, etag: str | None = None) -> None:
         """Delete a row; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("DELETE", self._root + path, {"If-Match": etag} if etag else {})
@@ -208,6 +281,18 @@ class DataverseClient:
         """Return the HTTP status of the API root without a token; raises DataverseError when nobody answers."""
         async with self._places:
             return (await self._carry(Request("GET", self._root, {}))).status
+
+    async def read_time(self) -> float | None:
+        """Return the Date of an answer of the API root, in seconds since the epoch, or `None` without one.
+
+        No token is sent, so nothing is spent; raises DataverseError when nobody answers.
+        """
+        async with self._places:
+            answer = await self._carry(Request("GET", self._root, {}))
+        try:
+            return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+        except ValueError:
+            return None
 
     def _resolve(self, path: str) -> str:
         """Make a path absolute; refuse links that would carry the token to another host."""

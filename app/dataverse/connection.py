@@ -23,8 +23,7 @@ from aiohttp.tracing import Trace
 from typing_extensions import override
 from yarl import URL
 
-from app.dataverse.budget import RequestBudget
-from app.dataverse.client import DataverseClient, Tokens
+from app.dataverse.client import DataverseClient, RequestBudget, Tokens
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.translation import FOREIGN
 from app.dataverse.wire import Request, Response, Wire

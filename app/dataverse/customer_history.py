@@ -1,6 +1,5 @@
 """What customers have to do with us, as far as rules ask: their open cases, and phone-call activities about them."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from app.dataverse.records import LOOKUP_TYPES, count_cases, read_newest_cases, 
 from app.dataverse.refused_columns import RefusedColumns
 from app.routing.callers import LookUp, Match, Selection
 from app.routing.related import list_customers
+from app.single_flight import gather_or_cancel
 
 __all__ = ["CustomerHistory"]
 
@@ -39,7 +39,7 @@ class CustomerHistory:
         What could not be had is marked, and the error comes along. A table that is not there holds nothing.
         """
         matches = [each.matches for each in found.values() if each.matches]
-        (cases, no_cases), (calls, no_calls) = await asyncio.gather(
+        (cases, no_cases), (calls, no_calls) = await gather_or_cancel(
             self._read_cases(matches, selection), self._read_phone_calls(matches, selection)
         )
         error = no_cases or no_calls

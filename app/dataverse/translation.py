@@ -77,7 +77,7 @@ FOREIGN: Final = tuple(foreign for foreign, _, _ in _BY_ERROR)
 
 _BY_STATUS: Final[Mapping[int, tuple[type[DataverseError], str]]] = {
     400: (BadQueryError, "Dataverse refused the request"),
-    401: (TokenRejectedError, "Dataverse rejected the token: check tenant, authority and URL"),
+    401: (TokenRejectedError, "Dataverse rejected the token"),
     403: (AccessDeniedError, "Dataverse denied access: give the application user a role with this privilege"),
     404: (RecordNotFoundError, "Dataverse knows no such row or table"),
     405: (BadQueryError, "Dataverse does not allow this method here"),

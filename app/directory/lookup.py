@@ -61,11 +61,6 @@ class LookupResult:
     stages: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
     """Seconds by stage of the look-up that was waited for: `turn`, `token`, `dataverse`."""
 
-    @property
-    def cause(self) -> Cause | None:
-        """Why Dataverse did not say so now, where that is known; also when an older caller could be answered."""
-        return self.caller.cause if self.outage is None else self.outage.cause
-
 
 class Directory(Protocol):
     """Turns an E.164 number into a caller. Never raises for the CRM's failures: those are Outages."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cachetools import TTLCache
 
-from app.dataverse.budget import RequestBudget
+from app.dataverse.client import RequestBudget
 from app.directory.breaker import CircuitBreaker
 from app.directory.limits import BreakerLimits, DirectoryLimits
 from app.directory.live import LiveDirectory, LookUp

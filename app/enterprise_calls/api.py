@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from app.auth.access import DecisionReaderDep, OperatorDep, StatusReaderDep
 from app.calls.api import RevealDep
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState
-from app.enterprise_calls.rules import Outcome
+from app.enterprise_calls.rules import SyncOutcome
 from app.enterprise_calls.schemas import (
     CallDetailBody,
     CallPage,
@@ -27,7 +27,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/admin/enterprise-calls", tags=["Enterprise Calls"])
 
 
-def _read_components(request: Request) -> EnterpriseCallComponents:
+async def _read_components(request: Request) -> EnterpriseCallComponents:
     return read_state(request.scope, EnterpriseCallsState)["enterprise_calls"]
 
 
@@ -86,7 +86,7 @@ async def list_pending(
     query: Annotated[PendingQuery, Query()], _reader: DecisionReaderDep, calls: EnterpriseCallsDep
 ) -> CallPage:
     """List calls that wait for the overnight run, the latest first."""
-    return CallPage.of(await calls.store.page(outcome=Outcome.PENDING, limit=query.limit, after=query.after))
+    return CallPage.of(await calls.store.page(outcome=SyncOutcome.PENDING, limit=query.limit, after=query.after))
 
 
 @router.get("/calls/{call_id}", summary="Explain a call", responses=problems(404, 503))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.enterprise_calls.rules import Outcome, Reason, SyncUser
+from app.enterprise_calls.rules import Reason, SyncOutcome, SyncUser
 from app.enterprise_calls.store import EnterpriseCallStore
 from app.enterprise_calls.sync import CallSync, ReadUsers
 from app.enterprise_calls.users import SyncUsers, index_users
@@ -53,7 +53,7 @@ class Checklist:
         return (
             *_judge_users(users, with_calls),
             self._judge_privacy(seen=bool(counts)),
-            _judge_customers(counts.get(Outcome.PENDING, {}).get(Reason.NO_MATCH, 0)),
+            _judge_customers(counts.get(SyncOutcome.PENDING, {}).get(Reason.NO_MATCH, 0)),
             self._judge_assignee(users),
             self._judge_sync(),
         )

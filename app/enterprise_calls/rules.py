@@ -17,9 +17,9 @@ from app.routing.numbers import NumberKind
 __all__ = [
     "CallEvent",
     "KnownActivity",
-    "Outcome",
     "Reason",
     "Step",
+    "SyncOutcome",
     "SyncRules",
     "SyncUser",
     "Verdict",
@@ -30,7 +30,7 @@ __all__ = [
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-class Outcome(StrEnum):
+class SyncOutcome(StrEnum):
     """What becomes of a call."""
 
     SYNCED = "synced"
@@ -146,7 +146,7 @@ class Verdict:
     """What the rules say; without an outcome, that the activity is to be written."""
 
     steps: tuple[Step, ...]
-    outcome: Outcome | None = None
+    outcome: SyncOutcome | None = None
     reason: Reason | None = None
     owner_id: str | None = None
     customer: tuple[CallerKind, str] | None = None
@@ -166,7 +166,7 @@ def screen(event: CallEvent, rules: SyncRules, user: SyncUser | None) -> Verdict
 
     def stop(rule: str, reason: Reason, saw: Mapping[str, object], explanation: str) -> Verdict:
         steps.append(Step(rule, False, saw, explanation))
-        return Verdict(steps=tuple(steps), outcome=Outcome.SKIPPED, reason=reason)
+        return Verdict(steps=tuple(steps), outcome=SyncOutcome.SKIPPED, reason=reason)
 
     def go_on(rule: str, saw: Mapping[str, object], explanation: str) -> None:
         steps.append(Step(rule, True, saw, explanation))
@@ -209,7 +209,7 @@ def judge(
     """
     steps = screened.steps
 
-    def end(step: Step, outcome: Outcome, reason: Reason) -> Verdict:
+    def end(step: Step, outcome: SyncOutcome, reason: Reason) -> Verdict:
         return Verdict(steps=(*steps, step), outcome=outcome, reason=reason)
 
     def is_same(activity: KnownActivity, record_id: str) -> bool:
@@ -224,10 +224,10 @@ def judge(
     saw: dict[str, object] = {"status": caller.status.value, "matches": caller.matches}
     if caller.status is CallerStatus.AMBIGUOUS:
         text = f"{caller.matches} contacts or accounts have this number and disagree; merge them, or correct it."
-        return end(Step("counterpart", False, saw, text), Outcome.PENDING, Reason.AMBIGUOUS)
+        return end(Step("counterpart", False, saw, text), SyncOutcome.PENDING, Reason.AMBIGUOUS)
     if caller.status is not CallerStatus.IDENTIFIED or caller.kind is None or caller.id is None:
         text = "No contact or account has this number; save it by the end of the office day."
-        return end(Step("counterpart", False, saw, text), Outcome.PENDING, Reason.NO_MATCH)
+        return end(Step("counterpart", False, saw, text), SyncOutcome.PENDING, Reason.NO_MATCH)
     saw |= {"kind": caller.kind.value, "record": caller.id}
     steps = (*steps, Step("counterpart", True, saw, f"One {caller.kind.value} has this number."))
     margin = {"margin_seconds": rules.start_margin_s}
@@ -235,6 +235,6 @@ def judge(
     if twin is not None:
         text = "An activity of this call is there already, e.g. from the web phone."
         seen = {**margin, "activity": twin.id, "apart_seconds": abs(twin.started_at - (event.started_at or 0.0))}
-        return end(Step("web_phone", False, seen, text), Outcome.SKIPPED, Reason.WEB_PHONE)
+        return end(Step("web_phone", False, seen, text), SyncOutcome.SKIPPED, Reason.WEB_PHONE)
     steps = (*steps, Step("web_phone", True, margin, "No activity of this call is there yet."))
     return Verdict(steps=steps, owner_id=screened.owner_id, customer=(caller.kind, caller.id))

@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.enterprise_calls.call_log import ShownCall, show_number
-from app.enterprise_calls.rules import Outcome, Reason
+from app.enterprise_calls.rules import Reason, SyncOutcome
 from app.enterprise_calls.store import StoredCall
 from app.store.pages import Page
 from app.users.readiness import ItemState
@@ -66,12 +66,12 @@ class PendingQuery(BaseModel):
 class CallQuery(PendingQuery):
     """Which calls to list; all given conditions hold together."""
 
-    outcome: Outcome | None = None
+    outcome: SyncOutcome | None = None
     user_id: str | None = Field(default=None, max_length=100, description="The `systemuserid` of the user.")
     since: AnyMoment | None = Field(default=None, description="Calls that began then or later.")
 
 
-class StepBody(BaseModel):
+class RuleStep(BaseModel):
     """What one rule saw and decided."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -82,7 +82,7 @@ class StepBody(BaseModel):
     explanation: str
 
 
-class CallBody(BaseModel):
+class EnterpriseCall(BaseModel):
     """One user's part in one work call, and what became of it."""
 
     call_id: str
@@ -93,16 +93,16 @@ class CallBody(BaseModel):
     started_at: ShownTime | None
     seconds: float
     answered: bool
-    outcome: Outcome
+    outcome: SyncOutcome
     reason: Reason
     explanation: str
     updated_at: ShownTime
 
 
-class PartBody(CallBody):
+class PartBody(EnterpriseCall):
     """The same with every rule that was asked."""
 
-    rules: list[StepBody] = Field(description="In the order in which they were asked.")
+    rules: list[RuleStep] = Field(description="In the order in which they were asked.")
 
 
 class CallDetailBody(PartBody):
@@ -120,7 +120,7 @@ class CallDetailBody(PartBody):
 class CallPage(BaseModel):
     """Some calls, the latest first."""
 
-    items: list[CallBody]
+    items: list[EnterpriseCall]
     next: str | None
 
     @classmethod

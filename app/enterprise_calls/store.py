@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, tuple_, update
 
-from app.enterprise_calls.rules import CallEvent, Outcome, Reason, Step
+from app.enterprise_calls.rules import CallEvent, Reason, Step, SyncOutcome
 from app.errors import InvalidInputError
 from app.routing.numbers import NumberKind
 from app.store.audit import AuditNote, write_notes
@@ -30,7 +30,7 @@ class StoredCall:
     event: CallEvent
     user_id: str | None
     """The user of Dynamics whose call it was, where there is one."""
-    outcome: Outcome
+    outcome: SyncOutcome
     reason: Reason
     steps: tuple[Step, ...]
     updated_at: float
@@ -40,7 +40,7 @@ class StoredCall:
     @property
     def may_have_activity(self) -> bool:
         """Whether something may be in Dynamics."""
-        return self.outcome is Outcome.SYNCED or self.reason is Reason.WRITING
+        return self.outcome is SyncOutcome.SYNCED or self.reason is Reason.WRITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class EnterpriseCallStore:
     async def page(
         self,
         *,
-        outcome: Outcome | None = None,
+        outcome: SyncOutcome | None = None,
         user_id: str | None = None,
         since: float | None = None,
         limit: int,
@@ -171,7 +171,7 @@ class EnterpriseCallStore:
         async with self._database.read() as connection:
             return frozenset(user for (user,) in await connection.execute(query) if user is not None)
 
-    async def find_latest(self, outcome: Outcome) -> float | None:
+    async def find_latest(self, outcome: SyncOutcome) -> float | None:
         """Return when a call last came to an outcome."""
         query = select(func.max(enterprise_calls.c.updated_at)).where(enterprise_calls.c.outcome == outcome)
         async with self._database.read() as connection:
@@ -187,7 +187,7 @@ class EnterpriseCallStore:
                 number=None,
                 user_id=None,
                 event={},
-                outcome=Outcome.SKIPPED,
+                outcome=SyncOutcome.SKIPPED,
                 reason=Reason.ERASED,
                 steps=[_ERASED_STEP],
             )
@@ -233,7 +233,7 @@ class EnterpriseCallStore:
 
 def _wait(not_tried_since: float) -> tuple[Any, ...]:
     table = enterprise_calls.c
-    return table.outcome == Outcome.PENDING, func.coalesce(table.tried_at, 0.0) < not_tried_since
+    return table.outcome == SyncOutcome.PENDING, func.coalesce(table.tried_at, 0.0) < not_tried_since
 
 
 def _write(call: StoredCall) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _read(row: Mapping[Any, Any]) -> StoredCall:
     return StoredCall(
         event=CallEvent(id=row["id"], call_id=row["call_id"], number=row["number"], **event),
         user_id=row["user_id"],
-        outcome=Outcome(row["outcome"]),
+        outcome=SyncOutcome(row["outcome"]),
         reason=Reason(row["reason"]),
         steps=tuple(Step(**step) for step in row["steps"]),
         updated_at=row["updated_at"],

@@ -26,9 +26,9 @@ from app.enterprise_calls.office_days import OfficeDays
 from app.enterprise_calls.rules import (
     CallEvent,
     KnownActivity,
-    Outcome,
     Reason,
     Step,
+    SyncOutcome,
     SyncRules,
     Verdict,
     judge,
@@ -241,7 +241,7 @@ class CallSync:
             return StoredCall(
                 event=event,
                 user_id=None if user is None else user.id,
-                outcome=verdict.outcome or Outcome.PENDING,
+                outcome=verdict.outcome or SyncOutcome.PENDING,
                 reason=verdict.reason or Reason.WRITING,
                 steps=verdict.steps,
                 updated_at=self._clock(),
@@ -259,7 +259,7 @@ class CallSync:
             await self._store.save(conclude(wanted))
         for event in events:
             verdict = verdicts[event.id]
-            this.tally.outcomes[f"{verdict.outcome or Outcome.SYNCED}/{verdict.reason or Reason.WRITTEN}"] += 1
+            this.tally.outcomes[f"{verdict.outcome or SyncOutcome.SYNCED}/{verdict.reason or Reason.WRITTEN}"] += 1
 
     async def _match(self, events: Sequence[CallEvent], verdicts: dict[str, Verdict], this: _Round) -> None:
         """Ask the rules about the other party, for all calls that came so far."""
@@ -301,14 +301,14 @@ class CallSync:
 
     def _expire(self, event: CallEvent, verdict: Verdict, this: _Round, tried_at: float | None) -> Verdict:
         """End the wait of a call after its last overnight run."""
-        if verdict.outcome is not Outcome.PENDING or tried_at is None:
+        if verdict.outcome is not SyncOutcome.PENDING or tried_at is None:
             return verdict
         last = this.days.last_chance(event.started_at or 0.0)
         if self._clock() < last:
             return verdict
         seen = {"last_run": f"{datetime.fromtimestamp(last, UTC):%Y-%m-%dT%H:%M:%SZ}"}
         step = Step("overnight", False, seen, f"{verdict.explanation} The last overnight run for this call has passed.")
-        return replace(verdict, outcome=Outcome.EXPIRED, steps=(*verdict.steps, step))
+        return replace(verdict, outcome=SyncOutcome.EXPIRED, steps=(*verdict.steps, step))
 
     async def _write(self, wanted: Sequence[CallEvent], verdicts: dict[str, Verdict]) -> None:
         phone_calls = [make_phone_call(event, verdicts[event.id]) for event in wanted]
@@ -327,21 +327,21 @@ def _note(verdict: Verdict, result: WriteOutcome | DataverseError) -> Verdict:
     """Add what came of writing the activity."""
     if isinstance(result, DataverseError):
         step = Step("activity", False, {"error": result.code}, f"Dataverse refused the activity: {result.summary}.")
-        return replace(verdict, outcome=Outcome.PENDING, reason=Reason.REFUSED, steps=(*verdict.steps, step))
+        return replace(verdict, outcome=SyncOutcome.PENDING, reason=Reason.REFUSED, steps=(*verdict.steps, step))
     ours = result in {WriteOutcome.CREATED, WriteOutcome.COMPLETED}
     text = "The activity is in Dynamics." if ours else "The activity was in Dynamics already, and is left as it is."
     step = Step("activity", True, {"write": result.value}, text)
     reason = Reason.WRITTEN if ours else Reason.ALREADY_THERE
-    return replace(verdict, outcome=Outcome.SYNCED, reason=reason, steps=(*verdict.steps, step))
+    return replace(verdict, outcome=SyncOutcome.SYNCED, reason=reason, steps=(*verdict.steps, step))
 
 
 def _is_open(event: CallEvent, known: StoredCall | None, *, again: bool) -> bool:
     """Tell whether a call is to be decided: it is new, was interrupted, or has changed; or `again` by hand."""
     if known is None or known.reason is Reason.WRITING:
         return True
-    if known.outcome is Outcome.SYNCED or known.reason is Reason.ERASED:
+    if known.outcome is SyncOutcome.SYNCED or known.reason is Reason.ERASED:
         return False
-    return event != known.event or (again and known.outcome is not Outcome.EXPIRED)
+    return event != known.event or (again and known.outcome is not SyncOutcome.EXPIRED)
 
 
 def _cut(since: float, until: float, *, of: CallTime = CallTime.MODIFIED) -> list[Period]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.enterprise_calls.jobs import SyncJobs
 from app.enterprise_calls.office_days import OfficeDays
-from app.enterprise_calls.rules import Outcome
+from app.enterprise_calls.rules import SyncOutcome
 from app.enterprise_calls.store import EnterpriseCallStore, SyncState
 from app.enterprise_calls.sync import AUTHOR, CallSync
 from app.errors import AppError
@@ -20,7 +20,7 @@ __all__ = ["TICK_SECONDS", "SyncStatus", "SyncWatch"]
 
 TICK_SECONDS = 60.0
 _OFFICE_SECONDS = 15 * 60.0
-_OTHER_SECONDS = 2 * 3600.0
+_OTHER_SECONDS = 3 * 3600.0
 """In and outside office hours: some twenty requests to Enreach for a thousand calls of a usual month."""
 _TOLERATED_SECONDS = 3600.0
 """A run may be so late before somebody is called."""
@@ -106,7 +106,7 @@ class SyncWatch:
             lag_seconds=None if state is None else max(0.0, self._clock() - state.position),
             next_run_at=None if stop else self._clock() if state is None else self._find_next(state),
             counts=counts,
-            pending=sum(counts.get(Outcome.PENDING, {}).values()),
+            pending=sum(counts.get(SyncOutcome.PENDING, {}).values()),
             runs=() if state is None else state.runs,
         )
 
@@ -140,7 +140,7 @@ class SyncWatch:
         day = self._days.find_last_day(self._clock())
         if state is None or day is None or state.since > day.start:
             return ()
-        latest = await self._store.find_latest(Outcome.SYNCED)
+        latest = await self._store.find_latest(SyncOutcome.SYNCED)
         if latest is not None and latest >= day.start:
             return ()
         message = (

@@ -16,14 +16,48 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from app.observability.enterprise_call_readings import EnterpriseCallReadings
-from app.observability.mirror_readings import MirrorReadings
 
-__all__ = ["Metrics", "Readings"]
+__all__ = ["Metrics", "MirrorReadings", "Readings"]
 
+_MIRROR_VALUES = {"loading": 0, "following": 1, "behind": 2}
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Fine below a second, where answers should be; the last is what Enreach waits (Enreach contract, section 1.2)."""
 M = TypeVar("M", Counter, Histogram)
 _BREAKER_VALUES = {"closed": 0, "half_open": 1, "open": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorReadings:
+    """The state of the mirror at one moment."""
+
+    state: str
+    """`loading`, `following` or `behind`."""
+    lag_seconds: float | None
+    """Since when changes may be missing; `None` before the first load has ended."""
+    look_ups: Mapping[str, int]
+    """Look-ups in the index since the start, by result."""
+    changes: int
+    """Changed rows that this process has taken over since its start."""
+    changes_seconds: float
+    """What the last of them took, from the question to the commit."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the readings as metric families."""
+        state = _MIRROR_VALUES[self.state]
+        yield GaugeMetricFamily("smartrouting_mirror_state", "Mirror: 0 loading, 1 following, 2 behind.", state)
+        if self.lag_seconds is not None:
+            yield GaugeMetricFamily(
+                "smartrouting_mirror_lag_seconds",
+                "Since when changes may be missing from the mirror.",
+                self.lag_seconds,
+            )
+        look_ups = CounterMetricFamily("smartrouting_mirror_lookups", "Look-ups in the mirror.", labels=["result"])
+        for result, count in self.look_ups.items():
+            look_ups.add_metric([result], count)
+        yield look_ups
+        yield CounterMetricFamily("smartrouting_mirror_changes", "Changed rows taken over.", self.changes)
+        meaning = "What the last changes took, from the question to the commit."
+        yield GaugeMetricFamily("smartrouting_mirror_changes_seconds", meaning, self.changes_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

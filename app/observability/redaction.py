@@ -7,9 +7,15 @@ It errs on the side of hiding.
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import chain
+from pathlib import PurePath
+from traceback import walk_tb
+from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["redact_entry", "redact_identifier", "redact_number", "redact_text", "redact_value"]
+from app.errors import AppError
+
+__all__ = ["describe_exception", "redact_entry", "redact_identifier", "redact_number", "redact_text", "redact_value"]
 
 REDACTED = "[masked]"
 
@@ -26,6 +32,8 @@ _FINDINGS = re.compile(
         (?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])    # UUID
       | (?<![0-9A-Za-z])[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?![0-9A-Za-z])              # traceparent
       | (?<![0-9])\d{4}-[01]\d-[0-3]\d(?:[T\ ][0-2]\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![0-9])  # time
+      | (?<![0-9A-Za-z])0\d{13}-\d{1,7}-[0-9a-f]{8}(?=\.[a-z])                                        # a journal's file
+      | (?<![0-9+])20\d\d[01]\d[0-3]\d(?:[T_-]\d{4,6}Z?)?(?=\.[a-z]{2,7}(?![0-9A-Za-z]))              # a dated file
       | (?<![0-9.+])(?:OCTET\.){3}OCTET(?![0-9]|\.[0-9])                                              # IPv4
     )
     | (?P<secret>
@@ -59,6 +67,9 @@ _SECRET_KEYS = frozenset(
 )
 _MIN_SUSPECT_INTEGER = 10**8
 _MAX_DEPTH = 6
+_MAX_FRAMES = 20
+_MAX_CAUSES = 5
+_KEPT_PATH_PARTS = 3
 
 
 def redact_number(number: str | None) -> str:
@@ -115,3 +126,47 @@ def _redact_inside(value: object, depth: int) -> Any:
 def redact_entry(key: str, value: Any, depth: int = 0) -> Any:
     """Redact a named value: all of it when the name says secret."""
     return REDACTED if key.casefold() in _SECRET_KEYS and value is not None else redact_value(value, depth)
+
+
+def describe_exception(error: BaseException) -> list[dict[str, Any]]:
+    """Describe an exception and its causes, outermost first.
+
+    Messages of other libraries may quote what they were given (a number, a row, a URL with a token), so they are left
+    out; messages of `AppError` are written to be shown. Source lines and local variables are left out too.
+    """
+    described: list[dict[str, Any]] = []
+    waiting = [error]
+    while waiting and len(described) < _MAX_CAUSES:
+        current = waiting.pop(0)
+        described.append(_describe_one(current))
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)
+        if (cause := _find_cause(current)) is not None:
+            waiting.append(cause)
+    return described
+
+
+def _describe_one(error: BaseException) -> dict[str, Any]:
+    described: dict[str, Any] = {"type": f"{type(error).__module__}.{type(error).__qualname__}"}
+    if isinstance(error, AppError):
+        described["code"] = error.code
+        described["message"] = error.detail
+    described["frames"] = _list_frames(error.__traceback__)
+    return described
+
+
+def _find_cause(error: BaseException) -> BaseException | None:
+    if error.__cause__ is not None:
+        return error.__cause__
+    return None if error.__suppress_context__ else error.__context__
+
+
+def _list_frames(traceback: TracebackType | None) -> list[str]:
+    """List the innermost frames as `package/module.py:12 function`, outermost first."""
+    frames = [_name_place(frame, line) for frame, line in walk_tb(traceback)]
+    return frames[-_MAX_FRAMES:]
+
+
+def _name_place(frame: FrameType, line: int) -> str:
+    parts = PurePath(frame.f_code.co_filename).parts[-_KEPT_PATH_PARTS:]
+    return "".join(chain("/".join(parts), f":{line} ", frame.f_code.co_qualname))

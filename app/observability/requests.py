@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from structlog.typing import EventDict, WrappedLogger
 
 from app.observability.redaction import redact_text
@@ -40,6 +41,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Any]
 SCOPE_KEY = "smartrouting.request"
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_MAX_STATE = 512
+"""Characters of `tracestate` that are kept (W3C Trace Context, section 3.3.1.5)."""
 _NO_SPAN = b"0" * 16
 _PADDING = b"000"
 """What a phone number (E.164, at most 13 digits in use) takes to fill a span's name."""
@@ -55,6 +58,8 @@ class TraceContext(msgspec.Struct, frozen=True):
     sampled: bool
     parent_id: str | None = None
     """The caller's span, which ours is a child of; `None` when the trace begins here."""
+    tracestate: str = ""
+    """What other systems of tracing noted on the way (W3C Trace Context, section 3.3)."""
 
     @property
     def traceparent(self) -> str:
@@ -74,10 +79,8 @@ class RequestInfo(msgspec.Struct, frozen=True):
     @property
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """The names, for the head of the answer."""
-        return (
-            (b"x-request-id", self.request_id.encode()),
-            (b"traceparent", self.trace.traceparent.encode()),
-        )
+        own = (b"x-request-id", self.request_id.encode()), (b"traceparent", self.trace.traceparent.encode())
+        return (*own, (b"tracestate", self.trace.tracestate.encode())) if self.trace.tracestate else own
 
 
 _current: ContextVar[RequestInfo | None] = ContextVar("smartrouting_request", default=None)
@@ -146,9 +149,15 @@ class _Exchange:
         await self._send(message)
 
 
-def enter_request(scope: Scope) -> RequestInfo:
-    """Name a request for the rest of its task, and return the name, which the answer has to carry in its head."""
-    info = scope[SCOPE_KEY] = _identify(scope["headers"])
+def enter_request(scope: Scope, sample: Callable[[TraceContext], bool] | None = None) -> RequestInfo:
+    """Name a request for the rest of its task, and return the name, which the answer has to carry in its head.
+
+    `sample` tells whether its spans will be exported, so that the answer's `traceparent` says the same.
+    """
+    info = _identify(scope["headers"])
+    if sample is not None:
+        info = replace(info, trace=replace(info.trace, sampled=sample(info.trace)))
+    scope[SCOPE_KEY] = info
     _current.set(info)
     return info
 
@@ -158,20 +167,28 @@ def name_answer(info: RequestInfo, send: Send) -> Send:
     return _Exchange(info, send).send
 
 
-def continue_trace(traceparents: Sequence[bytes], own_id: str) -> TraceContext:
+def continue_trace(traceparents: Sequence[bytes], own_id: str, tracestates: Sequence[bytes] = ()) -> TraceContext:
     """Join the caller's trace as a child span; absent, doubled or invalid, start the trace `own_id` instead.
 
     A name without any letter is taken as invalid too: it may be a phone number, which would be logged, exported and
     returned, and by chance it is one in millions. `own_id` is 32 lower-case hexadecimal digits, new for every request;
-    its second half, random and never all zero, names the span.
+    its second half, random and never all zero, names the span. `tracestates` go with a valid parent only.
     """
     span_id = own_id[16:]
     if len(traceparents) == 1 and (found := _TRACEPARENT.fullmatch(traceparents[0].strip())):
         version, trace_id, parent_id, flags, rest = found.groups()
         valid_version = version != b"ff" and not (version == b"00" and rest is not None)
         if valid_version and parent_id != _NO_SPAN and not _hides_number(trace_id, parent_id):
-            return TraceContext(trace_id.decode(), span_id, bool(int(flags, 16) & 1), parent_id.decode())
+            sampled, state = bool(int(flags, 16) & 1), _read_state(tracestates)
+            return TraceContext(trace_id.decode(), span_id, sampled, parent_id.decode(), state)
     return TraceContext(own_id, span_id, sampled=False)
+
+
+def _read_state(values: Sequence[bytes]) -> str:
+    """Join the headers; what is longer than has to be kept, no plain text, or hides a number is left out."""
+    text = ",".join(value.decode("latin-1").strip() for value in values)
+    kept = len(text) <= _MAX_STATE and text.isascii() and text.isprintable() and redact_text(text) == text
+    return text if kept else ""
 
 
 def _hides_number(trace_id: bytes, parent_id: bytes) -> bool:
@@ -182,13 +199,15 @@ def _identify(headers: Iterable[tuple[bytes, bytes]]) -> RequestInfo:
     """Take what the caller calls the request if that is sane, else an identifier that also starts its trace."""
     own_id = new_id()
     request_id = None
-    traceparents = []
+    traceparents, tracestates = [], []
     for name, value in headers:
         if name == b"traceparent":
             traceparents.append(value)
+        elif name == b"tracestate":
+            tracestates.append(value)
         elif name == b"x-request-id":
             request_id = _read_id(value)
-    return RequestInfo(request_id or own_id, own_id, continue_trace(traceparents, own_id.replace("-", "")))
+    return RequestInfo(request_id or own_id, own_id, continue_trace(traceparents, own_id.replace("-", ""), tracestates))
 
 
 def _read_id(value: bytes) -> str | None:

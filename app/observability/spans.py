@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from app.observability.requests import TraceContext
@@ -51,6 +51,16 @@ class SpanExport:
         self._ids = RandomIdGenerator()
         self._batches = BatchSpanProcessor(OTLPSpanExporter())
 
+    def sample(self, trace: TraceContext) -> bool:
+        """Ask the sampler, before a request is answered, whether its spans will be exported."""
+        trace_id, parent = int(trace.trace_id, 16), _read_parent(trace)
+        if parent is None:
+            found = self._sampler.should_sample(Context(), _spread(trace_id), "", SpanKind.SERVER)
+        else:
+            context = set_span_in_context(NonRecordingSpan(parent), Context())
+            found = self._sampler.should_sample(context, trace_id, "", SpanKind.SERVER)
+        return found.decision is Decision.RECORD_AND_SAMPLE
+
     def export(
         self,
         name: str,
@@ -60,28 +70,21 @@ class SpanExport:
         attributes: Mapping[str, AttributeValue],
         stages: Iterable[Stage],
     ) -> None:
-        """Export the span of a request and one of each of its stages, if the sampler takes it.
+        """Export the span of a sampled request and one of each of its stages.
 
         `started` is in nanoseconds since the epoch; the stages follow one another from there.
         """
         trace_id, parent = int(trace.trace_id, 16), _read_parent(trace)
-        if parent is None:
-            sampled = self._sampler.should_sample(Context(), _spread(trace_id), name, SpanKind.SERVER, attributes)
-        else:
-            context = set_span_in_context(NonRecordingSpan(parent), Context())
-            sampled = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER, attributes)
-        if sampled.decision is not Decision.RECORD_AND_SAMPLE:
-            return
-        own = _name_span(trace_id, int(trace.span_id, 16))
+        own = _name_span(trace_id, int(trace.span_id, 16), trace.tracestate)
         ended = self._export_stages(own, started, stages)
-        span = partial(self._make_span, kind=SpanKind.SERVER, attributes=sampled.attributes)
+        span = partial(self._make_span, kind=SpanKind.SERVER, attributes=attributes)
         self._batches.on_end(span(name, own, parent, start_time=started, end_time=ended))
 
     def _export_stages(self, parent: SpanContext, started: int, stages: Iterable[Stage]) -> int:
         """Export a span of each stage, one after the other, and return when the last one ended."""
         for name, milliseconds, parts in stages:
             ended = started + round(milliseconds * _NANOSECONDS)
-            own = _name_span(parent.trace_id, self._ids.generate_span_id())
+            own = _name_span(parent.trace_id, self._ids.generate_span_id(), parent.trace_state.to_header())
             self._batches.on_end(
                 self._make_span(name, own, parent, attributes=parts, start_time=started, end_time=ended)
             )
@@ -100,7 +103,8 @@ def _read_parent(trace: TraceContext) -> SpanContext | None:
     if trace.parent_id is None:
         return None
     flags = TraceFlags(TraceFlags.SAMPLED if trace.sampled else TraceFlags.DEFAULT)
-    return SpanContext(int(trace.trace_id, 16), int(trace.parent_id, 16), is_remote=True, trace_flags=flags)
+    ids = int(trace.trace_id, 16), int(trace.parent_id, 16)
+    return SpanContext(*ids, is_remote=True, trace_flags=flags, trace_state=TraceState.from_header([trace.tracestate]))
 
 
 def _spread(trace_id: int) -> int:
@@ -111,5 +115,6 @@ def _spread(trace_id: int) -> int:
     return trace_id << 2 & _MAX_ID
 
 
-def _name_span(trace_id: int, span_id: int) -> SpanContext:
-    return SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+def _name_span(trace_id: int, span_id: int, tracestate: str) -> SpanContext:
+    flags, state = TraceFlags(TraceFlags.SAMPLED), TraceState.from_header([tracestate])
+    return SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)

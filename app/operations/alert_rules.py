@@ -24,11 +24,7 @@ __all__ = [
     "find_unwritable_store",
 ]
 
-_MAX_BACKLOG = 1000
-"""Records in the journal that are nothing unusual: a busy minute, or a short restart of the database."""
 _WINDOW_SECONDS = 300.0
-_MAX_LATE = 0.01
-"""Share of the answers of one window that may be late."""
 _MIN_LATE = 3
 """Fewer late answers do not fire, so that one hiccup of a quiet night wakes nobody."""
 
@@ -63,9 +59,19 @@ class AlertRule:
 class LateAnswers:
     """Fires on the share of answers that left after their deadline."""
 
-    def __init__(self, *, count: Callable[[], tuple[int, int]], monotonic: Callable[[], float]) -> None:
-        """`count` tells answers and late answers since the start; `monotonic` gives seconds."""
+    def __init__(
+        self,
+        *,
+        count: Callable[[], tuple[int, int]],
+        read_percent: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`count` tells answers and late answers since the start, `read_percent` how many of 100 may be late.
+
+        `monotonic` gives seconds.
+        """
         self._count = count
+        self._read_percent = read_percent
         self._monotonic = monotonic
         self._samples: deque[tuple[float, int, int]] = deque()
 
@@ -78,7 +84,7 @@ class LateAnswers:
             self._samples.popleft()
         _, answers_before, late_before = self._samples[0]
         answers, late = answers - answers_before, late - late_before
-        if late < _MIN_LATE or late <= _MAX_LATE * answers:
+        if late < _MIN_LATE or late * 100 <= self._read_percent() * answers:
             return ()
         message = f"{late} of {answers} answers left after the deadline within {_WINDOW_SECONDS / 60:.0f} minutes."
         return (FiringAlert(subject="", message=message, facts={"late": late, "answers": answers}),)
@@ -96,12 +102,12 @@ def find_open_breaker(state: Callable[[], str]) -> Find:
     return find
 
 
-def find_backlog(backlog: Callable[[], int]) -> Find:
-    """Fire while many decisions are on disk and not in the database."""
+def find_backlog(backlog: Callable[[], int], read_most: Callable[[], int]) -> Find:
+    """Fire while more decisions than `read_most` says are on disk and not in the database."""
 
     async def find() -> Sequence[FiringAlert]:
         count = backlog()
-        if count <= _MAX_BACKLOG:
+        if count <= read_most():
             return ()
         message = f"{count} decisions wait in the journal for the database; none is lost while the disk has room."
         return (FiringAlert(subject="", message=message, facts={"backlog": count}),)

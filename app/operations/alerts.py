@@ -14,7 +14,7 @@ from app.operations.store import Alert, AlertState, AlertStore
 from app.store.audit import AuditStore
 from app.store.errors import StoreError
 
-__all__ = ["AlertList", "AlertMonitor"]
+__all__ = ["AlertList", "AlertMonitor", "make_message"]
 
 log = structlog.get_logger()
 
@@ -79,11 +79,13 @@ class AlertMonitor:
         lead: Callable[[], Awaitable[bool]],
         instance: str,
         send: Callable[[HookMessage], None],
+        send_unstored: Callable[[HookMessage], None],
         clock: Callable[[], float],
     ) -> None:
         """`check_store` tells whether the store can be written, and `instance` names this process among those on it.
 
-        `clock` gives seconds since the epoch.
+        `send` is told of everything, `send_unstored` of what the store could not take. `clock` gives seconds since the
+        epoch.
         """
         self._rules = tuple(rules)
         self._alerts = alerts
@@ -91,6 +93,7 @@ class AlertMonitor:
         self._lead = lead
         self._instance = instance
         self._send = send
+        self._send_unstored = send_unstored
         self._clock = clock
         self._fired_at: dict[str, float] = {}
         self._stored: set[str] = set()
@@ -175,7 +178,7 @@ class AlertMonitor:
         self._stored.discard(key)
         if alert is not None:
             log.info("alert.cleared", kind=alert.kind)
-            self._send(_make_message("alert.cleared", alert, now))
+            self._send(make_message("alert.cleared", alert, now))
 
     def _tell_from_memory(self, firing: Mapping[str, _Firing]) -> None:
         now = self._clock()
@@ -193,11 +196,14 @@ class AlertMonitor:
                 acknowledged_at=None,
                 cleared_at=None,
             )
-            self._tell_opened(self._unstored[key])
+            message = self._tell_opened(self._unstored[key])
+            self._send_unstored(message)
 
-    def _tell_opened(self, alert: Alert) -> None:
+    def _tell_opened(self, alert: Alert) -> HookMessage:
         log.warning("alert.opened", kind=alert.kind, detail=alert.detail["message"])
-        self._send(_make_message("alert.opened", alert, alert.opened_at))
+        message = make_message("alert.opened", alert, alert.opened_at)
+        self._send(message)
+        return message
 
 
 def _make_key(prefix: str, alert: FiringAlert) -> str:
@@ -212,7 +218,8 @@ def _describe(firing: FiringAlert) -> dict[str, object]:
     return {"message": firing.message, **firing.facts}
 
 
-def _make_message(event: str, alert: Alert, now: float) -> HookMessage:
+def make_message(event: str, alert: Alert, now: float) -> HookMessage:
+    """Make what receivers are told of an alert that opened or cleared `now`; its id is always the same."""
     opened_at = datetime.fromtimestamp(alert.opened_at, UTC)
     data = {"id": alert.id, "key": alert.key, "kind": alert.kind, "opened_at": opened_at, **alert.detail}
     return HookMessage(id=f"msg_{alert.id}_{event.rpartition('.')[2]}", type=event, at=now, data=data)

@@ -20,17 +20,20 @@ from app.operations.schemas import (
     NewKeyBody,
     PurgeBody,
     Purged,
+    ReceiverBody,
+    ReceiverList,
+    ReceiverTest,
     RotationBody,
 )
 from app.operations.store import Job
-from app.web.parameters import AlertId, JobId, KeyId
+from app.web.parameters import AlertId, JobId, KeyId, WholeList
 from app.web.problems import problems
 from app.web.state import read_state
 
 __all__ = ["OperationsDep", "answer_started", "router"]
 
 
-def _read_components(request: Request) -> OperationComponents:
+async def _read_components(request: Request) -> OperationComponents:
     return read_state(request.scope, OperationsState)["operations"]
 
 
@@ -42,6 +45,14 @@ ShownJobId = Annotated[
     Path(
         description="The `id` of a job, as its start and the list tell it, or `newest`.",
         openapi_examples={"newest": {"value": _NEWEST}},
+    ),
+]
+
+ReceiverName = Annotated[
+    str,
+    Path(
+        description="The name of a receiver in the settings `alerts`.",
+        openapi_examples={"first": {"value": "night-shift"}},
     ),
 ]
 
@@ -61,10 +72,22 @@ async def list_alerts(
     *,
     open_only: Annotated[bool, Query(alias="open", description="Only what is wrong now.")] = False,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> list[AlertBody]:
+) -> WholeList[AlertBody]:
     """List alerts, the newest first."""
     found = await operations.alerts.list_alerts(open_only=open_only, limit=limit)
-    return [AlertBody.model_validate(alert) for alert in found]
+    return WholeList(items=[AlertBody.model_validate(alert) for alert in found])
+
+
+@_alerts.get("/receivers", summary="List receivers of alerts", responses=problems(503))
+async def list_receivers(_reader: StatusReaderDep, operations: OperationsDep) -> ReceiverList:
+    """List who is told of alerts and how that goes; they are set in the settings `alerts`."""
+    return ReceiverList(items=[ReceiverBody.model_validate(each) for each in await operations.deliveries.list_states()])
+
+
+@_alerts.post("/receivers/{receiver}/test", summary="Test a receiver of alerts", responses=problems(404, 503))
+async def send_test_message(receiver: ReceiverName, _who: OperatorDep, operations: OperationsDep) -> ReceiverTest:
+    """Tell a receiver at once that this is a test, and say whether it took it."""
+    return ReceiverTest.model_validate(await operations.deliveries.test(receiver))
 
 
 @_alerts.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=problems(404, 503))
@@ -94,9 +117,10 @@ async def erase_number(body: ErasureBody, who: EraserDep, operations: Operations
 
 
 @_credentials.get("", summary="List the webhook's credentials", responses=problems(503))
-async def list_credentials(_reader: StatusReaderDep, operations: OperationsDep) -> list[CredentialBody]:
+async def list_credentials(_reader: StatusReaderDep, operations: OperationsDep) -> WholeList[CredentialBody]:
     """List labels with their last use, so that a key can be removed once nobody uses it any more."""
-    return [CredentialBody.model_validate(credential) for credential in await operations.credentials.list_all()]
+    found = await operations.credentials.list_all()
+    return WholeList(items=[CredentialBody.model_validate(credential) for credential in found])
 
 
 @_jobs.get("", summary="List jobs", responses=problems(422, 503))
@@ -106,9 +130,10 @@ async def list_jobs(
     *,
     kind: Annotated[str | None, Query(max_length=50)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
-) -> list[JobSummary]:
+) -> WholeList[JobSummary]:
     """List jobs, the newest first; what came of one is shown with that one."""
-    return [JobSummary.model_validate(job) for job in await operations.jobs.list_listed(limit=limit, kind=kind)]
+    found = await operations.jobs.list_listed(limit=limit, kind=kind)
+    return WholeList(items=[JobSummary.model_validate(job) for job in found])
 
 
 @_jobs.get("/{job_id}", summary="Show a job", responses=problems(404, 503))
@@ -131,9 +156,9 @@ def answer_started(job: Job, response: Response) -> JobBody:
 
 
 @_keys.get("", summary="List keys", responses=problems(503))
-async def list_keys(_manager: SettingsManagerDep, operations: OperationsDep) -> list[KeyBody]:
+async def list_keys(_manager: SettingsManagerDep, operations: OperationsDep) -> WholeList[KeyBody]:
     """List every key that was made here, the newest first; keys of the settings are not among them."""
-    return [KeyBody.model_validate(key) for key in await operations.keys.list_all()]
+    return WholeList(items=[KeyBody.model_validate(key) for key in await operations.keys.list_all()])
 
 
 @_keys.post("", summary="Make a key", status_code=status.HTTP_201_CREATED, responses=problems(409, 422, 503))

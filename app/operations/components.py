@@ -6,6 +6,7 @@ from typing import TypedDict
 from app.auth.api_keys import KeyAdministration
 from app.operations.alerts import AlertList
 from app.operations.credentials import Credentials
+from app.operations.deliveries import AlertDeliveries
 from app.operations.erasure import Erasure
 from app.operations.jobs import JobRunner
 from app.store.audit import AuditStore
@@ -20,6 +21,7 @@ class OperationComponents:
     alerts: AlertList
     audit: AuditStore
     credentials: Credentials
+    deliveries: AlertDeliveries
     erasure: Erasure
     jobs: JobRunner
     keys: KeyAdministration

@@ -32,6 +32,7 @@ class Progress:
         self._job = job
         self._clock = clock
         self._foresee_pause = foresee_pause
+        self.job_id = job.id
         self.stopped = False
         """Whether somebody asked to stop."""
 

@@ -25,6 +25,9 @@ __all__ = [
     "NewKeyBody",
     "PurgeBody",
     "Purged",
+    "ReceiverBody",
+    "ReceiverList",
+    "ReceiverTest",
     "RotationBody",
 ]
 
@@ -45,6 +48,37 @@ class AlertBody(BaseModel):
     acknowledged_by: str | None
     acknowledged_at: ShownTime | None
     cleared_at: ShownTime | None
+
+
+class ReceiverBody(BaseModel):
+    """Somebody who is told of alerts, and how that goes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(examples=["night-shift"])
+    kind: str = Field(description="`webhook`, `email`, `teams` or `slack`.")
+    since: ShownTime | None = Field(description="Since when it is told; null until the next round, within seconds.")
+    waiting: int = Field(description="Messages it has not taken yet; they are tried again for 30 days.")
+    delivered_at: ShownTime | None
+    failed_at: ShownTime | None
+    error: str | None = Field(description="Why the last attempt failed; null when it did not.")
+
+
+class ReceiverList(BaseModel):
+    """All receivers, by name."""
+
+    items: list[ReceiverBody]
+    next: None = None
+
+
+class ReceiverTest(BaseModel):
+    """What came of a test message."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    receiver: str
+    delivered: bool
+    error: str | None
 
 
 class JobSummary(BaseModel):
@@ -150,8 +184,8 @@ class Erased(BaseModel):
 
     number: str = Field(description="Masked.", examples=["+35850*****67"])
     erased: dict[str, int] = Field(
-        description="Entries by place: drafts, revisions, results of jobs, audit, notes of confirmations, calls of the "
-        "shadow, decisions, rejected journal lines, remembered callers."
+        description="Entries by place: drafts, revisions, results of jobs, audit, notes of confirmations, hand-off, "
+        "calls of the shadow, decisions, rejected journal lines, remembered callers."
     )
 
 

@@ -120,3 +120,5 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How often this call was redirected by us before."""
     settings_version: int | None = None
     """The version of the settings `smart-routing` it was made with, 0 before the first; `None` in older records."""
+    deadline_ms: int | None = None
+    """Milliseconds the answer might take, from the request's arrival; `None` in older records."""

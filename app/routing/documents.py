@@ -10,24 +10,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.errors import MAX_FINDINGS, Finding, InvalidInputError
 from app.routing.registry import suggest
+from app.validation_messages import explain_problem
 
 __all__ = ["Part", "join_pointer", "read_document", "refuse"]
 
 MAX_DEPTH = 100
 MAX_VALUES = 500_000
 MAX_TEXT = 10_000
-
-_WORDS = {
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
-    "string_type": "must be a text",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "missing": "is missing",
-}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -124,7 +113,7 @@ def _judge_text(text: str) -> str:
 def _describe(problem: ErrorDetails, document: object, keys: Collection[str]) -> Finding:
     context = problem.get("ctx", {})
     pointer, missing = _locate(document, problem["loc"])
-    message = _WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    message = explain_problem(dict(problem))
     code, hint = problem["type"].replace("_", "-"), ""
     if problem["type"] == "finding":
         code, hint = str(context["code"]), str(context["hint"])

@@ -1,7 +1,7 @@
 """What is wrong with a stored number, and how it should be written."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,16 +11,24 @@ from phonenumbers import PhoneNumberFormat
 from app.routing.numbers import PhoneNumber, tidy
 from app.routing.stored_numbers import read_stored_numbers
 
-__all__ = ["NumberFault", "NumberVerdict", "judge_number"]
+__all__ = ["NumberFault", "NumberVerdict", "judge_number", "list_faults"]
 
 _NOWHERE = "ZZ"
 """The region of numbers that are understood without one."""
 _MIN_RUN = 6
 _UP = "0123456789" * 2
 _DOWN = _UP[::-1]
+_RUNS = frozenset(
+    [str(digit) * _MIN_RUN for digit in range(10)]
+    + [row[start : start + _MIN_RUN] for row in (_UP, _DOWN) for start in range(10)]
+)
+_DIGITS_ONLY = re.compile(r"[0-9 ().\-/+]*")
 _DIGITS = re.compile(r"\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
 _SCHEME = re.compile(r"\s*(?:tel|callto):", re.IGNORECASE)
+_ABROAD = re.compile(r"\+|(?:^|[,;|&:a-z\n])[\s(]*00", re.IGNORECASE)
+"""How a number with its country code begins."""
+_EXTENSION_WORD = re.compile(r"(?:ext|extn|extension|x|#)[.:=\s]*\d{1,8}\s*$", re.IGNORECASE)
 _UK_CITIES = (113, 114, 115, 116, 117, 118, 121, 131, 141, 151, 161)
 _FICTION = (
     "+1###55501##",  # North American Numbering Plan Administration: 555-0100 to 555-0199
@@ -97,6 +105,46 @@ def judge_number(text: str | None, region: str) -> NumberVerdict:
     return NumberVerdict(faults, best if best != text else None)
 
 
+def list_faults(text: str, numbers: Sequence[str]) -> tuple[NumberFault, ...]:
+    """List the faults of a stored number that is no empty text, in a hundredth of the time of `judge_number`.
+
+    `numbers` are those that were read in it, in E.164. Leaves INVALID out, for which libphonenumber has to be asked.
+    """
+    text = tidy(text)
+    if not numbers:
+        return tuple(_list_unreadable(text))
+    faults = []
+    if len(_ABROAD.findall(text)) < len(numbers):
+        faults.append(NumberFault.NO_COUNTRY_CODE)
+    if not _DIGITS_ONLY.fullmatch(text):
+        if _EXTENSION_WORD.search(text):
+            faults.append(NumberFault.EXTENSION)
+        elif _LETTERS.search(_SCHEME.sub("", text)):
+            faults.append(NumberFault.NOTE)
+    if len(numbers) > 1:
+        faults.append(NumberFault.SEVERAL)
+    if any(map(_may_be_made_up, numbers)) and NumberFault.TEST_DATA in _judge_e164(text, numbers):
+        faults.append(NumberFault.TEST_DATA)
+    return tuple(faults)
+
+
+def _list_unreadable(text: str) -> Iterator[NumberFault]:
+    yield NumberFault.UNREADABLE
+    digits = "".join(_DIGITS.findall(text))
+    if _is_made_up([digits]) or _LOCAL_FICTION.fullmatch(digits):
+        yield NumberFault.TEST_DATA
+
+
+def _may_be_made_up(e164: str) -> bool:
+    """Tell whether it is worth a closer look: a number of one digit, or of digits in a row, ends like that."""
+    return e164[-_MIN_RUN:] in _RUNS or e164[-7:-2] == "55501" or _IN_FICTION.fullmatch(e164) is not None
+
+
+def _judge_e164(text: str, numbers: Sequence[str]) -> frozenset[NumberFault]:
+    read = tuple(number for e164 in numbers for number in read_stored_numbers(e164, _NOWHERE))
+    return frozenset(_find_faults(text, read))
+
+
 def _find_faults(text: str, numbers: tuple[PhoneNumber, ...]) -> Iterator[NumberFault]:
     if not numbers:
         yield NumberFault.UNREADABLE
@@ -115,10 +163,6 @@ def _find_faults(text: str, numbers: tuple[PhoneNumber, ...]) -> Iterator[Number
     digits = "".join(_DIGITS.findall(text))
     if _is_made_up([digits]) or _LOCAL_FICTION.fullmatch(digits) or any(map(_is_test_number, numbers)):
         yield NumberFault.TEST_DATA
-
-
-def _list_e164(numbers: Iterable[PhoneNumber]) -> list[str | None]:
-    return [number.e164 for number in numbers]
 
 
 def _is_valid(number: PhoneNumber) -> bool:

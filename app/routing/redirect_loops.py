@@ -4,7 +4,8 @@ A walk over the queues warns of rules that could do that. A call that really goe
 to queue, is an error. Queues are those that enabled rules redirect to.
 
 A redirect to the queue the call is in is no loop: it keeps the call there. A destination with `webhook: false` is a
-queue that does not ask this service, so that its calls go no further. Not followed: `on_fail`, agents and numbers.
+queue that does not ask this service, so that its calls go no further. Not followed: `on_fail`, agents, numbers and
+columns of tables, but for calls that are followed.
 """
 
 from collections import deque

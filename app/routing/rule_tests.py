@@ -17,7 +17,8 @@ from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import CallFollower
 from app.routing.related import CASE_AGE
 from app.routing.rule_data import RuleData, Switch, make_table
-from app.routing.ruleset import AccountStub, CallerStub, Ruleset, StoredTest
+from app.routing.ruleset import Ruleset
+from app.routing.stored_tests import AccountStub, CallerStub, StoredTest
 from app.routing.wire import decision_document
 
 __all__ = ["StoredTestResult", "make_caller", "make_recent_calls", "run_tests"]

@@ -27,7 +27,7 @@ from app.rulesets.schemas import (
     RulesetBody,
 )
 from app.web.limits import HeavyRoute
-from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, show_time, tag
+from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, WholeList, show_time, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/admin/rulesets", tags=["Rulesets"], route_class=Heav
 calendars_router = APIRouter(prefix="/admin/calendars", tags=["Rulesets"], route_class=HeavyRoute)
 
 
-def _read_components(request: Request) -> RulesetComponents:
+async def _read_components(request: Request) -> RulesetComponents:
     return read_state(request.scope, RulesetsState)["rulesets"]
 
 
@@ -45,11 +45,11 @@ RulesetsDep = Annotated[RulesetComponents, Depends(_read_components)]
 
 
 @router.get("/drafts", summary="List drafts", responses=problems(503))
-async def list_drafts(who: RulesReaderDep, rulesets: RulesetsDep) -> list[DraftHead]:
+async def list_drafts(who: RulesReaderDep, rulesets: RulesetsDep) -> WholeList[DraftHead]:
     """List the drafts, the last changed first."""
     drafts = await rulesets.store.drafts.list_heads()
     shown = drafts if who.may(Permission.REVEAL_NUMBERS) else [redact_head(draft) for draft in drafts]
-    return [DraftHead.model_validate(draft) for draft in shown]
+    return WholeList(items=[DraftHead.model_validate(draft) for draft in shown])
 
 
 @router.get("/revisions", summary="List revisions", responses=problems(422, 503))
@@ -71,13 +71,14 @@ async def diff_rulesets(
     rulesets: RulesetsDep,
     new: Annotated[str, Query(max_length=64, description="`current`, a revision's number or a draft's id.")],
     old: Annotated[str, Query(max_length=64, description="The same.")] = "current",
-) -> list[ChangeBody]:
+) -> WholeList[ChangeBody]:
     """List what the second ruleset adds, removes, changes and moves."""
     changes = await rulesets.repository.diff(old, new)
     reveal = who.may(Permission.REVEAL_NUMBERS)
-    return await rulesets.heavy_work.run(
+    items = await rulesets.heavy_work.run(
         lambda: [ChangeBody.model_validate(change if reveal else redact_change(change)) for change in changes]
     )
+    return WholeList(items=items)
 
 
 @router.get("/publish-limits", summary="Show the limits of publishing", responses=problems(503))

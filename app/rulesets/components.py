@@ -78,14 +78,13 @@ def open_rulesets(
     """Make them; `live_ruleset` and `shadow` are those that calls use."""
     repository = RulesetRepository(rulesets=store, column_types=column_types, heavy_work=heavy_work)
     limits = open_publish_limits(documents)
-    coverage = Coverage(decisions=decisions, rulesets=store, heavy_work=heavy_work)
     targets = None if enreach is None else EnreachTargets(client=enreach)
     publish_checks = PublishChecks(
         live_settings=live_settings,
         column_types=column_types,
         enreach=targets,
-        coverage=coverage,
         limits=limits,
+        rulesets=store,
         decisions=decisions,
         live_ruleset=live_ruleset,
         read_data=live_data.current,
@@ -108,7 +107,7 @@ def open_rulesets(
             clock=clock,
         ),
         limits=limits,
-        coverage=coverage,
+        coverage=Coverage(decisions=decisions),
         replays=ReplayJobs(
             decisions=decisions,
             jobs=jobs,

@@ -14,13 +14,13 @@ from app.routing.compiled import CompiledRuleset, compile_ruleset
 from app.routing.documents import join_pointer
 from app.routing.lint import lint_ruleset
 from app.routing.redirect_loops import report_loop
+from app.routing.rule import Rule
 from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset, find_lost_destinations, read_ruleset, ruleset_document
-from app.rulesets.coverage import Coverage
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, Slices, run_replay
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, Slices, run_replay
+from app.rulesets.store import RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, find_lost_targets, read_columns
 from app.store.settings_documents import SettingsDocumentStore, VersionedDocument
 from app.web.limits import HeavyWork
@@ -28,6 +28,7 @@ from app.web.limits import HeavyWork
 __all__ = ["PublishChecks", "PublishLimits", "PublishReport", "find_losses", "open_publish_limits"]
 
 _DAY = 86_400.0
+_QUIET_DAYS = 30
 _MAX_DIFFS = 20
 """Changed calls that a report lists; a replay lists all."""
 
@@ -116,8 +117,8 @@ class PublishChecks:
         live_settings: LiveCallSettings,
         column_types: ColumnTypes,
         enreach: EnreachTargets | None,
-        coverage: Coverage,
         limits: VersionedDocument[PublishLimits],
+        rulesets: RulesetStore,
         decisions: DecisionStore,
         live_ruleset: LiveRuleset,
         read_data: Callable[[], RuleData],
@@ -128,8 +129,8 @@ class PublishChecks:
         self._live_settings = live_settings
         self._column_types = column_types
         self._enreach = enreach
-        self._coverage = coverage
         self._limits = limits
+        self._rulesets = rulesets
         self._decisions = decisions
         self._live_ruleset = live_ruleset
         self._read_data = read_data
@@ -144,15 +145,14 @@ class PublishChecks:
             return PublishReport(error.findings or (Finding(code="unreadable", pointer="", message=error.detail),))
         now = self._clock()
         limits = (await self._limits.read()).value
-        runnable = not any(True for _ in find_lost_destinations(ruleset))
-        rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None) if runnable else None
+        rules = await self._heavy_work.run(_compile, ruleset)
         findings, ruleset = await self._lint(ruleset, rules, now)
         if rules is not None and ruleset.columns:
             rules = await self._heavy_work.run(compile_ruleset, ruleset, revision=None)
         if self._enreach is not None:
             silence = "error" if limits.refuse_when_enreach_silent else "warning"
             findings += await find_lost_targets(ruleset, self._enreach, silence=silence)
-        findings += await self._coverage.find_quiet_rules(ruleset, now=now)
+        findings += await self._find_quiet_rules(ruleset, now)
         replay = None
         if rules is not None:
             if any(finding.code == "redirect-loop" for finding in findings):
@@ -179,6 +179,20 @@ class PublishChecks:
             region=settings.region,
         )
         return [*found, *silence], ruleset
+
+    async def _find_quiet_rules(self, ruleset: Ruleset, now: float) -> list[Finding]:
+        """Warn of enabled rules that have been published for 30 days and matched no call in that time."""
+        since = now - _QUIET_DAYS * _DAY
+        live = await self._rulesets.find_live_at(since)
+        if live is None:
+            return []
+        old = {rule.id for rule in (await self._heavy_work.run(read_ruleset, live.document)).rules}
+        counts = await self._decisions.count_by_rule(since)
+        return [
+            _warn_of_quiet(index, rule)
+            for index, rule in enumerate(ruleset.rules)
+            if rule.enabled and rule.id in old and not counts.get(rule.id)
+        ]
 
     async def _follow_recorded_calls(self, rules: CompiledRuleset, limits: PublishLimits, now: float) -> list[Finding]:
         """Follow a sample of recorded calls from queue to queue, and refuse the first one that goes round."""
@@ -208,6 +222,12 @@ class PublishChecks:
         return document, [_refuse(document["summary"], excess)] if excess else []
 
 
+def _compile(ruleset: Ruleset) -> CompiledRuleset | None:
+    """Compile a ruleset; `None` for one that names destinations it does not have, and cannot run."""
+    lost = any(True for _ in find_lost_destinations(ruleset))
+    return None if lost else compile_ruleset(ruleset, revision=None)
+
+
 def _plan(limits: PublishLimits, now: float) -> ReplayPlan:
     return ReplayPlan(since=now - limits.days * _DAY, sample=limits.calls)
 
@@ -218,4 +238,15 @@ def _refuse(summary: str, excess: str) -> Finding:
         pointer="",
         message=f"replayed over recorded calls: {summary}; {excess}",
         hint="look at the replay of the draft, or raise the limit at /admin/rulesets/publish-limits",
+    )
+
+
+def _warn_of_quiet(index: int, rule: Rule) -> Finding:
+    return Finding(
+        code="never-matched",
+        pointer=join_pointer("rules", index),
+        message=f"the rule has matched no call in {_QUIET_DAYS} days",
+        hint="test it, disable it or remove it",
+        rule=rule.id,
+        severity="warning",
     )

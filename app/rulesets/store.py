@@ -76,8 +76,8 @@ class DraftHead:
 
     @property
     def etag(self) -> str:
-        """The version as If-Match takes it."""
-        return f'"{self.version}"'
+        """The version, as If-Match takes it."""
+        return self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +214,13 @@ class RulesetStore:
         """Read one revision; raises NotFoundError."""
         async with self._database.read() as connection:
             return await _read_one(connection, number)
+
+    async def find_live_at(self, moment: float) -> Revision | None:
+        """Read the revision that was live at a moment, in seconds since the epoch; `None` when there was none yet."""
+        query = select(revisions).where(revisions.c.at <= moment).order_by(revisions.c.number.desc()).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return None if row is None else _read_revision(row)
 
     async def list_revisions(self, *, limit: int, after: str | None = None) -> Page[RevisionHead]:
         """List revisions without their documents, newest first; `after` is the `next` of the page before."""

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from app.dataverse.check import CheckResult
 from app.dataverse.column_types import ColumnTypes
 from app.dataverse.errors import DataverseError
 from app.enreach.client import EnreachClient
-from app.enreach.errors import EnreachError, EnreachTimeoutError
+from app.enreach.errors import EnreachError, EnreachTimeoutError, EnreachUnauthorizedError
 from app.errors import Finding
 from app.routing.columns import Columns, ColumnSpec, list_columns
 from app.routing.compiled import CompiledRuleset
@@ -17,7 +18,7 @@ from app.routing.lint_columns import list_undescribed
 from app.routing.registry import suggest
 from app.routing.ruleset import Ruleset
 
-__all__ = ["EnreachTargets", "Targets", "describe_columns", "find_lost_targets", "read_columns"]
+__all__ = ["EnreachTargets", "Targets", "check_enreach", "describe_columns", "find_lost_targets", "read_columns"]
 
 _TIMEOUT_SECONDS = 10.0
 """An administrator waits for the answer; what is not known by then is a warning."""
@@ -77,6 +78,21 @@ class EnreachTargets:
         except TimeoutError as error:
             raise EnreachTimeoutError(f"no complete answer within {_TIMEOUT_SECONDS:g} seconds") from error
         return Targets({queue.id: queue.name for queue in queues}, frozenset(user.id for user in users))
+
+
+async def check_enreach(client: EnreachClient | None) -> CheckResult:
+    """Ask the Enreach API whether it takes the key."""
+    name = "Enreach API"
+    if client is None:
+        hint = "set SMARTROUTING_ENREACH__URL, SMARTROUTING_ENREACH__USER and SMARTROUTING_ENREACH__SECRET"
+        return CheckResult(name, ok=None, detail="queues and users are not checked", hint=hint)
+    try:
+        await client.fetch_own_user()
+    except EnreachError as error:
+        refused = isinstance(error, EnreachUnauthorizedError)
+        setting = "USER and SMARTROUTING_ENREACH__SECRET" if refused else "URL"
+        return CheckResult(name, ok=False, detail=error.detail, hint=f"check SMARTROUTING_ENREACH__{setting}")
+    return CheckResult(name, ok=True, detail="answers, and accepts the key")
 
 
 async def find_lost_targets(ruleset: Ruleset, enreach: EnreachTargets, *, silence: str) -> list[Finding]:

@@ -1,11 +1,13 @@
 """Runs the service under uvicorn: binds the port first, so that a busy one is a sentence and not a traceback."""
 
+import errno
 import gc
 import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,16 +44,28 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortBusyError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with SMARTROUTING_PORT or --port"
-        ) from error
+        raise PortBusyError(f"cannot listen on {host}:{port}: {_explain(error)}") from error
     return listener
 
 
-def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) -> None:
+def _explain(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address; choose another with SMARTROUTING_HOST or --host"
+    if error.errno == errno.EACCES:
+        return "this port needs more rights; choose one above 1023 with SMARTROUTING_PORT or --port"
+    return f"{error.strerror}; choose another with SMARTROUTING_PORT or --port"
+
+
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    on_start: Callable[[], None],
+    certificate: tuple[Path, Path] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
 
-    Raises the AppError that kept the service from starting.
+    `certificate` is a certificate and its key, to speak https. Raises the AppError that kept the service from starting.
     """
     _raise_file_limit()
     opened = _OpeningWatch(app)
@@ -68,6 +82,8 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_certfile=certificate[0] if certificate else None,
+        ssl_keyfile=certificate[1] if certificate else None,
     )
     # uvicorn raises the signal again once it has stopped; a clean stop is success, not death by signal.
     for number in (signal.SIGINT, signal.SIGTERM):

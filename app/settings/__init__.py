@@ -5,6 +5,7 @@ one line that names the variable.
 """
 
 from app.settings.access import AdminKey, AdminSettings, Role, WebhookSettings
+from app.settings.alerts import AlertsSettings
 from app.settings.base import require_https
 from app.settings.dataverse import (
     AmbiguityPolicy,
@@ -16,10 +17,17 @@ from app.settings.dataverse import (
     VipCriterion,
     VipSettings,
 )
-from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
+from app.settings.deployment import (
+    LogSettings,
+    PluginsSettings,
+    RetentionSettings,
+    RulesSettings,
+    StoreSettings,
+)
 from app.settings.enreach import EnreachSettings, Framework, ResponseSettings, VoiceSettings, WireField
 from app.settings.enterprise_calls import PhoneCallSyncSettings
 from app.settings.reading import SettingsError, read_settings
+from app.settings.reports import ReportsSettings
 from app.settings.tree import Settings
 
 __all__ = [
@@ -36,6 +44,8 @@ __all__ = [
     "LogSettings",
     "PhoneCallSyncSettings",
     "PhoneSettings",
+    "PluginsSettings",
+    "ReportsSettings",
     "ResponseSettings",
     "RetentionSettings",
     "Role",

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from typing_extensions import override
 
 from app.settings.base import PREFIX, Group, Network, refuse_placeholders, require_different, require_https
 
@@ -86,19 +85,6 @@ class Role(StrEnum):
     """A program: may read and simulate."""
     VOICE_USER = "Voice User"
     """An end user: sees only their own readiness."""
-
-    @classmethod
-    @override
-    def _missing_(cls, value: object) -> "Role | None":
-        """Accept `admin`, `voice_admin_user`, `apiuser` and the like for the names of the guide."""
-        plain = "".join(c for c in str(value).casefold() if c.isalnum()).removeprefix("voice")
-        return {
-            "adminuser": cls.VOICE_ADMIN_USER,
-            "admin": cls.VOICE_ADMIN_USER,
-            "apiuser": cls.VOICE_API_USER,
-            "api": cls.VOICE_API_USER,
-            "user": cls.VOICE_USER,
-        }.get(plain)
 
 
 class AdminKey(Group):

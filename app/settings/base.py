@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -18,6 +19,7 @@ __all__ = [
     "refuse_placeholders",
     "require_different",
     "require_https",
+    "require_zone",
 ]
 
 PREFIX = "SMARTROUTING_"
@@ -44,6 +46,15 @@ def require_https(url: str) -> str:
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
         raise ValueError("must start with https:// (http:// for loopback only)")
     return plain
+
+
+def require_zone(name: str) -> str:
+    """Return the name of a time zone; raises ValueError for anything but an IANA name."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError("is no time zone; write an IANA name like Europe/Helsinki") from error
+    return name
 
 
 def require_different(secrets: dict[str, SecretStr]) -> dict[str, SecretStr]:

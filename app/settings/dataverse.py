@@ -170,6 +170,10 @@ class PhoneSettings(Group):
         description="Whether a number that nobody has leads to the company that has registered the number block it "
         "lies in, as the number of its switchboard; never in North America.",
     )
+    correct_numbers: bool = Field(
+        default=False,
+        description="Whether administrators may have numbers in Dynamics rewritten in E.164 (`/admin/numbers`).",
+    )
 
 
 class VipCriterion(Group):

@@ -2,23 +2,14 @@
 
 from typing import Annotated, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from app.settings.base import Group
+from app.settings.base import Group, require_zone
 
 __all__ = ["PhoneCallSyncSettings"]
 
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
-
-
-def _require_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise ValueError("is no time zone; write an IANA name like Europe/Helsinki") from error
-    return name
 
 
 _Hours = Annotated[str, Field(pattern=rf"^{_TIME}-([01]\d|2[0-4]):[0-5]\d$", description="Such as 08:00-16:00.")]
@@ -45,7 +36,7 @@ class PhoneCallSyncSettings(Group):
     default_crm_assignee: UUID | None = Field(
         default=None, description="User of Dynamics who owns the activity when the Enreach user is nobody there."
     )
-    time_zone: Annotated[str, AfterValidator(_require_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(require_zone)] = Field(
         default="Europe/Helsinki", max_length=60, description="Of the office hours."
     )
     office_hours: dict[_Weekday, tuple[_Hours, ...]] = Field(

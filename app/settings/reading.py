@@ -3,6 +3,7 @@
 Nothing said here repeats a value: it may be a secret that landed in the wrong variable.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ from pydantic_settings import EnvSettingsSource
 from app.errors import AppError
 from app.settings.base import PREFIX
 from app.settings.tree import Settings
+from app.validation_messages import explain_problem
 
 __all__ = ["SettingsError", "read_settings"]
 
@@ -41,12 +43,12 @@ def read_settings(environ: Mapping[str, str] = os.environ, *, env_file: Path = _
     variables = _collect(_read_file(env_file)) | _collect(environ)
     if unknown := [_refuse_name(name) for name in variables if not _is_known(name)]:
         raise SettingsError("\n".join(unknown))
-    if malformed := [name for name, value in variables.items() if not _is_readable(name, value)]:
-        raise SettingsError("\n".join(f"{name}: is not valid JSON" for name in malformed))
+    if malformed := [_locate(name, value) for name, value in variables.items() if not _is_readable(name, value)]:
+        raise SettingsError("\n".join(malformed))
     try:
         return Settings(**_overlay(_nest(variables), overrides))
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_context=False, include_url=False)
+        problems = error.errors(include_input=False, include_url=False)
         raise SettingsError("\n".join(dict.fromkeys(map(_describe, problems)))) from error
 
 
@@ -107,6 +109,16 @@ def _is_readable(name: str, value: str) -> bool:
     return True
 
 
+def _locate(name: str, value: str) -> str:
+    """Say where a value stops being JSON, without the value."""
+    try:
+        json.loads(value)
+    except ValueError as error:
+        place = f" from line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        return f"{name}: is not valid JSON{place}"
+    return f"{name}: is not the JSON that is expected here"
+
+
 def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one tree over another; groups merge, everything else replaces."""
     merged = dict(lower)
@@ -117,7 +129,7 @@ def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
 
 
 def _describe(problem: Mapping[str, Any]) -> str:
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = explain_problem(problem)
     if problem["type"] == "extra_forbidden":
         message = "unknown setting; `smartrouting settings` lists them"
     place = [str(part) for part in problem["loc"]]

@@ -11,11 +11,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
+from app.settings.alerts import AlertsSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
-from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
+from app.settings.deployment import (
+    LogSettings,
+    PluginsSettings,
+    RetentionSettings,
+    RulesSettings,
+    StoreSettings,
+)
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
+from app.settings.general import GeneralSettings
+from app.settings.reports import ReportsSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]
 
@@ -29,6 +38,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Where to listen.")
     port: int = Field(default=8000, ge=0, le=65535, description="Where to listen.")
     demo: bool = Field(default=False, description="Embedded systems, sample data, generated keys; loopback only.")
+    general: GeneralSettings = GeneralSettings()
     webhook: WebhookSettings = WebhookSettings()
     phone: PhoneSettings = PhoneSettings()
     dataverse: DataverseSettings = DataverseSettings()
@@ -40,8 +50,10 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
     rules: RulesSettings = RulesSettings()
+    reports: ReportsSettings = ReportsSettings()
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()
+    plugins: PluginsSettings = PluginsSettings()
     response: ResponseSettings = ResponseSettings()
     log: LogSettings = LogSettings()
 

@@ -1,30 +1,91 @@
-"""One database, SQLite or PostgreSQL, opened from its URL, and which of several processes on it leads."""
+"""One database, SQLite or PostgreSQL, opened from its URL; what its drivers raise becomes a StoreError here."""
 
 import asyncio
 import os
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
-from hashlib import sha256
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from weakref import WeakSet
 
 import aiosqlite
-from sqlalchemy import Connection, Table, event, text
+import asyncpg
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    event,
+    func,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.store.errors import StoreError, StoreUnavailableError, StoreUnwritableError, translate_errors
+from app.store.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreRejectedError,
+    StoreStatementError,
+    StoreUnavailableError,
+    StoreUnwritableError,
+)
 from app.store.json_text import dump_text, load
 
-__all__ = ["Database", "Leadership", "open_database"]
+__all__ = ["Database", "open_database", "translate_errors"]
 
 _IMMEDIATE = "immediate"
 _JOIN_SECONDS = 3.0
+_SQLITE: dict[int, type[StoreError]] = {
+    sqlite3.SQLITE_BUSY: StoreUnavailableError,
+    sqlite3.SQLITE_LOCKED: StoreUnavailableError,
+    sqlite3.SQLITE_INTERRUPT: StoreUnavailableError,
+    sqlite3.SQLITE_PROTOCOL: StoreUnavailableError,
+    sqlite3.SQLITE_NOMEM: StoreUnavailableError,
+    sqlite3.SQLITE_PERM: StoreUnwritableError,
+    sqlite3.SQLITE_READONLY: StoreUnwritableError,
+    sqlite3.SQLITE_IOERR: StoreUnwritableError,
+    sqlite3.SQLITE_FULL: StoreUnwritableError,
+    sqlite3.SQLITE_CANTOPEN: StoreUnwritableError,
+    sqlite3.SQLITE_AUTH: StoreUnwritableError,
+    sqlite3.SQLITE_CORRUPT: StoreDamagedError,
+    sqlite3.SQLITE_NOTADB: StoreDamagedError,
+    sqlite3.SQLITE_TOOBIG: StoreRejectedError,
+    sqlite3.SQLITE_CONSTRAINT: StoreRejectedError,
+    sqlite3.SQLITE_MISMATCH: StoreRejectedError,
+    sqlite3.SQLITE_RANGE: StoreRejectedError,
+}
+"""By primary result code (sqlite.org, "Result and Error Codes")."""
+
+_SQLSTATE: dict[str, type[StoreError]] = {
+    "08": StoreUnavailableError,
+    "22": StoreRejectedError,
+    "23": StoreRejectedError,
+    "25006": StoreUnwritableError,
+    "28": StoreUnavailableError,
+    "3D": StoreUnavailableError,
+    "40": StoreUnavailableError,
+    "53": StoreUnavailableError,
+    "53100": StoreUnwritableError,
+    "55": StoreUnavailableError,
+    "57": StoreUnavailableError,
+    "58": StoreUnavailableError,
+    "XX": StoreDamagedError,
+    "42501": StoreUnwritableError,
+}
+"""By code or class of code (PostgreSQL manual, appendix A)."""
 
 
 class Database:
@@ -118,6 +179,28 @@ class Database:
         """Start an INSERT that understands ON CONFLICT, which both databases spell alike."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    def is_among(self, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+        """Compare with the texts that a statement gets as one parameter: one for each would cost more than the search.
+
+        The value of the parameter is made by `spell_texts`.
+        """
+        if self.is_sqlite:
+            return column.in_(select(func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value))
+        return column == any_(bindparam(name, type_=postgresql.ARRAY(Text)))
+
+    def spell_texts(self, texts: Sequence[str]) -> object:
+        """Write texts as the value of a parameter of `is_among`."""
+        return dump_text(list(texts)) if self.is_sqlite else list(texts)
+
+    def select_rows(self, table: Table, name: str) -> Select[Any]:
+        """Select whole rows of a table from a parameter that is a JSON list of lists, texts in it without NUL."""
+        if self.is_sqlite:
+            value = func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
+            # Without a condition SQLite would take the ON CONFLICT of an INSERT for that of a join.
+            return select(*[func.json_extract(value, f"$[{place}]") for place in range(len(table.c))]).where(true())
+        value = func.json_array_elements(cast(bindparam(name, type_=Text), postgresql.JSON)).column_valued("value")
+        return select(*[cast(value.op("->>")(place), column.type) for place, column in enumerate(table.c)])
+
     async def check_writable(self) -> None:
         """Write a row that stays as it was, which a database that is locked, full or read-only refuses.
 
@@ -150,65 +233,6 @@ class Database:
 def _join(threads: Iterable[Thread], until: float) -> None:
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-
-
-class Leadership:
-    """One role that at most one process holds, by an advisory lock of PostgreSQL on a connection of its own.
-
-    The lock ends with the connection, so a leader that dies is replaced at the next question. SQLite serves one
-    process, which always leads.
-    """
-
-    def __init__(self, *, database: Database, role: str) -> None:
-        self._database = database
-        self._lock = int.from_bytes(sha256(role.encode()).digest()[:8], signed=True)
-        self._connection: AsyncConnection | None = None
-        self._asking = asyncio.Lock()
-
-    async def lead(self) -> bool:
-        """Tell whether this process leads now, and take the lead when nobody does; ask before every piece of work.
-
-        Raises StoreError when the database is away.
-        """
-        if self._database.is_sqlite:
-            return True
-        # One at a time: a second connection of this process would find the role taken, by the first one.
-        async with self._asking:
-            if self._connection is not None and await self._is_alive(self._connection):
-                return True
-            with translate_errors():
-                return await self._try_lock()
-
-    async def resign(self) -> None:
-        """Give the role up, at the end."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with translate_errors():
-                await connection.invalidate()
-                await connection.close()
-
-    async def _try_lock(self) -> bool:
-        connection = await self._database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-        try:
-            question = text("SELECT pg_try_advisory_lock(:lock)")
-            won = (await connection.execute(question, {"lock": self._lock})).scalar_one()
-        except BaseException:
-            await connection.close()
-            raise
-        if won:
-            self._connection = connection
-        else:
-            await connection.close()
-        return bool(won)
-
-    async def _is_alive(self, connection: AsyncConnection) -> bool:
-        try:
-            with translate_errors():
-                await connection.execute(text("SELECT 1"))
-        except StoreError:
-            await self.resign()
-            return False
-        return True
 
 
 def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
@@ -300,3 +324,41 @@ def _begin_sqlite(connection: Connection) -> None:
     # A reading transaction that turns to writing fails at once when another wrote meanwhile; so writers say it first.
     immediate = connection.get_execution_options().get(_IMMEDIATE)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Turn whatever SQLAlchemy, a driver or the network raises inside into a StoreError, keeping the cause."""
+    try:
+        yield
+    except DBAPIError as exc:
+        raise _read_driver_error(exc.orig, lost=exc.connection_invalidated) from exc
+    except PoolTimeoutError as exc:
+        raise StoreUnavailableError("every connection to the database is in use") from exc
+    except SQLAlchemyError as exc:
+        orig = getattr(exc, "orig", None)
+        kind = StoreRejectedError if isinstance(orig, TypeError | ValueError) else StoreStatementError
+        raise kind(f"the statement could not be run ({type(exc).__name__})") from exc
+    except OverflowError as exc:
+        raise StoreRejectedError("a number is too large for the database") from exc
+    except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as exc:
+        raise _read_driver_error(exc, lost=False) from exc
+    except OSError as exc:
+        raise StoreUnavailableError(f"no connection to the database ({type(exc).__name__})") from exc
+
+
+def _read_driver_error(error: BaseException | None, *, lost: bool) -> StoreError:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    state: str | None = getattr(error, "sqlstate", None)
+    if code is not None:
+        kind = _SQLITE.get(code & 0xFF, StoreStatementError)
+        return kind(f"SQLite: {getattr(error, 'sqlite_errorname', code)}")
+    if state:
+        kind = _SQLSTATE.get(state) or _SQLSTATE.get(state[:2]) or StoreStatementError
+        return kind(f"PostgreSQL: {state}")
+    if lost or isinstance(error, OSError):
+        return StoreUnavailableError("the connection to the database was lost")
+    # asyncpg checks values itself before it sends them, and says so with a ValueError.
+    refused = isinstance(error, ValueError) or isinstance(error.__cause__ if error else None, ValueError)
+    kind = StoreRejectedError if refused else StoreStatementError
+    return kind(f"the database driver refused the request ({type(error).__name__})")

@@ -1,11 +1,15 @@
-"""JSON as it is kept on disk: fast for ordinary values, and never at a loss for odd ones."""
+"""JSON and text as they are kept on disk: fast for ordinary values, and never at a loss for odd ones."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from sqlalchemy import JSON, TEXT, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+from typing_extensions import override
 
-__all__ = ["dump", "dump_text", "load", "replace_odd_characters"]
+__all__ = ["Document", "PlainText", "dump", "dump_text", "load", "replace_odd_characters"]
 
 _LARGEST = 2**63 - 1
 _OPTIONS = orjson.OPT_NON_STR_KEYS
@@ -59,3 +63,25 @@ def _tame(value: object) -> object:
     if isinstance(value, int) and abs(value) > _LARGEST:
         return str(value)
     return value
+
+
+class PlainText(TypeDecorator[str]):
+    """Text of any length that both databases can hold and sort the same way: by code point, without NUL."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return TEXT(collation="C") if dialect.name == "postgresql" else TEXT()
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value if value is None else replace_odd_characters(value)
+
+
+class Document(TypeDecorator[object]):
+    """A JSON document; `None` is NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True

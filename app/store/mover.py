@@ -6,22 +6,35 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreError, StoreRejectedError
-from app.store.journal import Journal
-from app.store.journal_segment import Segment, read_line
+from app.store.event_runs import EventRunRecord
+from app.store.journal import Journal, JournalRecord, Segment
 
-__all__ = ["DecisionSink", "JournalMover", "MoverOptions"]
+__all__ = ["DecisionSink", "EventRunSink", "JournalMover", "MoverOptions", "read_decision", "read_line"]
 
 log = structlog.get_logger()
+
+_DECODER = msgspec.json.Decoder(DecisionRecord)
+_EVENT_RUN = b'{"kind":"event_run",'
+"""How the line of an event's run begins; that of a decision names no kind."""
+_EVENT_RUN_DECODER = msgspec.json.Decoder(EventRunRecord)
 
 
 class DecisionSink(Protocol):
     """Where records go; adding one a second time must change nothing."""
 
     async def add(self, records: Sequence[DecisionRecord]) -> None:
+        """Keep the records; raises StoreError."""
+
+
+class EventRunSink(Protocol):
+    """Where runs of events go, in the same way."""
+
+    async def add(self, records: Sequence[EventRunRecord]) -> None:
         """Keep the records; raises StoreError."""
 
 
@@ -49,9 +62,12 @@ class MoverOptions:
 class JournalMover:
     """Runs beside the calls for the life of the process; the journal is emptied by nobody else."""
 
-    def __init__(self, *, journal: Journal, sink: DecisionSink, options: MoverOptions) -> None:
+    def __init__(
+        self, *, journal: Journal, sink: DecisionSink, event_runs: EventRunSink, options: MoverOptions
+    ) -> None:
         self._journal = journal
         self._sink = sink
+        self._event_runs = event_runs
         self._options = options
         self._lock = asyncio.Lock()
 
@@ -143,7 +159,7 @@ class JournalMover:
         records = [record for _, record in read if record is not None]
         refused: set[str] = set()
         try:
-            await self._sink.add(records)
+            await self._add(records)
         except StoreRejectedError:
             refused = await self._add_one_by_one(records)
         for line, record in read:
@@ -151,12 +167,18 @@ class JournalMover:
                 self._set_aside(segment, line)
         segment.remember(lines)
 
-    async def _add_one_by_one(self, records: Sequence[DecisionRecord]) -> set[str]:
+    async def _add(self, records: Sequence[JournalRecord]) -> None:
+        if decisions := [record for record in records if isinstance(record, DecisionRecord)]:
+            await self._sink.add(decisions)
+        if runs := [record for record in records if isinstance(record, EventRunRecord)]:
+            await self._event_runs.add(runs)
+
+    async def _add_one_by_one(self, records: Sequence[JournalRecord]) -> set[str]:
         """Find the records the database refuses among good ones."""
         refused = set()
         for record in records:
             try:
-                await self._sink.add([record])
+                await self._add([record])
             except StoreRejectedError:
                 refused.add(record.id)
         return refused
@@ -164,3 +186,32 @@ class JournalMover:
     def _set_aside(self, segment: Segment, line: bytes) -> None:
         log.error("journal.line_rejected", segment=segment.path.name, bytes=len(line))
         segment.reject(line)
+
+
+def read_line(line: bytes, spent: float | None = None) -> JournalRecord | None:
+    """Read a line back; `None` for one that is no record. `spent` is for `read_decision`."""
+    if not line.startswith(_EVENT_RUN):
+        return read_decision(line, spent)
+    try:
+        return _EVENT_RUN_DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
+
+
+def read_decision(line: bytes, spent: float | None = None) -> DecisionRecord | None:
+    """Read a decision back, with the seconds spent on writing it, if they are known, as one more stage.
+
+    `None` for a line that is no decision.
+    """
+    try:
+        record = _DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return record if spent is None or "total" not in record.waterfall else _add_stage(record, round(spent * 1000, 3))
+
+
+def _add_stage(record: DecisionRecord, milliseconds: float) -> DecisionRecord:
+    stages = dict(record.waterfall)
+    total = stages.pop("total")
+    waterfall = {**stages, "record": milliseconds, "total": round(total + milliseconds, 3)}
+    return msgspec.structs.replace(record, waterfall=waterfall)

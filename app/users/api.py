@@ -49,11 +49,11 @@ _PROBLEMS = problems(404, 409, 422, 502, 503, 504)
 _CSV = "user,enreach_email,client\nnoora.laakso@contoso.example,,cif2\n"
 
 
-def _read_components(request: Request) -> UserComponents:
+async def _read_components(request: Request) -> UserComponents:
     return read_state(request.scope, UsersState)["users"]
 
 
-def _read_user_id(
+async def _read_user_id(
     user_id: Annotated[
         UUID,
         Path(
@@ -65,7 +65,7 @@ def _read_user_id(
     return str(user_id)
 
 
-def _require_identity(me: OwnReadinessDep) -> Identity:
+async def _require_identity(me: OwnReadinessDep) -> Identity:
     """Return whom the access token speaks of; raises NotFoundError for a key."""
     if me.identity is None:
         raise NotFoundError("A key is nobody's user; sign in with an access token to see your own readiness.")

@@ -1,6 +1,5 @@
 """Enables or disables many users from a list, with a dry run and an outcome for every row."""
 
-import asyncio
 import csv
 import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -8,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.errors import AppError, Finding, InvalidInputError
+from app.single_flight import gather_or_cancel
 from app.users.enabling import ChangeContext, DisableOptions, EnableOptions, Enabling, PhoneClient
 from app.users.enreach_users import EnreachUsers
 from app.users.repository import UserRepository
-from app.users.steps import UserChange, explain
-from app.users.user import User, VoiceUser, check_address
+from app.users.user import User, UserChange, VoiceUser, check_address, explain
 
 __all__ = ["MAX_ROWS", "BulkAction", "BulkOutcome", "BulkResult", "BulkRow", "BulkUsers", "read_csv"]
 
@@ -88,7 +87,7 @@ class BulkUsers:
         """
         if not await on_progress(0):
             return []
-        catalog, users = await asyncio.gather(self._repository.read_catalog(), self._repository.read_all())
+        catalog, users = await gather_or_cancel(self._repository.read_catalog(), self._repository.read_all())
         voices = {voice.user.id: voice for voice in await self._repository.describe_all(users, catalog)}
         change = await self._choose_change(action, ChangeContext(catalog=catalog, who=who, dry_run=dry_run))
         results: list[BulkResult] = []
@@ -97,7 +96,7 @@ class BulkUsers:
             if not await on_progress(len(results)):
                 return results
             batch = resolved[start : start + _AT_ONCE]
-            results += await asyncio.gather(*(_change_row(row, found, voices, change) for row, found in batch))
+            results += await gather_or_cancel(*(_change_row(row, found, voices, change) for row, found in batch))
         await on_progress(len(results))
         return results
 

@@ -83,7 +83,7 @@ def open_users(
         enreach=enreach_users,
         role_assignments=role_assignments,
         ids=ids,
-        read_framework=lambda: read_settings().voice.framework,
+        read_settings=read_settings,
     )
     return UserComponents(
         users=users,

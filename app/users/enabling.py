@@ -1,20 +1,19 @@
 """Enables and disables a user, as the administrator guide's chapter of that name says."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, NotFoundError
-from app.settings import Framework, Role
+from app.settings import Framework, Role, Settings
+from app.single_flight import gather_or_cancel
 from app.users.enreach_ids import EnreachIds
 from app.users.enreach_users import EnreachIndex, EnreachSilence, EnreachUsers, IdOutcome
 from app.users.repository import UserRepository
 from app.users.role_assignment import RoleAssignments, check_active, check_managed, check_role
 from app.users.role_catalog import RoleCatalog
-from app.users.steps import Step, StepState, UserChange, summarize, take_step
-from app.users.user import HeldRole, Team, User, VoiceUser
+from app.users.user import HeldRole, Step, StepState, Team, User, UserChange, VoiceUser, summarize, take_step
 from app.users.users import AssessedUser, Users
 
 __all__ = ["ChangeContext", "ChangedUser", "DisableOptions", "EnableOptions", "Enabling", "PhoneClient"]
@@ -80,19 +79,21 @@ class Enabling:
         enreach: EnreachUsers,
         role_assignments: RoleAssignments,
         ids: EnreachIds,
-        read_framework: Callable[[], Framework],
+        read_settings: Callable[[], Settings],
     ) -> None:
-        """`read_framework` tells which framework the users' app has now."""
+        """`read_settings` returns the settings that hold now."""
         self._repository = repository
         self._users = users
         self._enreach = enreach
         self._role_assignments = role_assignments
         self._ids = ids
-        self._read_framework = read_framework
+        self._read_settings = read_settings
 
     async def enable_one(self, user_id: str, options: EnableOptions, *, who: str, dry_run: bool) -> ChangedUser:
         """Read a user, enable them and show the result; raises AppError for what cannot be read before."""
-        (voice, catalog), enreach = await asyncio.gather(self._repository.read_voice_user(user_id), self._enreach.ask())
+        (voice, catalog), enreach = await gather_or_cancel(
+            self._repository.read_voice_user(user_id), self._enreach.ask()
+        )
         context = ChangeContext(catalog=catalog, who=who, dry_run=dry_run)
         return await self._show(await self.enable(voice, options, enreach=enreach, context=context))
 
@@ -147,7 +148,7 @@ class Enabling:
         return summarize(voice.user.id, run.steps, still_granted_by=remaining)
 
     def _find_client(self) -> PhoneClient:
-        return PhoneClient.CIF1 if self._read_framework() is Framework.CIF1 else PhoneClient.CIF2
+        return PhoneClient.CIF1 if self._read_settings().voice.framework is Framework.CIF1 else PhoneClient.CIF2
 
     def _begin(self, voice: VoiceUser, context: ChangeContext) -> "_Run":
         return _Run(role_assignments=self._role_assignments, ids=self._ids, voice=voice, context=context)

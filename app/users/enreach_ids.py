@@ -1,12 +1,12 @@
 """Brings the Enreach user ids up to date, and notes what changed."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from app.dataverse.errors import DataverseError
 from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.single_flight import gather_or_cancel
 from app.store.audit import AuditStore
 from app.users.enreach_id_records import EnreachIdRecords
 from app.users.enreach_users import (
@@ -55,7 +55,7 @@ class EnreachIds:
         if user_ids is not None:
             users = await self._repository.read_some(user_ids)
             return await self._refuse_taken(plan_ids(users, index, overwrite=overwrite))
-        catalog, everybody = await asyncio.gather(self._repository.read_catalog(), self._repository.read_all())
+        catalog, everybody = await gather_or_cancel(self._repository.read_catalog(), self._repository.read_all())
         voices = await self._repository.describe_all(everybody, catalog)
         users = [voice.user for voice in voices if voice.list_carriers() and not voice.user.is_application]
         return refuse_taken(plan_ids(users, index, overwrite=overwrite), everybody)

@@ -1,6 +1,5 @@
 """Reads users from Dynamics: a page, all of them, one, or whoever a token speaks of; and the roles they have."""
 
-import asyncio
 import base64
 import re
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from app.dataverse.errors import RecordNotFoundError
 from app.dataverse.queries import build_id_filters, build_path, quote_text
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.settings import Settings
+from app.single_flight import gather_or_cancel
 from app.store.pages import Page
 from app.users.enreach_id_records import EnreachIdRecords
 from app.users.role_catalog import RoleCatalog, read_memberships, read_role_catalog
@@ -90,7 +90,7 @@ class UserRepository:
 
     async def read_voice_user(self, user_id: str) -> tuple[VoiceUser, RoleCatalog]:
         """Read one user with their roles, as they are this moment; raises NotFoundError."""
-        user, catalog = await asyncio.gather(self.read_one(user_id), self.read_catalog())
+        user, catalog = await gather_or_cancel(self.read_one(user_id), self.read_catalog())
         return await self.describe(user, catalog), catalog
 
     async def describe(self, user: User, catalog: RoleCatalog) -> VoiceUser:

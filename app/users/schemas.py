@@ -12,8 +12,7 @@ from app.users.bulk import MAX_ROWS, BulkOutcome
 from app.users.enabling import ChangedUser, DisableOptions, EnableOptions, PhoneClient
 from app.users.enreach_users import IdOutcome
 from app.users.readiness import ItemGroup, ItemState
-from app.users.steps import StepState, UserChangeState
-from app.users.user import HeldRole, check_address
+from app.users.user import HeldRole, StepState, UserChangeState, check_address
 from app.users.users import AssessedUser
 
 __all__ = [
@@ -107,7 +106,7 @@ class IdBody(BaseModel):
 class ConfirmationBody(BaseModel):
     """What somebody has looked up in Voice Center."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"confirmed": True}]})
 
     confirmed: bool = True
     note: str = Field(default="", max_length=500, description="Shown with the item of the checklist, also to the user.")
@@ -128,11 +127,17 @@ class IdUpdateBody(BaseModel):
 class BulkEnableRow(EnableBody):
     """One user to enable."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user": "noora.laakso@contoso.example"}]})
+
     user: str = Field(min_length=1, max_length=200, description="Id, login or e-mail address.")
 
 
 class BulkDisableRow(DisableBody):
     """One user to disable."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user": "noora.laakso@contoso.example", "client": "cif2"}]}
+    )
 
     user: str = Field(min_length=1, max_length=200, description="Id, login or e-mail address.")
 
@@ -259,7 +264,7 @@ class UserPage(_Shown):
     next: str | None = Field(description="Pass as `after` for the next page; null on the last one.")
 
 
-class StepBody(_Shown):
+class EnablingStep(_Shown):
     """One step of a change."""
 
     name: str = Field(examples=["role"])
@@ -272,7 +277,7 @@ class ChangeBody(_Shown):
 
     user_id: str
     state: UserChangeState
-    steps: list[StepBody]
+    steps: list[EnablingStep]
     still_granted_by: list[RoleBody] = Field(description="After disabling: what still lets them use Voice.")
 
 

@@ -1,12 +1,12 @@
 """Lists users with everything that decides whether they can use Voice, and shows a user their own."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.auth.principals import Identity
 from app.errors import InvalidInputError
 from app.settings import Settings
+from app.single_flight import gather_or_cancel
 from app.store.audit import AuditStore
 from app.store.pages import Page
 from app.store.settings_documents import EVERYBODY, Confirmation, ConfirmationStore
@@ -56,7 +56,7 @@ class Users:
 
         `search` is part of a name or address, `active` whether the account in Dynamics is.
         """
-        page, catalog, sources = await asyncio.gather(
+        page, catalog, sources = await gather_or_cancel(
             self._repository.read_page(search=search, active=active, limit=limit, after=after),
             self._repository.read_catalog(),
             self._read_sources(),
@@ -64,6 +64,14 @@ class Users:
         voices = await self._repository.describe_some(page.items, catalog)
         assessed = (AssessedUser(voice=voice, readiness=judge(voice, sources)) for voice in voices)
         return Page(tuple(assessed), page.next)
+
+    async def assess_all(self) -> list[AssessedUser]:
+        """Judge all users, applications included, in a few questions."""
+        users, catalog, sources = await gather_or_cancel(
+            self._repository.read_all(), self._repository.read_catalog(), self._read_sources()
+        )
+        voices = await self._repository.describe_all(users, catalog)
+        return [AssessedUser(voice=voice, readiness=judge(voice, sources)) for voice in voices]
 
     async def show(self, user_id: str) -> AssessedUser:
         """Show one user; raises NotFoundError."""
@@ -107,12 +115,12 @@ class Users:
         )
 
     async def _assess(self, user: User) -> AssessedUser:
-        catalog, sources = await asyncio.gather(self._repository.read_catalog(), self._read_sources())
+        catalog, sources = await gather_or_cancel(self._repository.read_catalog(), self._read_sources())
         voice = await self._repository.describe(user, catalog)
         return AssessedUser(voice=voice, readiness=judge(voice, sources))
 
     async def _read_sources(self) -> ReadinessSources:
-        enreach, web_phone, assignee = await asyncio.gather(
+        enreach, web_phone, assignee = await gather_or_cancel(
             self._enreach.ask(), self._confirmations.list_of(WEB_PHONE), self._confirmations.list_of(ASSIGNEE)
         )
         settings = self._read_settings()

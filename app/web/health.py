@@ -122,11 +122,11 @@ class WebState(TypedDict):
     exposition: Exposition
 
 
-def _read_health(request: Request) -> Health:
+async def _read_health(request: Request) -> Health:
     return read_state(request.scope, WebState)["health"]
 
 
-def _read_exposition(request: Request) -> Exposition:
+async def _read_exposition(request: Request) -> Exposition:
     return read_state(request.scope, WebState)["exposition"]
 
 

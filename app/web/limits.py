@@ -1,9 +1,12 @@
-"""What keeps other requests from costing a call its answer: they begin one by one, and large work waits its turn."""
+"""What keeps other requests from costing a call its answer.
+
+Bodies are of a limited size, requests begin one by one, and large work waits its turn.
+"""
 
 import asyncio
 import gc
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,16 +14,17 @@ from typing import Annotated, Any, ParamSpec, TypedDict, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import Depends, Request, Response
+from fastapi import Depends, HTTPException, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.auth.access import identify
-from app.errors import TooManyRequestsError
-from app.web.problems import describe_problem
+from app.errors import BodyTooLargeError, TooManyRequestsError
+from app.web.problems import describe_problem, make_error_response
 from app.web.state import read_state
 
-__all__ = ["Admission", "HeavyRoute", "HeavyWork", "HeavyWorkDep", "LimitsState", "StreamDep"]
+__all__ = ["Admission", "BodyLimit", "HeavyRoute", "HeavyWork", "HeavyWorkDep", "LimitsState", "StreamDep"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,6 +44,52 @@ _COLLECTOR = (3_000, 4, 1_000_000)
 Looking at all of them while large rulesets are in memory stops every thread for hundreds of milliseconds; looking at
 the young ones takes two.
 """
+
+
+class BodyLimit:
+    """Pure ASGI middleware that refuses large bodies below a path, whether their size is announced or not."""
+
+    def __init__(
+        self, app: ASGIApp, *, prefix: str, most: int, larger: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
+        """Wrap `app`; bodies below the path `prefix` may have `most` bytes, and methods and paths of `larger` more."""
+        self._app = app
+        self._prefix = prefix
+        self._most = most
+        self._larger = dict(larger or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection; other paths pass through."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+            await self._app(scope, receive, send)
+            return
+        most = next((size for way, size in self._larger.items() if _goes(scope, *way)), self._most)
+        refusal = BodyTooLargeError(f"The body has more than {most:,} bytes.")
+        if _read_size(scope) > most:
+            # What is left of an unread body must not be taken for the next request.
+            await make_error_response(scope, refusal, headers=(("Connection", "close"),))(scope, receive, send)
+            return
+        size = 0
+
+        async def count() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > most:
+                # The framework lets nothing else through while it reads a body.
+                raise HTTPException(refusal.status) from refusal
+            return message
+
+        await self._app(scope, count, send)
+
+
+def _goes(scope: Scope, method: str, path: str) -> bool:
+    return bool(scope["method"] == method and scope["path"].startswith(path))
+
+
+def _read_size(scope: Scope) -> int:
+    sizes = [int(value) for name, value in scope["headers"] if name == b"content-length" and value.isdigit()]
+    return max(sizes, default=0)
 
 
 class Admission:
@@ -154,7 +204,7 @@ class LimitsState(TypedDict):
     heavy_work: HeavyWork
 
 
-def _read_heavy_work(request: Request) -> HeavyWork:
+async def _read_heavy_work(request: Request) -> HeavyWork:
     return read_state(request.scope, LimitsState)["heavy_work"]
 
 
@@ -184,7 +234,7 @@ class HeavyRoute(APIRoute):
 
         async def handle_in_turn(request: Request) -> Response:
             principal = await identify(request)
-            async with _read_heavy_work(request).admit(principal.role):
+            async with (await _read_heavy_work(request)).admit(principal.role):
                 return await handle(request)
 
         return handle_in_turn

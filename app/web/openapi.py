@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app.web.problems import MEDIA_TYPE, Problem, describe_problem
 
-__all__ = ["DESCRIPTION", "TAGS", "complete_openapi"]
+__all__ = ["DESCRIPTION", "SERVERS", "TAGS", "complete_openapi", "name_operation"]
 
 Document = dict[str, Any]
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
@@ -45,15 +46,25 @@ TAGS = [
         "name": "Users",
         "description": "Who may use Voice, and what is missing for those who may not yet.",
     },
+    {"name": "Reports", "description": "What happened to the calls: figures, tables and pictures."},
+    {"name": "Numbers", "description": "What is wrong with phone numbers in Dynamics, and their correction."},
     {"name": "Enterprise Calls", "description": "Calls on mobiles and in Teams as activities, and why one is none."},
     {"name": "Settings", "description": "What administrators set while the service runs, with its history."},
     {"name": "Access", "description": "Keys, sign-in, your own readiness, and the audit of what administrators did."},
-    {"name": "Settings", "description": "What drives the product, changed while it runs."},
+    {"name": "Events", "description": "What happens in the phone client, and the plugins that run then."},
     {"name": "Jobs", "description": "Work on many users, and how far it is."},
     {"name": "Operations", "description": "Alerts, fire drills, credentials of the webhook, and personal data."},
     {"name": "Probes", "description": "For monitoring; needs no key."},
 ]
 """The groups in the order of Swagger UI."""
+
+SERVERS = [{"url": "/", "description": "Where this document was read."}]
+
+
+def name_operation(route: APIRoute) -> str:
+    """Name an operation after its function, as clients spell it: `listUsers`."""
+    first, *more = route.name.split("_")
+    return first + "".join(part.capitalize() for part in more)
 
 
 def complete_openapi(
@@ -88,16 +99,28 @@ def _complete(document: Document, models: Sequence[type[BaseModel]]) -> None:
     schemas.update(more["$defs"])
     for operation in _list_operations(document):
         responses = operation.setdefault("responses", {})
+        operation.setdefault("security", [])
+        _describe_streams(responses)
         if "HTTPValidationError" in str(responses.get("422")):
             responses["422"] = describe_problem(422)
-        if roles := [role for needed in operation.get("security", []) for role in next(iter(needed.values()), [])]:
+        if roles := [role for needed in operation["security"] for role in next(iter(needed.values()), [])]:
             responses.setdefault("401", describe_problem(401))
             responses.setdefault("403", describe_problem(403))
             needs = f"Needs the role {' and '.join(roles)}."
             operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
+        if not any(status.startswith("4") for status in responses):
+            responses["405"] = describe_problem(405)
         _share_problems(responses, document["components"].setdefault("responses", {}))
     for name in _INVENTED:
         schemas.pop(name, None)
+
+
+def _describe_streams(responses: Document) -> None:
+    """Describe server-sent events as text: `itemSchema`, which the framework writes, is a word of OpenAPI 3.2."""
+    for answer in responses.values():
+        for content in answer.get("content", {}).values():
+            if content.pop("itemSchema", None) is not None:
+                content["schema"] = {"type": "string", "description": "Server-sent events, for as long as it goes on."}
 
 
 def _share_problems(responses: Document, shared: Document) -> None:

@@ -1,23 +1,29 @@
-"""What many routes take and show in the same way: names in paths, versions in headers, times."""
+"""What many routes take and show in the same way: names in paths, versions in headers, times, JSON judged elsewhere."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, overload
+from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
-from fastapi import Depends, Header, Path, Response
-from pydantic import AwareDatetime, BeforeValidator, Field
+import orjson
+from fastapi import Depends, Header, Path, Request, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from app.errors import PreconditionRequiredError
+from app.errors import Finding, InvalidInputError, PreconditionRequiredError
 
 __all__ = [
+    "NO_IF_MATCH",
     "AlertId",
     "AnyMoment",
     "DecisionId",
     "IfMatchDep",
     "JobId",
+    "JsonBodyDep",
     "KeyId",
+    "OptionalIfMatchDep",
     "RulesetRef",
     "ShownTime",
     "StepId",
+    "WholeList",
+    "describe_body",
     "show_time",
     "tag",
 ]
@@ -43,7 +49,17 @@ StepId = Annotated[
 AnyMoment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
 """A time from outside (1970 to 2999): near either end of what a machine can count, zones lead beyond it."""
 
+Item = TypeVar("Item")
+NO_IF_MATCH: Final = "Send If-Match with the ETag of what you read, so that no change gets lost."
+
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class WholeList(BaseModel, Generic[Item]):
+    """A list that is always one page."""
+
+    items: list[Item]
+    next: None = Field(default=None, description="Always null: there is no further page.")
 
 
 def tag(response: Response, version: str) -> None:
@@ -51,20 +67,33 @@ def tag(response: Response, version: str) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-def _read_if_match(
+async def _read_if_match(
     if_match: Annotated[
-        str | None,
-        Header(description="The `ETag` header of what you read, in its quotes; without it 428, another one 412."),
-    ] = None,
+        str, Header(description="The `ETag` of what you read, with or without quotes; without it 428, another one 412.")
+    ],
 ) -> str:
     """Return the version the change is made from (RFC 9110, section 13.1.1; RFC 6585, section 3)."""
-    text = (if_match or "").strip()
-    if text in {"", "*"}:
-        raise PreconditionRequiredError("Send If-Match with the ETag of what you read, so that no change gets lost.")
-    return text.removeprefix('"').removesuffix('"') if text.startswith('"') else text
+    token = _read_token(if_match)
+    if token in {"", "*"}:
+        raise PreconditionRequiredError(NO_IF_MATCH)
+    return token
+
+
+async def _read_optional_if_match(
+    if_match: Annotated[
+        str | None, Header(description="The `ETag` of what you read; left out when nothing is there, or to replace it.")
+    ] = None,
+) -> str | None:
+    return None if if_match is None else _read_token(if_match)
+
+
+def _read_token(etag: str) -> str:
+    """Take the version out of an ETag, which some clients send weak or without quotes."""
+    return etag.strip().removeprefix("W/").strip('"')
 
 
 IfMatchDep = Annotated[str, Depends(_read_if_match)]
+OptionalIfMatchDep = Annotated[str | None, Depends(_read_optional_if_match)]
 
 
 @overload
@@ -88,3 +117,38 @@ def _read_seconds(value: object) -> object:
 
 ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
 """A time of an answer that may be given as seconds since the epoch."""
+
+
+async def _read_json(request: Request) -> object:
+    """Parse the body; raises InvalidInputError for anything but JSON, also when it is nested a thousand deep."""
+    body = await request.body()
+    try:
+        document: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        deep = "depth limit" in error.msg
+        code, message = ("too-deep", "nested too deep") if deep else ("not-json", _locate(error))
+        finding = Finding(code=code, pointer="", message=message)
+        raise InvalidInputError("The body is not usable JSON.", findings=[finding]) from error
+    return document
+
+
+JsonBodyDep = Annotated[Any, Depends(_read_json)]
+
+
+def describe_body(model: type[BaseModel], what: str, example: object) -> dict[str, Any]:
+    """Describe a body for the `openapi_extra=` of a route that reads it with `JsonBodyDep`.
+
+    The document must be completed with the model, or with one that holds it.
+    """
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "requestBody": {
+            "required": True,
+            "description": what,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }
+    }
+
+
+def _locate(error: orjson.JSONDecodeError) -> str:
+    return f"this is not JSON, from line {error.lineno}, column {error.colno} on"

@@ -61,6 +61,26 @@ _USUAL = {
 """What stands for an error of each status in the OpenAPI document."""
 
 
+_DETAILS = {
+    401: "This key is not known.",
+    403: "This needs the role Voice Admin User.",
+    404: "There is no draft summer-hours.",
+    405: "This path takes GET and PUT.",
+    408: "The body did not arrive in time.",
+    409: "Revision 7 was published meanwhile.",
+    412: "Somebody changed it meanwhile; read it again.",
+    413: "The body is larger than 64 KiB.",
+    422: "The request does not have the form this endpoint accepts.",
+    428: "Send If-Match with the ETag of what you read, so that no change gets lost.",
+    429: "Too many requests of this kind run already; try again in 2 seconds.",
+    502: "Dynamics refused the request.",
+    503: "The database does not answer.",
+    504: "Dynamics did not answer in time.",
+}
+"""What the example of each status tells."""
+_FINDING = {"code": "missing", "pointer": "/comment", "detail": "Field required.", "severity": "error"}
+
+
 class ProblemItem(BaseModel):
     """One thing that is wrong in what was sent."""
 
@@ -149,8 +169,10 @@ def describe_problem(status: int) -> dict[str, Any]:
 
 def _make_example(status: int) -> dict[str, object]:
     phrase = HTTPStatus(status).phrase
-    code, title = _USUAL.get(status, (phrase.casefold().replace(" ", "-"), phrase))
-    return {"type": f"{URN}:problem:{code}", "title": title, "status": status, "detail": "What was wrong."}
+    code, title = _USUAL.get(status, (phrase.casefold().replace(" ", "-"), phrase.capitalize()))
+    detail = _DETAILS.get(status, phrase)
+    problem = {"type": f"{URN}:problem:{code}", "title": title, "status": status, "detail": detail}
+    return problem | ({"errors": [_FINDING]} if status == InvalidInputError.status else {})
 
 
 def _present(finding: Finding) -> ProblemItem:

@@ -1,5 +1,6 @@
 """Wrong credentials get slower answers, a metric, a log line and an alert; right ones do not notice."""
 
+import asyncio
 from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from dirty_equals import IsPartialDict
 from structlog.testing import capture_logs
 
 from app.auth.guessing import GuessBrake
+from app.single_flight import cancel_all
 from tests.support.service import ADMIN_KEY, USER_KEY, Service, open_service, wait_for
 
 ONE, OTHER = ip_address("198.51.100.7"), ip_address("198.51.100.8")
@@ -41,6 +43,24 @@ def test_refusals_slow_down_for_one_address_and_recover() -> None:
     assert (brake.note(ONE) <= 0, brake.count_guessing()) == (True, 1)
     clock.now += 300
     assert brake.count_guessing() == 0
+
+
+async def test_refusals_that_wait_are_bounded() -> None:
+    """Five hundred are held back at a time; the next one is refused at once rather than kept, until one has gone."""
+    brake = GuessBrake(monotonic=Clock())
+    while brake.note(ONE) < 2.0:
+        pass
+    held = [asyncio.create_task(brake.hold_back(ONE)) for _ in range(500)]
+    await asyncio.sleep(0)
+    beyond = [asyncio.create_task(brake.hold_back(ONE)) for _ in range(3)]
+    await asyncio.wait(beyond)
+
+    assert [task.done() for task in held] == [False] * 500
+    await cancel_all(held[:1])
+    replaced = asyncio.create_task(brake.hold_back(ONE))
+    await asyncio.sleep(0)
+    assert not replaced.done()
+    await cancel_all([*held, replaced])
 
 
 def test_one_network_of_ipv6_is_one_guesser() -> None:
@@ -79,7 +99,7 @@ async def read_alert(service: Service) -> dict[str, Any]:
     """Wait for the alert about guessing."""
 
     async def read() -> dict[str, Any] | None:
-        found: list[dict[str, Any]] = (await service.ask("/admin/alerts", open=True)).json()
+        found: list[dict[str, Any]] = (await service.ask("/admin/alerts", open=True)).json()["items"]
         return next((alert for alert in found if alert["kind"] == "credential_guessing"), None)
 
     return await wait_for(read)

@@ -96,7 +96,6 @@ async def test_no_forged_or_stale_token_lets_anyone_in(organisation: Organisatio
         "another key of that id": issuer.issue(key=stranger),
         "changed claims": f"{good.split('.')[0]}.{encode({**claims, 'sub': 'boss'})}.{signature}",
         "no signature": f"{good.rsplit('.', 1)[0]}.",
-        "no key id": issuer.issue(headers={"kid": None}),
         "own key inside": issuer.issue(key=stranger, headers={"jwk": stranger.describe()}),
         "critical extension": issuer.issue(headers={"crit": ["exp"]}),
         "identity token": issuer.issue(typ="ID"),
@@ -188,6 +187,16 @@ async def test_a_rotation_in_the_middle_of_traffic_loses_no_request(organisation
 
     assert {task.result() for task in [*before, *after]} == {200}
     assert issuer.requests.count("keys") == fetched + 1
+
+
+async def test_a_token_without_key_id_has_the_only_key(organisation: Organisation, issuer: Issuer) -> None:
+    """An issuer with one key need not name it (RFC 7517, section 4.5); of several keys none is guessed."""
+    unnamed = issuer.issue(headers={"kid": None})
+    forged = issuer.issue(key=make_key("first"), headers={"kid": None})
+    found = [await ask(organisation, token) for token in (unnamed, forged)]
+    issuer.rotate()
+
+    assert [*found, await ask(organisation, issuer.issue()), await ask(organisation, unnamed)] == [200, 401, 200, 401]
 
 
 async def test_an_unknown_key_id_is_refused_after_asking_once(organisation: Organisation, issuer: Issuer) -> None:

@@ -44,6 +44,18 @@ async def open_keys(issuer: Issuer, clock: Clock, options: KeySetOptions) -> Asy
         await keys.aclose()
 
 
+async def test_warming_up_asks_once(issuer: Issuer) -> None:
+    """At the start the keys are fetched before anybody needs one, and known then without another question."""
+    async with open_keys(issuer, Clock(), KeySetOptions()) as keys:
+        await keys.warm_up()
+        warmed = keys.metadata
+        issuer.stop()
+        await keys.warm_up()
+
+        assert warmed is not None
+        assert await keys.find("first") is not None
+
+
 async def test_a_withdrawn_key_stops_working(issuer: Issuer) -> None:
     """Keys are renewed beside the requests once they are old."""
     clock = Clock()

@@ -98,7 +98,8 @@ async def test_lists_are_masked(database: Database) -> None:
 
     shown = page.items[0]
     assert (shown.id, shown.caller_e164, shown.caller_raw) == (record.id, "+35850*****67", "050 1****67")
-    assert shown.facts == FACTS | {"call.caller": "+35850*****67", "caller.name": HIDDEN}
+    explained = await make_log(database).show(record.id, reveal_to=None)
+    assert explained.record.facts == FACTS | {"call.caller": "+35850*****67", "caller.name": HIDDEN}
 
 
 async def test_numbers_in_place_of_identifiers_are_masked(database: Database) -> None:
@@ -113,8 +114,8 @@ async def test_numbers_in_place_of_identifiers_are_masked(database: Database) ->
     page = await log.page(DecisionFilter(target_id=NUMBER), limit=10, after=None, searcher=None)
     shown = await log.show(record.id, reveal_to=None)
 
-    assert page.items == (shown.record,)
-    assert [getattr(shown.record, name) for name in ("call_id", "target_id", "queue_id")] == ["+35850*****67"] * 3
+    for item in (page.items[0], shown.record):
+        assert [getattr(item, name) for name in ("call_id", "target_id", "queue_id")] == ["+35850*****67"] * 3
     assert shown.record.facts == dict.fromkeys(facts, "+35850*****67")
     assert NUMBER not in json.dumps(shown.trace)
 
@@ -153,7 +154,7 @@ async def test_erased_callers_are_told(database: Database) -> None:
     page = await log.page(DecisionFilter(), limit=10, after=None, searcher=None)
 
     assert (page.items[0].id, page.items[0].caller_e164, page.items[0].caller_raw) == (record.id, None, "erased")
-    assert page.items[0].facts["call.caller"] == "erased"
+    assert (await log.show(record.id, reveal_to=None)).record.facts["call.caller"] == "erased"
 
 
 async def test_revealing_is_audited_before_it_is_shown(database: Database) -> None:
@@ -204,7 +205,7 @@ async def test_lost_revision_leaves_no_trace(database: Database) -> None:
     gone = await keep(database, 1, revision=9)
     spoilt = await keep(database, 2)
     async with database.write() as connection:
-        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 2}'"))
+        await connection.execute(text("UPDATE revisions SET document = '{\"schema\": 99}'"))
     log = make_log(database)
 
     for record in (gone, spoilt):

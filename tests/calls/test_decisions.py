@@ -1,5 +1,7 @@
 """`/admin/decisions`: what was answered, why, and who may see whom it concerned."""
 
+import csv
+import io
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -311,3 +313,41 @@ async def test_old_decisions_are_explained_by_their_own_revision(tmp_path: Path)
     assert (first["revision"], second["revision"]) == (1, 2)
     assert detail == IsPartialDict(revision=1, rule="vip", trace_agrees=True)
     assert [rule["id"] for rule in detail["trace"]["rules"]] == ["named", "vip"]
+
+
+async def test_decisions_are_a_table_under_the_filters_of_the_list(service: Service) -> None:
+    """All of them, however many a page holds, newest first, with the members of the list as columns."""
+    for number in range(3):
+        await service.call(NUMBER, targetid="SALES", extradata={"CallId": f"call-{number}"})
+    await service.call("anonymous", targetid="=1+1")
+    await service.list_decisions(4)
+    items = (await service.ask("/admin/decisions", target_id="SALES")).json()["items"]
+
+    answer = await service.ask("/admin/decisions", target_id="SALES", format="csv", limit=1)
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="decisions.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["call_id"] for row in rows] == ["call-2", "call-1", "call-0"]
+    assert list(rows[0]) == list(items[0])
+    assert rows[0]["caller"] == "'" + items[0]["caller"]
+    assert NUMBER not in answer.text
+    formula = await service.ask("/admin/decisions", target_id="=1+1", format="csv")
+    assert [row["target_id"] for row in csv.DictReader(io.StringIO(formula.text))] == ["'=1+1"]
+    nothing = await service.ask("/admin/decisions", target_id="OTHER", format="csv")
+    assert nothing.text == ",".join(items[0]) + "\r\n"
+
+
+async def test_full_numbers_in_a_table_are_for_one_role_and_leave_a_record(service: Service) -> None:
+    """Others are refused before anything is read."""
+    await service.call(NUMBER)
+    await service.list_decisions(1)
+
+    shown = await service.ask("/admin/decisions", format="csv", reveal=True)
+    refused = await service.ask("/admin/decisions", key=PROGRAM_KEY, format="csv", reveal=True)
+
+    assert [row["caller"] for row in csv.DictReader(io.StringIO(shown.text))] == ["'" + NUMBER]
+    assert refused.status_code == 403
+    assert [(entry.who, entry.target) for entry in await read_audit(service, "decisions.revealed")] == [
+        ("anna", "decisions")
+    ]

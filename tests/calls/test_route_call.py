@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app.calls.route_call import Answered, Arrival, LoopGuard, RouteCall
+from app.directory.lookup import LookupResult, Source
 from app.routing.callers import Caller, CallerStatus, Cause
 from app.routing.calls import read_call
 from app.routing.compiled import CompiledRuleset
@@ -29,20 +30,6 @@ from tests.support.service import open_service
 VIP = Caller(status=CallerStatus.IDENTIFIED, vip=True, columns={"tier": "agent-1"}, as_of=99.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A caller from memory or from afar."""
-
-    caller: Caller
-    source: str
-    stages: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def cause(self) -> Cause | None:
-        """Tell why nothing better was known."""
-        return self.caller.cause
-
-
 @dataclass(slots=True)
 class FixedDirectory:
     """Knows one caller, by heart or after asking, or breaks."""
@@ -51,16 +38,16 @@ class FixedDirectory:
     found: Caller | Exception = field(default_factory=lambda: Caller(status=CallerStatus.UNKNOWN))
     asked: list[tuple[str, float]] = field(default_factory=list)
 
-    def recall(self, _e164: str) -> Seen | None:
+    def recall(self, _e164: str) -> LookupResult | None:
         """Answer by heart."""
-        return None if self.known is None else Seen(self.known, "fresh")
+        return None if self.known is None else LookupResult(self.known, Source.FRESH)
 
-    async def find(self, e164: str, *, until: float) -> Seen:
+    async def find(self, e164: str, *, until: float) -> LookupResult:
         """Answer after asking."""
         self.asked.append((e164, until))
         if isinstance(self.found, Exception):
             raise self.found
-        return Seen(self.found, "live")
+        return LookupResult(self.found, Source.LIVE)
 
 
 @dataclass(frozen=True, slots=True)

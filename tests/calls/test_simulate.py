@@ -54,6 +54,8 @@ async def test_real_caller_is_looked_up(service: Service) -> None:
             "kind": "contact",
             "vip": True,
             "vip_reason": "account Contoso Group Oyj is a preferred customer",
+            "match": "exact",
+            "confidence": 1.0,
             "matches": 1,
         },
         "source": "live",

@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 
+from app.calls.recent_calls import RecentCalls
 from app.calls.simulation import Simulation
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
 from app.routing.rule_data import RuleData
-from app.routing.ruleset import CallerStub
+from app.routing.stored_tests import CallerStub
 from app.web.limits import HeavyWork
 from tests.routing.examples import NOW, make_document, make_rules
 from tests.support.live_settings import FixedSettings
 
 VIP_RULE = {"when": {"fact": "caller.vip", "op": "is", "value": True}}
+
+
+class NoCallsBefore:
+    """A decision log without calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
         live_settings=FixedSettings(),
         audit=Audit(),
         heavy_work=HeavyWork(),
+        recent_calls=RecentCalls(reader=NoCallsBefore(), clock=lambda: NOW),
         clock=lambda: NOW,
         monotonic=lambda: 10.0,
     )

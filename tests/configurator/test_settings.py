@@ -17,7 +17,7 @@ EXPORTS = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
     for file in sorted((Path(__file__).parents[1] / "data" / "settings_exports").glob("*.json"))
 }
-GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "retention"]
+GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "general", "alerts", "retention", "reports"]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def change(
 
 async def test_every_group_is_listed_and_shown_with_its_schema(organisation: Organisation) -> None:
     """Values come with source, default, unit and meaning, and the schema has a form field for each."""
-    listed = (await organisation.get(PATH)).json()
+    listed = (await organisation.get(PATH)).json()["items"]
     shown = await organisation.get(f"{PATH}/smart-routing")
     schemas = {group: (await organisation.get(f"{PATH}/{group}/schema")).json() for group in GROUPS}
 
@@ -196,7 +196,10 @@ async def test_an_export_is_imported_as_a_whole(organisation: Organisation) -> N
             "smart-routing": {},
             "channel-provider": {"framework": "cif2"},
             "phone-call-sync": {},
+            "general": {},
+            "alerts": {},
             "retention": {"decisions_days": 30, "jobs_days": 7},
+            "reports": {},
         },
     }
     assert (planned.json(), between) == ({"applied": False, "changes": differences}, 2)
@@ -223,7 +226,7 @@ async def test_an_import_with_a_mistake_changes_nothing(organisation: Organisati
         "/groups/smart-routing/deadline_ms",
     ]
     assert {answer.status_code for answer in (unknown, wrong, later)} == {422}
-    assert {group["version"] for group in (await organisation.get(PATH)).json()} == {0}
+    assert {group["version"] for group in (await organisation.get(PATH)).json()["items"]} == {0}
 
 
 @pytest.mark.parametrize("document", EXPORTS.values(), ids=EXPORTS)

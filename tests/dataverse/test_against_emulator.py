@@ -12,7 +12,7 @@ import trustme
 
 from app.dataverse import errors
 from app.dataverse.caller_look_up import CallerLookUp
-from app.dataverse.check import check_organisation
+from app.dataverse.check import CheckResult, check_organisation
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
@@ -29,7 +29,6 @@ from app.emulators.dataverse import (
 from app.emulators.faults import Fault
 from app.routing.callers import CallerKind, LookUp, Selection
 from app.settings import DataverseSettings, PhoneSettings, VipSettings, VoiceSettings
-from app.settings.check_results import CheckResult
 from tests.dataverse.loopback import serve, trust
 from tests.dataverse.wire import HandedTokens, read_organisation
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.dataverse.budget import RequestBudget
+from app.dataverse.client import RequestBudget
 
 
 def test_budget_opens_as_old_requests_slide_out() -> None:

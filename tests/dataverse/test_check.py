@@ -3,13 +3,12 @@
 import httpx
 import pytest
 
-from app.dataverse.check import check_organisation
+from app.dataverse.check import CheckResult, check_organisation
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
 from app.dataverse.errors import TokenRefusedError
 from app.routing.callers import Selection
 from app.settings import DataverseSettings, SettingsError, VipSettings, VoiceSettings
-from app.settings.check_results import CheckResult
 from tests.dataverse.wire import Wire, read_organisation
 
 GOOD: dict[str, object] = {

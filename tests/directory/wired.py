@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from app.dataverse.budget import RequestBudget
 from app.dataverse.caller_look_up import CallerLookUp
-from app.dataverse.client import DataverseClient, Tokens
+from app.dataverse.client import DataverseClient, RequestBudget, Tokens
 from app.dataverse.connection import Substitute
 from app.dataverse.queries import SearchPlan
 from app.directory.cached import CachedDirectory

@@ -166,7 +166,7 @@ async def test_assignee_who_is_nobody_stops_it(tmp_path: Path) -> None:
         job = await world.run()
 
         async def find_alert() -> str | None:
-            alerts = (await world.service.ask("/admin/alerts", open=True)).json()
+            alerts = (await world.service.ask("/admin/alerts", open=True)).json()["items"]
             return next((a["detail"]["message"] for a in alerts if a["kind"] == "enterprise_calls_stopped"), None)
 
         message = await wait_for(find_alert)
@@ -185,7 +185,7 @@ async def test_silence_of_a_whole_office_day_is_told(tmp_path: Path) -> None:
         clock.now = datetime(2026, 11, 9, 14, 30, tzinfo=UTC)
 
         async def find_kinds() -> set[str] | None:
-            kinds = {alert["kind"] for alert in (await world.service.ask("/admin/alerts", open=True)).json()}
+            kinds = {alert["kind"] for alert in (await world.service.ask("/admin/alerts", open=True)).json()["items"]}
             return kinds if len(kinds) >= 2 else None
 
         assert await wait_for(find_kinds) >= {"enterprise_calls_nothing_synced", "enterprise_calls_behind"}

@@ -117,7 +117,7 @@ async def test_kill_at_any_place_changes_nothing(tmp_path: Path, kind: str) -> N
             await world.post("/run", {})
 
             async def see(world: World = world, breaker: Breaker = breaker) -> bool | None:
-                runs = (await world.service.ask("/admin/jobs", kind="enterprise-calls")).json()
+                runs = (await world.service.ask("/admin/jobs", kind="enterprise-calls")).json()["items"]
                 return True if breaker.reached.is_set() or runs[0]["state"] != "running" else None
 
             await wait_for(see)

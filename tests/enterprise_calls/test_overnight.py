@@ -122,14 +122,14 @@ async def test_service_runs_it_by_itself(tmp_path: Path) -> None:
     async with open_world(tmp_path, systems, sync={"enabled": True}) as world:
 
         async def find_job() -> dict[str, Any] | None:
-            jobs = (await world.service.ask("/admin/jobs", kind="enterprise-calls-overnight")).json()
+            jobs = (await world.service.ask("/admin/jobs", kind="enterprise-calls-overnight")).json()["items"]
             return next((job for job in jobs if job["state"] == "done"), None)
 
         job = await wait_for(find_job)
 
     assert job["author"] == "enterprise-calls"
     async with open_world(tmp_path, systems) as world:
-        jobs = (await world.service.ask("/admin/jobs", kind="enterprise-calls-overnight")).json()
+        jobs = (await world.service.ask("/admin/jobs", kind="enterprise-calls-overnight")).json()["items"]
         assert [each["id"] for each in jobs] == [job["id"]]
 
 

@@ -9,6 +9,22 @@ from app.observability.redaction import redact_entry, redact_identifier, redact_
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "00001770000000-1234-0a1b2c3d.log",
+        "rules-20261127.json",
+        "backup-20261127T130500.db",
+        "data/00001770000000-7-0a1b2c3d.offset",
+    ],
+)
+def test_names_of_files_stay(name: str) -> None:
+    """A journal's file and a dated one are no phone numbers; a number in a file's name is still hidden."""
+    assert redact_text(f"cannot read {name}") == f"cannot read {name}"
+    assert redact_text("recording-358501234567.wav") == "recording-[masked].wav"
+    assert redact_text("recording-201001234567.wav") == "recording-[masked].wav"
+
+
+@pytest.mark.parametrize(
     ("text", "masked"),
     [
         ("+358501234567", "[masked]"),

@@ -28,6 +28,7 @@ class World:
         self.leads = True
         self.writable = True
         self.told: list[HookMessage] = []
+        self.told_unstored: list[HookMessage] = []
         self.alert_monitor = AlertMonitor(
             rules=[AlertRule("breaker_open", self._find, shared=shared)],
             alerts=store,
@@ -35,6 +36,7 @@ class World:
             lead=self._lead,
             instance=instance,
             send=self.told.append,
+            send_unstored=self.told_unstored.append,
             clock=lambda: self.now,
         )
 

@@ -8,7 +8,9 @@ class Counts:
 
     def __init__(self) -> None:
         self.now, self.answers, self.late = 0.0, 0, 0
-        self.watch = LateAnswers(count=lambda: (self.answers, self.late), monotonic=lambda: self.now)
+        self.watch = LateAnswers(
+            count=lambda: (self.answers, self.late), read_percent=lambda: 1.0, monotonic=lambda: self.now
+        )
 
     async def add(self, answers: int, late: int, *, seconds: float = 60) -> int | None:
         """Count some more and look; how many late ones fire."""
@@ -40,8 +42,8 @@ async def test_states_are_told_with_their_facts() -> None:
     """An open breaker, a backlog and a journal that cannot be written fire; their opposites do not."""
     assert await find_open_breaker(lambda: "closed")() == ()
     assert [alert.facts for alert in await find_open_breaker(lambda: "half_open")()] == [{"breaker": "half_open"}]
-    assert await find_backlog(lambda: 1000)() == ()
-    assert [alert.facts for alert in await find_backlog(lambda: 1001)()] == [{"backlog": 1001}]
+    assert await find_backlog(lambda: 1000, lambda: 1000)() == ()
+    assert [alert.facts for alert in await find_backlog(lambda: 1001, lambda: 1000)()] == [{"backlog": 1001}]
     assert await find_unwritable_journal(lambda: "")() == ()
     found = await find_unwritable_journal(lambda: "No space left on device")()
     assert [alert.message for alert in found] == [

@@ -56,7 +56,7 @@ def read_open(service: Service) -> Callable[[], Any]:
     """Make a reader of the alerts that are open, if there are any."""
 
     async def read() -> list[dict[str, Any]] | None:
-        return (await service.ask("/admin/alerts", open=True)).json() or None
+        return (await service.ask("/admin/alerts", open=True)).json()["items"] or None
 
     return read
 
@@ -103,7 +103,7 @@ async def test_receiver_that_is_gone_is_an_alert(tmp_path: Path, receiver: Recei
         await service.call(ANNA)
 
         async def read() -> list[str] | None:
-            kinds = [alert["kind"] for alert in (await service.ask("/admin/alerts", open=True)).json()]
+            kinds = [alert["kind"] for alert in (await service.ask("/admin/alerts", open=True)).json()["items"]]
             return kinds if len(kinds) > 1 else None
 
         assert await wait_for(read) == ["alert_receiver_gone", "credential_retiring"]

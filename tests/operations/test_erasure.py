@@ -64,13 +64,17 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "jobs": 1,
         "audit": 2,
         "confirmations": 1,
+        "handoff": 0,
         "switches": 0,
         "tables": 0,
         "shadow": 0,
         "decisions": 1,
+        "event_runs": 0,
         "enterprise_calls": 0,
         "rejected_lines": 1,
         "mirror": 0,
+        "number_corrections": 0,
+        "search_finds": 0,
         "callers": 2,
     }
     assert receipt == {"number": "+35850*****67", "erased": places}

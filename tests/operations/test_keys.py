@@ -27,7 +27,7 @@ async def test_a_made_key_opens_with_its_role_and_is_never_shown_again(people: O
     records = (await people.get("/admin/audit")).text
 
     assert (made.status_code, made.headers["cache-control"], statuses) == (201, "no-store", [200, 403])
-    assert [(item["label"], item["last_used"] is not None) for item in listed.json()] == [("ci", True)]
+    assert [(item["label"], item["last_used"] is not None) for item in listed.json()["items"]] == [("ci", True)]
     assert key not in listed.text + records
 
 

@@ -40,7 +40,7 @@ def find_files_with(folder: Path, text: bytes) -> list[str]:
 )
 async def test_drill_shows_what_would_happen(tmp_path: Path, pretend: str, status: str, cause: str | None) -> None:
     """A drill goes through the live rules, is recorded as one, and other calls notice nothing."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook={"deadline_ms": 900}) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, webhook={"deadline_ms": 2500}) as service:
         asked = len(service.dataverse.requests)
         report = await post(service, "/admin/drills", {"call": CALL, "pretend": pretend})
         assert report == IsPartialDict(
@@ -121,7 +121,7 @@ async def test_credentials_show_their_last_use(tmp_path: Path) -> None:
     }
     async with open_service(tmp_path, webhook=webhook) as service:
         await service.call(ANNA)
-        listed = (await service.ask("/admin/credentials", key=PROGRAM_KEY)).json()
+        listed = (await service.ask("/admin/credentials", key=PROGRAM_KEY)).json()["items"]
         assert 'smartrouting_secret_expiry_timestamp_seconds{secret="webhook:old"} 1.7986752e+09' in (
             await service.read_metrics()
         )
@@ -139,7 +139,7 @@ async def test_alert_is_listed_acknowledged_and_audited(tmp_path: Path) -> None:
         database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
         await AlertStore(database=database).open("silence:SALES", kind="silence", detail={"message": "m"}, now=1.0)
         await database.close()
-        (alert,) = (await service.ask("/admin/alerts", open=True, key=PROGRAM_KEY)).json()
+        (alert,) = (await service.ask("/admin/alerts", open=True, key=PROGRAM_KEY)).json()["items"]
         assert alert == IsPartialDict(key="silence:SALES", state="open", detail={"message": "m"}, acknowledged_by=None)
         path = f"/admin/alerts/{alert['id']}/acknowledge"
         assert (await post(service, path, key=PROGRAM_KEY))["status"] == 403
@@ -154,7 +154,7 @@ async def test_alarms_of_a_running_service_reach_the_list(tmp_path: Path) -> Non
         await service.call(ANNA)
 
         async def read() -> list[dict[str, Any]] | None:
-            return (await service.ask("/admin/alerts", open=True)).json() or None
+            return (await service.ask("/admin/alerts", open=True)).json()["items"] or None
 
         (alert,) = await wait_for(read)
         assert (alert["kind"], alert["key"]) == ("credential_retiring", "credential_retiring:queue")

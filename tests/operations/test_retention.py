@@ -2,9 +2,9 @@
 
 from pathlib import Path
 from time import time
-from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.directory.store import CallerSnapshotStore
 from app.operations.erasure import Purge, Retention
@@ -30,14 +30,16 @@ async def test_start_deletes_what_is_older_than_the_settings_allow(tmp_path: Pat
             await service.call(caller)
     database = open_database(f"sqlite:///{tmp_path}/smartrouting.db")
     callers = CallerSnapshotStore(database=database)
-    async with open_service(tmp_path, store={"retention_days": 90}, clock=lambda: then + 100 * DAY) as service:
+    days = {"retention_days": 90}
+    with capture_logs() as logs:
+        async with open_service(tmp_path, store=days, clock=lambda: then + 100 * DAY) as service:
 
-        async def read() -> tuple[list[Any], set[str]] | None:
-            items = (await service.ask("/admin/decisions", limit=10)).json()["items"]
+            async def look() -> bool | None:
+                return any(entry["event"] == "retention.done" for entry in logs) or None
+
+            await wait_for(look)
+            [kept] = (await service.ask("/admin/decisions", limit=10)).json()["items"]
             known = set(await callers.get_many([ANNA, BEN]))
-            return (items, known) if len(items) + len(known) < 3 else None
-
-        [kept], known = await wait_for(read)
     await database.close()
 
     assert kept["rule"] is None

@@ -49,7 +49,7 @@ async def read_signs(client: httpx.AsyncClient) -> tuple[str, str, list[str]]:
     lines = (await client.get("/metrics")).text.splitlines()
     [writable] = [line.split()[-1] for line in lines if line.startswith("smartrouting_store_writable ")]
     answer = await client.get("/admin/alerts", params={"open": True}, headers=ADMIN)
-    return await read_store(client), writable, [alert["kind"] for alert in answer.json()]
+    return await read_store(client), writable, [alert["kind"] for alert in answer.json()["items"]]
 
 
 async def wait_for_signs(client: httpx.AsyncClient, kind: str) -> tuple[str, str, list[str]]:

@@ -66,7 +66,7 @@ def run_service(folder: Path, crm: str, **changes: str) -> Iterator[str]:
         "SMARTROUTING_WEBHOOK__DEADLINE_MS": "250",
         "SMARTROUTING_CACHE__FRESH_SECONDS": "0",
         "SMARTROUTING_CACHE__STALE_SECONDS": "0",
-        "SMARTROUTING_ADMIN__API_KEYS": json.dumps({"anna": {"key": ADMIN, "role": "admin"}}),
+        "SMARTROUTING_ADMIN__API_KEYS": json.dumps({"anna": {"key": ADMIN, "role": "Voice Admin User"}}),
         "SMARTROUTING_DATAVERSE__URL": crm,
         "SMARTROUTING_DATAVERSE__AUTH": "token",
         "SMARTROUTING_DATAVERSE__TOKEN": TOKEN,

@@ -72,7 +72,7 @@ def judge(condition: dict[str, object], **facts: FactValue) -> str:
         (NAME, "contains", "ample", "Example Ltd", "true"),
         (NAME, "contains", "ample", None, "false"),
         (TIER, "contains", "1", 1, "false"),
-        (TIER, "contains", 1, "1", "false"),
+        (TIER, "contains", 1, "1", "true"),
         (NAME, "exists", None, "Ann", "true"),
         (NAME, "exists", None, " ", "false"),
         (NAME, "exists", None, None, "false"),

@@ -59,7 +59,7 @@ async def test_number_of_drafts_is_limited(tmp_path: Path) -> None:
         last = await admin.draft(source="1")
 
         refused = await admin.send("POST", "/admin/rulesets/drafts", {"name": "one more", "source": "1"})
-        listed = await admin.read("/admin/rulesets/drafts")
+        listed = (await admin.read("/admin/rulesets/drafts"))["items"]
         thrown = await admin.send("DELETE", last.path, etag=last.etag)
 
         assert (refused.status_code, len(listed), thrown.status_code) == (409, 100, 204)

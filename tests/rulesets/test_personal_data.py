@@ -85,7 +85,7 @@ async def test_change_of_a_hidden_value_is_hidden(tmp_path: Path) -> None:
         test = {**_RULES["tests"][0], "facts": {"caller.name": "Korhonen"}}
         second = await admin.change("PUT", second, f"/tests/{test['name']}", test)
 
-        changes = await program.read("/admin/rulesets/diff", old=first.id, new=second.id)
+        changes = (await program.read("/admin/rulesets/diff", old=first.id, new=second.id))["items"]
 
         assert {(change["kind"], change["part"]) for change in changes} == {("changed", "rule"), ("changed", "test")}
         assert {change["after"] for change in changes} <= {"(hidden)", None}

@@ -213,7 +213,7 @@ async def test_two_drafts_published_at_once(tmp_path: Path) -> None:
 
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
         assert len((await admin.read("/admin/rulesets/revisions"))["items"]) == 2
-        assert len(await admin.read("/admin/rulesets/drafts")) == 3
+        assert len((await admin.read("/admin/rulesets/drafts"))["items"]) == 3
 
 
 async def test_rollback_is_a_new_revision(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ async def test_it_goes_off_by_itself(service: Service, clock: Clock) -> None:
     assert 'smartrouting_switch_on{switch="emergency"} 1.0' in await service.read_metrics()
 
     async def read_alert() -> str | None:
-        alerts = (await service.ask("/admin/alerts", open=True)).json()
+        alerts = (await service.ask("/admin/alerts", open=True)).json()["items"]
         return next((alert["detail"]["message"] for alert in alerts if alert["kind"] == "switch_on"), None)
 
     assert await wait_for(read_alert) == (

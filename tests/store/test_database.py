@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import exc, text
 
 from app.calls.store import DecisionFilter, DecisionStore
-from app.store.database import Database, open_database
+from app.store.database import Database, open_database, translate_errors
 from app.store.errors import (
     StoreDamagedError,
     StoreError,
@@ -18,7 +18,6 @@ from app.store.errors import (
     StoreStatementError,
     StoreUnavailableError,
     StoreUnwritableError,
-    translate_errors,
 )
 from app.store.upgrade import upgrade
 

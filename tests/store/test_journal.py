@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.store.errors import StoreUnwritableError
-from app.store.journal import Journal, JournalHealth
-from app.store.journal_segment import Lock, Segment
+from app.store.journal import Journal, JournalHealth, Segment
+from app.store.private_file import Lock
 from tests.support.records import NOON, make_record
 
 WRITABLE = JournalHealth(writable=True, detail="")

@@ -4,7 +4,8 @@ import asyncio
 
 from sqlalchemy import text
 
-from app.store.database import Leadership, open_database
+from app.store.database import open_database
+from app.store.kept_connections import Leadership
 
 
 async def test_one_of_two_processes_leads(postgres_url: str) -> None:

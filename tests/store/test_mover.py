@@ -15,8 +15,8 @@ from app.calls.store import DecisionFilter, DecisionStore
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
-from app.store.journal import Journal
-from app.store.journal_segment import Segment, write_line
+from app.store.event_runs import EventRunRecord
+from app.store.journal import Journal, Segment, write_line
 from app.store.mover import DecisionSink, JournalMover, MoverOptions
 from tests.support.records import NOON, make_record
 
@@ -40,6 +40,14 @@ class Shelf:
         if self.refused & {record.id for record in records}:
             raise StoreRejectedError("refused")
         self.kept |= {record.id: record for record in records}
+
+
+class NoRuns:
+    """A table that nothing comes to."""
+
+    async def add(self, records: Sequence[EventRunRecord]) -> None:
+        """Fail."""
+        raise AssertionError(records)
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ def open_journal(folder: Path, segment_bytes: int = 2**20) -> Journal:
 
 def make_mover(journal: Journal, sink: DecisionSink, options: MoverOptions = QUICK) -> JournalMover:
     """Make a mover that does not dawdle."""
-    return JournalMover(journal=journal, sink=sink, options=options)
+    return JournalMover(journal=journal, sink=sink, event_runs=NoRuns(), options=options)
 
 
 @asynccontextmanager

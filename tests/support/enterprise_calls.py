@@ -121,7 +121,7 @@ class World:
             job: dict[str, Any] = (await self.service.ask(f"/admin/jobs/{answer.json()['id']}")).json()
             return None if job["state"] == "running" else job
 
-        return await wait_for(read)
+        return await wait_for(read, pause=0.05)
 
     async def wait_for_start(self) -> None:
         """Wait until the service has looked for calls once by itself, as it does at its start."""

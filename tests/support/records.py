@@ -1,5 +1,6 @@
 """Decisions to keep."""
 
+import time
 import uuid
 from typing import Any
 
@@ -8,8 +9,8 @@ from app.routing.decisions import DecisionRecord, Outcome
 
 __all__ = ["make_id", "make_record"]
 
-NOON = 1_790_000_000.0
-"""Some moment, in seconds since the epoch."""
+NOON = time.time() // 86_400 * 86_400 - 43_200.0
+"""Of yesterday, in seconds since the epoch: no purge has reached it yet."""
 
 
 def make_id(at: float) -> str:

@@ -109,11 +109,11 @@ class Service:
         return (await self.client.get("/metrics")).text
 
 
-async def wait_for(read: Callable[[], Awaitable[T | None]]) -> T:
-    """Ask again and again until there is an answer; fails when none comes."""
+async def wait_for(read: Callable[[], Awaitable[T | None]], *, pause: float = 0.01) -> T:
+    """Ask again and again until there is an answer, after so many seconds each; fails when none comes."""
     async with asyncio.timeout(_TIMEOUT_SECONDS):
         while (found := await read()) is None:  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(pause)
         return found
 
 

@@ -273,7 +273,7 @@ async def test_jobs_are_listed_without_their_results(six: Organisation) -> None:
     first = await six.run("/admin/users/enreach-ids", {"users": [make_user_id(1)], "dry_run": True})
     second = await six.run("/admin/users/bulk-enable", {"users": list_rows(), "dry_run": True})
 
-    listed = (await six.get("/admin/jobs")).json()
+    listed = (await six.get("/admin/jobs")).json()["items"]
     newest = (await six.get("/admin/jobs/newest")).json()
 
     assert [job["id"] for job in listed] == [second["id"], first["id"]]

@@ -65,7 +65,7 @@ async def test_looking_at_users_leaves_calls_their_requests(tmp_path: Path) -> N
                 break
         facts = (await organisation.service.simulate(call={"anum": "+358501234567"})).json()["facts"]
 
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:smartrouting:problem:dataverse-throttled")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:smartrouting:problem:request-budget-spent")
     assert len(organisation.dataverse.requests) > 40
     assert facts["caller.status"] == "identified"
 

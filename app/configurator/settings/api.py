@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
 from app.auth.access import SettingsManagerDep, StatusReaderDep
 from app.configurator.components import ConfiguratorState
@@ -18,11 +18,11 @@ from app.configurator.settings.schemas import (
     VersionPage,
 )
 from app.errors import PreconditionFailedError
-from app.web.parameters import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["router"]
+__all__ = ["OptionalVersionDep", "router"]
 
 router = APIRouter(prefix="/admin/settings", tags=["Settings"])
 
@@ -39,20 +39,16 @@ GroupName = Annotated[
 ]
 
 
-def _read_settings(request: Request) -> SettingsAdministration:
+async def _read_settings(request: Request) -> SettingsAdministration:
     return read_state(request.scope, ConfiguratorState)["configurator"].settings
 
 
-def _read_version(version: IfMatchDep) -> int:
+async def _read_version(version: IfMatchDep) -> int:
     return _read_number(version)
 
 
-def _read_optional_version(
-    if_match: Annotated[
-        str | None, Header(description="The `ETag` of what you read; without it whatever is there is replaced.")
-    ] = None,
-) -> int | None:
-    return None if if_match is None else _read_number(if_match.strip().strip('"'))
+async def _read_optional_version(version: OptionalIfMatchDep) -> int | None:
+    return None if version is None else _read_number(version)
 
 
 def _read_number(version: str) -> int:
@@ -67,9 +63,9 @@ OptionalVersionDep = Annotated[int | None, Depends(_read_optional_version)]
 
 
 @router.get("", summary="List the groups of settings", responses=problems(503))
-async def list_groups(_reader: StatusReaderDep, settings: SettingsDep) -> list[GroupSummary]:
+async def list_groups(_reader: StatusReaderDep, settings: SettingsDep) -> WholeList[GroupSummary]:
     """List the groups with their versions."""
-    return [GroupSummary.model_validate(state) for state in await settings.list_groups()]
+    return WholeList(items=[GroupSummary.model_validate(state) for state in await settings.list_groups()])
 
 
 @router.get("/export", summary="Export the saved settings", responses=problems(503))

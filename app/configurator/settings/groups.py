@@ -91,6 +91,7 @@ SMART_ROUTING: Final = SettingsGroup(
         SettingKey("phone", "default_region"),
         SettingKey("phone", "patterns"),
         SettingKey("phone", "number_blocks"),
+        SettingKey("phone", "correct_numbers"),
         SettingKey("dataverse", "contact_phone_columns"),
         SettingKey("dataverse", "account_phone_columns"),
         SettingKey("dataverse", "lead_phone_columns"),
@@ -127,6 +128,31 @@ _GROUPS: Final = (
         ),
     ),
     SettingsGroup(
+        "general",
+        "Who runs this, where and in which language: told in everything that is written for people.",
+        (
+            SettingKey("general", "organisation"),
+            SettingKey("general", "time_zone"),
+            SettingKey("general", "languages"),
+        ),
+    ),
+    SettingsGroup(
+        "alerts",
+        "Who is told of alerts, and from when on something is one; used within seconds.",
+        (
+            SettingKey("alerts", "receivers"),
+            SettingKey("alerts", "receiver_secrets"),
+            SettingKey("alerts", "smtp_host"),
+            SettingKey("alerts", "smtp_port"),
+            SettingKey("alerts", "smtp_security"),
+            SettingKey("alerts", "smtp_user"),
+            SettingKey("alerts", "smtp_password"),
+            SettingKey("alerts", "smtp_from"),
+            SettingKey("alerts", "late_answers_percent", "percent"),
+            SettingKey("alerts", "journal_backlog", "decisions"),
+        ),
+    ),
+    SettingsGroup(
         "retention",
         "How long records are kept; used by the next daily purge.",
         (
@@ -135,10 +161,17 @@ _GROUPS: Final = (
             SettingKey("retention", "callers_days", "days"),
             SettingKey("retention", "alerts_days", "days"),
             SettingKey("retention", "shadow_days", "days"),
+            SettingKey("retention", "event_runs_days", "days"),
             SettingKey("retention", "jobs_days", "days"),
             SettingKey("retention", "enterprise_calls_days", "days"),
             SettingKey("retention", "rejected_lines_days", "days"),
+            SettingKey("retention", "reports_days", "days"),
         ),
+    ),
+    SettingsGroup(
+        "reports",
+        "Links that stand beside the reports.",
+        (SettingKey("reports", "enreach_reports_url"), SettingKey("reports", "dynamics_dashboard_url")),
     ),
 )
 GROUPS: Final[Mapping[str, SettingsGroup]] = {group.name: group for group in _GROUPS}

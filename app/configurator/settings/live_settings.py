@@ -1,7 +1,9 @@
 """Knows which settings hold in this process, and notices within a second when somebody changes them elsewhere."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import structlog
@@ -12,9 +14,11 @@ from app.configurator.settings.values import apply_saved
 from app.errors import AppError
 from app.routing.wire import ResponseProfile
 from app.settings import Settings
+from app.store.json_text import dump, load
+from app.store.private_file import replace_file
 from app.store.settings_documents import SettingsDocument, SettingsDocumentStore
 
-__all__ = ["LiveSettings", "SettingsSnapshot"]
+__all__ = ["LiveSettings", "SettingsFile", "SettingsSnapshot"]
 
 log = structlog.get_logger()
 
@@ -56,6 +60,10 @@ class LiveSettings:
     def current(self) -> SettingsSnapshot:
         """Return what holds now."""
         return self._current
+
+    def read(self) -> Settings:
+        """Return the settings that hold now."""
+        return self._current.settings
 
     def call_settings(self) -> CallSettings:
         """Return what a call that begins now needs of them."""
@@ -113,3 +121,32 @@ class LiveSettings:
         for listener in self._listeners:
             listener(before, self._current)
         log.info("live_settings.changed", group=group.name, version=document.version)
+
+
+class SettingsFile:
+    """Keeps a file in step with the live settings, so that a start without the database uses them."""
+
+    def __init__(self, path: Path, *, live_settings: LiveSettings) -> None:
+        self._path = path
+        self._live_settings = live_settings
+        self._kept: SettingsSnapshot | None = None
+
+    async def follow(self) -> None:
+        """Take over what was saved, and keep it when it is new; raises StoreError and OSError."""
+        await self._live_settings.refresh()
+        current = self._live_settings.current()
+        if current is self._kept or not current.versions:
+            return
+        documents = [asdict(document) for document in self._live_settings.list_taken_over()]
+        await asyncio.to_thread(replace_file, self._path, dump(documents))
+        self._kept = current
+
+    async def load(self) -> None:
+        """Begin with what the file holds, if there is one that can be read."""
+        try:
+            kept = load(await asyncio.to_thread(self._path.read_bytes))
+            self._live_settings.start_with([SettingsDocument(**document) for document in kept])
+        except FileNotFoundError:
+            log.info("live_settings.none_on_disk")
+        except (OSError, ValueError, TypeError) as error:
+            log.error("live_settings.unreadable_on_disk", error=type(error).__name__)  # noqa: TRY400 - expected

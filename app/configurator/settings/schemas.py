@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from app.configurator.settings.administration import EXPORT_SCHEMA
-from app.configurator.settings.values import Source
+from app.configurator.settings.values import ValueSource
 from app.web.parameters import ShownTime
 
 __all__ = ["ExportBody", "GroupBody", "GroupSummary", "ImportReport", "RestoreBody", "SettingChangeBody", "VersionPage"]
@@ -27,7 +27,7 @@ class ValueBody(_Shown):
     """One setting."""
 
     value: Any = Field(description="A secret shows as asterisks, or null when there is none.")
-    source: Source = Field(description="What `environment` sets cannot be changed here.")
+    source: ValueSource = Field(description="What `environment` sets cannot be changed here.")
     default: Any
     unit: str = Field(description="Empty where there is none.")
     description: str

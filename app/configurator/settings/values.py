@@ -16,7 +16,7 @@ from app.settings import Settings
 __all__ = [
     "Saved",
     "SettingValue",
-    "Source",
+    "ValueSource",
     "apply_saved",
     "dump_saved",
     "list_pinned",
@@ -31,7 +31,7 @@ Saved = Mapping[str, object]
 _REDACTED = "**********"
 
 
-class Source(StrEnum):
+class ValueSource(StrEnum):
     """Where a value comes from."""
 
     DEFAULT = "default"
@@ -45,7 +45,7 @@ class SettingValue:
     """One setting as it is shown; of a secret only whether there is one."""
 
     value: object
-    source: Source
+    source: ValueSource
     default: object
     unit: str
     description: str
@@ -106,9 +106,16 @@ def show_values(base: Settings, group: SettingsGroup, saved: Saved) -> dict[str,
 def redact_secrets(group: SettingsGroup, values: Saved) -> dict[str, object]:
     """Return values without secrets: a row of asterisks stands where there is one."""
     return {
-        name: _REDACTED if value is not None and (key := group.find(name)) is not None and key.is_secret else value
+        name: _redact(value) if (key := group.find(name)) is not None and key.is_secret else value
         for name, value in values.items()
     }
+
+
+def _redact(secret: object) -> object:
+    """Redact one secret, or each of several by name; none stays none."""
+    if isinstance(secret, Mapping):
+        return dict.fromkeys(secret, _REDACTED)
+    return None if secret is None else _REDACTED
 
 
 def _read_sections(base: Settings, group: SettingsGroup, saved: Saved) -> dict[str, BaseModel]:
@@ -145,10 +152,10 @@ def _refuse_key(group: SettingsGroup, name: str) -> Finding:
     )
 
 
-def _find_source(base: Settings, key: SettingKey, saved: Saved) -> Source:
+def _find_source(base: Settings, key: SettingKey, saved: Saved) -> ValueSource:
     if key.is_pinned(base):
-        return Source.ENVIRONMENT
-    return Source.SAVED if key.name in saved else Source.DEFAULT
+        return ValueSource.ENVIRONMENT
+    return ValueSource.SAVED if key.name in saved else ValueSource.DEFAULT
 
 
 def _dump(key: SettingKey, settings: Settings) -> object:
@@ -159,5 +166,7 @@ def _dump_field(section: BaseModel, name: str) -> object:
     value = getattr(section, name)
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, dict) and all(isinstance(each, SecretStr) for each in value.values()):
+        return {each: secret.get_secret_value() for each, secret in value.items()}
     dumped: dict[str, Any] = section.model_dump(mode="json", include={name})
     return dumped[name]

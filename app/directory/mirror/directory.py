@@ -1,7 +1,7 @@
 """The directory that looks into the index first, and asks Dataverse for whom the index does not know."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,8 +19,9 @@ from app.directory.mirror.plan import MirrorPlan
 from app.directory.mirror.reads import Found, IndexReads
 from app.directory.mirror.status import MirrorState, MirrorStatus
 from app.directory.mirror.store import FoundRecord, Generation, MirrorStore
-from app.routing.callers import Caller, CallerKind, CallerStatus, LookUp, Selection
+from app.routing.callers import Caller, CallerKind, CallerStatus, LookUp, Match, Selection
 from app.routing.number_blocks import list_blocks
+from app.single_flight import gather_or_cancel
 from app.store.errors import StoreError
 
 __all__ = ["MirrorCounts", "MirroredDirectory"]
@@ -152,6 +153,21 @@ class MirroredDirectory:
             return await self._live.find_for(selection, e164, until=until)
         return await self._find(e164, selection, reader, generation, until)
 
+    async def explain(self, numbers: Sequence[str]) -> Mapping[str, tuple[Caller, Sequence[Match]]]:
+        """Tell who numbers of the index are taken for, and why, with the records that carry them; without their cases.
+
+        Nothing where the index does not have what the rules read. Raises StoreError.
+        """
+        reader, generation = self._reader, self._status.live
+        if reader is None or generation is None:
+            return {}
+        found = Found(await self._read_index(numbers))
+        matches = {e164: reader.read(found, e164) for e164 in numbers}
+        synced_at = generation.synced_at or 0.0
+        return {
+            e164: (self._identify(LookUp(matches=each), Selection(), synced_at), each) for e164, each in matches.items()
+        }
+
     async def purge(self, e164: str | None) -> int:
         """Forget one number or all, but for the index, which repeats Dataverse; returns how many entries are gone.
 
@@ -219,7 +235,7 @@ class MirroredDirectory:
     ) -> Caller:
         """Return the account with the longest number block that the number lies in, else nobody."""
         blocks = list_blocks(e164) if self._search.number_blocks else ()
-        found = await asyncio.gather(*(self._read(block.e164, until) for block in blocks))
+        found = await gather_or_cancel(*(self._read(block.e164, until) for block in blocks))
         for block, each in zip(blocks, found, strict=True):
             matches = () if each is None else reader.read(each, block.e164)
             if accounts := tuple(match for match in matches if match.kind is CallerKind.ACCOUNT):

@@ -1,6 +1,6 @@
 """Rows of Dataverse as rows of the index."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -9,13 +9,15 @@ from app.dataverse.client import Row
 from app.dataverse.errors import UnreadableAnswerError
 from app.dataverse.records import LOOKUP_TYPE
 from app.directory.mirror.plan import ACCOUNT, CONTACT, USER, MirrorPlan
+from app.routing.number_hygiene import NumberFault, list_faults
 from app.routing.number_regions import region_of_country
 from app.routing.quick_numbers import list_e164
 
-__all__ = ["Changes", "IndexRecord", "read_changes"]
+__all__ = ["Changes", "IndexRecord", "read_changes", "read_faults", "write_faults"]
 
 _KEYS: Final[Mapping[str, str]] = {CONTACT: "contactid", ACCOUNT: "accountid", USER: "systemuserid"}
 _MAX_COUNTRIES: Final = 10_000
+_BITS: Final[Mapping[NumberFault, int]] = {fault: bit for bit, fault in enumerate(NumberFault)}
 
 
 class IndexRecord(NamedTuple):
@@ -30,6 +32,10 @@ class IndexRecord(NamedTuple):
     """In E.164; none for a record that is not active."""
     data: dict[str, Any]
     """What a look-up tells of it, and its phone columns as they stand there."""
+    faults: int = 0
+    """What is wrong with its phone columns, as `write_faults` writes it."""
+    spellings: Mapping[str, str] = {}
+    """Number -> how it is stored, where it is stored otherwise."""
 
 
 class Changes(NamedTuple):
@@ -65,18 +71,31 @@ def read_changes(rows: Iterable[Row], table: str, plan: MirrorPlan) -> Changes:
     return Changes(list(records.values()), list(removed))
 
 
+def write_faults(faults: Iterable[NumberFault]) -> int:
+    """Write faults as one number: a bit for each, so that an index can hold them."""
+    return sum(1 << _BITS[fault] for fault in set(faults))
+
+
+def read_faults(bits: int) -> tuple[NumberFault, ...]:
+    """Read what `write_faults` wrote."""
+    return tuple(fault for fault, bit in _BITS.items() if bits >> bit & 1)
+
+
 def _read_contact(row_id: str, row: Row, plan: MirrorPlan) -> IndexRecord | None:
     phones = _read_phones(row, plan.contact_phones)
     if row.get("statecode") != 0 or not phones:
         return None
     region = _read_region(row.get("address1_country")) or plan.region
+    numbers = {text: list_e164(text, region) for text in phones.values()}
     return IndexRecord(
         id=row_id,
         active=True,
         parent=_read_reference(row.get("_parentcustomerid_value")),
         owner=_read_owner(row),
-        numbers=_list_numbers(phones, region),
+        numbers=_list_numbers(numbers),
         data=_describe(row, row.get("fullname"), phones, region, plan.contact_columns),
+        faults=_list_faults(numbers),
+        spellings=_list_spellings(numbers),
     )
 
 
@@ -84,13 +103,16 @@ def _read_account(row_id: str, row: Row, plan: MirrorPlan) -> IndexRecord:
     active = row.get("statecode") == 0
     phones = _read_phones(row, plan.account_phones) if active else {}
     region = _read_region(row.get("address1_country")) or plan.region
+    numbers = {text: list_e164(text, region) for text in phones.values()}
     return IndexRecord(
         id=row_id,
         active=active,
         parent=_read_reference(row.get("_parentaccountid_value")),
         owner=_read_owner(row),
-        numbers=_list_numbers(phones, region),
+        numbers=_list_numbers(numbers),
         data=_describe(row, row.get("name"), phones, region, plan.account_columns),
+        faults=_list_faults(numbers),
+        spellings=_list_spellings(numbers),
     )
 
 
@@ -123,8 +145,16 @@ def _read_phones(row: Row, columns: Iterable[str]) -> dict[str, str]:
     return {column: text for column in columns if isinstance(text := row.get(column), str) and text.strip()}
 
 
-def _list_numbers(phones: Mapping[str, str], region: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(number for text in phones.values() for number in list_e164(text, region)))
+def _list_numbers(numbers: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(number for each in numbers.values() for number in each))
+
+
+def _list_faults(numbers: Mapping[str, Sequence[str]]) -> int:
+    return write_faults(fault for text, each in numbers.items() for fault in list_faults(text, each))
+
+
+def _list_spellings(numbers: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
+    return {number: text for text, each in numbers.items() for number in each if number != text}
 
 
 def _read_owner(row: Row) -> str | None:

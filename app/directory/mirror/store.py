@@ -23,9 +23,9 @@ from app.directory.mirror.plan import ACCOUNT, CONTACT, USER, MirrorPlan
 from app.directory.mirror.records import Changes, IndexRecord
 from app.store.database import Database
 from app.store.errors import StoreRejectedError
-from app.store.json_text import dump_text, load
-from app.store.reader import SteadyReader
-from app.store.tables import PlainText, mirror_generations, mirror_numbers, mirror_positions, mirror_records
+from app.store.json_text import PlainText, dump_text, load
+from app.store.kept_connections import SteadyReader
+from app.store.tables import mirror_generations, mirror_numbers, mirror_positions, mirror_records
 
 __all__ = ["FoundRecord", "Generation", "GenerationState", "MirrorStore", "Position"]
 
@@ -220,8 +220,13 @@ class MirrorStore:
         record = (await connection.execute(select(table.numbers, table.data).where(ours))).one_or_none()
         if record is not None:
             kept = [number for number in record.numbers if number != e164]
-            values = {"numbers": kept, "data": record.data | {"phones": {}}}
+            values = {"numbers": kept, "data": record.data | {"phones": {}}, "faults": 0}
             await connection.execute(update(mirror_records).where(ours).values(values))
+            # What stands in the same column as the number may spell it, too.
+            numbers = mirror_numbers.c
+            same = (numbers.generation == row.generation) & (numbers.kind == row.kind) & (numbers.id == row.id)
+            carried = same & numbers.e164.in_(record.numbers)
+            await connection.execute(update(mirror_numbers).where(carried).values(spelling=None))
 
     async def _move(self, connection: AsyncConnection, generation: int, position: Position, before: str | None) -> None:
         """Write the position, which locks it against whoever else believes to lead."""
@@ -257,17 +262,29 @@ class MirrorStore:
     ) -> None:
         upsert = self._database.insert(mirror_records)
         new = upsert.excluded
-        changed = {name: new[name] for name in ("active", "parent", "owner", "numbers", "data")}
-        rows = [{"generation": generation, "kind": kind, **record._asdict()} for record in records]
+        changed = {name: new[name] for name in ("active", "parent", "owner", "numbers", "data", "faults")}
+        rows = [
+            {"generation": generation, "kind": kind, **{name: getattr(record, name) for name in ("id", *changed)}}
+            for record in records
+        ]
         statement = upsert.on_conflict_do_update(index_elements=["generation", "kind", "id"], set_=changed)
         await connection.execute(statement, rows)
         numbers = [
-            {"generation": generation, "e164": number, "kind": kind, "id": record.id}
+            {
+                "generation": generation,
+                "e164": number,
+                "kind": kind,
+                "id": record.id,
+                "spelling": record.spellings.get(number),
+            }
             for record in records
             for number in record.numbers
         ]
         if numbers:
-            await connection.execute(self._database.insert(mirror_numbers).on_conflict_do_nothing(), numbers)
+            insert_number = self._database.insert(mirror_numbers)
+            spelled = {"spelling": insert_number.excluded.spelling}
+            key = ["generation", "e164", "kind", "id"]
+            await connection.execute(insert_number.on_conflict_do_update(index_elements=key, set_=spelled), numbers)
 
 
 _FIND: Final = """

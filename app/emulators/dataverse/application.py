@@ -1,8 +1,10 @@
 """The emulator as an ASGI application: the way from a request to its answer."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.emulators.dataverse.clock import Clock, SkewedClock
 from app.emulators.dataverse.control import Control, RecordedRequest, RequestLog
@@ -31,6 +33,7 @@ AGENT_ID_COLUMN = "new_enreachuserid"
 """The column of the sample users that holds their Enreach ids."""
 AGENT_EMAIL_COLUMN = "new_enreachemail"
 """The column of the sample users that holds their addresses in Enreach, where they differ."""
+_OLDER = re.compile(r"^(/.*)?/api/data/v9\.[01](/|$)")
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -75,14 +78,27 @@ class DataverseEmulator:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
+        if scope["type"] == "http":
+            scope = _take_version(scope)
         if scope["type"] != "http" or describe_traffic(scope) is None:
             await self._app(scope, receive, send)
             return
         self.log.begin(scope)
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send if "spec_version" in scope["asgi"] else self._date(send))
         finally:
             self.log.end()
+
+    def _date(self, send: Send) -> Send:
+        """Send the Date that a server would add, to whom reaches this application without one."""
+
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self.clock(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+            await send(message)
+
+        return send_dated
 
     async def _serve_api(self, request: Request) -> Response:
         return await self._api.answer(request, in_flight=self.log.in_flight)
@@ -131,6 +147,12 @@ def create_dataverse_emulator(
     )
     log = RequestLog(clock=skewed)
     return DataverseEmulator(tables=tables, issuer=issuer, api=api, faults=faults, clock=skewed, log=log)
+
+
+def _take_version(scope: Scope) -> Scope:
+    """Take v9.0 and v9.1 for v9.2, which only adds to them."""
+    path = _OLDER.sub(f"{API_ROOT}\\2", scope["path"])
+    return scope if path == scope["path"] else {**scope, "path": path, "raw_path": path.encode()}
 
 
 def _base(request: Request) -> str:

@@ -2,25 +2,27 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response, status
+from fastapi import APIRouter, Body, Depends, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.access import RulesEditorDep
+from app.auth.principals import Principal
 from app.calls.api import RevealDep
 from app.errors import InvalidInputError
 from app.routing.calendars import Calendar
 from app.routing.rotas import Rota
 from app.routing.rule import Rule
-from app.routing.ruleset import DestinationSpec, Ruleset, StoredTest
+from app.routing.ruleset import DestinationSpec, Ruleset
+from app.routing.stored_tests import StoredTest
 from app.rulesets.api import RulesetsDep
+from app.rulesets.components import RulesetComponents
 from app.rulesets.drafts import drafts
 from app.rulesets.drafts.drafts import Edit
 from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.store import Draft
-from app.web.bodies import JsonBodyDep, describe_body
 from app.web.limits import HeavyRoute
-from app.web.parameters import DecisionId, IfMatchDep, RulesetRef, tag
+from app.web.parameters import DecisionId, IfMatchDep, JsonBodyDep, RulesetRef, describe_body, tag
 from app.web.problems import problems
 
 __all__ = ["decision_tests_router", "parts_router", "router"]
@@ -46,7 +48,7 @@ _ROTA = {
     "swaps": [{"from": "2026-03-09T08:00", "to": "2026-03-10T08:00", "member": "aino"}],
 }
 _CALENDAR = {"time_zone": "Europe/Helsinki", "weekly": {"mon": ["08:00-16:00"]}, "holidays": {"country": "FI"}}
-_TEST = {"call": {"anum": "+358501234567"}, "caller": {"vip": True}, "expect": {"rule": "vip"}}
+_TEST = {"name": "a VIP calls", "call": {"anum": "+358501234567"}, "caller": {"vip": True}, "expect": {"rule": "vip"}}
 Name = Annotated[str, Path(min_length=1, max_length=100, description="Its name in the ruleset; a rule goes by its id.")]
 
 
@@ -61,9 +63,7 @@ class Place(BaseModel):
 class Change:
     """One change to one draft, by whoever asks, from the version they saw."""
 
-    def __init__(
-        self, ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
-    ) -> None:
+    def __init__(self, ref: str, who: Principal, version: str, rulesets: RulesetComponents, response: Response) -> None:
         self._ref = ref
         self._who = who
         self._version = version
@@ -76,7 +76,13 @@ class Change:
         return _answer(draft, self._response)
 
 
-ChangeDep = Annotated[Change, Depends()]
+async def _begin_change(
+    ref: RulesetRef, who: RulesEditorDep, version: IfMatchDep, rulesets: RulesetsDep, response: Response
+) -> Change:
+    return Change(ref, who, version, rulesets, response)
+
+
+ChangeDep = Annotated[Change, Depends(_begin_change)]
 
 
 class RecordedTest(BaseModel):
@@ -255,7 +261,7 @@ async def add_recorded_test(
     version: IfMatchDep,
     rulesets: RulesetsDep,
     response: Response,
-    body: RecordedTest | None = None,
+    body: Annotated[RecordedTest | None, Body(examples=[{"name": "as it was decided"}])] = None,
 ) -> AddedTest:
     """Add a test to a draft that expects what was decided then, with the facts that the draft's rules read.
 

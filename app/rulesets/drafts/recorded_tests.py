@@ -10,7 +10,7 @@ from app.errors import InvalidInputError, NotFoundError
 from app.routing.callers import CallerStatus
 from app.routing.decisions import DecisionRecord
 from app.routing.registry import MEMBERS, SWITCHES, find_fact
-from app.routing.ruleset import Expectation
+from app.routing.stored_tests import Expectation
 from app.rulesets.drafts.drafts import Drafts, put_test
 from app.rulesets.repository import RulesetRepository
 from app.rulesets.store import Draft

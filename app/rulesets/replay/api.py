@@ -15,12 +15,11 @@ from app.operations.store import Job, JobState
 from app.rulesets.api import RulesetsDep
 from app.rulesets.redaction import redact_texts
 from app.rulesets.replay.jobs import ExplainedCall, list_diffs
-from app.rulesets.replay.result import summarise
-from app.rulesets.replay.run import ReplayPlan
+from app.rulesets.replay.result import ReplayPlan, summarise
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
 from app.web.limits import HeavyRoute, StreamDep
-from app.web.parameters import AnyMoment, DecisionId, IfMatchDep, JobId, RulesetRef, show_time, tag
+from app.web.parameters import AnyMoment, DecisionId, IfMatchDep, JobId, RulesetRef, WholeList, show_time, tag
 from app.web.problems import problems
 
 __all__ = ["router", "shadow_router"]
@@ -100,6 +99,7 @@ class DiffPage(BaseModel):
 
     total: int = Field(description="Calls kept; a replay keeps the first 2,000.")
     items: list[dict[str, Any]]
+    next: str | None = Field(description="Pass as `offset` for the next page; null on the last one.")
 
 
 class DiffDetail(BaseModel):
@@ -124,7 +124,9 @@ class DiffDetail(BaseModel):
 class ShadowBody(BaseModel):
     """Where the shadow falls."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"queues": ["1a89fc22-517a-e611-80c9-00505689257e"]}]}
+    )
 
     queues: list[str] = Field(default=[], max_length=200, description="Ids of queues; empty for every call.")
 
@@ -174,9 +176,10 @@ async def start_replay(
 @router.get("/replays", summary="List replays", responses=problems(503))
 async def list_replays(
     reader: DecisionReaderDep, rulesets: RulesetsDep, limit: Annotated[int, Query(ge=1, le=100)] = 20
-) -> list[ReplayState]:
+) -> WholeList[ReplayState]:
     """List replays, the newest first."""
-    return [ReplayState.of(job, reader) for job in await rulesets.replays.list_recent(limit=limit)]
+    found = await rulesets.replays.list_recent(limit=limit)
+    return WholeList(items=[ReplayState.of(job, reader) for job in found])
 
 
 @router.get("/replays/{job_id}", summary="Show a replay", responses=problems(404, 503))
@@ -217,9 +220,9 @@ async def show_diffs(
     """List calls that would be decided otherwise."""
     result = job.result if isinstance(job.result, Mapping) else {"diffs": [], "groups": []}
     diffs = list_diffs(result, group=group)
-    return DiffPage(
-        total=len(diffs), items=[_show(reader, _write_diff(diff)) for diff in diffs[offset : offset + limit]]
-    )
+    end = offset + limit
+    items = [_show(reader, _write_diff(diff)) for diff in diffs[offset:end]]
+    return DiffPage(total=len(diffs), items=items, next=str(end) if end < len(diffs) else None)
 
 
 @router.get("/replays/{job_id}/diffs/{decision_id}", summary="Explain a changed call", responses=problems(404, 503))

@@ -18,8 +18,7 @@ from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset
 from app.routing.trace import Trace
 from app.rulesets.replay.replayer import FindProfile, Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import ReplayPlan, run_replay
+from app.rulesets.replay.result import PlaceNames, ReplayPlan, ReplayResult, run_replay
 from app.rulesets.repository import CURRENT, RulesetRepository
 from app.rulesets.upstream_checks import EnreachTargets
 from app.store.audit import AuditStore

@@ -4,25 +4,24 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.calls.route_call import DecisionSink
 from app.errors import AppError, ConflictError, NotFoundError
+from app.observability.metrics import Metrics
 from app.routing.decisions import DecisionRecord
 from app.routing.rule_data import RuleData
 from app.routing.ruleset import Ruleset
 from app.rulesets.live_ruleset import LiveRuleset
 from app.rulesets.replay.replayer import FindProfile, Replayer
-from app.rulesets.replay.result import PlaceNames, ReplayResult
-from app.rulesets.replay.run import Slices
+from app.rulesets.replay.result import PlaceNames, ReplayResult, Slices
 from app.rulesets.replay.shadow_store import ShadowCounts, ShadowResults, ShadowResultStore
 from app.rulesets.repository import RulesetRepository
+from app.store.journal import Journal
 from app.store.settings_documents import SettingsDocumentStore, Versioned, VersionedDocument
 
-__all__ = ["DivergenceCounter", "ShadowMark", "ShadowRun", "ShadowedLog"]
+__all__ = ["ShadowMark", "ShadowRun"]
 
 log = structlog.get_logger()
 
@@ -31,13 +30,6 @@ _MAX_WAITING = 2_000
 _ROUND_SECONDS = 0.25
 _REFRESH_ROUNDS = 4
 _SAVE_ROUNDS = 8
-
-
-class DivergenceCounter(Protocol):
-    """Counts for monitoring."""
-
-    def count_divergence(self) -> None:
-        """Count a call that the shadow would have decided otherwise."""
 
 
 class ShadowMark(BaseModel):
@@ -76,10 +68,12 @@ class ShadowRun:
         repository: RulesetRepository,
         live_ruleset: LiveRuleset,
         find_profile: FindProfile,
+        metrics: Metrics,
+        journal: Journal,
         read_data: Callable[[], RuleData],
-        counter: DivergenceCounter,
         clock: Callable[[], float],
     ) -> None:
+        """`journal` shows the records of calls, as long as a draft is in the shadow."""
         self._mark = VersionedDocument(
             store=settings, name="shadow", model=ShadowMark, what="shadow.changed", target="shadow"
         )
@@ -87,8 +81,9 @@ class ShadowRun:
         self._repository = repository
         self._live_ruleset = live_ruleset
         self._find_profile = find_profile
+        self._metrics = metrics
+        self._journal = journal
         self._read_data = read_data
-        self._counter = counter
         self._clock = clock
         self._running: _Running | None = None
         self._found: ReplayResult | None = None
@@ -122,10 +117,12 @@ class ShadowRun:
             raise ConflictError("this draft is not in the shadow")
         return await self._set(ShadowMark(), version=version, author=author)
 
-    def watch(self, record: DecisionRecord) -> None:
-        """Note an answered call; costs well below a microsecond when no draft is in the shadow, and never fails."""
+    def _watch(self, record: DecisionRecord) -> None:
+        """Note an answered call; fire drills are none."""
         running = self._running
-        if running is None or (running.queues and (record.queue_id or "").casefold() not in running.queues):
+        if running is None or record.drill is not None:
+            return
+        if running.queues and (record.queue_id or "").casefold() not in running.queues:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self._dropped += 1
@@ -181,7 +178,7 @@ class ShadowRun:
         # Saving, which may happen at any rest, puts a new result in the place of the old one.
         while self._waiting and (running := self._running) and (found := self._found):
             if found.add(running.replayer, self._waiting.popleft()):
-                self._counter.count_divergence()
+                self._metrics.count_divergence()
             await slices.rest()
 
     async def save(self) -> None:
@@ -236,19 +233,6 @@ class ShadowRun:
         await self.save()
         self._waiting.clear()
         self._running = running
+        self._journal.on_append = None if running is None else self._watch
         self._found = None if running is None else ReplayResult(running.names)
         log.info("shadow.changed", draft=None if running is None else running.draft)
-
-
-class ShadowedLog:
-    """A decision log that shows the shadow run what it kept."""
-
-    def __init__(self, *, decision_log: DecisionSink, shadow: ShadowRun) -> None:
-        self._decision_log = decision_log
-        self._shadow = shadow
-
-    def append(self, record: DecisionRecord) -> bool:
-        """Keep one record, then let the shadow run note it."""
-        kept = self._decision_log.append(record)
-        self._shadow.watch(record)
-        return kept

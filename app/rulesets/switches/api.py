@@ -28,7 +28,7 @@ SwitchName = Annotated[
 ]
 
 
-def _read_switches(request: Request) -> Switches:
+async def _read_switches(request: Request) -> Switches:
     return read_state(request.scope, RulesetsState)["rulesets"].switches
 
 

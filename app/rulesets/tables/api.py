@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
 from app.auth.access import RulesReaderDep, TableManagerDep
 from app.auth.principals import Permission
@@ -19,7 +19,7 @@ from app.rulesets.tables.store import TableHead
 from app.rulesets.tables.tables import Tables
 from app.store.pages import cut_page, read_cursor
 from app.web.limits import HeavyRoute, HeavyWorkDep
-from app.web.parameters import IfMatchDep, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -59,7 +59,7 @@ TableName = Annotated[
 After = Annotated[str | None, Query(max_length=20, description="`next` of the page before.")]
 
 
-def _read_tables(request: Request) -> Tables:
+async def _read_tables(request: Request) -> Tables:
     return read_state(request.scope, RulesetsState)["rulesets"].tables
 
 
@@ -68,16 +68,12 @@ async def _read_body(request: Request) -> tuple[bytes, bool]:
     return await request.body(), "json" in request.headers.get("Content-Type", "")
 
 
-def _read_version(version: IfMatchDep) -> int:
+async def _read_version(version: IfMatchDep) -> int:
     return _read_number(version)
 
 
-def _read_optional_version(
-    if_match: Annotated[
-        str | None, Header(description="The `ETag` of the table that is replaced; left out for a new one.")
-    ] = None,
-) -> int | None:
-    return None if if_match is None else _read_number(if_match.strip().strip('"'))
+async def _read_optional_version(version: OptionalIfMatchDep) -> int | None:
+    return None if version is None else _read_number(version)
 
 
 def _read_number(version: str) -> int:

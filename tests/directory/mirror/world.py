@@ -10,8 +10,7 @@ from typing import Any, Self
 import httpx
 from sqlalchemy import event
 
-from app.dataverse.budget import RequestBudget
-from app.dataverse.client import DataverseClient
+from app.dataverse.client import DataverseClient, RequestBudget
 from app.dataverse.connection import Substitute
 from app.dataverse.queries import SearchPlan
 from app.directory.mirror.follower import MirrorFollower, MirrorOptions

@@ -199,7 +199,7 @@ async def test_times_out_of_reach_are_refused(tmp_path: Path) -> None:
             for name in ("since", "until"):
                 answer = await admin.send("POST", "/admin/rulesets/current/replay", {name: at})
                 assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
-        assert await admin.read("/admin/replays") == []
+        assert (await admin.read("/admin/replays"))["items"] == []
 
 
 async def test_replay_is_refused(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ async def test_streams_of_progress_are_limited(tmp_path: Path) -> None:
         streams = [asyncio.create_task(program.send("GET", path)) for _ in range(9)]
         (refused,), _ = await asyncio.wait(streams, return_when=asyncio.FIRST_COMPLETED)
         other = asyncio.create_task(Administrator(service).send("GET", path))
-        await jobs.finish(job.id, {}, now=time.time())
+        await jobs.fail(job.id, "the other process was stopped", now=time.time())
         ended = await asyncio.gather(*streams, other)
         again = await program.send("GET", path)
         await database.close()

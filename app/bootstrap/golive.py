@@ -1,0 +1,236 @@
+"""The questions of go-live readiness, put to what this deployment consists of."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from app.bootstrap.foundation import Foundation
+from app.bootstrap.stores import Stores
+from app.bootstrap.upstreams import Organisation, Upstreams, open_http
+from app.calls.drills import DrillScenario
+from app.dataverse.check import CheckResult, check_organisation
+from app.enreach.client import EnreachClient
+from app.numbers.components import NumberComponents
+from app.operations.deliveries import AlertDeliveries, ReceiverState
+from app.operations.golive.components import GoLiveComponents
+from app.operations.golive.contract_job import ContractTests
+from app.operations.golive.handoff import Handoff, Handoffs
+from app.operations.golive.judgements import (
+    judge_alerts,
+    judge_checks,
+    judge_clock,
+    judge_deadline,
+    judge_drills,
+    judge_networks,
+    judge_response_keys,
+    judge_ruleset,
+    judge_secrets,
+    judge_webhook_keys,
+)
+from app.operations.golive.public_url import check_public_url
+from app.operations.golive.readiness import Answer, Question, Readiness, not_needed, ok, unknown, wrong
+from app.operations.jobs import JobRunner
+from app.routing.compiled import CompiledRuleset
+from app.routing.decisions import DestinationKind
+from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
+from app.settings import Settings
+
+__all__ = ["Deployment", "make_readiness", "open_golive"]
+
+_DRILL_SECONDS = 30 * 86_400.0
+_BASICS = frozenset({"Dataverse address", "Dataverse token", "application user"})
+_NO_ENREACH = "the Enreach API is not configured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What the questions are put to: that of a running service, or what a start would begin with."""
+
+    read_settings: Callable[[], Settings]
+    read_rules: Callable[[], CompiledRuleset]
+    stores: Stores
+    organisation: Organisation
+    enreach: EnreachClient | None
+    handoffs: Handoffs
+    explain_journal: Callable[[], str]
+    """Why the journal cannot be written; empty when it can."""
+    list_receivers: Callable[[], Awaitable[Sequence[ReceiverState]]]
+    count_numbers: Callable[[], Awaitable[Mapping[str, int]]]
+    """Wrong numbers by fault."""
+
+
+def make_readiness(deployment: Deployment, upstreams: Upstreams, stack: AsyncExitStack) -> Readiness:
+    """Make it; nothing is asked yet."""
+    questions = _Questions(deployment, upstreams, stack)
+    return Readiness(questions=questions.list_all(), clock=upstreams.clock)
+
+
+def open_golive(
+    foundation: Foundation,
+    jobs: JobRunner,
+    deliveries: AlertDeliveries,
+    numbers: NumberComponents,
+    stack: AsyncExitStack,
+) -> GoLiveComponents:
+    """Make what the routes of go-live use."""
+    clock, read_settings = foundation.upstreams.clock, foundation.live_settings.read
+    handoffs = Handoffs(documents=foundation.stores.documents, settings=foundation.settings, clock=clock)
+
+    async def count_numbers() -> Mapping[str, int]:
+        return (await numbers.hygiene.describe()).counts
+
+    deployment = Deployment(
+        read_settings=read_settings,
+        read_rules=foundation.live_ruleset.current,
+        stores=foundation.stores,
+        organisation=foundation.organisation,
+        enreach=foundation.enreach,
+        handoffs=handoffs,
+        explain_journal=lambda: foundation.journal.health.detail,
+        list_receivers=deliveries.list_states,
+        count_numbers=count_numbers,
+    )
+    contract_tests = ContractTests(
+        http=open_http(foundation.upstreams.public, stack),
+        jobs=jobs,
+        handoffs=handoffs,
+        read_settings=read_settings,
+        clock=clock,
+    )
+    return GoLiveComponents(
+        readiness=make_readiness(deployment, foundation.upstreams, stack),
+        handoffs=handoffs,
+        contract_tests=contract_tests,
+        read_settings=read_settings,
+    )
+
+
+class _Questions:
+    def __init__(self, deployment: Deployment, upstreams: Upstreams, stack: AsyncExitStack) -> None:
+        self._its = deployment
+        self._clock = upstreams.clock
+        self._http = open_http(upstreams.public, stack)
+
+    def list_all(self) -> dict[str, Question]:
+        return {
+            "public-url": self._ask_public_url,
+            "webhook-keys": self._judge_settings(judge_webhook_keys),
+            "networks": self._judge_settings(judge_networks),
+            "deadline": self._judge_settings(judge_deadline),
+            "ruleset": self._ask_ruleset,
+            "destinations": self._ask_destinations,
+            "response-keys": self._ask_response_keys,
+            "fire-drill": self._ask_drills,
+            "decision-log": self._ask_log,
+            "clock": self._ask_clock,
+            "secrets": self._judge_settings(judge_secrets),
+            "alerts": self._ask_alerts,
+            "dataverse-token": self._ask_token,
+            "dataverse-privileges": self._ask_privileges,
+            "enreach": self._ask_enreach,
+            "numbers": self._ask_numbers,
+        }
+
+    def _judge_settings(self, judge: Callable[[Settings], Answer]) -> Question:
+        async def ask() -> Answer:
+            return judge(self._its.read_settings())
+
+        return ask
+
+    async def _read_handoff(self) -> Handoff:
+        return (await self._its.handoffs.read()).value
+
+    async def _ask_public_url(self) -> Answer:
+        handoff, demo = await self._read_handoff(), self._its.read_settings().demo
+        return await check_public_url(handoff.public_url, self._http, demo=demo, now=self._clock())
+
+    async def _ask_ruleset(self) -> Answer:
+        rules, store = self._its.read_rules(), self._its.stores.rulesets
+        live = None if rules.revision is None else await store.revision(rules.revision)
+        drafts = [
+            draft.name or draft.id
+            for draft in await store.drafts.list_heads()
+            if live is None or draft.updated_at > live.head.at
+        ]
+        region = self._its.read_settings().phone.default_region
+        return judge_ruleset(rules, await self._read_handoff(), drafts, region=region, now=self._clock())
+
+    async def _ask_destinations(self) -> Answer:
+        ruleset, handoff = self._its.read_rules().ruleset, await self._read_handoff()
+        ids = [queue for queue in handoff.queues if queue.queue_id]
+        asked = any(spec.kind is not DestinationKind.NUMBER for spec in ruleset.destinations.values())
+        if not asked and not ids:
+            return not_needed("rules and hand-off name no queue and no user by id")
+        if self._its.enreach is None:
+            return unknown(f"{_NO_ENREACH}, so nobody can tell", "set SMARTROUTING_ENREACH__URL, __USER and __SECRET")
+        targets = EnreachTargets(client=self._its.enreach)
+        findings = await find_lost_targets(ruleset, targets, silence="warning")
+        if silent := [finding.message for finding in findings if finding.severity == "warning"]:
+            return unknown("; ".join(silent), "see enreach")
+        lost = [f"{finding.pointer}: {finding.message}" for finding in findings]
+        if ids:
+            known = {queue.casefold() for queue in (await targets.list_targets()).queues}
+            lost += [
+                f"the queue {each.name} of the hand-off is none of Enreach's"
+                for each in ids
+                if (each.queue_id or "").casefold() not in known
+            ]
+        if lost:
+            return wrong("; ".join(lost), "correct the destination, or the queue id in the hand-off")
+        return ok("Enreach knows every queue and user of the rules and the hand-off")
+
+    async def _ask_response_keys(self) -> Answer:
+        return judge_response_keys(self._its.read_settings(), self._its.read_rules(), await self._read_handoff())
+
+    async def _ask_drills(self) -> Answer:
+        passed = await self._its.stores.decisions.list_drills(self._clock() - _DRILL_SECONDS)
+        return judge_drills(passed, DrillScenario)
+
+    async def _ask_log(self) -> Answer:
+        if reason := self._its.explain_journal():
+            return wrong(f"journal: {reason}", "let this process write in the folder of SMARTROUTING_STORE__JOURNAL")
+        health = self._its.stores.health
+        if not await health.check() or health.error is not None:
+            reason = "it does not answer" if health.error is None else health.error.detail
+            return wrong(f"database: {reason}", "look at SMARTROUTING_STORE__URL and the database")
+        return ok("journal and database can be written")
+
+    async def _ask_clock(self) -> Answer:
+        return judge_clock(await self._its.organisation.people.read_time(), self._clock())
+
+    async def _ask_alerts(self) -> Answer:
+        return judge_alerts(self._its.read_settings(), await self._its.list_receivers())
+
+    async def _ask_token(self) -> Answer:
+        return judge_checks(
+            [result async for result in self._check_dataverse(basics=True)], absent="Dataverse was not asked"
+        )
+
+    async def _ask_privileges(self) -> Answer:
+        results = [result async for result in self._check_dataverse(basics=False)]
+        if not results:
+            return unknown("Dataverse cannot be asked as long as there is no token", "see dataverse-token")
+        return judge_checks(results, absent="nothing is read from Dataverse")
+
+    async def _check_dataverse(self, *, basics: bool) -> AsyncIterator[CheckResult]:
+        settings, organisation = self._its.read_settings(), self._its.organisation
+        async for result in check_organisation(
+            client=organisation.people,
+            tokens=organisation.tokens,
+            dataverse=settings.dataverse,
+            vip=settings.vip,
+            voice=settings.voice,
+            selection=self._its.read_rules().selection,
+        ):
+            if (result.name in _BASICS) is basics:
+                yield result
+            elif basics:
+                return
+
+    async def _ask_enreach(self) -> Answer:
+        return judge_checks([await check_enreach(self._its.enreach)], absent=_NO_ENREACH)
+
+    async def _ask_numbers(self) -> Answer:
+        counts = await self._its.count_numbers()
+        found = ", ".join(f"{count} {fault}" for fault, count in sorted(counts.items()) if count)
+        return ok(f"read; to correct: {found}" if found else "read; nothing to correct")

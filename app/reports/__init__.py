@@ -1,0 +1,1 @@
+"""What happened to the calls: figures, pictures and exports."""

@@ -1,0 +1,74 @@
+"""The components of reports, and what is counted for them beside calls."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from app.dataverse.errors import DataverseError
+from app.reports.figures import ReportKind
+from app.reports.periods import Period
+from app.reports.rollup import find_slot
+from app.reports.store import ReportFilter, ReportStore
+from app.settings.reports import ReportsSettings
+from app.users.readiness import ItemGroup, ItemState
+from app.users.user import VoiceUser
+from app.users.users import AssessedUser
+
+__all__ = ["ReportComponents", "ReportsState", "save_requests"]
+
+_LACKING = {ItemState.MISSING, ItemState.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportComponents:
+    """What the routes of this capability use."""
+
+    store: ReportStore
+    assess_users: Callable[[], Awaitable[Sequence[AssessedUser]]]
+    """Reads all users with their checklists; raises DataverseError and StoreError."""
+    read_links: Callable[[], ReportsSettings]
+    """Returns the settings that hold now."""
+    clock: Callable[[], float]
+
+    async def make(self, kind: ReportKind, periods: Sequence[Period], wanted: ReportFilter) -> Sequence[Any]:
+        """Make a report, with the present number of users where it is wanted. Raises StoreError."""
+        if kind.name == "users" and periods[-1].begin <= self.clock() <= periods[-1].end:
+            with suppress(DataverseError):  # then the report tells what was counted last
+                await self.count_users()
+        return await kind.make(self.store, periods, wanted)
+
+    async def count_users(self) -> None:
+        """Count how many users are ready, and keep it. Raises DataverseError and StoreError."""
+        users = [each for each in await self.assess_users() if _can_use_voice(each.voice)]
+        ready = [sum(user.readiness.is_ready(group) for user in users) for group in ItemGroup]
+        lacking = Counter(item.id for user in users for item in user.readiness.items if item.state in _LACKING)
+        counts = {
+            "users": len(users),
+            "ready": ready[0],
+            "not_ready": len(users) - ready[0],
+            "ready_for_enterprise_calls": ready[1],
+            "missing": dict(lacking.most_common()),
+        }
+        await self.store.save_user_counts(find_slot(self.clock()), counts)
+
+
+def _can_use_voice(voice: VoiceUser) -> bool:
+    return voice.user.active and not voice.user.is_application and bool(voice.list_carriers())
+
+
+class ReportsState(TypedDict):
+    """Its place in the lifespan state."""
+
+    reports: ReportComponents
+
+
+async def save_requests(
+    store: ReportStore, take_counts: Callable[[], tuple[int, int]], *, clock: Callable[[], float]
+) -> None:
+    """Save how many requests Dataverse got since the last time. Raises StoreError."""
+    for_calls, for_others = take_counts()
+    counts = {"calls": for_calls, "other": for_others}
+    if any(counts.values()):
+        await store.add_requests(find_slot(clock()), {purpose: count for purpose, count in counts.items() if count})

@@ -1,0 +1,297 @@
+"""Adds decisions up while they are written, so that a report never goes through the decision log.
+
+Figures stand by half-hours of UTC, from which the days of nearly every time zone can be put together. They are
+written in the transaction of their decisions: what is in the log is in the figures, once. They name nobody, so they
+outlive the erasure of a caller.
+"""
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.calls.store import DecisionFilter
+from app.observability.redaction import redact_identifier
+from app.routing.decisions import DecisionRecord
+from app.store.database import Database
+from app.store.json_text import dump_text
+from app.store.tables import decisions, report_calls, report_exports, report_latencies, report_requests, report_users
+
+__all__ = ["SLOT_SECONDS", "CallCell", "Rollup", "find_slot", "tell_milliseconds"]
+
+SLOT_SECONDS = 1800
+_REPEAT_SECONDS = 86_400.0
+_MAX_TEXT = 200
+"""Characters kept of an id from outside."""
+_GROWTH = 1.1
+"""Each bucket of the latency sketch ends a tenth above the one before (DDSketch, Masson et al. 2019), so that a
+quantile is right within five per cent."""
+_SHORTEST_MS = 0.01
+_REBUILT_AT_ONCE = 1000
+"""Decisions read at once when figures are made anew."""
+
+
+Recorded = DecisionRecord | Row[Any]
+"""A record, or the row of one."""
+
+
+class CallCell(NamedTuple):
+    """What calls have in common that are added up together; texts are empty where there is none."""
+
+    slot: int
+    """Seconds since the epoch at which the half-hour begins."""
+    queue: str
+    """The queue's id, or the target id of one that does not tell its id; a number in its place is masked."""
+    rule: str
+    outcome: str
+    destination: str
+    """The name in the ruleset; empty for an agent taken from a fact."""
+    caller_status: str
+    caller_cause: str
+    caller_source: str
+    vip: bool
+    revision: int
+    """0 while nothing was published."""
+    in_time: bool
+
+    @classmethod
+    def of(cls, record: Recorded) -> "CallCell":
+        """Find the cell of a decision."""
+        total = record.waterfall.get("total", 0.0)
+        return cls(
+            slot=find_slot(record.at),
+            queue=redact_identifier(record.queue_id or record.target_id or "")[:_MAX_TEXT],
+            rule=record.rule or "",
+            outcome=record.outcome,
+            destination=str(record.decision.get("redirect") or ""),
+            caller_status=record.caller_status,
+            caller_cause=record.caller_cause or "",
+            caller_source=record.caller_source,
+            vip=record.facts.get("caller.vip") is True,
+            revision=record.revision or 0,
+            in_time=record.deadline_ms is None or total <= record.deadline_ms,
+        )
+
+    @property
+    def key(self) -> str:
+        """A short name that no other cell of the half-hour has: the members may be too long for an index."""
+        return _digest(*self)
+
+
+@dataclass(slots=True)
+class _Count:
+    calls: int = 0
+    repeated: int = 0
+
+
+class _Repeats(NamedTuple):
+    """Ids of calls."""
+
+    repeating: set[str]
+    """Those that repeat an earlier call of the same number."""
+    repeated: set[str]
+    """Those that a later one repeats."""
+
+
+class Rollup:
+    """Writes the figures of decisions; fire drills count nowhere.
+
+    A call is *repeated* when the same number called in the 24 hours before.
+    """
+
+    def __init__(self, *, database: Database, exports: bool = False) -> None:
+        """With `exports` the decisions are noted for the export as well."""
+        self._database = database
+        self._exports = exports
+        # Made once: to write such a statement takes longer than to carry it out.
+        self._select_repeats = _select_repeats(database)
+        self._select_late = _select_late_repeats(database)
+        self._select_records = select(decisions).where(database.is_among(decisions.c.id, "late"))
+        self._increases = {table: _make_increase(database, table) for table in (report_calls, report_latencies)}
+
+    async def add(self, connection: AsyncConnection, records: Sequence[Recorded]) -> None:
+        """Add decisions that this transaction has written, none of which was there before."""
+        real = [record for record in records if record.drill is None]
+        if real:
+            repeats = await self._find_repeats(connection, real)
+            await self._write(connection, real, repeats, await self._find_late_repeats(connection, real, repeats))
+            if self._exports:
+                await connection.execute(insert(report_exports), [{"id": record.id} for record in real])
+
+    async def find_bounds(self) -> tuple[int, int] | None:
+        """Find the first and the last half-hour of the decision log. Raises StoreError."""
+        async with self._database.read() as connection:
+            ends = [
+                (await connection.execute(select(decisions.c.at).order_by(order).limit(1))).scalar_one_or_none()
+                for order in (decisions.c.id, decisions.c.id.desc())
+            ]
+        first, last = ends
+        return None if first is None or last is None else (find_slot(first), find_slot(last))
+
+    async def rebuild(self, slot: int) -> int | None:
+        """Make the figures of one half-hour anew from the decision log; returns of how many calls. Raises StoreError.
+
+        `None`: the figures tell of more calls than the log, from which some were purged, and stay. Numbers erased
+        since repeat nobody any more.
+        """
+        wanted = DecisionFilter(since=float(slot), until=float(slot + SLOT_SECONDS), drill=False)
+        rebuilt, last = 0, ""
+        async with self._database.write() as connection:
+            if not await self._clear(connection, slot, wanted):
+                return None
+            while True:
+                query = select(decisions).where(*wanted.list_conditions(above=last)).order_by(decisions.c.id)
+                rows: Sequence[Any] = (await connection.execute(query.limit(_REBUILT_AT_ONCE))).all()
+                if not rows:
+                    return rebuilt
+                await self._write(connection, rows, await self._find_repeats(connection, rows), [])
+                rebuilt, last = rebuilt + len(rows), rows[-1].id
+
+    async def purge_before(self, time: float) -> int:
+        """Delete figures of half-hours that began before that time (seconds since the epoch), and return how many."""
+        async with self._database.write() as connection:
+            purged = [
+                (await connection.execute(delete(table).where(table.c.slot < time))).rowcount
+                for table in (report_calls, report_latencies, report_requests, report_users)
+            ]
+        return sum(purged)
+
+    async def _clear(self, connection: AsyncConnection, slot: int, wanted: DecisionFilter) -> bool:
+        """Remove the figures of a half-hour, unless the decisions it had are no longer all there."""
+        if not self._database.is_sqlite:
+            # A replica that adds to the figures meanwhile waits, and its decisions are not seen here before it has.
+            await connection.execute(text("LOCK TABLE report_calls, report_latencies IN SHARE ROW EXCLUSIVE MODE"))
+        counted = select(func.coalesce(func.sum(report_calls.c.calls), 0)).where(report_calls.c.slot == slot)
+        logged = select(func.count()).select_from(decisions).where(*wanted.list_conditions())
+        if (await connection.execute(counted)).scalar_one() > (await connection.execute(logged)).scalar_one():
+            return False
+        for table in (report_calls, report_latencies):
+            await connection.execute(delete(table).where(table.c.slot == slot))
+        return True
+
+    async def _write(
+        self, connection: AsyncConnection, new: Iterable[Recorded], repeats: _Repeats, late_repeats: Iterable[Any]
+    ) -> None:
+        counts: defaultdict[CallCell, _Count] = defaultdict(_Count)
+        latencies: Counter[tuple[int, str, str, int]] = Counter()
+        for record in new:
+            cell = CallCell.of(record)
+            counts[cell].calls += 1
+            counts[cell].repeated += record.id in repeats.repeating
+            latencies[cell.slot, cell.queue, cell.rule, _find_bucket(record.waterfall.get("total", 0.0))] += 1
+        for record in late_repeats:
+            counts[CallCell.of(record)].repeated += 1
+        cells = [(cell.slot, cell.key, *cell[1:], count.calls, count.repeated) for cell, count in counts.items()]
+        await self._increase(connection, report_calls, cells)
+        keys = {pair: _digest(*pair) for pair in {(queue, rule) for _, queue, rule, _ in latencies}}
+        sketch = [
+            (slot, keys[queue, rule], bucket, queue, rule, calls)
+            for (slot, queue, rule, bucket), calls in latencies.items()
+        ]
+        await self._increase(connection, report_latencies, sketch)
+
+    async def _increase(self, connection: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows, in the order of the columns, to what is there; sorted, so that two processes never deadlock."""
+        await connection.execute(self._increases[table], {"rows": dump_text(sorted(rows, key=itemgetter(0, 1, 2)))})
+
+    async def _find_repeats(self, connection: AsyncConnection, records: Iterable[Recorded]) -> _Repeats:
+        """Find which of the calls repeat an earlier one, and which are repeated by a later one."""
+        ids = self._database.spell_texts([record.id for record in records if record.caller_e164])
+        rows = (await connection.execute(self._select_repeats, {"new": ids})).all()
+        return _Repeats({row.id for row in rows if row.repeats}, {row.id for row in rows if row.repeated})
+
+    async def _find_late_repeats(
+        self, connection: AsyncConnection, records: Sequence[Recorded], repeats: _Repeats
+    ) -> Sequence[Any]:
+        """Find older records that only now turn out to repeat a call.
+
+        There are some when the lines of a process that died are carried over after later calls of the same numbers.
+        """
+        latest = {record.caller_e164: record for record in sorted(records, key=lambda record: record.at)}
+        if not any(record.id in repeats.repeated for record in latest.values()):
+            return []
+        ids = self._database.spell_texts([record.id for record in records if record.caller_e164])
+        late = (await connection.execute(self._select_late, {"new": ids})).scalars().all()
+        return (await connection.execute(self._select_records, {"late": self._database.spell_texts(late)})).all()
+
+
+def _make_increase(database: Database, table: Table) -> Executable:
+    """Make a statement that takes its rows as one JSON parameter: one for each value would cost more than the rest."""
+    names = list(table.c.keys())
+    insert = database.insert(table).from_select(names, database.select_rows(table, "rows"))
+    sums = {name: table.c[name] + insert.excluded[name] for name in ("calls", "repeated") if name in table.c}
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
+
+
+def _select_repeats(database: Database) -> Select[Any]:
+    """Ask of new calls whether they repeat a call, and whether one repeats them."""
+    earlier, later = decisions.alias("earlier"), decisions.alias("later")
+    return select(
+        decisions.c.id,
+        exists().where(_repeats(decisions, earlier)).label("repeats"),
+        exists().where(_repeats(later, decisions)).label("repeated"),
+    ).where(database.is_among(decisions.c.id, "new"))
+
+
+def _select_late_repeats(database: Database) -> Select[Any]:
+    """Ask for other calls that repeat a new one, and none besides."""
+    new, earlier = decisions.alias("new"), decisions.alias("earlier")
+    return (
+        select(decisions.c.id)
+        .distinct()
+        .select_from(new.join(decisions, _repeats(decisions, new)))
+        .where(database.is_among(new.c.id, "new"), ~database.is_among(decisions.c.id, "new"))
+        .where(decisions.c.drill.is_(None))
+        .where(~exists().where(_repeats(decisions, earlier), ~database.is_among(earlier.c.id, "new")))
+    )
+
+
+def _repeats(later: FromClause, earlier: FromClause) -> ColumnElement[bool]:
+    """Tell whether one call repeats another, which is no fire drill."""
+    return and_(
+        earlier.c.drill.is_(None),
+        later.c.caller_e164 == earlier.c.caller_e164,
+        later.c.at > earlier.c.at,
+        earlier.c.at >= later.c.at - _REPEAT_SECONDS,
+        # Says nothing more, but bounds a search along the index from the other side too.
+        later.c.at < earlier.c.at + _REPEAT_SECONDS + 1,
+    )
+
+
+def tell_milliseconds(bucket: int) -> float:
+    """Return the middle of a bucket of the latency sketch."""
+    middle: float = _SHORTEST_MS * _GROWTH ** (bucket - 0.5)
+    return middle
+
+
+def _digest(*members: object) -> str:
+    return hashlib.blake2b(repr(members).encode(), digest_size=16).hexdigest()
+
+
+def find_slot(time: float) -> int:
+    """Return when the half-hour of a time begins, both in seconds since the epoch."""
+    return int(time // SLOT_SECONDS) * SLOT_SECONDS
+
+
+def _find_bucket(milliseconds: float) -> int:
+    return max(0, math.ceil(math.log(max(milliseconds, _SHORTEST_MS) / _SHORTEST_MS, _GROWTH)))
