@@ -159,7 +159,12 @@ async def open_components(
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
     operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
-    reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
+    reports = ReportComponents(
+        store=stores.reports,
+        assess_users=users.users.assess_all,
+        read_settings=lambda: foundation.live_settings.current().settings,
+        clock=clock,
+    )
     schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
     _schedule_digest(foundation, operating, numbers)
     configurator = open_configurator(
