@@ -105,9 +105,15 @@ def convert_schema(schema: object) -> Document:
     for name, kind in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if name in schema:
             converted |= {kind: schema[name], name: True}
+    return converted | _convert_inside(schema)
+
+
+def _convert_inside(schema: Document) -> Document:
+    """Convert the schemas of members and items."""
+    converted: Document = {}
     if "properties" in schema:
         converted["properties"] = {name: convert_schema(each) for name, each in schema["properties"].items()}
-    if converted.get("type") == "array":
+    if schema.get("type") == "array":
         converted["items"] = convert_schema(schema.get("items", {}))
     if isinstance(schema.get("additionalProperties"), dict):
         converted["additionalProperties"] = convert_schema(schema["additionalProperties"])
