@@ -31,7 +31,7 @@ _FORMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _read_components(request: Request) -> ReportComponents:
+async def _read_components(request: Request) -> ReportComponents:
     return read_state(request.scope, ReportsState)["reports"]
 
 
