@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
+import httpx
 import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
@@ -30,6 +31,7 @@ from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
 from app.settings import Settings, read_settings
+from app.settings.base import require_https
 from app.single_flight import gather_or_cancel
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
@@ -53,6 +55,8 @@ def check(*, as_json: Json = False) -> None:
     Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
     the OpenID Connect issuer.
     """
+    if live is not None:
+        _show_readiness(live.rstrip("/"), key or typer.prompt("Key", hide_input=True))
     settings, upstreams, sample = read_settings(), Upstreams(), None
     keep_files_private()
     configure_logging("error", "console")
@@ -68,6 +72,24 @@ def check(*, as_json: Json = False) -> None:
         hint = f" ({result.hint})" if result.hint else ""
         sys.stdout.write(f"{_WORDS[result.ok]:<{_WIDTH}}  {result.name}: {result.detail}{hint}\n")
     raise typer.Exit(1 if wrong else 0)
+
+
+def _show_readiness(address: str, key: str) -> NoReturn:
+    """Print what a running service says, and end."""
+    try:
+        url = f"{require_https(address)}/admin/readiness"
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS)
+    except ValueError as error:
+        raise InvalidInputError(f"the address {error}") from error
+    except httpx.HTTPError as error:
+        raise InvalidInputError(f"{address} does not answer: {type(error).__name__}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise InvalidInputError(f"{address} refuses to tell (HTTP {answer.status_code}): check the address and the key")
+    shown = answer.json()
+    for item in shown["items"]:
+        remedy = f" ({item['remedy']})" if item["remedy"] else ""
+        sys.stdout.write(f"{item['state']:<{_WIDTH}}  {item['id']}: {item['reason']}{remedy}\n")
+    raise typer.Exit(0 if shown["ready"] else 1)
 
 
 class _Inspection:
