@@ -49,14 +49,23 @@ _ENREACH = "Enreach API"
 _ISSUER = "sign-in issuer"
 
 
-def check(*, as_json: Json = False) -> None:
+def check(
+    *,
+    live: Annotated[
+        str | None, typer.Option(help="Address of a running service: show what it lacks for going live instead.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="ADMIN_KEY", help="An administrator's key, for --live; else it is asked for.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check the settings against the real systems, one line each; exit status 1 when something is wrong.
 
     Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
     the OpenID Connect issuer.
     """
     if live is not None:
-        _show_readiness(live.rstrip("/"), key or typer.prompt("Key", hide_input=True))
+        _show_readiness(live.rstrip("/"), key or typer.prompt("Key", hide_input=True), as_json=as_json)
     settings, upstreams, sample = read_settings(), Upstreams(), None
     keep_files_private()
     configure_logging("error", "console")
@@ -74,7 +83,7 @@ def check(*, as_json: Json = False) -> None:
     raise typer.Exit(1 if wrong else 0)
 
 
-def _show_readiness(address: str, key: str) -> NoReturn:
+def _show_readiness(address: str, key: str, *, as_json: bool) -> NoReturn:
     """Print what a running service says, and end."""
     try:
         url = f"{require_https(address)}/admin/readiness"
@@ -86,6 +95,9 @@ def _show_readiness(address: str, key: str) -> NoReturn:
     if answer.status_code != httpx.codes.OK:
         raise InvalidInputError(f"{address} refuses to tell (HTTP {answer.status_code}): check the address and the key")
     shown = answer.json()
+    if as_json:
+        sys.stdout.write(f"{answer.text}\n")
+        raise typer.Exit(0 if shown["ready"] else 1)
     for item in shown["items"]:
         remedy = f" ({item['remedy']})" if item["remedy"] else ""
         sys.stdout.write(f"{item['state']:<{_WIDTH}}  {item['id']}: {item['reason']}{remedy}\n")

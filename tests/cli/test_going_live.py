@@ -15,7 +15,7 @@ KEYS = {
 
 
 def test_desk_sees_what_is_missing_and_that_the_webhook_answers(console: Console, tmp_path: Path) -> None:
-    """In the demo only what nobody set is wrong, every request is answered as the contract says, and no key is shown."""
+    """In the demo only what nobody set is wrong, every request is answered as it should be, and no key is shown."""
     with console.serve_demo(tmp_path, **KEYS) as (url, _):
         webhook = f"{url}/smartrouting"
         headers = {"Authorization": f"Bearer {ADMIN}"}

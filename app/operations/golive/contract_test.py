@@ -121,7 +121,9 @@ class ContractTest:
             status, text = response.status_code, response.text
         except httpx.HTTPError as error:
             status, text = None, ""
-            problem = f"no answer: {type(error).__name__}"
+            # Of a service that waits no longer the answer may be lost: it closes while the rest is being sent.
+            ended = shape.slow and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            problem = "" if ended else f"no answer: {type(error).__name__}"
         seconds = time.perf_counter() - started
         if status is not None:
             problem = _find_problem(shape, status, text, seconds)
