@@ -121,8 +121,8 @@ class ContractTest:
             status, text = response.status_code, response.text
         except httpx.HTTPError as error:
             status, text = None, ""
-            # Of a service that waits no longer the answer may be lost: it closes while the rest is being sent.
-            ended = shape.slow and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            # The answer may be lost where the service closes while the rest of the body is still being sent.
+            ended = shape.refused_with in {_TOO_SLOW, _TOO_BIG} and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
             problem = "" if ended else f"no answer: {type(error).__name__}"
         seconds = time.perf_counter() - started
         if status is not None:
