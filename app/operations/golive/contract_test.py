@@ -123,7 +123,8 @@ class ContractTest:
             status, text = None, ""
             # The answer may be lost where the service closes while the rest of the body is still being sent.
             closed = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-            problem = "" if closed and shape.refused_with in {_TOO_SLOW, _TOO_BIG} else f"no answer: {type(error).__name__}"
+            refused = closed and shape.refused_with in {_TOO_SLOW, _TOO_BIG}
+            problem = "" if refused else f"no answer: {type(error).__name__}"
         seconds = time.perf_counter() - started
         if status is not None:
             problem = _find_problem(shape, status, text, seconds)
