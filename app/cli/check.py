@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
+import httpx
 import typer
 
 from app.auth.issuer import IssuerError, fetch_metadata, fetch_signing_keys
@@ -30,6 +31,7 @@ from app.rulesets.publish import read_ruleset_file, require_sound
 from app.rulesets.store import Revision, RulesetStore
 from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
 from app.settings import Settings, read_settings
+from app.settings.base import require_https
 from app.single_flight import gather_or_cancel
 from app.store.database import Database, open_database
 from app.store.errors import StoreError
@@ -47,12 +49,23 @@ _ENREACH = "Enreach API"
 _ISSUER = "sign-in issuer"
 
 
-def check(*, as_json: Json = False) -> None:
+def check(
+    *,
+    live: Annotated[
+        str | None, typer.Option(help="Address of a running service: show what it lacks for going live instead.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="ADMIN_KEY", help="An administrator's key, for --live; else it is asked for.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check the settings against the real systems, one line each; exit status 1 when something is wrong.
 
     Asked are the store, the ruleset, Dataverse (token, columns, roles, privileges), Enreach (key, queues, users) and
     the OpenID Connect issuer.
     """
+    if live is not None:
+        _show_readiness(live.rstrip("/"), key or typer.prompt("Key", hide_input=True), as_json=as_json)
     settings, upstreams, sample = read_settings(), Upstreams(), None
     keep_files_private()
     configure_logging("error", "console")
@@ -68,6 +81,27 @@ def check(*, as_json: Json = False) -> None:
         hint = f" ({result.hint})" if result.hint else ""
         sys.stdout.write(f"{_WORDS[result.ok]:<{_WIDTH}}  {result.name}: {result.detail}{hint}\n")
     raise typer.Exit(1 if wrong else 0)
+
+
+def _show_readiness(address: str, key: str, *, as_json: bool) -> NoReturn:
+    """Print what a running service says, and end."""
+    try:
+        url = f"{require_https(address)}/admin/readiness"
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS)
+    except ValueError as error:
+        raise InvalidInputError(f"the address {error}") from error
+    except httpx.HTTPError as error:
+        raise InvalidInputError(f"{address} does not answer: {type(error).__name__}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise InvalidInputError(f"{address} refuses to tell (HTTP {answer.status_code}): check the address and the key")
+    shown = answer.json()
+    if as_json:
+        sys.stdout.write(f"{answer.text}\n")
+        raise typer.Exit(0 if shown["ready"] else 1)
+    for item in shown["items"]:
+        remedy = f" ({item['remedy']})" if item["remedy"] else ""
+        sys.stdout.write(f"{item['state']:<{_WIDTH}}  {item['id']}: {item['reason']}{remedy}\n")
+    raise typer.Exit(0 if shown["ready"] else 1)
 
 
 class _Inspection:

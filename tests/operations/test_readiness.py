@@ -6,12 +6,17 @@ from typing import Any
 
 import httpx
 from dirty_equals import IsDatetime, IsPartialDict, IsStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from typing_extensions import override
 
 from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from app.emulators.dataverse.application import read_utc_clock
 from app.emulators.enreach import create_enreach_emulator
+from bench.world import serve_app
 from tests.support.samples import make_tables
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, WEBHOOK_KEY, Service, open_service
 
@@ -82,6 +87,11 @@ class Denied(httpx.AsyncBaseTransport):
         return await self._network.handle_async_request(request)
 
 
+async def take(_request: Request) -> Response:
+    """Take an alert."""
+    return Response(status_code=204)
+
+
 async def send(service: Service, method: str, path: str, body: object = None, **headers: str) -> httpx.Response:
     """Send something as an administrator."""
     sent = {"Authorization": f"Bearer {ADMIN_KEY}", **headers}
@@ -111,19 +121,29 @@ def make_upstreams(*, denied: bool = False, ahead: float = 0.0) -> Upstreams:
 async def test_what_each_remedy_says_makes_it_green(tmp_path: Path) -> None:
     """A deployment that is set up right lacks only what is done here, and is ready after it was done."""
     webhook = {"api_keys": {"queue": WEBHOOK_KEY, "next": SECOND_KEY}, "allowed_networks": NETWORKS, "deadline_ms": 500}
-    async with open_service(
-        tmp_path, rules=RULES, upstreams=make_upstreams(), webhook=webhook, enreach=ENREACH
-    ) as service:
-        before = await ask(service)
-        await send(service, "PUT", "/admin/handoff", HANDOFF)
-        for kind in DRILLS:
-            held = await send(service, "POST", "/admin/drills", {"pretend": kind, "call": {"anum": None}})
-            assert held.status_code == 200, held.text
-        await service.list_decisions(len(DRILLS), drill=True)
-        after = await ask(service)
+    secret = "whsec_bm90LWEtcmVhbC1zZWNyZXQtb2YtYW55Ym9keQ=="
+    with serve_app(Starlette(routes=[Route("/", take, methods=["POST"])]), lifespan="off") as (hook, _):
+        async with open_service(
+            tmp_path,
+            rules=RULES,
+            upstreams=make_upstreams(),
+            webhook=webhook,
+            enreach=ENREACH,
+            alerts={"receivers": {"desk": {"kind": "webhook", "url": hook}}, "receiver_secrets": {"desk": secret}},
+            plugins={"allowed_networks": ["127.0.0.0/8"]},
+        ) as service:
+            before = await ask(service)
+            await send(service, "PUT", "/admin/handoff", HANDOFF)
+            for kind in DRILLS:
+                held = await send(service, "POST", "/admin/drills", {"pretend": kind, "call": {"anum": None}})
+                assert held.status_code == 200, held.text
+            await service.list_decisions(len(DRILLS), drill=True)
+            tested = await send(service, "POST", "/admin/alerts/receivers/desk/test")
+            after = await ask(service)
 
+    assert tested.json()["delivered"] is True, tested.text
     assert {name for name, state in before.items() if state == "wrong"} == {"public-url", "fire-drill", "alerts"}
-    assert {name for name, state in after.items() if state not in {"ok", "not-needed"}} == {"alerts"}
+    assert {name for name, state in after.items() if state not in {"ok", "not-needed"}} == set()
 
 
 async def test_planted_mistakes_are_named_and_nothing_else(tmp_path: Path) -> None:
