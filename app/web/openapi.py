@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from app.web.openapi_examples import complete_parameters
 from app.web.problems import MEDIA_TYPE, Problem, describe_problem
 
 __all__ = ["DESCRIPTION", "SERVERS", "TAGS", "complete_openapi", "name_operation"]
@@ -113,6 +114,7 @@ def _complete(document: Document, models: Sequence[type[BaseModel]]) -> None:
         _share_problems(responses, document["components"].setdefault("responses", {}))
     for name in _INVENTED:
         schemas.pop(name, None)
+    complete_parameters(document)
 
 
 def _describe_streams(responses: Document) -> None:

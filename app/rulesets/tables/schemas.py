@@ -20,7 +20,7 @@ class TablePatch(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"rows": [{"number": "+358501234567", "reason": "nuisance"}], "remove": ["+358401112233"]}]
+            "examples": [{"rows": [{"number": "+358912345677", "queue": "support"}], "remove": ["+358912345678"]}]
         },
     )
 
