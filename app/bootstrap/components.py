@@ -146,7 +146,7 @@ async def open_components(
             describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
-            read_data=foundation.live_data.current,
+            read_data=foundation.read_data,
             revisions=stores.rulesets,
             recent_calls=foundation.recent_calls,
             decision_log=ShadowedLog(decision_log=foundation.journal, shadow=foundation.shadow),
@@ -245,6 +245,8 @@ async def _open_schedule(
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
+    if foundation.queue_watch is not None:
+        schedule.every(foundation.queue_watch.seconds, "queue_states", foundation.queue_watch.refresh)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
