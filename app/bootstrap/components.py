@@ -245,8 +245,7 @@ async def _open_schedule(
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
-    if foundation.queue_watch is not None:
-        schedule.every(foundation.queue_watch.seconds, "queue_states", foundation.queue_watch.refresh)
+    _watch_queues(foundation, schedule)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
@@ -266,6 +265,11 @@ async def _open_schedule(
         schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
     return schedule, monitor, leadership.lead
+
+
+def _watch_queues(foundation: Foundation, schedule: Schedule) -> None:
+    if (watch := foundation.queue_watch) is not None:
+        schedule.every(watch.seconds, "queue_states", watch.refresh)
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:

@@ -81,10 +81,8 @@ def _find_queue_faults(leaf: Leaf, pointer: str, rule: str | None, ruleset: Rule
         message, hint = f'no destination that is a queue is called "{name}"', suggest(name, queues)
         yield fault(rule, "unknown-queue", f"{pointer}/fact", message, hint or "add it to `destinations`")
     if member not in QUEUE_MEMBERS:
-        message, hint = f'a queue has no "{member}"', suggest(member, QUEUE_MEMBERS)
-        yield fault(
-            rule, "unknown-queue-fact", f"{pointer}/fact", message, hint or f"it has {', '.join(QUEUE_MEMBERS)}"
-        )
+        hint = suggest(member, QUEUE_MEMBERS) or f"it has {', '.join(QUEUE_MEMBERS)}"
+        yield fault(rule, "unknown-queue-fact", f"{pointer}/fact", f'a queue has no "{member}"', hint)
         return
     kind = QUEUE_MEMBERS[member]
     for value in list_values(leaf):

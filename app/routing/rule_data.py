@@ -115,13 +115,8 @@ class DataFacts:
         # Columns come first: whether there is a row in one table may be asked of a column of another.
         asked = sorted((fact for fact in facts if fact.startswith((TABLES, MEMBERS))), key=_ORDER)
         self._questions = tuple(_ask(fact, keys) for fact in asked)
-        self.names = frozenset(
-            (
-                *dict(self._switches),
-                *(fact for fact, _, _ in self._queues),
-                *(question.fact for question in self._questions),
-            )
-        )
+        queue_facts = (fact for fact, _, _ in self._queues)
+        self.names = frozenset((*dict(self._switches), *queue_facts, *(question.fact for question in self._questions)))
         """The facts it tells."""
         self.switches = frozenset(dict(self._switches).values())
         """The switches that are read."""

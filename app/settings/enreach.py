@@ -23,7 +23,7 @@ class EnreachSettings(Group):
         default=60,
         ge=5,
         le=3600,
-        description="How old the state of a queue may be before rules do not know it any more.",
+        description="So old the state of a queue may be; rules do not know an older one.",
     )
 
     @model_validator(mode="after")
