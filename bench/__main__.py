@@ -18,6 +18,7 @@ _NAMES = {
     "mirror": "the mirror with 1,000,000 contacts, or as many as --contacts says (10 minutes)",
     "replay": "recorded decisions against a draft",
     "mutants": "small changes of the code that no test notices: beginnings of file names, --count, --seed, --minutes",
+    "enterprise_calls": "a month of calls that become activities: requests, own time, right or wrong (10 minutes)",
     "neighbours": "calls beside crowds on every other route: p99, late answers, memory (2 minutes)",
     "paths": "files that a call, enabling a user and publishing run through; with `files`, which ones",
 }

@@ -9,7 +9,7 @@ from app.operations.jobs import Progress
 
 __all__ = ["OvernightRun"]
 
-_AT_ONCE = 200
+_AT_ONCE = 100
 
 
 class OvernightRun:

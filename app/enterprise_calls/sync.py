@@ -51,8 +51,8 @@ OVERLAP_SECONDS: Final = 300.0
 """Rows appear some ten seconds late (Enreach contract, section 4.3), and clocks differ; far more than both."""
 _WINDOW: Final = timedelta(hours=6)
 """Read in one go when there is much to catch up, so that little is read again after an interruption."""
-_CHUNK: Final = 200
-"""Calls that are decided and written together."""
+_CHUNK: Final = 100
+"""Calls that are decided and written together: few requests, and no call of a queue waits long beside them."""
 _STEP_SECONDS: Final = 120.0
 """For one step of a chunk; a system that hangs is given up, and asked again by the next run."""
 AUTHOR: Final = "enterprise-calls"
