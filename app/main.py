@@ -20,6 +20,8 @@ from app.calls.api import router as calls_router
 from app.calls.call_settings import make_profile
 from app.calls.components import CallsState
 from app.configurator.api import router as authentication_router
+from app.configurator.events.api import events_router
+from app.configurator.events.api import router as event_administration_router
 from app.configurator.settings.api import router as settings_router
 from app.demo.setup import prepare_demo
 from app.enterprise_calls.api import router as enterprise_calls_router
@@ -75,6 +77,8 @@ _ROUTERS = (
     enterprise_calls_router,
     authentication_router,
     settings_router,
+    event_administration_router,
+    events_router,
 )
 
 

@@ -20,6 +20,7 @@ from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
+from app.configurator.events.components import EventStores, open_events
 from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
@@ -176,6 +177,25 @@ async def open_components(
                 wanted,
                 heavy_work=foundation.heavy_work,
             ),
+            events=open_events(
+                settings=settings,
+                stores=EventStores(
+                    documents=stores.documents,
+                    runs=stores.event_runs,
+                    decisions=stores.decisions,
+                    revisions=stores.rulesets,
+                    audit=stores.audit,
+                ),
+                live_events=foundation.live_events,
+                live_settings=foundation.live_settings,
+                read_settings=lambda: foundation.live_settings.current().settings,
+                dataverse=foundation.organisation.people,
+                runs=foundation.journal,
+                key_use=foundation.key_use,
+                guess_brake=foundation.guess_brake,
+                clock=clock,
+                stack=stack,
+            ),
             issuer_http=issuer_http,
             clock=clock,
         ),
@@ -244,6 +264,7 @@ async def _open_schedule(
         schedule.keep("hooks", hooks.run)
     schedule.every(_ALERT_SECONDS, "alerts", monitor.evaluate)
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
+    schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
     _watch_queues(foundation, schedule)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)

@@ -18,6 +18,7 @@ from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Upstreams
 from app.calls.call_settings import CallSettings
 from app.calls.recent_calls import RecentCalls
+from app.configurator.events.live_events import LiveEvents
 from app.configurator.settings.live_settings import LiveSettings, SettingsSnapshot
 from app.configurator.settings.settings_file import SettingsFile
 from app.dataverse.column_types import ColumnTypes
@@ -61,6 +62,7 @@ class Foundation:
     upstreams: Upstreams
     live_settings: LiveSettings
     settings_file: SettingsFile
+    live_events: LiveEvents
     metrics: Metrics
     stores: Stores
     organisation: Organisation
@@ -147,10 +149,12 @@ async def open_foundation(
         settings.store.journal / "live-revision.json", live_ruleset=live_ruleset, store=stores.rulesets
     )
     settings_file = SettingsFile(settings.store.journal / "live-settings.json", live_settings=live_settings)
+    live_events = LiveEvents(store=stores.documents)
     key_use = KeyUse()
 
     async def prepare() -> None:
         await live_settings.refresh()
+        await live_events.refresh()
         if rules is not None:
             await _publish_rules(rules, settings, stores, live_settings.call_settings(), upstreams.clock())
         if settings.demo:
@@ -174,6 +178,7 @@ async def open_foundation(
         upstreams=upstreams,
         live_settings=live_settings,
         settings_file=settings_file,
+        live_events=live_events,
         metrics=metrics,
         stores=stores,
         organisation=organisation,
@@ -209,7 +214,9 @@ async def open_foundation(
             clock=upstreams.clock,
         ),
         journal=journal,
-        mover=JournalMover(journal=journal, sink=stores.decisions, options=MoverOptions()),
+        mover=JournalMover(
+            journal=journal, sink=stores.decisions, event_runs=stores.event_runs, options=MoverOptions()
+        ),
         key_use=key_use,
         guess_brake=GuessBrake(monotonic=time.monotonic),
     )

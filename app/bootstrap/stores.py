@@ -19,6 +19,7 @@ from app.rulesets.tables.store import TableStore
 from app.settings import Settings
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
+from app.store.event_runs import EventRunStore
 from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 from app.store.upgrade import StoreHealth
 from app.users.store import EnreachIdStore
@@ -43,6 +44,7 @@ class Stores:
     recent_calls: RecentCallsReader
     shadow_results: ShadowResultStore
     jobs: JobStore
+    event_runs: EventRunStore
     documents: SettingsDocumentStore
     confirmations: ConfirmationStore
     api_keys: ApiKeyStore
@@ -77,6 +79,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         recent_calls=RecentCallsReader(database=database),
         shadow_results=ShadowResultStore(database=database),
         jobs=JobStore(database=database),
+        event_runs=EventRunStore(database=database),
         documents=SettingsDocumentStore(database=database),
         confirmations=ConfirmationStore(database=database),
         api_keys=ApiKeyStore(database=database),

@@ -31,22 +31,25 @@ from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["PATH", "RevealDep", "make_webhook_router", "router", "simulate_router"]
+__all__ = ["PATH", "QUEUE_KEY", "QUEUE_USER", "RevealDep", "make_webhook_router", "router", "simulate_router"]
 
 PATH = "/smartrouting"
 
 router = APIRouter(prefix="/admin")
 simulate_router = APIRouter(prefix="/admin", tags=["Rules"], route_class=HeavyRoute)
 
-_KEY = APIKeyHeader(
+QUEUE_KEY = APIKeyHeader(
     name="X-Benemen-APIKey",
     scheme_name="QueueKey",
-    description="For `POST /smartrouting`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints one).",
+    description=(
+        "For `POST /smartrouting` and `POST /events/…`: a key from `SMARTROUTING_WEBHOOK__API_KEYS` (the demo prints "
+        "one)."
+    ),
     auto_error=False,
 )
-_USER = HTTPBasic(
+QUEUE_USER = HTTPBasic(
     scheme_name="QueueUser",
-    description="For `POST /smartrouting` instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
+    description="For the same instead of the key: one of `SMARTROUTING_WEBHOOK__BASIC_USERS`.",
     auto_error=False,
 )
 
@@ -173,8 +176,8 @@ def make_webhook_router(no_change_status: int) -> APIRouter:
     )
     async def route_call(
         call: CallBody,
-        _key: Annotated[str | None, Security(_KEY)],
-        _user: Annotated[Any, Security(_USER)],
+        _key: Annotated[str | None, Security(QUEUE_KEY)],
+        _user: Annotated[Any, Security(QUEUE_USER)],
     ) -> None: ...
 
     return router

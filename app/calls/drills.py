@@ -20,7 +20,7 @@ from app.routing.calls import read_call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import decode_facts
 from app.routing.rule_data import RuleData
-from app.store.journal_segment import read_line, write_line
+from app.store.journal_segment import read_decision, write_line
 
 __all__ = ["Drill", "DrillScenario", "FireDrill"]
 
@@ -89,7 +89,7 @@ class DrillLog:
     def append(self, record: DecisionRecord) -> bool:
         """Keep the marked record, as whoever reads the log will find it."""
         marked = msgspec.structs.replace(record, drill=self._scenario.value)
-        self.record = read_line(write_line(marked))
+        self.record = read_decision(write_line(marked))
         return self._decision_log.append(marked)
 
 

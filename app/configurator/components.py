@@ -1,4 +1,4 @@
-"""The components of the configurator: the authentication mode and the settings."""
+"""The components of the configurator: the authentication mode, the settings and the events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from typing import TypedDict
 import httpx
 
 from app.configurator.authentication_mode import AuthenticationModes
+from app.configurator.events.components import EventComponents
 from app.configurator.issuer_check import IssuerCheck
 from app.configurator.settings.administration import Judge, SettingsAdministration
 from app.configurator.settings.live_settings import LiveSettings
 from app.store.audit import AuditStore
 from app.store.settings_documents import ConfirmationStore, SettingsDocumentStore
 
-__all__ = ["ConfiguratorComponents", "ConfiguratorState", "open_configurator"]
+__all__ = ["ConfiguratorComponents", "ConfiguratorState", "EventComponents", "open_configurator"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class ConfiguratorComponents:
 
     authentication_modes: AuthenticationModes
     settings: SettingsAdministration
+    events: EventComponents
 
 
 class ConfiguratorState(TypedDict):
@@ -37,6 +39,7 @@ def open_configurator(
     audit: AuditStore,
     live_settings: LiveSettings,
     judge: Judge,
+    events: EventComponents,
     issuer_http: httpx.AsyncClient,
     clock: Callable[[], float],
 ) -> ConfiguratorComponents:
@@ -50,4 +53,5 @@ def open_configurator(
             clock=clock,
         ),
         settings=SettingsAdministration(store=documents, live=live_settings, judge=judge, clock=clock),
+        events=events,
     )

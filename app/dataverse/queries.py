@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from app.routing.callers import Selection
+from app.routing.callers import CallerKind, Selection
 from app.settings import DataverseSettings, PhoneSettings, VipSettings
 
 __all__ = [
@@ -22,8 +22,10 @@ __all__ = [
     "build_contact_query",
     "build_contact_search",
     "build_id_filters",
+    "build_open_cases_query",
     "build_path",
     "build_phone_call_query",
+    "build_record_query",
     "count_numbers",
     "encode",
     "plan_search",
@@ -137,6 +139,23 @@ def build_case_query(
         "$top": str(top),
     }
     return build_path("incidents", options)
+
+
+def build_open_cases_query(customer_id: str, top: int) -> str:
+    """Build the GET for what people know the active cases of a contact or an account by, the newest first."""
+    options = {
+        "$select": "incidentid,ticketnumber,title,createdon",
+        "$filter": f"_customerid_value eq {customer_id} and statecode eq 0",
+        "$orderby": "createdon desc",
+        "$top": str(top),
+    }
+    return build_path("incidents", options)
+
+
+def build_record_query(plan: SearchPlan, kind: CallerKind, record_id: str) -> str:
+    """Build the GET for one contact or account as `build_contact_query` and `build_account_query` read it."""
+    frame = _frame_contacts if kind is CallerKind.CONTACT else _frame_accounts
+    return frame(plan, Selection()) + _limit(1) + encode(f"{kind}id eq {record_id}")
 
 
 def build_phone_call_query(record_ids: Iterable[str], top: int) -> str:

@@ -15,7 +15,9 @@ __all__ = [
     "LOOKUP_TYPES",
     "Numbers",
     "count_cases",
+    "read_account_match",
     "read_accounts",
+    "read_contact_match",
     "read_contacts",
     "read_newest_cases",
     "read_phone_calls",
@@ -59,45 +61,46 @@ def read_contacts(
 
     Raises UnreadableAnswerError for rows without an id.
     """
-    columns = plan.contact_columns | selection.contact_columns
-
-    def read(row: Row) -> Match:
-        values, users = _read_columns(row, columns, plan)
-        return Match(
-            kind=CallerKind.CONTACT,
-            id=read_id(row, "contactid"),
-            name=_read_text(row.get("fullname")),
-            columns=values,
-            owner_id=_read_owner(row),
-            owner_agent=_read_agent(row, "owninguser", plan),
-            users=users,
-            account=_read_account(row.get("parentcustomerid_account"), plan, selection),
-            modified_at=_read_time(row.get("modifiedon")),
-        )
-
-    return _read_matching(rows, read, plan.contact_phones, numbers)
+    return _read_matching(rows, lambda row: read_contact_match(row, plan, selection), plan.contact_phones, numbers)
 
 
 def read_accounts(
     rows: Iterable[Row], plan: SearchPlan, selection: Selection, numbers: Numbers
 ) -> Mapping[str, list[Match]]:
     """Read accounts in the same way."""
+    return _read_matching(rows, lambda row: read_account_match(row, plan, selection), plan.account_phones, numbers)
 
-    def read(row: Row) -> Match:
-        account = _read_account(row, plan, selection)
-        return Match(
-            kind=CallerKind.ACCOUNT,
-            id=read_id(row, "accountid"),
-            name=_read_text(row.get("name")),
-            columns=account.columns if account else {},
-            owner_id=_read_owner(row),
-            owner_agent=_read_agent(row, "owninguser", plan),
-            users=account.users if account else {},
-            account=account,
-            modified_at=_read_time(row.get("modifiedon")),
-        )
 
-    return _read_matching(rows, read, plan.account_phones, numbers)
+def read_contact_match(row: Row, plan: SearchPlan, selection: Selection) -> Match:
+    """Read one contact with its company; raises UnreadableAnswerError."""
+    values, users = _read_columns(row, plan.contact_columns | selection.contact_columns, plan)
+    return Match(
+        kind=CallerKind.CONTACT,
+        id=read_id(row, "contactid"),
+        name=_read_text(row.get("fullname")),
+        columns=values,
+        owner_id=_read_owner(row),
+        owner_agent=_read_agent(row, "owninguser", plan),
+        users=users,
+        account=_read_account(row.get("parentcustomerid_account"), plan, selection),
+        modified_at=_read_time(row.get("modifiedon")),
+    )
+
+
+def read_account_match(row: Row, plan: SearchPlan, selection: Selection) -> Match:
+    """Read one account with its parents; raises UnreadableAnswerError."""
+    account = _read_account(row, plan, selection)
+    return Match(
+        kind=CallerKind.ACCOUNT,
+        id=read_id(row, "accountid"),
+        name=_read_text(row.get("name")),
+        columns=account.columns if account else {},
+        owner_id=_read_owner(row),
+        owner_agent=_read_agent(row, "owninguser", plan),
+        users=account.users if account else {},
+        account=account,
+        modified_at=_read_time(row.get("modifiedon")),
+    )
 
 
 def count_cases(rows: Iterable[Row]) -> dict[str, int]:

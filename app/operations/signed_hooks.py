@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 
 from app.retry_after import read_retry_after
 
-__all__ = ["HookMessage", "HookOptions", "SignedHooks"]
+__all__ = ["HookMessage", "HookOptions", "SignedHooks", "sign_body", "write_body"]
 
 log = structlog.get_logger()
 
@@ -103,8 +103,7 @@ class SignedHooks:
                 group.create_task(self._deliver(message, until))
 
     async def _deliver(self, message: HookMessage, until: float) -> None:
-        data = {"type": message.type, "timestamp": datetime.fromtimestamp(message.at, UTC), "data": message.data}
-        body = orjson.dumps(data).decode()
+        body = write_body(message)
         pause = self._options.first_pause
         try:
             while not await self._post(message, body):
@@ -127,20 +126,12 @@ class SignedHooks:
                 return False
             try:
                 async with asyncio.timeout(self._options.timeout):
-                    answer = await self._http.post(self._url, content=body, headers=self._make_headers(message, body))
+                    headers = sign_body(self._signature, message.id, body, now=self._clock())
+                    answer = await self._http.post(self._url, content=body, headers=headers)
             except (httpx.HTTPError, TimeoutError) as error:
                 log.warning("hook.undelivered", message=message.id, error=type(error).__name__)
                 return False
         return self._read_answer(message, answer)
-
-    def _make_headers(self, message: HookMessage, body: str) -> dict[str, str]:
-        now = datetime.fromtimestamp(int(self._clock()), UTC)
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": message.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signature.sign(message.id, now, body),
-        }
 
     def _read_answer(self, message: HookMessage, answer: httpx.Response) -> bool:
         status = answer.status_code
@@ -155,3 +146,20 @@ class SignedHooks:
         log.error("hook.refused", message=message.id, type=message.type, status=status)
         self.gone = self.gone or status == _GONE
         return True
+
+
+def write_body(message: HookMessage) -> str:
+    """Write what is signed and sent (Standard Webhooks, "Payload structure")."""
+    data = {"type": message.type, "timestamp": datetime.fromtimestamp(message.at, UTC), "data": message.data}
+    return orjson.dumps(data).decode()
+
+
+def sign_body(signature: Webhook, message_id: str, body: str, *, now: float) -> dict[str, str]:
+    """Make the headers of one attempt, made `now` (seconds since the epoch)."""
+    time = datetime.fromtimestamp(int(now), UTC)
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now)),
+        "webhook-signature": signature.sign(message_id, time, body),
+    }

@@ -18,7 +18,7 @@ from app.routing.callers import (
 from app.routing.related import CASE_AGE, AgentOf, RelatedFacts, list_customers, resolve_users
 from app.routing.vip import VipPolicy, VipRules, explain_inactive, explain_vip, list_ancestry
 
-__all__ = ["identify"]
+__all__ = ["identify", "list_candidates"]
 
 
 class _Verdict(NamedTuple):
@@ -62,6 +62,16 @@ def identify(
     if look_up.block is None:
         return caller
     return replace(caller, match=MatchKind.BLOCK, confidence=look_up.block.confidence)
+
+
+def list_candidates(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
+    """List the records that carry a number, the one modified last first: those that may be the customer, and the rest.
+
+    The rest are companies of contacts with the same number.
+    """
+    records = _sort(matches)
+    customers = _drop_companies(records)
+    return customers, [record for record in records if record not in customers]
 
 
 def _sort(matches: Iterable[Match]) -> list[Match]:

@@ -16,7 +16,14 @@ from app.settings.dataverse import (
     VipCriterion,
     VipSettings,
 )
-from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
+from app.settings.deployment import (
+    AlertsSettings,
+    LogSettings,
+    PluginsSettings,
+    RetentionSettings,
+    RulesSettings,
+    StoreSettings,
+)
 from app.settings.enreach import EnreachSettings, Framework, ResponseSettings, VoiceSettings, WireField
 from app.settings.enterprise_calls import PhoneCallSyncSettings
 from app.settings.reading import SettingsError, read_settings
@@ -36,6 +43,7 @@ __all__ = [
     "LogSettings",
     "PhoneCallSyncSettings",
     "PhoneSettings",
+    "PluginsSettings",
     "ResponseSettings",
     "RetentionSettings",
     "Role",

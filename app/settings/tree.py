@@ -13,7 +13,14 @@ from typing_extensions import override
 from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
-from app.settings.deployment import AlertsSettings, LogSettings, RetentionSettings, RulesSettings, StoreSettings
+from app.settings.deployment import (
+    AlertsSettings,
+    LogSettings,
+    PluginsSettings,
+    RetentionSettings,
+    RulesSettings,
+    StoreSettings,
+)
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
 
@@ -42,6 +49,7 @@ class Settings(BaseSettings):
     rules: RulesSettings = RulesSettings()
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()
+    plugins: PluginsSettings = PluginsSettings()
     response: ResponseSettings = ResponseSettings()
     log: LogSettings = LogSettings()
 

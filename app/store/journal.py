@@ -1,4 +1,4 @@
-"""The durable log in front of the database: a decision is on disk before its answer leaves.
+"""The durable log in front of the database: a decision, or the run of an event, is on disk before its answer leaves.
 
 A line that was written survives the process, however it dies, because the operating system has it; a power cut may
 take the last seconds. `app.store.mover` carries the lines on to the database.
@@ -15,9 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreUnwritableError
-from app.store.journal_segment import Lock, Segment, check_folder, write_line
+from app.store.journal_segment import JournalRecord, Lock, Segment, check_folder, write_line
 
 __all__ = ["Journal", "JournalHealth"]
 
@@ -94,7 +93,7 @@ class Journal:
         """Whether there are files that get no more lines, but are not moved completely."""
         return bool(self._closed)
 
-    def append(self, record: DecisionRecord) -> bool:
+    def append(self, record: JournalRecord) -> bool:
         """Write one record, before its answer leaves; False, and never an error, when the disk does not take it."""
         started = self._clock()
         if self._retry_at is not None and started < self._retry_at:

@@ -17,9 +17,12 @@ from pathlib import Path
 import msgspec
 
 from app.routing.decisions import DecisionRecord
+from app.store.event_runs import EventRunRecord
 from app.store.json_text import dump
 
-__all__ = ["Lock", "Segment", "check_folder", "read_line", "write_line"]
+__all__ = ["JournalRecord", "Lock", "Segment", "check_folder", "read_decision", "read_line", "write_line"]
+
+JournalRecord = DecisionRecord | EventRunRecord
 
 Lock = Callable[[int, int], object]
 """Locks an open file, as `fcntl.flock` does."""
@@ -28,6 +31,9 @@ _CHUNK = 262_144
 _OFFSET_DIGITS = 20
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(DecisionRecord)
+_EVENT_RUN = b'{"kind":"event_run",'
+"""How the line of an event's run begins; that of a decision names no kind."""
+_EVENT_RUN_DECODER = msgspec.json.Decoder(EventRunRecord)
 
 
 class Segment:
@@ -198,7 +204,7 @@ def _read_offset(path: Path) -> int:
         return 0
 
 
-def write_line(record: DecisionRecord) -> bytes:
+def write_line(record: JournalRecord) -> bytes:
     """Write a record as JSON with the end of the line; odd characters and numbers are tamed as `json_text.dump` does.
 
     Raises TypeError or RecursionError for what is no JSON at all.
@@ -206,13 +212,24 @@ def write_line(record: DecisionRecord) -> bytes:
     try:
         return _ENCODER.encode(record) + b"\n"
     except (UnicodeEncodeError, OverflowError):
-        return dump(msgspec.structs.asdict(record)) + b"\n"
+        kind = {"kind": "event_run"} if isinstance(record, EventRunRecord) else {}
+        return dump({**kind, **msgspec.structs.asdict(record)}) + b"\n"
 
 
-def read_line(line: bytes, spent: float | None = None) -> DecisionRecord | None:
-    """Read a line back, with the seconds spent on writing it, if they are known, as one more stage of its waterfall.
+def read_line(line: bytes, spent: float | None = None) -> JournalRecord | None:
+    """Read a line back; `None` for one that is no record. `spent` is for `read_decision`."""
+    if not line.startswith(_EVENT_RUN):
+        return read_decision(line, spent)
+    try:
+        return _EVENT_RUN_DECODER.decode(line)
+    except msgspec.DecodeError:
+        return None
 
-    `None` for a line that is no record.
+
+def read_decision(line: bytes, spent: float | None = None) -> DecisionRecord | None:
+    """Read a decision back, with the seconds spent on writing it, if they are known, as one more stage.
+
+    `None` for a line that is no decision.
     """
     try:
         record = _DECODER.decode(line)

@@ -10,10 +10,11 @@ import structlog
 
 from app.routing.decisions import DecisionRecord
 from app.store.errors import StoreError, StoreRejectedError
+from app.store.event_runs import EventRunRecord
 from app.store.journal import Journal
-from app.store.journal_segment import Segment, read_line
+from app.store.journal_segment import JournalRecord, Segment, read_line
 
-__all__ = ["DecisionSink", "JournalMover", "MoverOptions"]
+__all__ = ["DecisionSink", "EventRunSink", "JournalMover", "MoverOptions"]
 
 log = structlog.get_logger()
 
@@ -22,6 +23,13 @@ class DecisionSink(Protocol):
     """Where records go; adding one a second time must change nothing."""
 
     async def add(self, records: Sequence[DecisionRecord]) -> None:
+        """Keep the records; raises StoreError."""
+
+
+class EventRunSink(Protocol):
+    """Where runs of events go, in the same way."""
+
+    async def add(self, records: Sequence[EventRunRecord]) -> None:
         """Keep the records; raises StoreError."""
 
 
@@ -49,9 +57,12 @@ class MoverOptions:
 class JournalMover:
     """Runs beside the calls for the life of the process; the journal is emptied by nobody else."""
 
-    def __init__(self, *, journal: Journal, sink: DecisionSink, options: MoverOptions) -> None:
+    def __init__(
+        self, *, journal: Journal, sink: DecisionSink, event_runs: EventRunSink, options: MoverOptions
+    ) -> None:
         self._journal = journal
         self._sink = sink
+        self._event_runs = event_runs
         self._options = options
         self._lock = asyncio.Lock()
 
@@ -143,7 +154,7 @@ class JournalMover:
         records = [record for _, record in read if record is not None]
         refused: set[str] = set()
         try:
-            await self._sink.add(records)
+            await self._add(records)
         except StoreRejectedError:
             refused = await self._add_one_by_one(records)
         for line, record in read:
@@ -151,12 +162,18 @@ class JournalMover:
                 self._set_aside(segment, line)
         segment.remember(lines)
 
-    async def _add_one_by_one(self, records: Sequence[DecisionRecord]) -> set[str]:
+    async def _add(self, records: Sequence[JournalRecord]) -> None:
+        if decisions := [record for record in records if isinstance(record, DecisionRecord)]:
+            await self._sink.add(decisions)
+        if runs := [record for record in records if isinstance(record, EventRunRecord)]:
+            await self._event_runs.add(runs)
+
+    async def _add_one_by_one(self, records: Sequence[JournalRecord]) -> set[str]:
         """Find the records the database refuses among good ones."""
         refused = set()
         for record in records:
             try:
-                await self._sink.add([record])
+                await self._add([record])
             except StoreRejectedError:
                 refused.add(record.id)
         return refused

@@ -34,6 +34,7 @@ __all__ = [
     "drafts",
     "enterprise_call_state",
     "enterprise_calls",
+    "event_runs",
     "jobs",
     "key_uses",
     "metadata",
@@ -213,6 +214,26 @@ shadow_diffs = Table(
     Column("diff", Document, nullable=False),
     Index(None, "draft", "id"),
     sqlite_autoincrement=True,
+)
+
+event_runs = Table(
+    "event_runs",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("event", PlainText, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("request_id", PlainText, nullable=False),
+    Column("credential", PlainText, nullable=False),
+    Column("call_id", PlainText),
+    Column("phone_raw", PlainText),
+    Column("phone_e164", PlainText, index=True),
+    Column("user_id", PlainText),
+    Column("customer", Document),
+    Column("trace", Document, nullable=False),
+    Column("ms", Double, nullable=False),
+    Column("erased", Boolean, nullable=False, server_default=text("false")),
+    Index(None, "event", "id"),
 )
 
 switches = Table(

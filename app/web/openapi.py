@@ -48,7 +48,7 @@ TAGS = [
     {"name": "Enterprise Calls", "description": "Calls on mobiles and in Teams as activities, and why one is none."},
     {"name": "Settings", "description": "What administrators set while the service runs, with its history."},
     {"name": "Access", "description": "Keys, sign-in, your own readiness, and the audit of what administrators did."},
-    {"name": "Settings", "description": "What drives the product, changed while it runs."},
+    {"name": "Events", "description": "What happens in the phone client, and the plugins that run then."},
     {"name": "Jobs", "description": "Work on many users, and how far it is."},
     {"name": "Operations", "description": "Alerts, fire drills, credentials of the webhook, and personal data."},
     {"name": "Probes", "description": "For monitoring; needs no key."},

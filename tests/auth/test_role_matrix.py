@@ -21,7 +21,7 @@ OPEN = {
     ("GET", "/metrics"),
 }
 """What needs no credential at all."""
-WEBHOOK = {("POST", "/smartrouting")}
+WEBHOOK = {("POST", "/smartrouting"), ("POST", "/events/{event}")}
 """What takes the queue's credential."""
 KEYS = {"Voice User": USER_KEY, "Voice ApiUser": PROGRAM_KEY, "Voice Admin User": ADMIN_KEY}
 MAY = {

@@ -68,6 +68,7 @@ async def test_erasure_reaches_everything_while_the_service_runs(tmp_path: Path)
         "tables": 0,
         "shadow": 0,
         "decisions": 1,
+        "event_runs": 0,
         "enterprise_calls": 0,
         "rejected_lines": 1,
         "mirror": 0,

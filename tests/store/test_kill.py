@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.calls.store import DecisionFilter, DecisionStore
 from app.store.database import Database
+from app.store.event_runs import EventRunStore
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 
@@ -19,6 +20,7 @@ from pathlib import Path
 import structlog
 from app.store.database import open_database
 from app.calls.store import DecisionStore
+from app.store.event_runs import EventRunStore
 from app.store.journal import Journal
 from app.store.mover import JournalMover, MoverOptions
 from tests.support.records import make_record
@@ -27,8 +29,9 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 async def main():
     journal = Journal(folder=Path(sys.argv[1]), clock=time.monotonic, segment_bytes=20_000)
-    store = DecisionStore(database=open_database(sys.argv[2]))
-    mover = JournalMover(journal=journal, sink=store, options=MoverOptions(linger=0.0, batch=10))
+    database = open_database(sys.argv[2])
+    store, runs = DecisionStore(database=database), EventRunStore(database=database)
+    mover = JournalMover(journal=journal, sink=store, event_runs=runs, options=MoverOptions(linger=0.0, batch=10))
     moving = asyncio.create_task(mover.run())
     while True:
         record = make_record(time.time())
@@ -71,7 +74,8 @@ async def test_nothing_answered_is_lost_or_doubled(tmp_path: Path, database: Dat
         answered += answer_calls_until_killed(folder, database_url, random.randint(1, 300))  # noqa: S311 - no secret
     store = DecisionStore(database=database)
     journal = Journal(folder=folder, clock=time.monotonic)
-    mover = JournalMover(journal=journal, sink=store, options=MoverOptions())
+    runs = EventRunStore(database=database)
+    mover = JournalMover(journal=journal, sink=store, event_runs=runs, options=MoverOptions())
 
     mover.recover()
     assert await mover.drain()

@@ -15,6 +15,7 @@ from app.calls.store import DecisionFilter, DecisionStore
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database, open_database
 from app.store.errors import StoreRejectedError, StoreUnavailableError
+from app.store.event_runs import EventRunRecord
 from app.store.journal import Journal
 from app.store.journal_segment import Segment, write_line
 from app.store.mover import DecisionSink, JournalMover, MoverOptions
@@ -40,6 +41,14 @@ class Shelf:
         if self.refused & {record.id for record in records}:
             raise StoreRejectedError("refused")
         self.kept |= {record.id: record for record in records}
+
+
+class NoRuns:
+    """A table that nothing comes to."""
+
+    async def add(self, records: Sequence[EventRunRecord]) -> None:
+        """Fail."""
+        raise AssertionError(records)
 
 
 @pytest.fixture
@@ -78,7 +87,7 @@ def open_journal(folder: Path, segment_bytes: int = 2**20) -> Journal:
 
 def make_mover(journal: Journal, sink: DecisionSink, options: MoverOptions = QUICK) -> JournalMover:
     """Make a mover that does not dawdle."""
-    return JournalMover(journal=journal, sink=sink, options=options)
+    return JournalMover(journal=journal, sink=sink, event_runs=NoRuns(), options=options)
 
 
 @asynccontextmanager

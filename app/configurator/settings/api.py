@@ -22,7 +22,7 @@ from app.web.parameters import IfMatchDep, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["router"]
+__all__ = ["OptionalVersionDep", "router"]
 
 router = APIRouter(prefix="/admin/settings", tags=["Settings"])
 

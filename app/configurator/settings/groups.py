@@ -133,6 +133,7 @@ _GROUPS: Final = (
             SettingKey("retention", "callers_days", "days"),
             SettingKey("retention", "alerts_days", "days"),
             SettingKey("retention", "shadow_days", "days"),
+            SettingKey("retention", "event_runs_days", "days"),
             SettingKey("retention", "jobs_days", "days"),
             SettingKey("retention", "enterprise_calls_days", "days"),
             SettingKey("retention", "rejected_lines_days", "days"),

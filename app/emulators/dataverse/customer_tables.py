@@ -34,6 +34,7 @@ def declare_contact() -> Table:
         texts={
             50: f"firstname lastname {_CONTACT_PHONES}",
             160: "fullname",
+            250: "address1_line1",
             100: "emailaddress1 emailaddress2 jobtitle department address1_city address1_country",
         },
         booleans="donotphone donotemail creditonhold merged",
@@ -71,6 +72,7 @@ def declare_account() -> Table:
             50: _ACCOUNT_PHONES,
             160: "name",
             20: "accountnumber",
+            250: "address1_line1",
             100: "emailaddress1 address1_city address1_country",
         },
         booleans="creditonhold donotphone merged",

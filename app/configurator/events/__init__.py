@@ -1,0 +1,1 @@
+"""Events of the phone client, and the plugins that run then (administrator guide, "Plugin architecture")."""
