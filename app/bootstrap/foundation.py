@@ -172,7 +172,6 @@ async def open_foundation(
         await settings_file.load()
         await revision_file.load()
         await live_data.load()
-    enreach = connect_enreach(settings.enreach, upstreams, stack)
     return Foundation(
         settings=settings,
         upstreams=upstreams,
@@ -183,7 +182,7 @@ async def open_foundation(
         stores=stores,
         organisation=organisation,
         column_types=column_types,
-        enreach=enreach,
+        enreach=(enreach := connect_enreach(settings.enreach, upstreams, stack)),
         queue_watch=_watch_queues(settings, enreach, upstreams),
         enreach_id_cache=enreach_id_cache,
         column_id_cache=column_id_cache,
