@@ -213,7 +213,7 @@ async def open_components(
             describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
             directory=foundation.directory,
             live_ruleset=foundation.live_ruleset,
-            read_data=foundation.live_data.current,
+            read_data=foundation.read_data,
             revisions=stores.rulesets,
             recent_calls=foundation.recent_calls,
             typed_callers=foundation.typed_callers,
@@ -312,6 +312,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Oper
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
+    _watch_queues(foundation, schedule)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
@@ -331,6 +332,11 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Oper
         schedule.keep("mirror", mirror.follower.run)
     schedule.daily(_RETENTION_TIME, "retention", make_retention(foundation).run, leader=True, at_start=True)
     return _Operating(schedule=schedule, monitor=monitor, deliveries=deliveries, lead=leadership.lead)
+
+
+def _watch_queues(foundation: Foundation, schedule: Schedule) -> None:
+    if (watch := foundation.queue_watch) is not None:
+        schedule.every(watch.seconds, "queue_states", watch.refresh)
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+import msgspec
+
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
 from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding, make_typed_callers
@@ -24,10 +26,12 @@ from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.typed import TypedCallers
 from app.enreach.client import EnreachClient
+from app.enreach.queue_watch import QueueWatch
 from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.compiled import CompiledRuleset
 from app.routing.related import AgentOf
+from app.routing.rule_data import RuleData
 from app.rulesets.live_data import LiveRuleData
 from app.rulesets.live_ruleset import LiveRuleset, RevisionFile
 from app.rulesets.publish import publish_at_start, read_ruleset_file, require_sound
@@ -64,6 +68,8 @@ class Foundation:
     column_types: ColumnTypes
     enreach: EnreachClient | None
     """`None` when the Enreach API is not configured."""
+    queue_watch: QueueWatch | None
+    """`None` when rules are not to know the states of queues."""
     enreach_id_cache: EnreachIdCache
     column_id_cache: ColumnIdCache | None
     """`None` when no column of users holds their Enreach ids."""
@@ -84,6 +90,11 @@ class Foundation:
     mover: JournalMover
     key_use: KeyUse
     guess_brake: GuessBrake
+
+    def read_data(self) -> RuleData:
+        """Tell what calls read besides the caller, as it is now: switches, tables and the states of queues."""
+        data = self.live_data.current()
+        return data if self.queue_watch is None else msgspec.structs.replace(data, queues=self.queue_watch.states)
 
 
 async def open_foundation(
@@ -173,7 +184,8 @@ async def open_foundation(
         stores=stores,
         organisation=organisation,
         column_types=column_types,
-        enreach=connect_enreach(settings.enreach, upstreams, stack),
+        enreach=(enreach := connect_enreach(settings.enreach, upstreams, stack)),
+        queue_watch=_watch_queues(settings, enreach, upstreams),
         enreach_id_cache=enreach_id_cache,
         column_id_cache=column_id_cache,
         directory=directory,
@@ -227,6 +239,15 @@ def _make_column_id_cache(settings: Settings, organisation: Organisation, upstre
     if column is None:
         return None
     return ColumnIdCache(client=organisation.people, column=column, clock=upstreams.clock)
+
+
+def _watch_queues(settings: Settings, enreach: EnreachClient | None, upstreams: Upstreams) -> QueueWatch | None:
+    seconds = settings.enreach.queue_poll_seconds
+    if enreach is None or seconds is None:
+        return None
+    return QueueWatch(
+        client=enreach, seconds=seconds, max_age=settings.enreach.queue_max_age_seconds, clock=upstreams.clock
+    )
 
 
 def _apply_settings(

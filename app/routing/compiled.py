@@ -9,7 +9,7 @@ from app.routing.callers import Caller, Selection
 from app.routing.calls import Call
 from app.routing.columns import find_column
 from app.routing.compiled_rule import CompiledRule, Places, compile_rule
-from app.routing.decisions import Decision, Outcome
+from app.routing.decisions import Decision, DestinationKind, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
 from app.routing.registry import RECENT_CALLS, TABLES, is_related
@@ -35,7 +35,11 @@ class CompiledRuleset:
         self._revision = revision
         self._rules = rules
         self._facts_used = facts_used
-        self._data_facts = DataFacts(facts_used, {name: use.key for name, use in ruleset.tables.items()})
+        self._data_facts = DataFacts(
+            facts_used,
+            {name: use.key for name, use in ruleset.tables.items()},
+            {name: spec.id for name, spec in ruleset.destinations.items() if spec.kind is DestinationKind.QUEUE},
+        )
         self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
         self.asks_recent_calls = not RECENT_CALLS.isdisjoint(facts_used)
         """Whether they read how often somebody called before."""

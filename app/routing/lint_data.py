@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from app.errors import Finding
 from app.routing.calls import Scalar
+from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
 from app.routing.lint_columns import fault
 from app.routing.lint_conditions import KnownColumns, find_unknown_member, list_values
-from app.routing.registry import SWITCHES, TABLES, FactType, find_fact, suggest
+from app.routing.queue_states import QUEUE_MEMBERS, split_queue_fact
+from app.routing.registry import QUEUES, SWITCHES, TABLES, FactType, find_fact, suggest
 from app.routing.rule import TEXTUAL, Leaf, Operator, Rule, list_leaves
 from app.routing.rule_data import DataTable, RuleData, make_key, read_dialled, split_column
 from app.routing.ruleset import Ruleset
@@ -28,6 +30,8 @@ def find_data_faults(ruleset: Ruleset, data: RuleData | None, known_columns: Kno
     for pointer, rule, leaf in _list_leaves(ruleset):
         if leaf.fact.startswith(SWITCHES) and data is not None:
             yield from _find_unknown_switch(leaf.fact.removeprefix(SWITCHES), f"{pointer}/fact", rule, data)
+        if leaf.fact.startswith(QUEUES):
+            yield from _find_queue_faults(leaf, pointer, rule, ruleset)
         if leaf.fact.startswith(TABLES):
             yield from _find_column_faults(leaf.fact, f"{pointer}/fact", rule, ruleset, tables)
             yield from _find_other_types(leaf, pointer, rule, tables)
@@ -67,6 +71,24 @@ def _list_leaves(ruleset: Ruleset) -> Iterator[tuple[str, str | None, Leaf]]:
     for index, rule in enumerate(ruleset.rules):
         for pointer, leaf in list_leaves(rule.when, join_pointer("rules", index, "when")):
             yield pointer, rule.id, leaf
+
+
+def _find_queue_faults(leaf: Leaf, pointer: str, rule: str | None, ruleset: Ruleset) -> Iterator[Finding]:
+    """Find queues that are none of the destinations, what no queue tells, and values of another type."""
+    name, member = split_queue_fact(leaf.fact)
+    queues = [each for each, spec in ruleset.destinations.items() if spec.kind is DestinationKind.QUEUE]
+    if name not in queues:
+        message, hint = f'no destination that is a queue is called "{name}"', suggest(name, queues)
+        yield fault(rule, "unknown-queue", f"{pointer}/fact", message, hint or "add it to `destinations`")
+    if member not in QUEUE_MEMBERS:
+        hint = suggest(member, QUEUE_MEMBERS) or f"it has {', '.join(QUEUE_MEMBERS)}"
+        yield fault(rule, "unknown-queue-fact", f"{pointer}/fact", f'a queue has no "{member}"', hint)
+        return
+    kind = QUEUE_MEMBERS[member]
+    for value in list_values(leaf):
+        if type(value) is not kind and not (kind is int and type(value) is float):
+            message = f"{leaf.fact} is compared with {_WORDS[kind]}, not with {value!r}"
+            yield fault(rule, "wrong-type", f"{pointer}/value", message, "leave quotes out")
 
 
 def _find_unknown_switch(name: str, pointer: str, rule: str | None, data: RuleData) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ __all__ = [
     "COLUMN_TABLES",
     "FACTS",
     "FAMILIES",
+    "QUEUES",
     "RECENT_CALLS",
     "ROTAS",
     "FactSource",
@@ -49,6 +50,8 @@ class FactSource(StrEnum):
     """Administrators: unknown while there is no such table or column, and like the fact that finds the row."""
     LOG = "log"
     """Our own decision log: unknown while it cannot be read."""
+    QUEUE = "queue"
+    """Enreach, asked beside calls: unknown when that is off, or too long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class FactSpec:
 
 
 _TEXT, _NUMBER, _BOOLEAN, _TIME, _ANY = FactType
-_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _TABLE, _LOG = FactSource
+_CALL, _CALLER, _CLOCK, _CALENDAR, _SWITCH, _TABLE, _LOG, _QUEUE = FactSource
 COLUMN_TABLES = {
     "caller.columns.": "contact",
     "caller.any.columns.": "contact",
@@ -84,6 +87,8 @@ COLUMN_TABLES = {
 """The table of each family of facts that are columns, as Dataverse calls it."""
 RECENT_CALLS = frozenset({"caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination"})
 """The facts that the decision log tells."""
+QUEUES = "queue."
+"""The prefix of facts that tell how busy the queue of a destination is."""
 ROTAS = "rota."
 """The prefix of facts that tell who is on call."""
 TABLES, MEMBERS = "table.", "in_table."
@@ -297,6 +302,14 @@ _FAMILY_SPECS = (
         related=True,
     ),
     FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
+    FactSpec(
+        QUEUES,
+        _ANY,
+        _QUEUE,
+        "Queue state",
+        "`open`, `length`, `longest_wait`, `free_agents` or `age_seconds` of a queue destination, "
+        "as `queue.sales.length`.",
+    ),
     FactSpec(
         ROTAS,
         _TEXT,

@@ -10,7 +10,8 @@ from app.routing.callers import Cause
 from app.routing.calls import Scalar
 from app.routing.facts import FactValue, Unknown
 from app.routing.numbers import read_number
-from app.routing.registry import MEMBERS, SWITCHES, TABLES
+from app.routing.queue_states import QueueState, split_queue_fact, tell_queue
+from app.routing.registry import MEMBERS, QUEUES, SWITCHES, TABLES
 
 __all__ = ["DataFacts", "DataTable", "RuleData", "Switch", "make_key", "make_table", "read_dialled", "split_column"]
 
@@ -57,6 +58,8 @@ class RuleData(msgspec.Struct, frozen=True):
 
     switches: Mapping[str, Switch] = {}
     tables: Mapping[str, DataTable] = {}
+    queues: Mapping[str, QueueState] = {}
+    """By the queue's id in Enreach, in lower case."""
 
 
 def make_key(value: object) -> str | None:
@@ -98,16 +101,22 @@ class _Question(NamedTuple):
 
 
 class DataFacts:
-    """Tells the facts that rules take from switches and tables."""
+    """Tells the facts that rules take from switches, tables and the states of queues."""
 
-    def __init__(self, facts: Iterable[str], keys: Mapping[str, str]) -> None:
-        """`facts` are those that the rules read, of any kind; `keys` the facts by which rows are found, by table."""
+    def __init__(self, facts: Iterable[str], keys: Mapping[str, str], queues: Mapping[str, str]) -> None:
+        """`facts` are those that the rules read, of any kind; `keys` the facts by which rows are found, by table.
+
+        `queues` are the ids of queues in Enreach by the name of their destination.
+        """
         facts = tuple(facts)
+        places = ((fact, *split_queue_fact(fact)) for fact in facts if fact.startswith(QUEUES))
+        self._queues = tuple((fact, queues.get(name, "").casefold(), member) for fact, name, member in places)
         self._switches = tuple((fact, fact.removeprefix(SWITCHES)) for fact in facts if fact.startswith(SWITCHES))
         # Columns come first: whether there is a row in one table may be asked of a column of another.
         asked = sorted((fact for fact in facts if fact.startswith((TABLES, MEMBERS))), key=_ORDER)
         self._questions = tuple(_ask(fact, keys) for fact in asked)
-        self.names = frozenset((*dict(self._switches), *(question.fact for question in self._questions)))
+        queue_facts = (fact for fact, _, _ in self._queues)
+        self.names = frozenset((*dict(self._switches), *queue_facts, *(question.fact for question in self._questions)))
         """The facts it tells."""
         self.switches = frozenset(dict(self._switches).values())
         """The switches that are read."""
@@ -127,6 +136,8 @@ class DataFacts:
         for fact, name in self._switches:
             switch = data.switches.get(name)
             found[fact] = _NO_SWITCH if switch is None else switch.is_on(at)
+        for fact, queue, member in self._queues:
+            found[fact] = tell_queue(data.queues.get(queue), member, at)
         for question in self._questions:
             found[question.fact] = _answer(question, found, facts, data)
         return found

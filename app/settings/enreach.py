@@ -16,6 +16,15 @@ class EnreachSettings(Group):
     url: ServiceUrl | None = Field(default=None, description="The API endpoint of the customer's silo.")
     user: str | None = Field(default=None, description="The e-mail address of the API user.")
     secret: SecretStr | None = Field(default=None, description="Its secret key.")
+    queue_poll_seconds: float | None = Field(
+        default=None, ge=5, le=300, description="Read the states of queues for rules, so often; absent = never."
+    )
+    queue_max_age_seconds: float = Field(
+        default=60,
+        ge=5,
+        le=3600,
+        description="So old the state of a queue may be; rules do not know an older one.",
+    )
 
     @model_validator(mode="after")
     def _require_all(self) -> Self:

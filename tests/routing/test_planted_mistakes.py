@@ -259,6 +259,9 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
         "past-dates",
         "/calendars/office/exceptions/0/dates",
     ),
+    "queue that is no destination": (rules(leaf("queue.vipp.length", "gt", 3)), "unknown-queue", "/rules/0/when/fact"),
+    "what no queue tells": (rules(leaf("queue.vip.agents", "gt", 3)), "unknown-queue-fact", "/rules/0/when/fact"),
+    "length of a queue in quotes": (rules(leaf("queue.vip.length", "gt", "3")), "wrong-type", "/rules/0/when/value"),
     "test of a rule that does not exist": (
         {"tests": [{"name": "t", "call": CALL, "expect": {"rule": "r9"}}]},
         "unknown-rule",
