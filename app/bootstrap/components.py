@@ -29,11 +29,14 @@ from app.enterprise_calls.components import EnterpriseCallComponents, Enterprise
 from app.enterprise_calls.watch import TICK_SECONDS
 from app.numbers.components import NumberComponents, NumbersState, open_numbers
 from app.numbers.hygiene import Fault
+from app.operations.alert_rules import AlertRule
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
 from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
+from app.operations.registrations.api import RegistrationsState
+from app.operations.registrations.registrations import AppRegistrations
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.reports.components import ReportComponents, ReportsState, save_requests
@@ -66,6 +69,7 @@ _RECENT_CALLS_SECONDS = 2.0
 _KEY_USE_SECONDS = 5.0
 _REQUESTS_SECONDS = 10.0
 _DIGEST_SECONDS = 60.0
+_EXPIRY_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -80,6 +84,7 @@ class State(
     CallsState,
     OperationsState,
     GoLiveState,
+    RegistrationsState,
     ReportsState,
     RulesetsState,
     UsersState,
@@ -132,6 +137,9 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
+    registrations = AppRegistrations(documents=stores.documents, clock=clock)
+    schedule.every(_EXPIRY_SECONDS, "app_registrations", registrations.refresh)
+    operating.monitor.add_rules(AlertRule("app_registration_expiring", registrations.find_expiring, shared=True))
     mirror = foundation.mirror
     numbers = open_numbers(
         store=stores.numbers,
@@ -168,7 +176,10 @@ async def open_components(
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
         exposition=Exposition(
-            lambda: partial(foundation.metrics.render, read_metrics(foundation, enterprise_calls.watch.readings)),
+            lambda: partial(
+                foundation.metrics.render,
+                read_metrics(foundation, enterprise_calls.watch.readings, registrations.expiries),
+            ),
             monotonic=time.monotonic,
         ),
         calls=open_calls(
@@ -193,6 +204,7 @@ async def open_components(
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
         golive=open_golive(foundation, operating.deliveries, numbers, stack),
+        registrations=registrations,
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,
