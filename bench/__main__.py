@@ -21,6 +21,7 @@ _NAMES = {
     "mutants": "small changes of the code that no test notices: beginnings of file names, --count, --seed, --minutes",
     "enterprise_calls": "a month of calls that become activities: requests, own time, right or wrong (10 minutes)",
     "neighbours": "calls beside crowds on every other route: p99, late answers, memory (2 minutes)",
+    "events": "ten events a second that run five rows each, and calls beside them (1 minute)",
     "paths": "files that a call, enabling a user and publishing run through; with `files`, which ones",
 }
 

@@ -22,9 +22,9 @@ from bench.output import write
 from bench.server import CLIENT_CORE, Running, serve_process
 from bench.webhook import make_ruleset
 
-__all__ = ["main"]
+__all__ = ["ADMIN_KEY", "call_steadily", "main"]
 
-_ADMIN_KEY = "bench-admin-key-of-neighbours"
+ADMIN_KEY = "bench-admin-key-of-neighbours"
 _CACHED = "+358501234567"
 _RATE = 200
 _SECONDS = 6.0
@@ -59,7 +59,7 @@ def main() -> None:
 def _measure_all(running: Running, folder: Path) -> None:
     os.sched_setaffinity(0, {CLIENT_CORE})
     crowds = _make_crowds(running.url)
-    asyncio.run(_call(running.url, _SETTLE_SECONDS))
+    asyncio.run(call_steadily(running.url, _SETTLE_SECONDS))
     alone = _measure(running, "alone", {}, folder)
     beside = [_measure(running, name, {name: crowd}, folder) for name, crowd in crowds.items()]
     with _replay_again_and_again(running.url):
@@ -75,7 +75,7 @@ def _measure(running: Running, name: str, crowds: Mapping[str, Crowd], folder: P
     share = max(1, _CLIENTS // max(1, len(crowds)))
     with _press_all(running.url, crowds, folder, clients=share) as processes:
         time.sleep(_SETTLE_SECONDS if crowds else 0.0)
-        answers = asyncio.run(_call(running.url, _SECONDS))
+        answers = asyncio.run(call_steadily(running.url, _SECONDS))
     served = sum(_count_served(process) for process in processes)
     times = [answer.milliseconds for answer in answers]
     p99 = percentile(times, 0.99)
@@ -88,7 +88,7 @@ def _measure(running: Running, name: str, crowds: Mapping[str, Crowd], folder: P
     return p99
 
 
-async def _call(url: str, seconds: float) -> list[Answer]:
+async def call_steadily(url: str, seconds: float) -> list[Answer]:
     """Call at a steady rate; a call that has to wait for its turn counts from the moment it was due."""
     started = time.perf_counter()
     due = iter(range(int(seconds * _RATE)))
@@ -107,7 +107,7 @@ async def _call(url: str, seconds: float) -> list[Answer]:
 
 
 def _make_crowds(url: str) -> dict[str, Crowd]:
-    admin = {"Authorization": f"Bearer {_ADMIN_KEY}", "Content-Type": "application/json"}
+    admin = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"}
     return {
         "/openapi.json": Crowd("/openapi.json", {}),
         "/docs": Crowd("/docs", {}),
@@ -198,7 +198,7 @@ def _replay_again_and_again(url: str) -> Iterator[None]:
         "    while ask(f'/admin/replays/{job}')['state'] in ('queued', 'running'):\n"
         "        time.sleep(0.2)\n"
     )
-    arguments = [shutil.which("python3") or "python3", "-c", script, url, _ADMIN_KEY]
+    arguments = [shutil.which("python3") or "python3", "-c", script, url, ADMIN_KEY]
     process = subprocess.Popen(arguments)  # noqa: S603 - built above
     try:
         yield
@@ -225,7 +225,7 @@ def _make_environment(folder: Path, rules: Path) -> dict[str, Any]:
         "SMARTROUTING_DEMO": "1",
         "SMARTROUTING_LOG__FORMAT": "json",
         "SMARTROUTING_WEBHOOK__API_KEYS": json.dumps({"bench": KEY}),
-        "SMARTROUTING_ADMIN__API_KEYS": json.dumps({"bench": {"key": _ADMIN_KEY, "role": "Voice Admin User"}}),
+        "SMARTROUTING_ADMIN__API_KEYS": json.dumps({"bench": {"key": ADMIN_KEY, "role": "Voice Admin User"}}),
         "SMARTROUTING_RULES__FILE": str(rules),
         "SMARTROUTING_STORE__URL": f"sqlite:///{folder}/bench.db",
         "SMARTROUTING_STORE__JOURNAL": f"{folder}/journal",

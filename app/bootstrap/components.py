@@ -170,6 +170,41 @@ async def open_components(
     reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
     schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
     _schedule_digest(foundation, operating, numbers)
+    configurator = open_configurator(
+        documents=stores.documents,
+        confirmations=stores.confirmations,
+        audit=stores.audit,
+        live_settings=foundation.live_settings,
+        judge=lambda wanted: find_losses(
+            foundation.live_ruleset.current().ruleset,
+            foundation.live_settings.call_settings(),
+            wanted,
+            heavy_work=foundation.heavy_work,
+        ),
+        events=open_events(
+            settings=settings,
+            stores=EventStores(
+                documents=stores.documents,
+                runs=stores.event_runs,
+                decisions=stores.decisions,
+                revisions=stores.rulesets,
+                audit=stores.audit,
+            ),
+            live_events=foundation.live_events,
+            live_settings=foundation.live_settings,
+            read_settings=lambda: foundation.live_settings.current().settings,
+            dataverse=foundation.organisation.people,
+            runs=foundation.journal,
+            key_use=foundation.key_use,
+            guess_brake=foundation.guess_brake,
+            clock=clock,
+            stack=stack,
+        ),
+        issuer_http=issuer_http,
+        clock=clock,
+    )
+    if settings.demo:
+        await configurator.events.add_sample_row()
     return State(
         heavy_work=foundation.heavy_work,
         admin_access=make_admin_access(foundation, keys),
@@ -203,46 +238,14 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
-        golive=open_golive(foundation, operating.deliveries, numbers, stack),
         registrations=registrations,
+        golive=open_golive(foundation, jobs, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,
         numbers=numbers,
         users=users,
         enterprise_calls=enterprise_calls,
-        configurator=open_configurator(
-            documents=stores.documents,
-            confirmations=stores.confirmations,
-            audit=stores.audit,
-            live_settings=foundation.live_settings,
-            judge=lambda wanted: find_losses(
-                foundation.live_ruleset.current().ruleset,
-                foundation.live_settings.call_settings(),
-                wanted,
-                heavy_work=foundation.heavy_work,
-            ),
-            events=open_events(
-                settings=settings,
-                stores=EventStores(
-                    documents=stores.documents,
-                    runs=stores.event_runs,
-                    decisions=stores.decisions,
-                    revisions=stores.rulesets,
-                    audit=stores.audit,
-                ),
-                live_events=foundation.live_events,
-                live_settings=foundation.live_settings,
-                read_settings=lambda: foundation.live_settings.current().settings,
-                dataverse=foundation.organisation.people,
-                runs=foundation.journal,
-                key_use=foundation.key_use,
-                guess_brake=foundation.guess_brake,
-                clock=clock,
-                stack=stack,
-            ),
-            issuer_http=issuer_http,
-            clock=clock,
-        ),
+        configurator=configurator,
     )
 
 

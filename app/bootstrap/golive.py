@@ -13,6 +13,7 @@ from app.enreach.client import EnreachClient
 from app.numbers.components import NumberComponents
 from app.operations.deliveries import AlertDeliveries, ReceiverState
 from app.operations.golive.components import GoLiveComponents
+from app.operations.golive.contract_job import ContractTests
 from app.operations.golive.handoff import Handoff, Handoffs
 from app.operations.golive.judgements import (
     judge_alerts,
@@ -28,6 +29,7 @@ from app.operations.golive.judgements import (
 )
 from app.operations.golive.public_url import check_public_url
 from app.operations.golive.readiness import Answer, Question, Readiness, not_needed, ok, unknown, wrong
+from app.operations.jobs import JobRunner
 from app.operations.registrations.registrations import AppRegistrations
 from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import DestinationKind
@@ -65,7 +67,11 @@ def make_readiness(deployment: Deployment, upstreams: Upstreams, stack: AsyncExi
 
 
 def open_golive(
-    foundation: Foundation, deliveries: AlertDeliveries, numbers: NumberComponents, stack: AsyncExitStack
+    foundation: Foundation,
+    jobs: JobRunner,
+    deliveries: AlertDeliveries,
+    numbers: NumberComponents,
+    stack: AsyncExitStack,
 ) -> GoLiveComponents:
     """Make what the routes of go-live use."""
     clock, read_settings = foundation.upstreams.clock, foundation.live_settings.read
@@ -85,8 +91,19 @@ def open_golive(
         list_receivers=deliveries.list_states,
         count_numbers=count_numbers,
     )
-    readiness = make_readiness(deployment, foundation.upstreams, stack)
-    return GoLiveComponents(readiness=readiness, handoffs=handoffs, read_settings=read_settings)
+    contract_tests = ContractTests(
+        http=open_http(foundation.upstreams.public, stack),
+        jobs=jobs,
+        handoffs=handoffs,
+        read_settings=read_settings,
+        clock=clock,
+    )
+    return GoLiveComponents(
+        readiness=make_readiness(deployment, foundation.upstreams, stack),
+        handoffs=handoffs,
+        contract_tests=contract_tests,
+        read_settings=read_settings,
+    )
 
 
 class _Questions:

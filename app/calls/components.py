@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.auth.contract_marks import ContractMarks
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
+from app.calls.contract_calls import ContractCalls
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.recent_calls import RecentCalls
@@ -78,6 +80,12 @@ def open_calls(
         webhook=Webhook(
             access=WebhookAccess(settings.webhook, brake=guess_brake),
             key_use=key_use,
+            contract_calls=ContractCalls(
+                marks=ContractMarks(settings.webhook, clock=clock),
+                live_ruleset=live_ruleset,
+                read_data=read_data,
+                monotonic=time.monotonic,
+            ),
             route_call=RouteCall(
                 directory=directory,
                 live_ruleset=live_ruleset,

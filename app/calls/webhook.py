@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.auth.webhook import Admitted, KeyUse, Refused, WebhookAccess
 from app.calls.call_settings import CallSettings, LiveCallSettings
+from app.calls.contract_calls import ContractCalls
 from app.calls.route_call import Answered, Arrival, RouteCall
 from app.errors import AppError, BodyTooLargeError, InvalidInputError
 from app.observability.metrics import Metrics
@@ -75,6 +76,7 @@ class Webhook:
         find_arrival: Callable[[float], float],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        contract_calls: ContractCalls | None = None,
     ) -> None:
         """`clock` gives seconds since the epoch, `monotonic` those of the event loop.
 
@@ -84,6 +86,7 @@ class Webhook:
         self._access = access
         self._key_use = key_use
         self._route_call = route_call
+        self._contract_calls = contract_calls
         self._live_settings = live_settings
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
@@ -101,9 +104,10 @@ class Webhook:
         client = scope["client"]
         peer = client[0] if client else None
         admitted = self._access.admit(headers, peer)
+        test = self._find_test(headers)
         if isinstance(admitted, Refused):
             await self._access.hold_back(admitted, headers, peer)
-            await self._turn_away(admitted, scope, receive, name_answer(request, send))
+            await self._turn_away(admitted, scope, receive, name_answer(request, send), counted=test is None)
             return
         try:
             body = await self._receive_body(scope, receive, started + settings.deadline)
@@ -111,31 +115,40 @@ class Webhook:
         except SenderGoneError:
             return
         except AppError as error:
-            await self._refuse(error, scope, receive, name_answer(request, send))
+            await self._refuse(error, scope, receive, name_answer(request, send), counted=test is None)
             return
-        arrival = self._note_arrival(request, admitted, arrived, started, settings)
+        arrival = self._describe_arrival(request, admitted, arrived, started, settings)
         try:
-            answered = await self._route_call(read_call(payload, settings.read_number), arrival)
+            call = read_call(payload, settings.read_number)
+            if test is None or not test.takes(call):
+                test = None
+                self._key_use.touch(admitted.label, arrival.at)
+            answered = await (self._route_call if test is None else test.answer)(call, arrival)
         except Exception:  # the outermost boundary: a defect here must not cost the caller the queue's own routing
             log.exception("call.broken", decision_id=arrival.id)
             await _send(send, request, settings.profile.no_change_status, None)
             return
         await _send(send, request, answered.answer.status, answered.answer.body)
+        if test is not None:
+            return
         self._count(answered, self._monotonic() - arrived, settings.deadline)
         if self._spans is not None and answered.recorded and request.trace.sampled:
             self._spans.export(answered.record, request.trace, answered.record_seconds * 1000)
 
-    def _note_arrival(
+    def _find_test(self, headers: Headers) -> ContractCalls | None:
+        """Return what answers a request that is part of a contract test."""
+        tests = self._contract_calls
+        return tests if tests is not None and tests.is_marked(headers) else None
+
+    def _describe_arrival(
         self, request: RequestInfo, admitted: Admitted, arrived: float, started: float, settings: CallSettings
     ) -> Arrival:
-        now = self._clock()
-        self._key_use.touch(admitted.label, now)
         return Arrival(
             id=request.own_id,
             request_id=request.request_id,
             trace_id=request.trace.trace_id,
             credential=admitted.label,
-            at=now,
+            at=self._clock(),
             arrived=arrived,
             until=started + settings.deadline,
             settings=settings,
@@ -150,16 +163,18 @@ class Webhook:
         except TimeoutError as error:
             raise BodyTooSlowError("The body did not arrive within the deadline of the call.") from error
 
-    async def _turn_away(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.count_refusal(refused.code)
+    async def _turn_away(self, refused: Refused, scope: Scope, receive: Receive, send: Send, *, counted: bool) -> None:
+        if counted:
+            self._metrics.count_refusal(refused.code)
         title = "Unauthorized" if refused.headers else "Forbidden"
         response = make_problem_response(
             scope, status=refused.status, code=refused.code, title=title, detail=refused.detail, headers=refused.headers
         )
         await response(scope, receive, send)
 
-    async def _refuse(self, error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.count_refusal(error.code)
+    async def _refuse(self, error: AppError, scope: Scope, receive: Receive, send: Send, *, counted: bool) -> None:
+        if counted:
+            self._metrics.count_refusal(error.code)
         response = make_problem_response(
             scope,
             status=error.status,

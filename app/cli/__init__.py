@@ -8,6 +8,7 @@ import typer
 
 from app.cli.calls import calls
 from app.cli.check import check
+from app.cli.contract_test import contract_test
 from app.cli.demo_traffic import demo_traffic
 from app.cli.emulate import emulate
 from app.cli.numbers import numbers
@@ -41,7 +42,7 @@ def make_cli() -> typer.Typer:
         epilog=_STATUSES,
         pretty_exceptions_enable=False,
     )
-    for command in (serve, check, simulate, settings, openapi, demo_traffic):
+    for command in (serve, check, contract_test, simulate, settings, openapi, demo_traffic):
         cli.command(epilog=_STATUSES)(command)
     for group in (rules, calls, numbers, plugins, reports, emulate):
         cli.add_typer(group, epilog=_STATUSES)

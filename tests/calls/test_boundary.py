@@ -50,7 +50,7 @@ async def test_defect_leaves_the_call_where_it_is(read_number: Callable[[object]
         live_settings=FixedSettings(replace(make_usual_settings(), read_number=read_number)),
         metrics=Metrics(version="1", deadline_ms=1500),
         max_body_bytes=65_536,
-        export=None,
+        spans=None,
         find_arrival=lambda received: received,
         clock=lambda: 1_772_618_400.0,
         monotonic=monotonic,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from app.routing.rule_tests import run_tests
 from app.routing.ruleset import read_ruleset
 from app.routing.wire import ResponseProfile
 from app.settings import Settings, SettingsError, read_settings
+from tests.support.console import Console
 from tests.support.service import ADMIN_KEY, WEBHOOK_KEY
 
 
@@ -144,3 +146,38 @@ def test_demo_never_listens_to_others() -> None:
         make_settings(HOST="0.0.0.0")  # noqa: S104 - that is the point
     assert Settings.model_fields["demo"].default is False
     assert os.environ.get("SMARTROUTING_DEMO") is None
+
+
+async def test_a_row_of_the_demo_fails_and_the_others_work(console: Console, folder: Path) -> None:
+    """The failure is there to look at, and stays away once it is deleted, also after a restart."""
+    with console.serve_demo(folder) as (url, _):
+        trace = (await run_event(folder, url))["trace"]
+        await ask(folder, url, "DELETE", "/admin/events/call-incoming/plugins/50")
+    with console.serve_demo(folder) as (url, _):
+        later = (await run_event(folder, url))["trace"]
+
+    assert [(row["number"], row["changed"], row["error"] is not None) for row in trace] == [
+        (50, [], True),
+        (51, ["customer"], False),
+        (52, ["results"], False),
+        (53, ["results"], False),
+    ]
+    assert "private" in trace[0]["error"]
+    assert [(row["number"], row["error"]) for row in later] == [(51, None), (52, None), (53, None)]
+
+
+async def run_event(folder: Path, url: str) -> dict[str, Any]:
+    """Have a call come in."""
+    keys = json.loads((folder / "data" / "demo-keys.json").read_text(encoding="utf-8"))
+    async with httpx.AsyncClient(base_url=url, headers={"X-Benemen-APIKey": keys["webhook"]}, timeout=30.0) as client:
+        answer = await client.post("/events/call-incoming", json={"phoneNumber": "+358501234567"})
+        shown: dict[str, Any] = answer.json()
+        return shown
+
+
+async def ask(folder: Path, url: str, method: str, path: str) -> None:
+    """Send something as the administrator."""
+    keys = json.loads((folder / "data" / "demo-keys.json").read_text(encoding="utf-8"))
+    headers = {"Authorization": f"Bearer {keys['admin']}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0) as client:
+        (await client.request(method, path)).raise_for_status()

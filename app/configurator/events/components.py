@@ -1,7 +1,7 @@
 """The components of events, and how they are put together."""
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
 from app.calls.store import DecisionStore
-from app.configurator.events.administration import EventAdministration
+from app.configurator.events.administration import EventAdministration, RowChange
 from app.configurator.events.call_plugins import CreatePhoneCall, Revisions, RoutingExplanation
 from app.configurator.events.context import EventContext
 from app.configurator.events.customer_plugins import IdentifyCustomer, OpenCases, VipCheck
@@ -19,11 +19,13 @@ from app.configurator.events.live_events import LiveEvents
 from app.configurator.events.plugin import InstalledPlugin, Plugins, load_plugins
 from app.configurator.events.run import EventRun, EventRunner, RunSink
 from app.dataverse.client import DataverseClient
+from app.errors import PreconditionFailedError
 from app.observability.redaction import redact_number
 from app.operations.hook_sender import AddressPolicy, HookSender
 from app.routing.numbers import PhoneNumber
 from app.settings import Settings
 from app.store.audit import AuditStore
+from app.store.errors import StoreError
 from app.store.event_runs import EventRunRecord, EventRunStore
 from app.store.pages import Page
 from app.store.settings_documents import SettingsDocumentStore
@@ -80,6 +82,12 @@ class EventComponents:
             at=self.clock(), who=who, what="event.tested", target=f"events/{event_id}", after=number or None
         )
         return await self.runner.rehearse(event_id, context)
+
+    async def add_sample_row(self) -> None:
+        """Give an event of the demo a row that fails, to look at, unless somebody changed the event before."""
+        hook = RowChange(parameters={"url": "https://localhost/calls"})
+        with suppress(PreconditionFailedError, StoreError):
+            await self.administration.add_row("call-incoming", "https-hook", hook, number=50, expected=0, who="demo")
 
     async def list_runs(self, event_id: str, *, limit: int, after: str | None) -> Page[EventRunRecord]:
         """List the runs of an event, newest first; raises NotFoundError and StoreError."""

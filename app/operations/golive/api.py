@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response, status
 
-from app.auth.access import KeyHandoverDep, SettingsManagerDep, StatusReaderDep
+from app.auth.access import KeyHandoverDep, OperatorDep, SettingsManagerDep, StatusReaderDep
+from app.operations.api import answer_started
 from app.operations.golive.components import GoLiveComponents, GoLiveState
 from app.operations.golive.handoff import Handoff
 from app.operations.golive.schemas import HandoffBody, KeyChoice, ReadinessBody, ShownKeyBody
 from app.operations.golive.sheet import make_sheet, write_html, write_markdown
+from app.operations.schemas import JobBody
 from app.web.parameters import OptionalIfMatchDep, tag
 from app.web.problems import problems
 from app.web.state import read_state
@@ -76,6 +78,20 @@ async def show_webhook_key(body: KeyChoice, who: KeyHandoverDep, golive: GoLiveD
     """Show a key to hand over to Enreach; that leaves an audit record, and the key is not shown a second time."""
     response.headers["Cache-Control"] = "no-store"
     return ShownKeyBody.model_validate(await golive.handoffs.show_key(body.label, who=who.name))
+
+
+@router.post(
+    "/contract-test",
+    summary="Test the live webhook as the queue calls it",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=problems(409, 503),
+)
+async def start_contract_test(who: OperatorDep, golive: GoLiveDep, response: Response) -> JobBody:
+    """Post every shape of request to the public URL of the hand-off; `/admin/jobs/{id}` shows what was answered.
+
+    Its calls come from numbers that nobody has, are marked, and count nowhere.
+    """
+    return answer_started(await golive.contract_tests.start(who=who.name), response)
 
 
 def _choose(accept: str) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.operations.golive.contract_job import ContractTests
 from app.operations.golive.handoff import Handoffs
 from app.operations.golive.readiness import Readiness
 from app.settings import Settings
@@ -17,6 +18,7 @@ class GoLiveComponents:
 
     readiness: Readiness
     handoffs: Handoffs
+    contract_tests: ContractTests
     read_settings: Callable[[], Settings]
 
 
