@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PLUGINS := anyio.pytest_plugin,pytest_socket,xdist.plugin,_hypothesis_pytestplugin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format openapi bench mutants image lock clean
+.PHONY: help run test lint format openapi bench mutants image lock clients clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,8 @@ run: $(VENV)/.run ## Serve the demo on http://127.0.0.1:8000 (PORT=9000 make run
 test: $(VENV)/.dev ## Run the tests
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=$(PLUGINS) $(BIN)/python -m pytest --dist worksteal \
 		-n $$($(BIN)/python -c 'import os; print(3 * os.cpu_count() // 2)')
+
+clients: $(VENV)/.clients ## Install the clients of others that tests/interface runs (needs Node.js)
 
 lint: $(VENV)/.dev ## Check style, types and import directions
 	@$(BIN)/ruff check .
@@ -67,4 +69,12 @@ $(VENV)/.run: constraints.txt pyproject.toml | $(BIN)/python
 $(VENV)/.dev: constraints-dev.txt $(VENV)/.run
 	@echo "Installing what the tests need (once) ..."
 	@$(PIP) --require-hashes --requirement constraints-dev.txt
+	@touch $@
+
+$(VENV)/.clients: tests/interface/clients/requirements.txt tests/interface/clients/package.json | $(VENV)/.dev
+	@echo "Installing the clients of others (once) ..."
+	@rm -rf $(VENV)/clients && $(BIN)/python -m uv venv --quiet $(VENV)/clients
+	@$(BIN)/python -m uv pip install --quiet --python $(VENV)/clients --requirement tests/interface/clients/requirements.txt
+	@cp tests/interface/clients/package.json $(VENV)/clients/
+	@cd $(VENV)/clients && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 	@touch $@

@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from app.calls.decision_log import DecisionLog
 from app.calls.schemas import write_decisions
 from app.calls.store import DecisionFilter, DecisionStore
+from app.reports.charts import draw
 from app.reports.figures import REPORTS
 from app.reports.periods import Grain, list_periods
 from app.reports.rollup import Rollup
@@ -60,13 +62,15 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench reports")
     parser.add_argument("--decisions", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of each report, of the last two weeks")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         url = os.environ.get("SMARTROUTING_STORE__URL", f"sqlite:///{folder}/bench.db")
-        asyncio.run(_measure(url, f"sqlite:///{folder}/without.db", options.decisions, options.seed))
+        asyncio.run(_measure(url, f"sqlite:///{folder}/without.db", options))
 
 
-async def _measure(url: str, other: str, count: int, seed: int) -> None:
+async def _measure(url: str, other: str, options: argparse.Namespace) -> None:
+    count, seed = options.decisions, options.seed
     database = open_database(url)
     await upgrade(database)
     with_figures = await _fill(DecisionStore(database=database, rollup=Rollup(database=database)), count, seed)
@@ -76,6 +80,8 @@ async def _measure(url: str, other: str, count: int, seed: int) -> None:
     for days, grain in ((30, Grain.DAY), (_DAYS, Grain.DAY), (365, Grain.WEEK)):
         await _time_reports(ReportStore(database=database), days, grain)
     await _stream(database, count)
+    if options.pictures is not None:
+        await _draw(ReportStore(database=database), options.pictures)
     await database.close()
 
 
@@ -113,6 +119,15 @@ async def _time(work: Callable[[], Awaitable[object]]) -> float:
     started = time.perf_counter()
     await work()
     return time.perf_counter() - started
+
+
+async def _draw(store: ReportStore, folder: Path) -> None:
+    end = _BEGIN + timedelta(days=_DAYS)
+    periods = list_periods(end - timedelta(days=14), end, Grain.DAY, _ZONE)
+    for name, kind in REPORTS.items():
+        if kind.of_decisions:
+            rows = await kind.make(store, periods, ReportFilter())
+            (folder / f"{name}.svg").write_text(draw(name, rows, Grain.DAY, str(_ZONE)), encoding="utf-8")
 
 
 async def _stream(database: Database, count: int) -> None:

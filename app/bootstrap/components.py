@@ -18,6 +18,7 @@ from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
+from app.bootstrap.reports import open_reports
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.spans import open_spans
@@ -27,8 +28,7 @@ from app.dataverse.batch import BatchedReads
 from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
-from app.numbers.components import NumberComponents, NumbersState, open_numbers
-from app.numbers.hygiene import Fault
+from app.numbers.components import NumbersState, open_numbers
 from app.operations.alert_rules import AlertRule
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
@@ -39,8 +39,7 @@ from app.operations.registrations.api import RegistrationsState
 from app.operations.registrations.registrations import AppRegistrations
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
-from app.reports.components import ReportComponents, ReportsState, save_requests
-from app.reports.digest import DigestSources, WeeklyDigest
+from app.reports.components import ReportsState
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
 from app.rulesets.publish_checks import find_losses
@@ -67,8 +66,6 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
-_REQUESTS_SECONDS = 10.0
-_DIGEST_SECONDS = 60.0
 _EXPIRY_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
@@ -167,9 +164,9 @@ async def open_components(
     enterprise_calls = _open_enterprise_calls(foundation, users, jobs, lead)
     schedule.every(TICK_SECONDS, "enterprise_calls", enterprise_calls.watch.tick)
     operating.monitor.add_rules(*enterprise_calls.watch.list_rules())
-    reports = ReportComponents(store=stores.reports, assess_users=users.users.assess_all, clock=clock)
-    schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
-    _schedule_digest(foundation, operating, numbers)
+    reports = open_reports(
+        foundation, schedule=schedule, lead=lead, announce=operating.deliveries.announce, numbers=numbers, users=users
+    )
     configurator = open_configurator(
         documents=stores.documents,
         confirmations=stores.confirmations,
@@ -249,32 +246,6 @@ async def open_components(
     )
 
 
-def _schedule_digest(foundation: Foundation, operating: "_Operating", numbers: NumberComponents) -> None:
-    async def count_unreadable() -> int:
-        return (await numbers.hygiene.describe()).counts.get(Fault.UNREADABLE, 0)
-
-    def list_rules() -> list[str]:
-        return [rule.id for rule in foundation.live_ruleset.current().ruleset.rules if rule.enabled]
-
-    digest = WeeklyDigest(
-        store=foundation.stores.reports,
-        sources=DigestSources(
-            list_rules=list_rules,
-            count_unreadable=count_unreadable,
-            read_settings=foundation.live_settings.read,
-            announce=operating.deliveries.announce,
-        ),
-        heavy_work=foundation.heavy_work,
-        clock=foundation.upstreams.clock,
-    )
-
-    async def send() -> None:
-        if await operating.lead():
-            await digest.send_when_due()
-
-    operating.schedule.every(_DIGEST_SECONDS, "digest", send)
-
-
 def _open_enterprise_calls(
     foundation: Foundation, users: UserComponents, jobs: JobRunner, lead: Callable[[], Awaitable[bool]]
 ) -> EnterpriseCallComponents:
@@ -351,16 +322,6 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Oper
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
-    schedule.every(
-        _REQUESTS_SECONDS,
-        "report_requests",
-        partial(
-            save_requests,
-            foundation.stores.reports,
-            foundation.organisation.client.take_counts,
-            clock=foundation.upstreams.clock,
-        ),
-    )
     if (column_ids := foundation.column_id_cache) is None:
         schedule.every(_ENREACH_ID_SECONDS, "enreach_ids", foundation.enreach_id_cache.refresh)
     else:

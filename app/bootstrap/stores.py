@@ -73,7 +73,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         event.listen(database.engine.sync_engine, "invalidate", _roll_back)
     health = StoreHealth(database=database)
     stack.push_async_callback(health.aclose)
-    rollup = Rollup(database=database)
+    rollup = Rollup(database=database, exports=settings.reports.export != "off")
     return Stores(
         database=database,
         health=health,

@@ -234,6 +234,10 @@ class DataverseClient:
         """Change a row that exists; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("PATCH", self._root + path, {"If-Match": etag}, changes)
 
+    async def put(self, path: str, row: Mapping[str, object]) -> None:
+        """Create the row of this id, or change it where it is there. Raises DataverseError."""
+        await self._send("PATCH", self._root + path, {}, row)
+
     async def delete(self, path: str, *, etag: str | None = None) -> None:
         """Delete a row; with an `etag`, only that version of it. Raises DataverseError."""
         await self._send("DELETE", self._root + path, {"If-Match": etag} if etag else {})

@@ -39,9 +39,14 @@ ReportsDep = Annotated[ReportComponents, Depends(_read_components)]
 
 
 @router.get("", summary="List the reports")
-async def list_reports(_reader: DecisionReaderDep) -> ReportList:
+async def list_reports(_reader: DecisionReaderDep, reports: ReportsDep) -> ReportList:
     """List the reports there are and the question each answers; `GET /admin/reports/{report}` answers it."""
-    return ReportList(items=[ReportSummary(report=kind.name, question=kind.question) for kind in REPORTS.values()])
+    settings = reports.read_links()
+    links = {"enreach_reports": settings.enreach_reports_url, "dynamics_dashboard": settings.dynamics_dashboard_url}
+    return ReportList(
+        items=[ReportSummary(report=kind.name, question=kind.question) for kind in REPORTS.values()],
+        links={name: url for name, url in links.items() if url is not None},
+    )
 
 
 def _add_route(kind: ReportKind) -> None:

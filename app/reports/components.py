@@ -11,6 +11,7 @@ from app.reports.figures import ReportKind
 from app.reports.periods import Period
 from app.reports.rollup import find_slot
 from app.reports.store import ReportFilter, ReportStore
+from app.settings.reports import ReportsSettings
 from app.users.readiness import ItemGroup, ItemState
 from app.users.user import VoiceUser
 from app.users.users import AssessedUser
@@ -27,6 +28,8 @@ class ReportComponents:
     store: ReportStore
     assess_users: Callable[[], Awaitable[Sequence[AssessedUser]]]
     """Reads all users with their checklists; raises DataverseError and StoreError."""
+    read_links: Callable[[], ReportsSettings]
+    """Returns the settings that hold now."""
     clock: Callable[[], float]
 
     async def make(self, kind: ReportKind, periods: Sequence[Period], wanted: ReportFilter) -> Sequence[Any]:

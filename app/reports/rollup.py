@@ -24,6 +24,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    insert,
     select,
     text,
 )
@@ -34,7 +35,7 @@ from app.observability.redaction import redact_identifier
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database
 from app.store.json_text import dump_text
-from app.store.tables import decisions, report_calls, report_latencies, report_requests, report_users
+from app.store.tables import decisions, report_calls, report_exports, report_latencies, report_requests, report_users
 
 __all__ = ["SLOT_SECONDS", "CallCell", "Rollup", "find_slot", "tell_milliseconds"]
 
@@ -118,8 +119,10 @@ class Rollup:
     A call is *repeated* when the same number called in the 24 hours before.
     """
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, exports: bool = False) -> None:
+        """With `exports` the decisions are noted for the export as well."""
         self._database = database
+        self._exports = exports
         # Made once: to write such a statement takes longer than to carry it out.
         self._select_repeats = _select_repeats(database)
         self._select_late = _select_late_repeats(database)
@@ -132,6 +135,8 @@ class Rollup:
         if real:
             repeats = await self._find_repeats(connection, real)
             await self._write(connection, real, repeats, await self._find_late_repeats(connection, real, repeats))
+            if self._exports:
+                await connection.execute(insert(report_exports), [{"id": record.id} for record in real])
 
     async def find_bounds(self) -> tuple[int, int] | None:
         """Find the first and the last half-hour of the decision log. Raises StoreError."""

@@ -106,6 +106,9 @@ class ReportList(BaseModel):
 
     items: list[ReportSummary]
     next: None = None
+    links: dict[str, str] = Field(
+        description="`enreach_reports` and `dynamics_dashboard`, where the settings `reports` name them."
+    )
 
 
 def _place(name: str, moment: datetime | date, zone: ZoneInfo) -> datetime:

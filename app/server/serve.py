@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,10 +56,16 @@ def _explain(error: OSError) -> str:
     return f"{error.strerror}; choose another with SMARTROUTING_PORT or --port"
 
 
-def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) -> None:
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    on_start: Callable[[], None],
+    certificate: tuple[Path, Path] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
 
-    Raises the AppError that kept the service from starting.
+    `certificate` is a certificate and its key, to speak https. Raises the AppError that kept the service from starting.
     """
     _raise_file_limit()
     opened = _OpeningWatch(app)
@@ -75,6 +82,8 @@ def run(app: ASGIApp, listener: socket.socket, *, on_start: Callable[[], None]) 
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_certfile=certificate[0] if certificate else None,
+        ssl_keyfile=certificate[1] if certificate else None,
     )
     # uvicorn raises the signal again once it has stopped; a clean stop is success, not death by signal.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -27,6 +27,7 @@ from app.settings.deployment import (
 from app.settings.enreach import EnreachSettings, Framework, ResponseSettings, VoiceSettings, WireField
 from app.settings.enterprise_calls import PhoneCallSyncSettings
 from app.settings.reading import SettingsError, read_settings
+from app.settings.reports import ReportsSettings
 from app.settings.tree import Settings
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "PhoneCallSyncSettings",
     "PhoneSettings",
     "PluginsSettings",
+    "ReportsSettings",
     "ResponseSettings",
     "RetentionSettings",
     "Role",

@@ -24,6 +24,7 @@ from app.settings.deployment import (
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
 from app.settings.general import GeneralSettings
+from app.settings.reports import ReportsSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]
 
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
     rules: RulesSettings = RulesSettings()
+    reports: ReportsSettings = ReportsSettings()
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()
     plugins: PluginsSettings = PluginsSettings()

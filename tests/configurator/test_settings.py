@@ -17,7 +17,7 @@ EXPORTS = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
     for file in sorted((Path(__file__).parents[1] / "data" / "settings_exports").glob("*.json"))
 }
-GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "general", "alerts", "retention"]
+GROUPS = ["smart-routing", "channel-provider", "phone-call-sync", "general", "alerts", "retention", "reports"]
 
 
 @pytest.fixture
@@ -199,6 +199,7 @@ async def test_an_export_is_imported_as_a_whole(organisation: Organisation) -> N
             "general": {},
             "alerts": {},
             "retention": {"decisions_days": 30, "jobs_days": 7},
+            "reports": {},
         },
     }
     assert (planned.json(), between) == ({"applied": False, "changes": differences}, 2)

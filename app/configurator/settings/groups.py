@@ -166,6 +166,11 @@ _GROUPS: Final = (
             SettingKey("retention", "reports_days", "days"),
         ),
     ),
+    SettingsGroup(
+        "reports",
+        "Links that stand beside the reports.",
+        (SettingKey("reports", "enreach_reports_url"), SettingKey("reports", "dynamics_dashboard_url")),
+    ),
 )
 GROUPS: Final[Mapping[str, SettingsGroup]] = {group.name: group for group in _GROUPS}
 

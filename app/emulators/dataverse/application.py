@@ -1,5 +1,6 @@
 """The emulator as an ASGI application: the way from a request to its answer."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ AGENT_ID_COLUMN = "new_enreachuserid"
 """The column of the sample users that holds their Enreach ids."""
 AGENT_EMAIL_COLUMN = "new_enreachemail"
 """The column of the sample users that holds their addresses in Enreach, where they differ."""
+_OLDER = re.compile(r"^(/.*)?/api/data/v9\.[01](/|$)")
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -76,6 +78,8 @@ class DataverseEmulator:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
+        if scope["type"] == "http":
+            scope = _take_version(scope)
         if scope["type"] != "http" or describe_traffic(scope) is None:
             await self._app(scope, receive, send)
             return
@@ -143,6 +147,12 @@ def create_dataverse_emulator(
     )
     log = RequestLog(clock=skewed)
     return DataverseEmulator(tables=tables, issuer=issuer, api=api, faults=faults, clock=skewed, log=log)
+
+
+def _take_version(scope: Scope) -> Scope:
+    """Take v9.0 and v9.1 for v9.2, which only adds to them."""
+    path = _OLDER.sub(f"{API_ROOT}\\2", scope["path"])
+    return scope if path == scope["path"] else {**scope, "path": path, "raw_path": path.encode()}
 
 
 def _base(request: Request) -> str:

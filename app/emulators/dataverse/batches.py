@@ -33,8 +33,6 @@ async def read_batch(request: Request) -> list[BatchedRequest]:
     found = _BOUNDARY.match(request.headers.get("content-type", ""))
     if found is None:
         raise WireError(415, "0x0", "The content type of a batch must be multipart/mixed with a boundary.")
-    if "odata.continue-on-error" not in request.headers.get("prefer", ""):
-        raise not_emulated("A batch without odata.continue-on-error")
     mark = b"--" + found[1].encode()
     first, *parts = (b"\r\n" + await request.body()).split(b"\r\n" + mark)
     if first.strip() or not parts or not parts.pop().startswith(b"--"):

@@ -43,16 +43,19 @@ _ENTITIES = _declare(
     "EntityDefinitions",
     MetadataId=Kind.GUID,
     LogicalName=Kind.TEXT,
+    SchemaName=Kind.TEXT,
     EntitySetName=Kind.TEXT,
     PrimaryIdAttribute=Kind.TEXT,
     PrimaryNameAttribute=Kind.TEXT,
     ChangeTrackingEnabled=Kind.BOOLEAN,
+    IsPrivate=Kind.BOOLEAN,
 )
 _ATTRIBUTES = _declare(
     "AttributeMetadata",
     "Attributes",
     MetadataId=Kind.GUID,
     LogicalName=Kind.TEXT,
+    SchemaName=Kind.TEXT,
     AttributeType=Kind.TEXT,
     EntityLogicalName=Kind.TEXT,
     IsCustomAttribute=Kind.BOOLEAN,
@@ -105,22 +108,22 @@ class Catalogue:
 
     def _find(self, key: str) -> Table:
         match = _KEY.fullmatch(key)
-        if match is None:
-            raise bad_query("Only the key LogicalName='…' is supported.")
         for table in self._tables.schema.values():
-            if table.logical_name == match["name"]:
+            if key == _identify(table.logical_name) or (match is not None and table.logical_name == match["name"]):
                 return table
-        raise WireError(404, NO_SUCH_ROW, f"Could not find an entity with name {match['name']}.")
+        raise WireError(404, NO_SUCH_ROW, f"Could not find an entity with the key {key}.")
 
 
 def _describe_table(table: Table) -> Row:
     return {
         "MetadataId": _identify(table.logical_name),
         "LogicalName": table.logical_name,
+        "SchemaName": table.logical_name,
         "EntitySetName": table.entity_set,
         "PrimaryIdAttribute": table.key,
         "PrimaryNameAttribute": table.name_column,
         "ChangeTrackingEnabled": table.tracks_changes,
+        "IsPrivate": False,
     }
 
 
@@ -128,6 +131,7 @@ def _describe_column(table: Table, column: Column) -> Row:
     return {
         "MetadataId": _identify(f"{table.logical_name}/{column.attribute}"),
         "LogicalName": column.attribute,
+        "SchemaName": column.attribute,
         "AttributeType": _tell_type(column),
         "EntityLogicalName": table.logical_name,
         "IsCustomAttribute": "_" in column.attribute and not column.attribute.startswith(("address", "msdyn_")),

@@ -13,7 +13,7 @@ _REFUSED = {
     "$compute": "The query parameter $compute is not supported.",
     "$levels": "The query parameter $levels is not supported.",
 }
-_NOT_EMULATED = frozenset({"$apply", "fetchXml", "savedQuery", "userQuery"})
+_NOT_EMULATED = frozenset({"sql", "$apply", "fetchXml", "savedQuery", "userQuery"})
 _KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken", "$deltatoken", "$id"})
 
 

@@ -24,8 +24,8 @@ class Reader:
         self._tables = tables
         self._changes = ChangeReader(tables=tables, clock=clock)
 
-    def read(self, request: ApiRequest) -> Response:
-        """Answer `GET <set>`, `<set>(<key>)`, `<set>(<key>)/<navigation>` and `<set>/$count`."""
+    def read(self, request: ApiRequest) -> Response:  # noqa: PLR0911 - one for each kind of address
+        """Answer `GET` of a set, its count, a row, one of its columns, related rows and references to them."""
         first, *rest = request.path
         table = find_table(self._tables.schema, first)
         require_privilege(self._tables, request.user, "Read", table)
@@ -36,8 +36,14 @@ class Reader:
                 return self._count(request, table)
             case str(key), []:
                 return self._read_row(request, table, self.find(table, key))
+            case str(key), [name] if rest[0].key is None and name in table.columns:
+                return self._read_property(request, table, self.find(table, key), name)
+            case str(key), [name, "$value"] if name in table.columns:
+                return _answer_value(self.find(table, key).get(name))
             case str(key), [navigation] if rest[0].key is None:
                 return self._read_related(request, table, self.find(table, key), navigation)
+            case str(key), [navigation, "$ref"] if rest[0].key is None:
+                return self._read_references(request, table, self.find(table, key), navigation)
         raise unknown_segment(rest[-1].name if rest else first.name)
 
     def find(self, table: Table, key: str) -> Row:
@@ -94,6 +100,33 @@ class Reader:
         found = self._tables.follow(row, navigation)
         return answer_nothing() if found is None else self._answer_row(request, query, found)
 
+    def _read_property(self, request: ApiRequest, table: Table, row: Row, name: str) -> Response:
+        _require_only(request, set())
+        value = row.get(name)
+        if value is None:
+            return answer_nothing()
+        context = f"{request.root}/$metadata#{table.entity_set}({row[table.key]})/{name}"
+        return answer_json({"@odata.context": context, "value": value})
+
+    def _read_references(self, request: ApiRequest, table: Table, row: Row, name: str) -> Response:
+        navigation = table.navigations.get(name)
+        if navigation is None:
+            raise unknown_segment(name)
+        _require_only(request, set())
+        target = self._tables.schema[navigation.target]
+        require_privilege(self._tables, request.user, "Read", target)
+
+        def refer(found: Row) -> dict[str, str]:
+            return {"@odata.id": f"{request.root}/{target.entity_set}({found[target.key]})"}
+
+        if navigation.is_single:
+            followed = self._tables.follow(row, navigation)
+            context = {"@odata.context": f"{request.root}/$metadata#$ref"}
+            return answer_nothing() if followed is None else answer_json(context | refer(followed))
+        rows = self._tables.related(table, row, navigation)
+        context = {"@odata.context": f"{request.root}/$metadata#Collection($ref)"}
+        return answer_json({**context, "value": [refer(each) for each in rows]})
+
     def _count(self, request: ApiRequest, table: Table) -> Response:
         if "$deltatoken" in request.options:
             self._changes.require_trackable(request, table)
@@ -116,6 +149,14 @@ class Reader:
             number = position.page + 1 if position else 2
             body["@odata.nextLink"] = write_next_link(request, Position(page=number, last=last))
         return answer_json(body)
+
+
+def _answer_value(value: object) -> Response:
+    """Answer a raw value (OData 4.0, section 11.2.4.1)."""
+    if value is None:
+        return answer_nothing()
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return Response(text, media_type="text/plain")
 
 
 def _render_count(renderer: Renderer, query: Query, number: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The Web API itself: token, user and options are checked here, then the request goes to who answers it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +19,7 @@ from app.emulators.dataverse.functions import Functions
 from app.emulators.dataverse.linking import Linker
 from app.emulators.dataverse.merging import Merger
 from app.emulators.dataverse.metadata import Catalogue
+from app.emulators.dataverse.multiple import ACTIONS, MultipleWriter
 from app.emulators.dataverse.options import Preferences, read_options, read_preferences
 from app.emulators.dataverse.organisation import ORGANISATION_ID
 from app.emulators.dataverse.reading import Reader
@@ -29,6 +32,8 @@ from app.emulators.faults import Faults
 
 _IMPERSONATION = ("callerobjectid", "mscrmcallerid")
 _ALLOWANCE = 6000
+_OTHER_ROOTS = re.compile(r"^(?:https?://[^/]+)?/api/data/v9\.[0-2]/")
+"""Before the path of a request in a batch, where it is not the root the batch itself came to."""
 
 
 class WebApi:
@@ -54,6 +59,7 @@ class WebApi:
         self._answered = 0
         self._reader = Reader(tables=tables, clock=clock)
         self._writer = Writer(tables=tables, clock=clock)
+        self._multiple = MultipleWriter(tables=tables, writer=self._writer)
         self._merger = Merger(tables=tables, clock=clock, writer=self._writer)
         self._linker = Linker(tables=tables, reader=self._reader)
         self._catalogue = Catalogue(tables=tables)
@@ -66,7 +72,12 @@ class WebApi:
             user = self._authorise(request, in_flight)
             prefer = read_preferences(",".join(request.headers.getlist("prefer")))
             if request.path_params.get("path") == BATCH and request.method == "POST":
-                response = self._answer_parts(await read_batch(request), user, _base(request))
+                response = self._answer_parts(
+                    await read_batch(request),
+                    user,
+                    _base(request),
+                    goes_on="odata.continue-on-error" in request.headers.get("prefer", ""),
+                )
             else:
                 response = self._dispatch(await self._understand(request, user, prefer))
         except WireError as refusal:
@@ -112,12 +123,17 @@ class WebApi:
             user=user,
         )
 
-    def _answer_parts(self, parts: Sequence[BatchedRequest], user: Row, base: str) -> Response:
-        """Answer the requests of a batch one after the other, as `odata.continue-on-error` asks."""
-        return answer_batch([self._answer_part(part, user, f"{base}{API_ROOT}") for part in parts])
+    def _answer_parts(self, parts: Sequence[BatchedRequest], user: Row, base: str, *, goes_on: bool) -> Response:
+        """Answer the requests of a batch one after the other, up to the first error or (`goes_on`) all of them."""
+        answers: list[Response] = []
+        for part in parts:
+            answers.append(self._answer_part(part, user, f"{base}{API_ROOT}"))
+            if answers[-1].status_code >= HTTPStatus.BAD_REQUEST and not goes_on:
+                break
+        return answer_batch(answers)
 
     def _answer_part(self, part: BatchedRequest, user: Row, root: str) -> Response:
-        path, _, raw_query = part.url.removeprefix(root).strip("/").partition("?")
+        path, _, raw_query = _OTHER_ROOTS.sub("", part.url.removeprefix(root)).strip("/").partition("?")
         if (failure := find_status(self._faults, f"{API_ROOT}/{path}", raw_query)) is not None:
             return failure
         try:
@@ -139,7 +155,7 @@ class WebApi:
         except WireError as refusal:
             return answer_refusal(refusal)
 
-    def _dispatch(self, request: ApiRequest) -> Response:
+    def _dispatch(self, request: ApiRequest) -> Response:  # noqa: PLR0911 - one for each kind of request
         if request.path[0].name.startswith("$"):
             raise not_emulated(request.path[0].name)
         match request.method, request.path[-1].name:
@@ -147,6 +163,14 @@ class WebApi:
                 return self._read(request)
             case "POST", "Merge" if len(request.path) == 1:
                 return self._merger.merge(request)
+            case "POST", action if action in ACTIONS:
+                return self._multiple.write(request)
+            case _, action if _is_operation(action):
+                raise not_emulated(action)
+            case "PUT", _:
+                return self._writer.put_part(request)
+            case "DELETE", _ if self._writer.finds_part(request):
+                return self._writer.clear_part(request)
             case "POST", "$ref":
                 return self._linker.associate(request)
             case "DELETE", "$ref":
@@ -170,6 +194,8 @@ class WebApi:
         function = self._functions.find(request)
         if function is not None:
             return self._functions.call(request, function)
+        if _is_operation(request.path[-1].name):
+            raise not_emulated(request.path[-1].name)
         match request.path[0].name:
             case "":
                 return self._describe_service(request)
@@ -181,16 +207,21 @@ class WebApi:
         return answer_json({"@odata.context": f"{request.root}/$metadata", "value": sets})
 
 
+def _is_operation(name: str) -> bool:
+    """Tell a function, an action or a part of the metadata, which begin with a capital, from a table."""
+    return name[:1].isupper()
+
+
 def _base(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
 
 
 async def _read_body(request: Request) -> Any:
-    if request.method not in {"POST", "PATCH"}:
+    if request.method not in {"POST", "PATCH", "PUT"} or not (content := await request.body()):
         return None
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise WireError(415, "0x0", "The content type of the request must be application/json.")
     try:
-        return orjson.loads(await request.body())
+        return orjson.loads(content)
     except orjson.JSONDecodeError as exc:
         raise bad_payload("An error occurred while validating input parameters: the body is not JSON.") from exc

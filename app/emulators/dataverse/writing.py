@@ -24,7 +24,7 @@ from app.emulators.dataverse.errors import (
 from app.emulators.dataverse.loading import compose_full_name, fill_defaults
 from app.emulators.dataverse.query import Query, read_query
 from app.emulators.dataverse.rendering import Renderer, render_context, render_etag
-from app.emulators.dataverse.requests import ApiRequest, find_table, read_id
+from app.emulators.dataverse.requests import ApiRequest, find_table, read_id, read_key
 from app.emulators.dataverse.schema import Cardinality, Navigation, Table
 from app.emulators.dataverse.tables import Row, Tables, lookup_type_of
 from app.emulators.dataverse.values import render_instant
@@ -44,9 +44,6 @@ class Writer:
         table = self._only_set(request)
         require_privilege(self._tables, request.user, "Create", table)
         fields, children = self._read_body(table, request.read_object())
-        key = fields.setdefault(table.key, str(uuid4()))
-        if self._tables.find(table.entity_set, key) is not None:
-            raise WireError(412, DUPLICATE_ROW, "Cannot insert duplicate key.")
         return self._insert(request, table, fields, children)
 
     def update(self, request: ApiRequest) -> Response:
@@ -74,6 +71,46 @@ class Writer:
         self._tables.remove(table.entity_set, key)
         return answer_nothing()
 
+    def put_part(self, request: ApiRequest) -> Response:
+        """Answer `PUT <set>(<key>)/<column>` and, for a navigation to one row, `PUT …/<navigation>/$ref`."""
+        table, name = self._find_part(request)
+        body = request.read_object()
+        fields = {name: body.get("value")} if name in table.columns else {f"{name}{BIND}": body.get("@odata.id")}
+        return self._change_part(request, table, self.read_fields(table, fields))
+
+    def clear_part(self, request: ApiRequest) -> Response:
+        """Answer `DELETE` of the same."""
+        table, name = self._find_part(request)
+        column = name if name in table.columns else table.navigations[name].column
+        return self._change_part(request, table, {column: None})
+
+    def finds_part(self, request: ApiRequest) -> bool:
+        """Tell whether the path leads to a column of a row, or to the reference of a navigation to one row."""
+        if request.path[0].key is None:
+            return False
+        table = find_table(self._tables.schema, request.path[0])
+        match [segment.name for segment in request.path[1:]]:
+            case [name]:
+                return name in table.columns
+            case [name, "$ref"] if name in table.navigations:
+                return table.navigations[name].is_single
+        return False
+
+    def _find_part(self, request: ApiRequest) -> tuple[Table, str]:
+        if not self.finds_part(request):
+            raise method_not_allowed(request.method)
+        return find_table(self._tables.schema, request.path[0]), request.path[1].name
+
+    def _change_part(self, request: ApiRequest, table: Table, fields: Row) -> Response:
+        key = self._resolve(table, request.path[0].key or "")
+        row = self._tables.find(table.entity_set, key)
+        if row is None:
+            raise no_such_row(table.logical_name, key)
+        require_privilege(self._tables, request.user, "Write", table)
+        _require_match(request, row)
+        self.store_change(table, row, fields)
+        return answer_nothing()
+
     def _only_set(self, request: ApiRequest) -> Table:
         if len(request.path) != 1 or request.path[0].key is not None:
             raise method_not_allowed(request.method)
@@ -82,13 +119,32 @@ class Writer:
     def _one_row(self, request: ApiRequest) -> tuple[Table, str]:
         if len(request.path) != 1 or request.path[0].key is None:
             raise method_not_allowed(request.method)
-        return find_table(self._tables.schema, request.path[0]), read_id(request.path[0].key)
+        table = find_table(self._tables.schema, request.path[0])
+        return table, self._resolve(table, request.path[0].key)
 
-    def _insert(self, request: ApiRequest, table: Table, fields: Row, children: _CHILDREN) -> Response:
+    def _resolve(self, table: Table, key: str) -> str:
+        """Return the id that a key names; raises WireError (404) where an alternate key names nothing."""
+        if "=" not in key:
+            return read_id(key)
+        wanted = read_key(table, key)
+        rows = (row for row in self._tables.rows(table.entity_set) if wanted.items() <= row.items())
+        found = next(rows, None)
+        if found is None:
+            raise no_such_row(table.logical_name, key)
+        return str(found[table.key])
+
+    def add(self, request: ApiRequest, table: Table, fields: Row) -> Row:
+        """Store a new row with what Dataverse fills in."""
+        key = fields.setdefault(table.key, str(uuid4()))
+        if self._tables.find(table.entity_set, key) is not None:
+            raise WireError(412, DUPLICATE_ROW, "Cannot insert duplicate key.")
         now = render_instant(self._clock())
         given = _ignore_state(table, fields) | {"createdon": now, "modifiedon": now}
         owned = self._give_owner(request, table, {k: v for k, v in given.items() if k in table.columns or "@" in k})
-        row = self.store(table, fill_defaults(table, owned, now=now))
+        return self.store(table, fill_defaults(table, owned, now=now))
+
+    def _insert(self, request: ApiRequest, table: Table, fields: Row, children: _CHILDREN) -> Response:
+        row = self.add(request, table, fields)
         for name, rows in children.items():
             self._insert_children(table, row, table.navigations[name], rows)
         return self._answer(request, table, row, created=True)

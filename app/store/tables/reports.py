@@ -52,3 +52,10 @@ report_users = Table(
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     Column("counts", Document, nullable=False),
 )
+
+report_exports = Table(
+    "report_exports",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("batch", PlainText, index=True),
+)
