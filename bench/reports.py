@@ -23,7 +23,7 @@ from app.reports.figures import REPORTS
 from app.reports.periods import Grain, list_periods
 from app.reports.rollup import Rollup
 from app.reports.store import ReportFilter, ReportStore
-from app.routing.callers import CallerStatus
+from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.rulesets.store import RulesetStore
 from app.store.audit import AuditStore
@@ -188,7 +188,7 @@ def _make_record(chance: random.Random, at: float) -> DecisionRecord:
         queue_id=chance.choice(_QUEUES),
         facts={"call.caller": number, "caller.vip": rule == "vip", "caller.name": None, "time.weekday": 3},
         caller_status=status,
-        caller_cause="timeout" if away else None,
+        caller_cause=Cause.TIMEOUT if away else None,
         caller_age_seconds=None,
         caller_source="none" if withheld or away else _choose(chance, _SOURCES),
         revision=1 + int(at // 864_000) % 10,
