@@ -38,6 +38,19 @@ class RegisteredCredential(_Part):
 class AppRegistration(_Part):
     """An app registration that Voice for Dynamics 365 signs in with."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "used_by": "routing",
+                    "application_id": "11111111-2222-3333-4444-555555555555",
+                    "environment": "production",
+                    "credentials": [{"label": "production 2028", "expires_at": "2098-03-01T00:00:00Z"}],
+                }
+            ]
+        }
+    )
+
     used_by: Literal["routing", "enreach-back-end", "sign-in"] = Field(
         description="This service, Enreach's back end, or people who sign in to this service."
     )
