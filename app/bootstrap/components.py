@@ -223,6 +223,7 @@ async def open_components(
             read_data=foundation.live_data.current,
             revisions=stores.rulesets,
             recent_calls=foundation.recent_calls,
+            typed_callers=foundation.typed_callers,
             journal=foundation.journal,
             decisions=stores.decisions,
             audit=stores.audit,

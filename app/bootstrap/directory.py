@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from app.bootstrap.stores import Stores
 from app.calls.call_settings import make_vip_rules
@@ -16,6 +17,7 @@ from app.directory.live import LiveDirectory
 from app.directory.load_shedding import LoadShedding, SheddingLimits
 from app.directory.snapshots import Snapshots
 from app.directory.tolerant_search import TolerantSearch
+from app.directory.typed import TypedCallers
 from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
 from app.routing.callers import Caller, LookUp, Selection
@@ -24,7 +26,7 @@ from app.routing.related import AgentOf
 from app.settings import DirectoryKind, Settings
 from app.single_flight import gather_or_cancel
 
-__all__ = ["CallerFinder", "make_directory", "make_load_shedding"]
+__all__ = ["CallerFinder", "make_directory", "make_load_shedding", "make_typed_callers"]
 
 _REQUESTS_PER_LOOK_UP = 2
 
@@ -67,6 +69,11 @@ class CallerFinder:
         parts = [e164s[start : start + look_up.max_numbers] for start in range(0, len(e164s), look_up.max_numbers)]
         found = await gather_or_cancel(*(look_up.look_up(part, selection) for part in parts))
         return {e164: judge(each) for part in found for e164, each in part.items()}
+
+    async def find_typed(self, texts: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
+        """Look up what callers typed, one after the other; raises DataverseError."""
+        look_up, judge = self._follow(selection)
+        return {text: judge(await look_up.look_up_typed(text, selection)) for text in texts}
 
     async def search(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, Caller]:
         """Search numbers that no notation finds, one after the other; raises DataverseError."""
@@ -149,6 +156,20 @@ def make_directory(
         limits=limits,
         monotonic=time.monotonic,
     )
+
+
+def make_typed_callers(
+    finder: CallerFinder, live_settings: LiveSettings, metrics: Metrics, stack: AsyncExitStack
+) -> TypedCallers:
+    """Make what recognises callers by what they typed; it forgets them when settings change."""
+    callers = TypedCallers(
+        look_up=finder.find_typed,
+        monotonic=time.monotonic,
+        on_look_up=lambda result, seconds: metrics.observe_look_up(f"typed_{result}", seconds),
+    )
+    live_settings.subscribe(lambda _, __: callers.forget())
+    stack.push_async_callback(callers.aclose)
+    return callers
 
 
 def make_load_shedding(deadline: float, metrics: Metrics) -> LoadShedding:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse
-from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding
+from app.bootstrap.directory import CallerFinder, make_directory, make_load_shedding, make_typed_callers
 from app.bootstrap.mirror import Mirror, make_mirror
 from app.bootstrap.stores import Stores, open_stores
 from app.bootstrap.upstreams import Organisation, Upstreams, connect_enreach, connect_organisation
@@ -22,6 +22,7 @@ from app.dataverse.queries import plan_search
 from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
+from app.directory.typed import TypedCallers
 from app.enreach.client import EnreachClient
 from app.numbers.search_finds import SearchFinds
 from app.observability.metrics import Metrics
@@ -74,6 +75,7 @@ class Foundation:
     heavy_work: HeavyWork
     live_ruleset: LiveRuleset
     recent_calls: RecentCalls
+    typed_callers: TypedCallers
     revision_file: RevisionFile
     live_data: LiveRuleData
     tables: Tables
@@ -108,22 +110,18 @@ async def open_foundation(
     def find_agents() -> AgentOf | None:
         return enreach_id_cache.agent_of if column_id_cache is None else column_id_cache.find_agents()
 
-    live = make_directory(
-        settings,
-        CallerFinder(
-            client=organisation.client,
-            search_client=organisation.search,
-            live_settings=live_settings,
-            find_agents=find_agents,
-            finds=search_finds,
-            clock=upstreams.clock,
-        ),
-        stores,
-        metrics,
-        shedding=load_shedding,
+    finder = CallerFinder(
+        client=organisation.client,
+        search_client=organisation.search,
+        live_settings=live_settings,
+        find_agents=find_agents,
+        finds=search_finds,
+        clock=upstreams.clock,
     )
+    live = make_directory(settings, finder, stores, metrics, shedding=load_shedding)
     mirror = make_mirror(live_settings, organisation, stores, upstreams, live=live, find_agents=find_agents)
     directory = live if mirror is None else mirror.directory
+    typed_callers = make_typed_callers(finder, live_settings, metrics, stack)
     live_settings.subscribe(lambda before, after: _apply_settings(directory, load_shedding, before, after))
     stack.push_async_callback(directory.aclose)
     heavy_work = HeavyWork()
@@ -185,6 +183,7 @@ async def open_foundation(
         heavy_work=heavy_work,
         live_ruleset=live_ruleset,
         recent_calls=recent_calls,
+        typed_callers=typed_callers,
         revision_file=revision_file,
         live_data=live_data,
         tables=Tables(

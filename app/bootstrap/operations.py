@@ -159,6 +159,10 @@ def _make_erasure(foundation: Foundation) -> Erasure:
         await foundation.revision_file.follow()
         return erased
 
+    async def forget(e164: str | None) -> int:
+        foundation.typed_callers.forget()
+        return await foundation.directory.purge(e164)
+
     async def erase_in_decisions(e164: str) -> int:
         erased = await stores.decisions.erase_number(e164)
         foundation.recent_calls.forget(e164)
@@ -204,7 +208,7 @@ def _make_erasure(foundation: Foundation) -> Erasure:
             "number_corrections": erase_in_corrections,
             "search_finds": foundation.search_finds.erase,
         },
-        forget=foundation.directory.purge,
+        forget=forget,
         forget_old_pages=stores.database.forget_old_pages,
         audit=stores.audit,
         clock=foundation.upstreams.clock,

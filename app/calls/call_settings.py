@@ -40,6 +40,8 @@ class CallSettings:
     read_number: Callable[[object], PhoneNumber]
     """Reads a number as a person of that country means it."""
     profile: ResponseProfile
+    typed_parameter: str | None
+    """The parameter with what callers typed; `None` when that is not looked up."""
     spell: Callable[[Decision], SpelledDecision]
     """Spells a decision by the profile; one that cannot be spelled has become no change."""
 
@@ -57,12 +59,14 @@ class LiveCallSettings(Protocol):
 def make_call_settings(settings: Settings, *, version: int) -> CallSettings:
     """Translate the settings; raises SettingsError for a response profile that contradicts itself."""
     profile = make_profile(settings.response)
+    typed = settings.dataverse.typed_lookup
     return CallSettings(
         version=version,
         deadline=settings.webhook.deadline_ms / 1000,
         region=settings.phone.default_region,
         read_number=make_number_reader(settings.phone.default_region),
         profile=profile,
+        typed_parameter=typed.parameter if typed else None,
         spell=lru_cache(_SPELLINGS_KEPT)(partial(_spell_decision, profile=profile)),
     )
 

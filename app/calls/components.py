@@ -19,6 +19,7 @@ from app.calls.store import DecisionStore
 from app.calls.webhook import CallSpans, Webhook
 from app.directory.cached import CachedDirectory
 from app.directory.mirror.directory import MirroredDirectory
+from app.directory.typed import TypedCallers
 from app.observability.logging import open_call_log
 from app.observability.metrics import Metrics
 from app.routing.rule_data import RuleData
@@ -59,6 +60,7 @@ def open_calls(
     revisions: Revisions,
     journal: DecisionSink,
     recent_calls: RecentCalls,
+    typed_callers: TypedCallers,
     decisions: DecisionStore,
     audit: AuditStore,
     key_use: KeyUse,
@@ -95,6 +97,7 @@ def open_calls(
                 call_log=call_log,
                 monotonic=time.monotonic,
                 recent_calls=recent_calls,
+                typed_callers=typed_callers,
             ),
             live_settings=live_settings,
             metrics=metrics,
@@ -111,6 +114,7 @@ def open_calls(
             live_ruleset=live_ruleset,
             read_data=read_data,
             recent_calls=recent_calls,
+            typed_callers=typed_callers,
             live_settings=live_settings,
             audit=audit,
             heavy_work=heavy_work,

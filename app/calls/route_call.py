@@ -13,7 +13,9 @@ from cachetools import TTLCache
 
 from app.calls.call_settings import CallSettings
 from app.calls.recent_calls import RecentCalls
+from app.calls.typed_caller import recognise_typed
 from app.directory.lookup import LookupResult, Source
+from app.directory.typed import TypedCallers
 from app.observability.logging import CallLine
 from app.observability.redaction import redact_number
 from app.routing.callers import Caller, CallerStatus, Cause
@@ -141,9 +143,13 @@ class RouteCall:
         call_log: Callable[[CallLine], None],
         monotonic: Callable[[], float],
         recent_calls: RecentCalls | None = None,
+        typed_callers: TypedCallers | None = None,
     ) -> None:
-        """`read_data` tells the switches as they are set now; without `recent_calls` no call came before."""
+        """`read_data` tells the switches as they are set now; without `recent_calls` no call came
+        before, and without `typed_callers` nobody is recognised by what they typed.
+        """
         self._recent_calls = recent_calls
+        self._typed_callers = typed_callers
         self._directory = directory
         self._live_ruleset = live_ruleset
         self._read_data = read_data
@@ -156,6 +162,8 @@ class RouteCall:
         """Answer the call by `arrival.until`; never raises for anything the CRM, the rules or the disk do."""
         rules, received = self._live_ruleset.current(), self._monotonic()
         result = self._recognise(call) or await self._look_up(call, arrival)
+        if self._typed_callers is not None and arrival.settings.typed_parameter is not None:
+            result = await self._recognise_typed(call, arrival, result, rules, self._typed_callers)
         found = self._monotonic()
         facts, decision = self._decide(rules, call, result.caller, arrival.at)
         decision, hops = self._loop_guard.limit(call, decision)
@@ -208,6 +216,22 @@ class RouteCall:
         except Exception:  # the boundary: a defect in a directory must not cost the caller an answer
             log.exception("call.look_up_broken", request_id=arrival.request_id)
             return _BROKEN
+
+    async def _recognise_typed(
+        self, call: Call, arrival: Arrival, result: LookupResult, rules: CompiledRuleset, callers: TypedCallers
+    ) -> LookupResult:
+        try:
+            return await recognise_typed(
+                call,
+                result,
+                callers,
+                parameter=arrival.settings.typed_parameter,
+                selection=rules.selection,
+                until=arrival.until,
+            )
+        except Exception:  # the boundary: as for the look-up of the number
+            log.exception("call.typed_look_up_broken", request_id=arrival.request_id)
+            return result
 
     def _decide(
         self, rules: CompiledRuleset, call: Call, caller: Caller, now: float

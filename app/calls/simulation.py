@@ -13,7 +13,9 @@ from app.calls.call_settings import LiveCallSettings
 from app.calls.recent_calls import RecentCalls
 from app.calls.redaction import hides, redact_facts, redact_number, redact_trace
 from app.calls.route_call import LiveRuleset
+from app.calls.typed_caller import recognise_typed
 from app.directory.lookup import LookupResult, Source
+from app.directory.typed import TypedCallers
 from app.errors import ForbiddenError, InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Selection
 from app.routing.calls import Call, add_parameters, read_call
@@ -63,6 +65,7 @@ class Simulation:
         live_ruleset: LiveRuleset,
         read_data: Callable[[], RuleData],
         recent_calls: RecentCalls,
+        typed_callers: TypedCallers,
         live_settings: LiveCallSettings,
         audit: AuditStore,
         heavy_work: HeavyWork,
@@ -76,6 +79,7 @@ class Simulation:
         self._live_ruleset = live_ruleset
         self._read_data = read_data
         self._recent_calls = recent_calls
+        self._typed_callers = typed_callers
         self._live_settings = live_settings
         self._audit = audit
         self._heavy_work = heavy_work
@@ -111,7 +115,8 @@ class Simulation:
             rules = await self._compile(ruleset)
         call = read_call(add_parameters(payload, parameters or {}, culture), settings.read_number)
         data = self._make_data(switches or {}, tables or {})
-        real = caller is None and call.caller.e164 is not None
+        is_typed = settings.typed_parameter is not None and settings.typed_parameter in call.parameters
+        real = caller is None and (is_typed or call.caller.e164 is not None)
         read = rules.data_facts.tables.keys() - (tables or {}).keys()
         if reveal_to is None and ruleset is not None:
             _refuse_hidden_tables(read)
@@ -146,14 +151,24 @@ class Simulation:
     ) -> tuple[Caller, str]:
         if stub is not None:
             return make_caller(stub, rules, now), "given"
-        number = call.caller
-        if number.e164 is None:
-            withheld = number.kind is NumberKind.WITHHELD
-            status = CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN
-            return Caller(status=status, detail=_WITHOUT_LOOK_UP[number.kind]), Source.NONE
         until = self._monotonic() + _TIMEOUT_SECONDS
-        result = await self._directory.find_for(rules.selection, number.e164, until=until)
+        result = await recognise_typed(
+            call,
+            await self._look_up(call, rules, until),
+            self._typed_callers,
+            parameter=self._live_settings.call_settings().typed_parameter,
+            selection=rules.selection,
+            until=until,
+        )
         return result.caller, result.source
+
+    async def _look_up(self, call: Call, rules: CompiledRuleset, until: float) -> LookupResult:
+        number = call.caller
+        if number.e164 is not None:
+            return await self._directory.find_for(rules.selection, number.e164, until=until)
+        withheld = number.kind is NumberKind.WITHHELD
+        status = CallerStatus.WITHHELD if withheld else CallerStatus.UNKNOWN
+        return LookupResult(Caller(status=status, detail=_WITHOUT_LOOK_UP[number.kind]), Source.NONE)
 
 
 def _refuse_hidden_tables(read: Collection[str]) -> None:

@@ -19,10 +19,11 @@ from app.dataverse.queries import (
     build_account_search,
     build_contact_query,
     build_contact_search,
+    build_lead_query,
     count_numbers,
     write_literals,
 )
-from app.dataverse.records import LOOKUP_TYPES, Numbers, read_accounts, read_contacts
+from app.dataverse.records import LOOKUP_TYPES, Numbers, read_accounts, read_contacts, read_leads
 from app.dataverse.refused_columns import Column, RefusedColumns
 from app.routing.callers import LookUp, Match, Selection
 from app.routing.number_blocks import MAX_BLOCKS, list_blocks
@@ -76,14 +77,17 @@ class CallerLookUp:
         """
         literals = write_literals(spelling for e164 in e164s for spelling in spell_number(e164, self._patterns))
         top = MAX_MATCHES * len(e164s)
-        contact_rows, account_rows = await _gather_both(
+        contact_rows, account_rows, lead_rows = await _gather(
             self._ask(partial(build_contact_query, literals=literals, top=top), selection, self._client),
             self._ask(partial(build_account_query, literals=literals, top=top), selection, self._client),
+            self._ask_leads(literals, top),
         )
-        if len(e164s) > 1 and top in {len(contact_rows), len(account_rows)}:
+        if len(e164s) > 1 and top in {len(contact_rows), len(account_rows), len(lead_rows)}:
             # One number with many records may have crowded the others out of the answer.
             return {e164: (await self.look_up([e164], selection))[e164] for e164 in e164s}
-        matches = self._read(contact_rows, account_rows, selection, Numbers(e164s, self._read_number))
+        numbers = Numbers(e164s, self._read_number)
+        leads = {e164: tuple(found) for e164, found in read_leads(lead_rows, self._plan, numbers).items()}
+        matches = {**leads, **self._read(contact_rows, account_rows, selection, numbers)}
         found = {e164: LookUp(matches=matches.get(e164, ())) for e164 in e164s}
         if self._plan.number_blocks:
             found |= await self._find_blocks([e164 for e164 in e164s if e164 not in matches], selection)
@@ -98,13 +102,37 @@ class CallerLookUp:
         patterns = tolerant_patterns(e164)
         if not patterns:
             return LookUp(matches=())
-        contact_rows, account_rows = await _gather_both(
+        contact_rows, account_rows = await _gather(
             self._ask(partial(build_contact_search, patterns=patterns), selection, self._search_client),
             self._ask(partial(build_account_search, patterns=patterns), selection, self._search_client),
         )
         matches = self._read(contact_rows, account_rows, selection, Numbers([e164], self._read_stored))
         found, _ = await self._history.add({e164: LookUp(matches=matches.get(e164, ()))}, selection)
         return found[e164]
+
+    async def look_up_typed(self, text: str, selection: Selection) -> LookUp:
+        """Read every record that has what a caller typed in the column of the settings; raises DataverseError."""
+        column = self._plan.typed_column
+        if column is None:
+            return LookUp(matches=())
+        plan = replace(self._plan, contact_phones=(column,), account_phones=(column,))
+        literals, numbers = write_literals([text]), Numbers([text.casefold()], _read_typed)
+        if self._plan.typed_table == "account":
+            rows = await self._ask(lambda _, asked: build_account_query(plan, asked, literals), selection, self._client)
+            matches = read_accounts(rows, plan, self._strip(selection), numbers)
+        else:
+            rows = await self._ask(lambda _, asked: build_contact_query(plan, asked, literals), selection, self._client)
+            matches = read_contacts(rows, plan, self._strip(selection), numbers)
+        found = LookUp(matches=tuple(matches.get(text.casefold(), ())))
+        return (await self._history.add({text: found}, selection))[0][text]
+
+    async def _ask_leads(self, literals: Sequence[str], top: int) -> list[Row]:
+        """Ask for leads, where the settings want them."""
+        if not self._plan.lead_phones:
+            return []
+        return read_rows(
+            await self._client.get_json(build_lead_query(self._plan, literals, top), prefer=(LOOKUP_TYPES,))
+        )
 
     async def _find_blocks(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
         """Find the accounts that registered the longest number block each number lies in; a question for a few."""
@@ -175,15 +203,20 @@ def _list_columns(selection: Selection) -> frozenset[Column]:
     return frozenset(contact | {("account", column) for column in selection.account_columns})
 
 
-async def _gather_both(first: _Rows, second: _Rows) -> tuple[list[Row], list[Row]]:
-    """Run both at once; when one fails the other is stopped, and the failure itself is raised."""
+async def _gather(*questions: _Rows) -> list[list[Row]]:
+    """Ask all at once; when one fails the others are stopped, and the failure itself is raised."""
+    first, *others = questions
     errors: Sequence[BaseException] = ()
     try:
         async with asyncio.TaskGroup() as group:
-            other = group.create_task(second)
+            tasks = [group.create_task(other) for other in others]
             rows = await first
     except* DataverseError as failed:
         errors = failed.exceptions
     if errors:
         raise errors[0]
-    return rows, other.result()
+    return [rows, *(task.result() for task in tasks)]
+
+
+def _read_typed(text: object) -> Sequence[str]:
+    return (text.strip().casefold(),) if isinstance(text, str) else ()

@@ -68,6 +68,7 @@ class _Table:
 
 _CONTACT = _Table("contact", "contacts", "prvReadContact", "no caller is found")
 _ACCOUNT = _Table("account", "accounts", "prvReadAccount", "no company is found")
+_LEAD = _Table("lead", "leads", "prvReadLead", "no lead is found")
 _USER = _Table("systemuser", "systemusers", "prvReadUser", "owners and users are not known")
 _CASE = _Table("incident", "incidents", "prvReadIncident", "open cases are not known")
 _PHONE_CALL = _Table("phonecall", "phonecalls", "prvReadActivity", "phone calls are not known")
@@ -117,7 +118,8 @@ def _list_tables(dataverse: DataverseSettings, selection: Selection) -> list[_Ta
     """List the tables to read (Dataverse contract, section 6.4)."""
     users = replace(_USER, required=dataverse.agent_id_column is not None)
     cases = replace(_CASE, required=selection.open_cases)
-    return [_CONTACT, _ACCOUNT, users, cases, *([_PHONE_CALL] if selection.phone_calls else [])]
+    leads = [_LEAD] if dataverse.lead_phone_columns else []
+    return [_CONTACT, _ACCOUNT, *leads, users, cases, *([_PHONE_CALL] if selection.phone_calls else [])]
 
 
 def _list_mirrored(dataverse: DataverseSettings) -> list[_Table]:
@@ -145,7 +147,11 @@ def _list_required_columns(
     dataverse: DataverseSettings, vip: VipSettings, selection: Selection
 ) -> list[_RequiredColumn]:
     """List every column of the settings, then those of the rules (by table and name)."""
-    phone_columns = {"contact": dataverse.contact_phone_columns, "account": dataverse.account_phone_columns}
+    phone_columns = {
+        "contact": dataverse.contact_phone_columns,
+        "account": dataverse.account_phone_columns,
+        "lead": dataverse.lead_phone_columns,
+    }
     phones = [
         _RequiredColumn(table, column, f"{PREFIX}DATAVERSE__{table.upper()}_PHONE_COLUMNS", is_phone=True)
         for table, columns in phone_columns.items()
@@ -159,7 +165,10 @@ def _list_required_columns(
         *(_RequiredColumn("account", c, "the ruleset") for c in sorted(selection.account_columns)),
         *(_RequiredColumn("incident", c, "the ruleset") for c in sorted(selection.case_columns)),
     ]
-    return [*phones, *criteria, *agents, *rules]
+    typed = dataverse.typed_lookup
+    source = f"{PREFIX}DATAVERSE__TYPED_LOOKUP"
+    texts = [_RequiredColumn(typed.table, typed.column, source, is_phone=True)] if typed else []
+    return [*phones, *texts, *criteria, *agents, *rules]
 
 
 async def _check_columns(

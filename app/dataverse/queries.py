@@ -22,6 +22,7 @@ __all__ = [
     "build_contact_query",
     "build_contact_search",
     "build_id_filters",
+    "build_lead_query",
     "build_open_cases_query",
     "build_path",
     "build_phone_call_query",
@@ -63,6 +64,11 @@ class SearchPlan:
 
     contact_phones: tuple[str, ...]
     account_phones: tuple[str, ...]
+    lead_phones: tuple[str, ...] = ()
+    """Without any, leads are not looked up."""
+    typed_table: str = "account"
+    typed_column: str | None = None
+    """Where what a caller typed stands; `None` when that is not looked up."""
     contact_columns: frozenset[str] = frozenset()
     """Columns of VIP criteria; an organisation without them is set up wrong."""
     account_columns: frozenset[str] = frozenset()
@@ -76,9 +82,13 @@ class SearchPlan:
 
 def plan_search(dataverse: DataverseSettings, vip: VipSettings, phone: PhoneSettings) -> SearchPlan:
     """Derive the plan from the settings."""
+    typed = dataverse.typed_lookup
     return SearchPlan(
         contact_phones=dataverse.contact_phone_columns,
         account_phones=dataverse.account_phone_columns,
+        lead_phones=dataverse.lead_phone_columns,
+        typed_table=typed.table if typed else "account",
+        typed_column=typed.column if typed else None,
         contact_columns=frozenset(c.column for c in vip.criteria if c.table == "contact"),
         account_columns=frozenset(c.column for c in vip.criteria if c.table == "account"),
         account_depth=vip.account_depth,
@@ -89,7 +99,7 @@ def plan_search(dataverse: DataverseSettings, vip: VipSettings, phone: PhoneSett
 
 def count_numbers(plan: SearchPlan, spellings: int) -> int:
     """Return how many numbers one question may hold when each has so many spellings; at least 1."""
-    columns = max(len(plan.contact_phones), len(plan.account_phones))
+    columns = max(len(plan.contact_phones), len(plan.account_phones), len(plan.lead_phones))
     return max(1, min(_MAX_NUMBERS, MAX_CLAUSES // (columns * spellings)))
 
 
@@ -105,6 +115,13 @@ def build_contact_query(plan: SearchPlan, selection: Selection, literals: Sequen
 def build_account_query(plan: SearchPlan, selection: Selection, literals: Sequence[str], top: int = MAX_MATCHES) -> str:
     """Build the GET for active accounts with one of these numbers, and their parents (section 3.4)."""
     return _frame_accounts(plan, selection) + _limit(top) + _match_any(plan.account_phones, literals)
+
+
+def build_lead_query(plan: SearchPlan, literals: Sequence[str], top: int = MAX_MATCHES) -> str:
+    """Build the GET for open leads with one of these numbers."""
+    columns = ("leadid", "fullname", *plan.lead_phones, "modifiedon", *_OWNER)
+    options = {"$select": _select(columns, ()), "$expand": ",".join(_expand_owner(plan))}
+    return build_path("leads", options) + _limit(top) + _match_any(plan.lead_phones, literals)
 
 
 def build_contact_search(plan: SearchPlan, selection: Selection, patterns: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "read_accounts",
     "read_contact_match",
     "read_contacts",
+    "read_leads",
     "read_newest_cases",
     "read_phone_calls",
 ]
@@ -101,6 +102,22 @@ def read_account_match(row: Row, plan: SearchPlan, selection: Selection) -> Matc
         account=account,
         modified_at=_read_time(row.get("modifiedon")),
     )
+
+
+def read_leads(rows: Iterable[Row], plan: SearchPlan, numbers: Numbers) -> Mapping[str, list[Match]]:
+    """Read leads in the same way; they have no company and no columns that rules read."""
+
+    def read(row: Row) -> Match:
+        return Match(
+            kind=CallerKind.LEAD,
+            id=read_id(row, "leadid"),
+            name=_read_text(row.get("fullname")),
+            owner_id=_read_owner(row),
+            owner_agent=_read_agent(row, "owninguser", plan),
+            modified_at=_read_time(row.get("modifiedon")),
+        )
+
+    return _read_matching(rows, read, plan.lead_phones, numbers)
 
 
 def count_cases(rows: Iterable[Row]) -> dict[str, int]:

@@ -57,6 +57,8 @@ class CallerKind(StrEnum):
 
     CONTACT = "contact"
     ACCOUNT = "account"
+    LEAD = "lead"
+    """Only where leads are looked up, and neither a contact nor an account has the number."""
 
 
 class MatchKind(StrEnum):

@@ -172,8 +172,8 @@ def caller_facts(caller: Caller) -> dict[str, FactValue]:
 def complete_facts(facts: Mapping[str, FactValue], names: Iterable[str]) -> Mapping[str, FactValue]:
     """Add the named facts that are missing, each as absent or as unknown; returns the same mapping when none is.
 
-    What was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an account,
-    which has no columns of a contact. A missing parameter is absent, a missing calendar unknown.
+    What was not read is unknown for a caller who is known, and absent for nobody and for a caller who is an account
+    or a lead, which have no columns of a contact. A missing parameter is absent, a missing calendar unknown.
     """
     missing = [name for name in names if name not in facts]
     return {**facts, **{name: _judge_missing(facts, name) for name in missing}} if missing else facts
@@ -256,7 +256,7 @@ def _judge_missing(facts: Mapping[str, FactValue], name: str) -> FactValue:
         column = _COLUMNS + name.removeprefix(_ANY_COLUMNS)
         value = facts[column] if column in facts else _judge_missing(facts, column)
         return value if value is None or isinstance(value, Unknown | tuple) else (value,)
-    if name.startswith(_COLUMNS) and facts.get("caller.kind") == CallerKind.ACCOUNT.value:
+    if name.startswith(_COLUMNS) and facts.get("caller.kind") in {CallerKind.ACCOUNT.value, CallerKind.LEAD.value}:
         return None
     if name in RECENT_CALLS:
         return _NOT_LOGGED

@@ -91,6 +91,7 @@ TABLES, MEMBERS = "table.", "in_table."
 SWITCHES = "switch."
 """The prefix of facts that tell whether a switch is on."""
 _STATUSES = ("identified", "ambiguous", "unknown", "withheld", "unavailable")
+_KINDS = ("contact", "account", "lead")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _SPECS = (
@@ -105,7 +106,7 @@ _SPECS = (
     FactSpec("call.internal", _BOOLEAN, _CALL, "Internal call", "Whether a colleague is calling."),
     FactSpec("call.withheld", _BOOLEAN, _CALL, "Number withheld", "Whether the caller's number is hidden."),
     FactSpec("caller.status", _TEXT, _CALLER, "Caller status", "How far the look-up came.", values=_STATUSES),
-    FactSpec("caller.kind", _TEXT, _CALLER, "Caller kind", "Where it was found.", values=("contact", "account")),
+    FactSpec("caller.kind", _TEXT, _CALLER, "Caller kind", "Where it was found.", values=_KINDS),
     FactSpec("caller.id", _TEXT, _CALLER, "Caller id", "The id of the contact or account.", personal=True),
     FactSpec("caller.name", _TEXT, _CALLER, "Caller name", "The name of the contact or account.", personal=True),
     FactSpec("caller.vip", _BOOLEAN, _CALLER, "VIP", "Whether the caller is a VIP by the configured criteria."),

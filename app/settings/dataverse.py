@@ -16,6 +16,7 @@ __all__ = [
     "DataverseSettings",
     "DirectoryKind",
     "PhoneSettings",
+    "TypedLookup",
     "VipCriterion",
     "VipSettings",
 ]
@@ -38,6 +39,14 @@ class DirectoryKind(StrEnum):
     """In Dataverse, at the moment of the call."""
     MIRROR = "mirror"
     """In a local index kept up by change tracking."""
+
+
+class TypedLookup(Group):
+    """What callers type in the IVR, and the column in which it stands."""
+
+    parameter: str = Field(pattern=r"^DYN_[\w.-]{1,96}$")
+    table: Literal["contact", "account"] = "account"
+    column: LogicalName
 
 
 class DataverseSettings(Group):
@@ -67,6 +76,17 @@ class DataverseSettings(Group):
     )
     account_phone_columns: tuple[LogicalName, ...] = Field(
         default=("telephone1", "telephone2"), min_length=1, max_length=8, description="Searched."
+    )
+    lead_phone_columns: tuple[LogicalName, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Searched in leads too, for whom neither a contact nor an account has the number; absent = leads "
+        "are not looked up.",
+    )
+    typed_lookup: TypedLookup | None = Field(
+        default=None,
+        description="Looks up what a caller typed, such as a customer number, whom the number does not identify: "
+        "`parameter` is the queue's, `table` is account or contact, `column` holds texts; absent = not looked up.",
     )
     agent_id_column: LogicalName | None = Field(
         default=None,

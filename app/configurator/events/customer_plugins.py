@@ -1,7 +1,7 @@
 """The built-in plugins that read Dataverse: who is it, are there open cases, is it a VIP?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -116,8 +116,12 @@ class VipCheck:
         """Only read."""
 
 
+def _name_table(match: Match) -> Literal["contact", "account"]:
+    return "contact" if match.kind is CallerKind.CONTACT else "account"
+
+
 def _describe(match: Match) -> Customer:
-    return Customer(logical_name=match.kind.value, id=match.id, name=match.name)
+    return Customer(logical_name=_name_table(match), id=match.id, name=match.name)
 
 
 def _list_rows(matches: Sequence[Match], columns: Sequence[str], *, hidden: bool) -> list[SearchResultRow]:
@@ -125,7 +129,7 @@ def _list_rows(matches: Sequence[Match], columns: Sequence[str], *, hidden: bool
         SearchResultRow(
             id=match.id,
             name=match.name,
-            type=match.kind.value,
+            type=_name_table(match),
             field_values=tuple(_read(match, column) for column in columns),
             hidden=hidden,
         )

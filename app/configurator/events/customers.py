@@ -4,7 +4,7 @@ They ask beside the calls: through a client that leaves calls their share of the
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.calls.call_settings import make_vip_rules
@@ -68,10 +68,11 @@ class CustomerRecords:
         settings = self._read_settings()
         if settings is not self._settings:
             self._settings = settings
+            plan = plan_search(settings.dataverse, settings.vip, settings.phone)
             self._look_up = CallerLookUp(
                 client=self._client,
                 search_client=self._client,
-                plan=plan_search(settings.dataverse, settings.vip, settings.phone),
+                plan=replace(plan, lead_phones=()),  # a customer of the phone client is a contact or an account
                 region=settings.phone.default_region,
                 patterns=settings.phone.patterns,
                 clock=self._clock,

@@ -94,6 +94,8 @@ SMART_ROUTING: Final = SettingsGroup(
         SettingKey("phone", "correct_numbers"),
         SettingKey("dataverse", "contact_phone_columns"),
         SettingKey("dataverse", "account_phone_columns"),
+        SettingKey("dataverse", "lead_phone_columns"),
+        SettingKey("dataverse", "typed_lookup"),
         SettingKey("vip", "criteria"),
         SettingKey("vip", "account_depth", "accounts"),
         SettingKey("vip", "ambiguous"),

@@ -105,6 +105,30 @@ def declare_account() -> Table:
     )
 
 
+def declare_lead() -> Table:
+    """Declare `leads`: people and companies who may become customers."""
+    return declare(
+        "lead",
+        "leads",
+        key="leadid",
+        name="fullname",
+        texts={
+            50: "firstname lastname mobilephone telephone1 telephone2 telephone3",
+            160: "fullname subject",
+            100: "emailaddress1 jobtitle companyname address1_country",
+        },
+        choices={
+            "statecode": {0: "Open", 1: "Qualified", 2: "Disqualified"},
+            "statuscode": {1: "New", 2: "Contacted", 3: "Qualified", 4: "Lost"},
+            "leadqualitycode": {1: "Hot", 2: "Warm", 3: "Cold"},
+        },
+        instants=STAMPS,
+        lookups=OWNER,
+        privilege="Lead",
+        tracks_changes=True,
+    )
+
+
 def declare_incident() -> Table:
     """Declare `incidents`, shown to people as cases."""
     return declare(
