@@ -29,6 +29,7 @@ from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
 from app.operations.golive.api import router as golive_router
+from app.operations.registrations.api import router as registrations_router
 from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
@@ -67,6 +68,7 @@ _ROUTERS = (
     simulate_router,
     operations_router,
     golive_router,
+    registrations_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,

@@ -29,11 +29,14 @@ from app.directory.mirror.status import WATCH_SECONDS
 from app.enterprise_calls.components import EnterpriseCallComponents, EnterpriseCallsState, open_enterprise_calls
 from app.enterprise_calls.watch import TICK_SECONDS
 from app.numbers.components import NumbersState, open_numbers
+from app.operations.alert_rules import AlertRule
 from app.operations.alerts import AlertMonitor
 from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
 from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
+from app.operations.registrations.api import RegistrationsState
+from app.operations.registrations.registrations import AppRegistrations
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.reports.components import ReportsState
@@ -63,6 +66,7 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
+_EXPIRY_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -77,6 +81,7 @@ class State(
     CallsState,
     OperationsState,
     GoLiveState,
+    RegistrationsState,
     ReportsState,
     RulesetsState,
     UsersState,
@@ -132,6 +137,9 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
+    registrations = AppRegistrations(documents=stores.documents, clock=clock)
+    schedule.every(_EXPIRY_SECONDS, "app_registrations", registrations.refresh)
+    operating.monitor.add_rules(AlertRule("app_registration_expiring", registrations.find_expiring, shared=True))
     mirror = foundation.mirror
     numbers = open_numbers(
         store=stores.numbers,
@@ -204,7 +212,10 @@ async def open_components(
         find_issuer=lambda: keys.metadata if keys else None,
         health=make_health(foundation),
         exposition=Exposition(
-            lambda: partial(foundation.metrics.render, read_metrics(foundation, enterprise_calls.watch.readings)),
+            lambda: partial(
+                foundation.metrics.render,
+                read_metrics(foundation, enterprise_calls.watch.readings, registrations.expiries),
+            ),
             monotonic=time.monotonic,
         ),
         calls=open_calls(
@@ -229,6 +240,7 @@ async def open_components(
             clock=clock,
         ),
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
+        registrations=registrations,
         golive=open_golive(foundation, jobs, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,

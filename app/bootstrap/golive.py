@@ -30,6 +30,7 @@ from app.operations.golive.judgements import (
 from app.operations.golive.public_url import check_public_url
 from app.operations.golive.readiness import Answer, Question, Readiness, not_needed, ok, unknown, wrong
 from app.operations.jobs import JobRunner
+from app.operations.registrations.registrations import AppRegistrations
 from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import DestinationKind
 from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
@@ -123,7 +124,7 @@ class _Questions:
             "fire-drill": self._ask_drills,
             "decision-log": self._ask_log,
             "clock": self._ask_clock,
-            "secrets": self._judge_settings(judge_secrets),
+            "secrets": self._ask_secrets,
             "alerts": self._ask_alerts,
             "dataverse-token": self._ask_token,
             "dataverse-privileges": self._ask_privileges,
@@ -197,6 +198,11 @@ class _Questions:
 
     async def _ask_clock(self) -> Answer:
         return judge_clock(await self._its.organisation.people.read_time(), self._clock())
+
+    async def _ask_secrets(self) -> Answer:
+        registrations = AppRegistrations(documents=self._its.stores.documents, clock=self._clock)
+        found, _ = await registrations.read()
+        return judge_secrets(self._its.read_settings(), found, now=self._clock())
 
     async def _ask_alerts(self) -> Answer:
         return judge_alerts(self._its.read_settings(), await self._its.list_receivers())

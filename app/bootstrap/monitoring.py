@@ -15,8 +15,13 @@ from app.web.health import Dependency, Health, State, judge
 __all__ = ["describe_mirror", "make_health", "read_metrics"]
 
 
-def read_metrics(foundation: Foundation, enterprise_calls: EnterpriseCallReadings | None) -> Readings:
-    """Read what the components count for themselves, at the moment Prometheus asks."""
+def read_metrics(
+    foundation: Foundation, enterprise_calls: EnterpriseCallReadings | None, registered: Mapping[str, float]
+) -> Readings:
+    """Read what the components count for themselves, at the moment Prometheus asks.
+
+    `registered` tells when credentials of app registrations expire, in seconds since the epoch.
+    """
     directory, mirror = foundation.directory.statistics(), foundation.mirror
     states = {name: getattr(directory, name) for name in ("fresh", "stale", "miss", "negative")}
     return Readings(
@@ -31,7 +36,10 @@ def read_metrics(foundation: Foundation, enterprise_calls: EnterpriseCallReading
         calls_waiting=foundation.load_shedding.waiting,
         event_loop_lag=foundation.load_shedding.lag,
         key_use=foundation.key_use.last_used,
-        secret_expiry=_list_last_days(foundation.settings.webhook.retiring),
+        secret_expiry={
+            **_list_last_days(foundation.settings.webhook.retiring),
+            **{f"app-registration:{name}": at for name, at in registered.items()},
+        },
         revision=foundation.live_ruleset.current().revision,
         switches=_read_switches(foundation),
     )

@@ -12,6 +12,7 @@ __all__ = ["ALERT_KINDS", "AlertReceiver", "AlertsSettings"]
 ALERT_KINDS = (
     "alert_receiver_gone",
     "alert_undelivered",
+    "app_registration_expiring",
     "breaker_open",
     "credential_guessing",
     "credential_retiring",

@@ -7,6 +7,7 @@ from app.dataverse.check import CheckResult
 from app.operations.deliveries import ReceiverState
 from app.operations.golive.handoff import Handoff
 from app.operations.golive.readiness import Answer, not_needed, ok, unknown, wrong
+from app.operations.registrations.registrations import AppRegistration, count_days
 from app.routing.compiled import CompiledRuleset
 from app.routing.evaluation import FALSE
 from app.routing.rule_tests import run_tests
@@ -34,6 +35,7 @@ QUEUE_SECONDS = 5
 """How long a queue waits (Enreach contract, section 1.2)."""
 _MARGIN_MS = 1000
 _KEYS_TO_ROTATE = 2
+_MIN_SECRET_DAYS = 30
 _CLOCK_SECONDS = 30.0
 """Further apart the clocks may not be: tokens and the decision log depend on it."""
 _RESTART = "and restart"
@@ -154,14 +156,27 @@ def judge_clock(theirs: float | None, ours: float) -> Answer:
     return ok(f"within {_CLOCK_SECONDS:g} s of that of Dataverse")
 
 
-def judge_secrets(settings: Settings) -> Answer:
-    """Secrets that expire must be looked at; how long they last is not to be seen from here."""
-    if settings.dataverse.auth in {DataverseAuth.CLIENT_SECRET, DataverseAuth.CERTIFICATE}:
-        return unknown(
-            "when the credential of the app registration expires cannot be read from here",
-            "look at Certificates & secrets of the app registration in Entra ID, and put the day into a calendar",
+def judge_secrets(settings: Settings, registrations: Mapping[str, AppRegistration], *, now: float) -> Answer:
+    """Nothing that app registrations sign in with ends within a month, and their days are known."""
+    left = {
+        f"{name}/{credential.label}": count_days(credential, now)
+        for name, registration in registrations.items()
+        for credential in registration.credentials
+    }
+    if near := [f"{name} ({days} days left)" for name, days in sorted(left.items()) if days < _MIN_SECRET_DAYS]:
+        return wrong(
+            f"expires soon or has expired: {', '.join(near)}",
+            "renew it as docs/staying-live.md says, then enter it: PUT /admin/app-registrations/{name}",
         )
-    return not_needed("nothing that expires is used for Dataverse")
+    expires = settings.dataverse.auth in {DataverseAuth.CLIENT_SECRET, DataverseAuth.CERTIFICATE}
+    if expires and not any(each.used_by == "routing" and each.credentials for each in registrations.values()):
+        return unknown(
+            "when the credential of this service's app registration expires is not known",
+            "look at Certificates & secrets in Entra ID, and enter the day: PUT /admin/app-registrations/{name}",
+        )
+    if not left:
+        return not_needed("nothing that expires is used for Dataverse")
+    return ok(f"the first expires in {min(left.values())} days")
 
 
 def judge_alerts(settings: Settings, receivers: Sequence[ReceiverState]) -> Answer:

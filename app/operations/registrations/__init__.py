@@ -1,0 +1,1 @@
+"""App registrations in Entra ID, and when their secrets and certificates expire."""
