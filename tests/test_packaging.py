@@ -86,7 +86,7 @@ def read_locked_names(path: str) -> set[str]:
 
 
 def test_service_is_installed_without_tools() -> None:
-    """What builds the package, restarts it on a change or speaks websockets is not installed beside the running service."""
+    """What builds or reloads the package, or speaks websockets, is not installed beside the service."""
     tools = read_locked_names("constraints-build.txt") | {"pip", "watchfiles", "websockets"}
 
     assert tools >= {"hatchling", "setuptools"}
