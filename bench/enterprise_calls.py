@@ -19,6 +19,8 @@ __all__ = ["main"]
 
 _DAYS = 37
 """From the day before the clocks of Morocco go back until the day after they go forward."""
+_REST_SECONDS = 10.0
+"""In which is measured what the service does by the clock whether calls are synchronised or not."""
 _ZONE = "Africa/Casablanca"
 
 
@@ -60,12 +62,19 @@ async def _measure(folder: Path, calls: int, days: int) -> None:
 
     configure_logging("error", "console")
     async with open_world(folder, systems, sync=read_settings(month), through=measure) as world:
+        processor = time.process_time()
+        await asyncio.sleep(_REST_SECONDS)
+        rest = (time.process_time() - processor) / _REST_SECONDS
         started, processor = time.perf_counter(), time.process_time()
+        served = sum(meter.seconds for meter in meters)
         await live(world, month)
         elapsed, processor = time.perf_counter() - started, time.process_time() - processor
     written, wanted = list_written(systems), month.expect()
-    own = processor - sum(meter.seconds for meter in meters)
+    emulators = sum(meter.seconds for meter in meters) - served
+    idle = rest * elapsed
     write(f"{calls} calls in {days} days: {len(written)} activities, {len(wanted)} wanted, equal: {written == wanted}")
     for name, meter in zip(("Dataverse", "Enreach"), meters, strict=True):
         write(f"{name}: {meter.requests} requests, {meter.requests / calls * 1000:.1f} for 1,000 calls")
-    write(f"processor: {own:.0f} s of our own, {processor - own:.0f} s of the emulators; {elapsed:.0f} s in all")
+    own = processor - emulators - idle
+    write(f"processor: {own:.0f} s of the synchronisation, {emulators:.0f} s of the emulators, {idle:.0f} s at rest")
+    write(f"in all: {elapsed:.0f} s")

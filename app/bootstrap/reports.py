@@ -35,7 +35,7 @@ def open_reports(
     reports = ReportComponents(
         store=stores.reports,
         assess_users=users.users.assess_all,
-        read_links=lambda: foundation.live_settings.read().reports,
+        read_settings=foundation.live_settings.read,
         clock=clock,
     )
     take_counts = partial(save_requests, stores.reports, organisation.client.take_counts, clock=clock)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from app.cli.power_platform import make_connector
 from app.main import create_app
 from app.settings import Settings
 
@@ -15,9 +16,14 @@ __all__ = ["make_document", "openapi", "write_openapi"]
 
 def openapi(
     output: Annotated[Path | None, typer.Option(help="File to write; without it standard output.")] = None,
+    *,
+    power_platform: Annotated[
+        bool, typer.Option("--power-platform", help="As Swagger 2.0, for a custom connector of Power Platform.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Of the service, for the connector.")] = "routing.example.com",
 ) -> None:
     """Write the OpenAPI document as YAML; it needs no settings and holds no secrets."""
-    document = write_openapi()
+    document = _write(make_connector(make_document(), host=host)) if power_platform else write_openapi()
     if output is None:
         sys.stdout.write(document)
     else:
@@ -26,7 +32,11 @@ def openapi(
 
 def write_openapi() -> str:
     """Return the document as YAML, always the same for the same code."""
-    text: str = yaml.safe_dump(make_document(), sort_keys=False, allow_unicode=True, width=120)
+    return _write(make_document())
+
+
+def _write(document: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 

@@ -1,7 +1,7 @@
 """Work calls in the database: what became of each and why, and how far Enreach was read."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import delete, func, select, tuple_, update
@@ -20,6 +20,9 @@ _NAME = "calls"
 _MAX_RUNS = 20
 _AT_ONCE = 500
 """Ids in one question, far below what either database takes."""
+_IN_EVENT = [each.name for each in fields(CallEvent) if each.name not in {"id", "call_id", "number"}]
+"""Fields without a column of their own."""
+_STEP = [each.name for each in fields(Step)]
 _ERASED_STEP = {"rule": "number", "passed": False, "saw": {}, "explanation": "The number was erased."}
 
 
@@ -238,7 +241,7 @@ def _wait(not_tried_since: float) -> tuple[Any, ...]:
 
 def _write(call: StoredCall) -> dict[str, Any]:
     event = call.event
-    rest = {name: value for name, value in asdict(event).items() if name not in {"id", "call_id", "number"}}
+    rest = {name: getattr(event, name) for name in _IN_EVENT}
     return {
         "id": event.id,
         "call_id": event.call_id,
@@ -248,7 +251,7 @@ def _write(call: StoredCall) -> dict[str, Any]:
         "event": rest,
         "outcome": call.outcome,
         "reason": call.reason,
-        "steps": [asdict(step) for step in call.steps],
+        "steps": [{name: getattr(step, name) for name in _STEP} for step in call.steps],
         "updated_at": call.updated_at,
         "tried_at": call.tried_at,
     }

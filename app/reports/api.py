@@ -41,7 +41,7 @@ ReportsDep = Annotated[ReportComponents, Depends(_read_components)]
 @router.get("", summary="List the reports")
 async def list_reports(_reader: DecisionReaderDep, reports: ReportsDep) -> ReportList:
     """List the reports there are and the question each answers; `GET /admin/reports/{report}` answers it."""
-    settings = reports.read_links()
+    settings = reports.read_settings().reports
     links = {"enreach_reports": settings.enreach_reports_url, "dynamics_dashboard": settings.dynamics_dashboard_url}
     return ReportList(
         items=[ReportSummary(report=kind.name, question=kind.question) for kind in REPORTS.values()],
@@ -60,7 +60,7 @@ def _add_route(kind: ReportKind) -> None:
         heavy_work: HeavyWorkDep,
         query: asked,
     ) -> Any:
-        periods = query.list_periods(reports.clock())
+        periods = query.list_periods(reports.clock(), reports.usual_zone)
         rows = await reports.make(kind, periods, query.make_filter())
         form = query.format or choose_form(request.headers.get("accept", ""))
         if form is Form.CSV:
@@ -68,14 +68,14 @@ def _add_route(kind: ReportKind) -> None:
             disposition = f'attachment; filename="{kind.name}.csv"'
             return Response(content, media_type="text/csv", headers={"Content-Disposition": disposition})
         if form is Form.SVG:
-            picture = await heavy_work.run(draw, kind.name, rows, query.by, query.time_zone)
+            picture = await heavy_work.run(draw, kind.name, rows, query.by, str(periods[0].start.tzinfo))
             return Response(picture, media_type="image/svg+xml", headers=_PICTURE)
         return Report[kind.row](  # type: ignore[name-defined]
             report=kind.name,
             begin=datetime.fromtimestamp(periods[0].begin, periods[0].start.tzinfo),
             until=datetime.fromtimestamp(periods[-1].end, periods[-1].start.tzinfo),
             by=query.by,
-            time_zone=query.time_zone,
+            time_zone=str(periods[0].start.tzinfo),
             rows=rows,
         )
 

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypedDict
+from zoneinfo import ZoneInfo
 
 from app.dataverse.errors import DataverseError
 from app.reports.figures import ReportKind
-from app.reports.periods import Period
+from app.reports.periods import Period, choose_zone
 from app.reports.rollup import find_slot
 from app.reports.store import ReportFilter, ReportStore
-from app.settings.reports import ReportsSettings
+from app.settings import Settings
 from app.users.readiness import ItemGroup, ItemState
 from app.users.user import VoiceUser
 from app.users.users import AssessedUser
@@ -28,9 +29,14 @@ class ReportComponents:
     store: ReportStore
     assess_users: Callable[[], Awaitable[Sequence[AssessedUser]]]
     """Reads all users with their checklists; raises DataverseError and StoreError."""
-    read_links: Callable[[], ReportsSettings]
-    """Returns the settings that hold now."""
+    read_settings: Callable[[], Settings]
+    """Tells those of now."""
     clock: Callable[[], float]
+
+    @property
+    def usual_zone(self) -> ZoneInfo:
+        """The zone of the organisation, for reports that name none."""
+        return choose_zone(self.read_settings().general.time_zone)
 
     async def make(self, kind: ReportKind, periods: Sequence[Period], wanted: ReportFilter) -> Sequence[Any]:
         """Make a report, with the present number of users where it is wanted. Raises StoreError."""

@@ -7,11 +7,10 @@ from html import escape
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from app.errors import InvalidInputError
 from app.operations.signed_hooks import HookMessage
 from app.reports.charts import draw
 from app.reports.figures import REPORTS
-from app.reports.periods import Grain, list_periods
+from app.reports.periods import Grain, choose_zone, list_periods
 from app.reports.store import ReportFilter, ReportStore
 from app.settings import Settings
 from app.web.limits import HeavyWork
@@ -77,7 +76,7 @@ class WeeklyDigest:
     async def write(self, monday: date, message_id: str) -> HookMessage:
         """Write the summary of the week before that Monday."""
         settings = self._sources.read_settings()
-        zone = _read_zone(settings)
+        zone = choose_zone(settings.general.time_zone)
         end = datetime.combine(monday, time(), zone)
         figures = await self._compare(end)
         hints = await self._list_hints(end, settings)
@@ -138,17 +137,6 @@ class WeeklyDigest:
 
 def _find_monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
-
-
-def _read_zone(settings: Settings) -> ZoneInfo:
-    """Return the organisation's zone, or UTC where its days begin within a half-hour, of which no figures are kept."""
-    zone = ZoneInfo(settings.general.time_zone)
-    begin = datetime(2026, 1, 5, tzinfo=zone)
-    try:
-        list_periods(begin, begin + timedelta(days=1), Grain.DAY, zone)
-    except InvalidInputError:
-        return ZoneInfo("UTC")
-    return zone
 
 
 def _tell(week: int, before: int) -> str:

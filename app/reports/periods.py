@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from app.errors import InvalidInputError
 from app.reports.rollup import SLOT_SECONDS
 
-__all__ = ["Grain", "Period", "list_periods", "read_zone"]
+__all__ = ["Grain", "Period", "choose_zone", "list_periods", "read_zone"]
 
 _MAX_PERIODS = 2400
 """A hundred days by hour, six years by day."""
@@ -103,3 +103,14 @@ def _find_next(day: date, grain: Grain) -> date:
     if grain is Grain.MONTH:
         return (day + timedelta(days=31)).replace(day=1)
     return day + timedelta(days=7 if grain is Grain.WEEK else 1)
+
+
+def choose_zone(name: str) -> ZoneInfo:
+    """Return a zone, or UTC where its days begin within a half-hour, of which no figures are kept."""
+    zone = ZoneInfo(name)
+    begin = datetime(2026, 1, 5, tzinfo=zone)
+    try:
+        list_periods(begin, begin + timedelta(days=1), Grain.DAY, zone)
+    except InvalidInputError:
+        return ZoneInfo("UTC")
+    return zone

@@ -52,14 +52,19 @@ class ReportRange(BaseModel):
         default=None, description="Until when, exclusive: a time, or a day of the zone. Without it now."
     )
     by: Grain = Field(default=Grain.DAY, description="How long one row is; weeks begin on Monday.")
-    time_zone: str = Field(
-        default="UTC", description="Whose days and hours: a name of the IANA database.", examples=["Europe/Helsinki"]
+    time_zone: str | None = Field(
+        default=None,
+        description="Whose days and hours: a name of the IANA database. Without it that of the settings `general`.",
+        examples=["Europe/Helsinki"],
     )
     format: Form | None = Field(default=None, description="Wins over the header `Accept`.")
 
-    def list_periods(self, now: float) -> Sequence[Period]:
-        """Cut the range into rows, the present (seconds since the epoch) as its usual end; raises InvalidInputError."""
-        zone = read_zone(self.time_zone)
+    def list_periods(self, now: float, usual: ZoneInfo) -> Sequence[Period]:
+        """Cut the range into rows of its zone, or of the `usual` one where it names none.
+
+        Its usual end is the present, `now` in seconds since the epoch. Raises InvalidInputError.
+        """
+        zone = usual if self.time_zone is None else read_zone(self.time_zone)
         end = datetime.fromtimestamp(now, UTC) if self.until is None else _place("until", self.until, zone)
         begin = end - _USUAL_RANGE if self.begin is None else _place("from", self.begin, zone)
         return list_periods(begin, end, self.by, zone)

@@ -90,7 +90,7 @@ def write_report() -> str:
     )
     validator = metadata.version("openapi-spec-validator")
     rows = [
-        f"| openapi-spec-validator | {validator} | `openapi.yaml` is valid OpenAPI 3.1 |",
+        f"| openapi-spec-validator | {validator} | `openapi.yaml` is valid 3.1, the connector of Power Platform 2.0 |",
         f"| @redocly/cli | {npm['@redocly/cli']} | `redocly lint` of it: no error, no warning |",
         f"| openapi-python-client | {python['openapi-python-client']} | every operation; what it writes compiles |",
         f"| openapi-typescript | {npm['openapi-typescript']} | generates every operation |",

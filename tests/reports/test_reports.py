@@ -12,6 +12,7 @@ from app.enterprise_calls.store import EnterpriseCallStore, StoredCall
 from app.reports.figures import REPORTS
 from app.routing.numbers import NumberKind
 from app.store.database import open_database
+from tests.support.live_settings import save
 from tests.support.organisation import open_organisation
 from tests.support.service import PROGRAM_KEY, UNHURRIED, USER_KEY, VIP_RULES, Service, open_service, wait_for
 
@@ -264,3 +265,17 @@ def make_work_call(key: str, at: float, outcome: SyncOutcome, reason: Reason) ->
         number_kind=NumberKind.E164,
     )
     return StoredCall(event=event, user_id="u-1", outcome=outcome, reason=reason, steps=(), updated_at=at)
+
+
+async def test_a_report_without_a_zone_is_told_in_that_of_the_organisation(service: Service) -> None:
+    """The day on the clock of Helsinki begins two or three hours earlier; a zone that is named wins."""
+    await save(service, "general", time_zone="Europe/Helsinki")
+    day = {"from": "2026-09-22", "until": "2026-09-23", "by": "day"}
+
+    usual = (await service.ask("/admin/reports/calls", **day)).json()
+    named = (await service.ask("/admin/reports/calls", **day, time_zone="UTC")).json()
+
+    assert [(each["time_zone"], each["rows"][0]["period"]) for each in (usual, named)] == [
+        ("Europe/Helsinki", "2026-09-22T00:00:00+03:00"),
+        ("UTC", "2026-09-22T00:00:00Z"),
+    ]

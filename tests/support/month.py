@@ -18,6 +18,8 @@ LIMIT_SECONDS = 5
 MARGIN_SECONDS = 60
 _ASSIGNEE = 999_999
 _WORK, _PRIVATE, _UNCLASSIFIED = "Work", "Private", "Unclassified"
+_CHANGES_FROM = 20 * 60 + 20
+"""The minute of the day in UTC from which classifications change: every call has been looked at by then."""
 _NOTATIONS: tuple[Callable[[str], str], ...] = (
     lambda n: f"+358{n}",
     lambda n: f"0{n}",
@@ -228,7 +230,7 @@ class Month:
         for change in range(2):
             if source.random() < 0.05:
                 name = _PRIVATE if name == _WORK else _WORK
-                at = self._moment(day + change + source.randrange(2), 19 * 60 + source.randrange(20))
+                at = self._moment(day + change + source.randrange(2), _CHANGES_FROM + source.randrange(20))
                 if at > classes[-1][0] + timedelta(hours=12 if change else 0):
                     classes.append((at, name))
         return _Call(

@@ -10,7 +10,7 @@ from tests.support.month import LIMIT_SECONDS, MARGIN_SECONDS, Happening, Month
 __all__ = ["list_written", "live", "read_settings"]
 
 _OVERNIGHT = time(22, 5)
-_CHANGES_FROM = 19
+_CHANGES_FROM = 20
 """The hour from which a row may be one that has changed; before it, looking for it would take long."""
 
 
