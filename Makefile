@@ -42,12 +42,21 @@ bench: $(VENV)/.dev ## Measure the webhook and the rules
 mutants: $(VENV)/.dev ## List small changes of the code that no test notices (COUNT=100, SEED=1, MINUTES=60)
 	@$(BIN)/python -m bench mutants --count $${COUNT:-100} --seed $${SEED:-1} --minutes $${MINUTES:-60}
 
-image: ## Build the container image (BASE=... changes the base image)
-	docker build --build-arg BASE=$${BASE:-python:3.13-slim} --tag smartrouting:latest .
+# Podman and buildah write the OCI format unless told otherwise, and that has no health check.
+image: ## Build the container image with docker, podman or buildah (BASE=... changes the base image)
+	@for engine in docker podman buildah none; do $$engine info >/dev/null 2>&1 && break; done; \
+		[ $$engine != none ] || { echo "docker (with its engine running), podman or buildah is needed." >&2; exit 1; }; \
+		version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
+		set -- --build-arg BASE=$${BASE:-python:3.13-slim} --build-arg VERSION=$$version \
+			--build-arg REVISION=$$(git rev-parse HEAD) --tag smartrouting:$$version --tag smartrouting:latest; \
+		[ $$engine = docker ] || set -- --format docker "$$@"; \
+		$$engine build "$$@" .
 
 lock: $(VENV)/.dev ## Pin the newest allowed versions in the constraints files
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-header --upgrade --group build pyproject.toml --output-file constraints.txt
+		--no-header --upgrade --group pyproject.toml:build --output-file constraints-build.txt
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --upgrade --constraint constraints-build.txt pyproject.toml --output-file constraints.txt
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --upgrade --group build --group dev --extra otel --constraint constraints.txt \
 		pyproject.toml --output-file constraints-dev.txt
@@ -60,9 +69,10 @@ $(BIN)/python:
 		|| { echo "Python 3.11 or newer is needed; name it with PYTHON=python3.12 make ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: constraints.txt pyproject.toml | $(BIN)/python
+$(VENV)/.run: constraints-build.txt constraints.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what the service needs (once) ..."
-	@$(PIP) --require-hashes --requirement constraints.txt
+	@$(PIP) --require-hashes --requirement constraints-build.txt
+	@$(PIP) --require-hashes --no-build-isolation --requirement constraints.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,5 +1,6 @@
 """What travels in the wheel."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -77,3 +78,16 @@ def test_unpacked_wheel_works_far_from_the_repository(wheel: zipfile.ZipFile, tm
 
     assert (ended.returncode, ended.stderr) == (0, str(packages / "app" / "cli" / "__init__.py"))
     assert "rules: 3 from the sample" in ended.stdout
+
+
+def read_locked_names(path: str) -> set[str]:
+    """List the packages that a constraints file pins."""
+    return set(re.findall(r"^([a-z0-9.-]+)==", (ROOT / path).read_text(), re.MULTILINE))
+
+
+def test_service_is_installed_without_tools() -> None:
+    """What builds or reloads the package, or speaks websockets, is not installed beside the service."""
+    tools = read_locked_names("constraints-build.txt") | {"pip", "watchfiles", "websockets"}
+
+    assert tools >= {"hatchling", "setuptools"}
+    assert read_locked_names("constraints.txt") & tools == set()
