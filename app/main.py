@@ -23,6 +23,7 @@ from app.configurator.api import router as authentication_router
 from app.configurator.events.api import events_router
 from app.configurator.events.api import router as event_administration_router
 from app.configurator.settings.api import router as settings_router
+from app.console.api import add_console
 from app.demo.setup import prepare_demo
 from app.enterprise_calls.api import router as enterprise_calls_router
 from app.numbers.api import router as numbers_router
@@ -163,6 +164,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         app.include_router(router)
     for name, emulator in emulators.items():
         app.mount(f"/demo/{name}", emulator)
+    add_console(app)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
     larger = {("PUT", f"{tables_router.prefix}/"): MAX_TABLE_BYTES}
