@@ -129,7 +129,7 @@ class World:
         rules.write_bytes(orjson.dumps(_RULES))
         groups: dict[str, Any] = {
             "webhook": {"api_keys": {"bench": KEY}},
-            "admin": {"api_keys": {"bench": {"key": "bench-key-of-an-administrator", "role": "admin"}}},
+            "admin": {"api_keys": {"bench": {"key": "bench-key-of-an-administrator", "role": "Voice Admin User"}}},
             "dataverse": {
                 "url": self.url,
                 "auth": "client_secret",

@@ -52,9 +52,7 @@ async def test_a_recipe_costs_what_it_says(cost: int, recipe: str, tmp_path: Pat
     """A caller who is not remembered takes so many requests to Dataverse, and not one more."""
     fields = {"priority": {"key": "not-a-vendor-key", "shape": "number"}}
     webhook = {"api_keys": {"queue": WEBHOOK_KEY}, **UNHURRIED}
-    async with open_service(
-        tmp_path, rules=complete(recipe), webhook=webhook, response={"fields": fields}
-    ) as service:
+    async with open_service(tmp_path, rules=complete(recipe), webhook=webhook, response={"fields": fields}) as service:
         before = len(service.dataverse.requests)
         assert (await service.call(ANNA, bnum="+358912345678", targetid="SALES_QUEUE")).status_code in {200, 204}
         asked = [request.path for request in service.dataverse.requests[before:]]

@@ -18,7 +18,7 @@ def test_an_issuer_must_be_https(issuer: str) -> None:
 def test_an_issuer_stays_as_it_is_written() -> None:
     """A trailing slash may be part of its name."""
     admin = AdminSettings.model_validate(
-        {"oidc_issuer": "https://idp.example/", "oidc_audience": "x", "oidc_roles": {"g-1": "voice_user"}}
+        {"oidc_issuer": "https://idp.example/", "oidc_audience": "x", "oidc_roles": {"g-1": "Voice User"}}
     )
 
     assert (admin.oidc_issuer, admin.oidc_roles) == ("https://idp.example/", {"g-1": Role.VOICE_USER})

@@ -94,7 +94,7 @@ async def test_lists_are_masked(database: Database) -> None:
     """A page of decisions shows neither number nor name."""
     record = await keep(database)
 
-    page = await make_log(database).page(DecisionFilter(), limit=10, after=None, searcher=None)
+    page = await make_log(database).page(DecisionFilter(), limit=10, after=None)
 
     shown = page.items[0]
     assert (shown.id, shown.caller_e164, shown.caller_raw) == (record.id, "+35850*****67", "050 1****67")
@@ -111,7 +111,7 @@ async def test_numbers_in_place_of_identifiers_are_masked(database: Database) ->
     record = await keep(database, revision=2, target_id=NUMBER, queue_id=NUMBER, call_id=NUMBER, facts=facts)
     log = make_log(database)
 
-    page = await log.page(DecisionFilter(target_id=NUMBER), limit=10, after=None, searcher=None)
+    page = await log.page(DecisionFilter(target_id=NUMBER), limit=10, after=None)
     shown = await log.show(record.id, reveal_to=None)
 
     for item in (page.items[0], shown.record):
@@ -151,7 +151,7 @@ async def test_erased_callers_are_told(database: Database) -> None:
     await DecisionStore(database=database).erase_number(NUMBER)
     log = make_log(database)
 
-    page = await log.page(DecisionFilter(), limit=10, after=None, searcher=None)
+    page = await log.page(DecisionFilter(), limit=10, after=None)
 
     assert (page.items[0].id, page.items[0].caller_e164, page.items[0].caller_raw) == (record.id, None, "erased")
     assert (await log.show(record.id, reveal_to=None)).record.facts["call.caller"] == "erased"

@@ -276,8 +276,7 @@ async def test_nonsense_is_refused(service: Service, query: dict[str, Any]) -> N
     answer = await service.ask("/admin/decisions", **query)
 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    name = next(iter(query)).replace("unheard", "*")
-    assert name in answer.json()["errors"][0]["detail"]
+    assert next(iter(query)) in answer.json()["errors"][0]["detail"]
     assert "0501234567" not in answer.text
 
 

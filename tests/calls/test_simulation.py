@@ -8,6 +8,7 @@ import pytest
 
 from app.calls.recent_calls import RecentCalls
 from app.calls.simulation import Simulation
+from app.directory.typed import TypedCallers
 from app.errors import InvalidInputError
 from app.routing.callers import Caller, CallerStatus, Cause, Selection
 from app.routing.compiled import CompiledRuleset
@@ -80,6 +81,11 @@ class Anna:
     name: str = "anna"
 
 
+async def find_nobody(*_: object, **__: object) -> Any:
+    """Stand in for the look-up of what was typed, which these calls do not need."""
+    raise AssertionError("nobody typed anything")
+
+
 async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict[str, Any]:
     """Ask about a call, at 10 of the monotonic clock."""
     simulation = Simulation(
@@ -90,6 +96,7 @@ async def ask(directory: Asked, call: dict[str, object], **members: Any) -> dict
         audit=Audit(),
         heavy_work=HeavyWork(),
         recent_calls=RecentCalls(reader=NoCallsBefore(), clock=lambda: NOW),
+        typed_callers=TypedCallers(look_up=find_nobody, monotonic=lambda: 10.0, on_look_up=lambda *_: None),
         clock=lambda: NOW,
         monotonic=lambda: 10.0,
     )
