@@ -166,7 +166,8 @@ async def test_without_a_mirror_it_tells_what_calls_came_across(tmp_path: Path) 
 
         async def read() -> dict[str, Any] | None:
             found = await ask(service)
-            return found if found["counts"] == {"shared": 1, "found_by_search": 1} else None
+            # Counts and items are read one after the other, and the find is saved beside calls.
+            return found if found["items"] and found["counts"] == {"shared": 1, "found_by_search": 1} else None
 
         found = await wait_for(read)
         shared = await ask(service, f"{PATH}/shared")
