@@ -197,7 +197,7 @@ class _Questions:
         return ok("journal and database can be written")
 
     async def _ask_clock(self) -> Answer:
-        return judge_clock(await self._its.organisation.people.read_time(), self._clock())
+        return judge_clock((await self._its.organisation.people.probe()).headers.get("date", ""), self._clock())
 
     async def _ask_secrets(self) -> Answer:
         registrations = AppRegistrations(documents=self._its.stores.documents, clock=self._clock)

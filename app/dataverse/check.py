@@ -132,7 +132,7 @@ async def _check_basics(client: DataverseClient, tokens: Tokens, auth: Dataverse
     """Reach the address, get a token, and be somebody there; ends with the first failure."""
     try:
         step = "Dataverse address"
-        yield CheckResult(step, ok=True, detail=f"answers (HTTP {await client.probe()})")
+        yield CheckResult(step, ok=True, detail=f"answers (HTTP {(await client.probe()).status})")
         step = "Dataverse token"
         await tokens.get()
         yield CheckResult(step, ok=True, detail="obtained")

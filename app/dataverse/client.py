@@ -9,7 +9,6 @@ import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import copy
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
 from uuid import UUID
@@ -277,22 +276,10 @@ class DataverseClient:
         """Ask the cheapest question there is; raises DataverseError when it is not answered."""
         await self.who_am_i()
 
-    async def probe(self) -> int:
-        """Return the HTTP status of the API root without a token; raises DataverseError when nobody answers."""
+    async def probe(self) -> Response:
+        """Ask the API root without a token, so that nothing is spent; raises DataverseError when nobody answers."""
         async with self._places:
-            return (await self._carry(Request("GET", self._root, {}))).status
-
-    async def read_time(self) -> float | None:
-        """Return the Date of an answer of the API root, in seconds since the epoch, or `None` without one.
-
-        No token is sent, so nothing is spent; raises DataverseError when nobody answers.
-        """
-        async with self._places:
-            answer = await self._carry(Request("GET", self._root, {}))
-        try:
-            return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-        except ValueError:
-            return None
+            return await self._carry(Request("GET", self._root, {}))
 
     def _resolve(self, path: str) -> str:
         """Make a path absolute; refuse links that would carry the token to another host."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from app.errors import NotFoundError
 from app.operations.alert_rules import FiringAlert
@@ -20,7 +20,7 @@ from app.operations.store import Alert, AlertState, AlertStore
 from app.settings import Settings
 from app.settings.alerts import AlertReceiver
 from app.store.database import Database
-from app.store.tables import alert_deliveries, alert_receivers
+from app.store.tables import alert_deliveries, alert_receivers, alerts
 
 __all__ = ["AlertDeliveries", "DeliveryStore", "ReceiverState", "TestDelivery"]
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 _SECONDS: Final = 15.0
 """For one receiver and one message."""
-_LONGEST_PAUSE: Final = 600.0
+_MAX_PAUSE_SECONDS: Final = 600.0
 _AT_ONCE: Final = 20
 _ALERTS_LOOKED_AT: Final = 500
 _GIVE_UP_SECONDS: Final = 30 * 86_400.0
@@ -158,10 +158,14 @@ class DeliveryStore:
             await connection.execute(delete(alert_deliveries).where(alert_deliveries.c.receiver.in_(names)))
 
     async def purge_before(self, time: float) -> int:
-        """Delete messages that were done with before that time, and return how many."""
+        """Delete messages that were done with before that time, and return how many.
+
+        Those about an alert that is still there stay, or it would be told again.
+        """
+        old = alert_deliveries.c.done_at < time
+        needed = exists().where(alert_deliveries.c.id.contains(alerts.c.id))
         async with self._database.write() as connection:
-            gone = await connection.execute(delete(alert_deliveries).where(alert_deliveries.c.done_at < time))
-        return gone.rowcount
+            return (await connection.execute(delete(alert_deliveries).where(old, ~needed))).rowcount
 
 
 class AlertDeliveries:
@@ -205,10 +209,10 @@ class AlertDeliveries:
         if new := sorted(receivers.keys() - known.keys()):
             await self._store.begin(new, now=self._clock())
             known = await self._store.list_receivers()
-        alerts = await self._alerts.list_recent(limit=_ALERTS_LOOKED_AT)
+        recent = await self._alerts.list_recent(limit=_ALERTS_LOOKED_AT)
         due = [name for name in receivers if known[name]["due_at"] <= self._clock()]
         for name, receiver in receivers.items():
-            await self._note_new(name, receiver, alerts, known[name]["since"])
+            await self._note_new(name, receiver, recent, known[name]["since"])
         await asyncio.gather(*(self._serve(name, settings, known[name]["failures"]) for name in due))
 
     async def announce(self, message: HookMessage) -> None:
@@ -267,8 +271,8 @@ class AlertDeliveries:
             task.cancel()
         await asyncio.gather(*self._direct, return_exceptions=True)
 
-    async def _note_new(self, name: str, receiver: AlertReceiver, alerts: Sequence[Alert], since: float) -> None:
-        wanted = [alert for alert in alerts if receiver.alerts is None or alert.kind in receiver.alerts]
+    async def _note_new(self, name: str, receiver: AlertReceiver, recent: Sequence[Alert], since: float) -> None:
+        wanted = [alert for alert in recent if receiver.alerts is None or alert.kind in receiver.alerts]
         oldest = max(since, self._clock() - _GIVE_UP_SECONDS)
         messages = [message for alert in wanted for message in _list_messages(alert, oldest)]
         known = await self._store.list_known(name) if messages else set()
@@ -276,7 +280,11 @@ class AlertDeliveries:
             await self._store.add(name, new, told=lambda message_id: (name, message_id) in self._told)
 
     async def _serve(self, name: str, settings: Settings, failures: int) -> None:
+        """Tell a receiver in order, until one message fails or it has taken as long as one may: others wait for it."""
+        until = asyncio.get_running_loop().time() + _SECONDS
         for delivery in await self._store.list_waiting(name):
+            if asyncio.get_running_loop().time() > until:
+                return
             if self._clock() - delivery.message.at > _GIVE_UP_SECONDS:
                 await self._store.end(name, delivery.id, DeliveryState.GIVEN_UP, now=self._clock())
                 continue
@@ -307,7 +315,7 @@ class AlertDeliveries:
         if failure is None:
             await self._store.note(name, failures=0, due_at=now, delivered_at=now, error=None)
             return
-        pause = 0.0 if failure.lasting else min(_LONGEST_PAUSE, 2.0 ** min(failures, 10))
+        pause = 0.0 if failure.lasting else min(_MAX_PAUSE_SECONDS, 2.0 ** min(failures, 10))
         values = {"failures": failures + 1, "due_at": now + pause, "failed_at": now, "error": failure.detail}
         await self._store.note(name, **values)
 

@@ -17,7 +17,7 @@ from app.operations.hook_sender import HookFailedError, HookSender
 from app.operations.signed_hooks import HookMessage
 from app.settings import Settings
 from app.settings.alerts import AlertReceiver, AlertsSettings
-from app.settings.general import GeneralSettings
+from app.settings.deployment import GeneralSettings
 
 __all__ = ["ReceiverTeller", "describe_message"]
 

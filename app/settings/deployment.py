@@ -1,15 +1,16 @@
-"""What belongs to the deployment: its store, its ruleset file, its log and what hooks may reach."""
+"""What belongs to the deployment: who runs it, its store, its ruleset file, its log and what hooks may reach."""
 
 import binascii
 from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
-from app.settings.base import Group, Network
+from app.settings.base import Group, Network, require_zone
 
 __all__ = [
+    "GeneralSettings",
     "LogSettings",
     "PluginsSettings",
     "RetentionSettings",
@@ -17,6 +18,20 @@ __all__ = [
     "StoreSettings",
     "require_signing_secret",
 ]
+
+
+class GeneralSettings(Group):
+    """Who runs this, where and in which language: told in everything that is written for people."""
+
+    organisation: str | None = Field(
+        default=None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", description="Name of the customer."
+    )
+    time_zone: Annotated[str, AfterValidator(require_zone)] = Field(
+        default="UTC", max_length=60, description="IANA name; the times in messages for people are told in it."
+    )
+    languages: tuple[Literal["en", "fi"], ...] = Field(
+        default=("en",), min_length=1, max_length=2, description="Messages for people are written in the first one."
+    )
 
 
 class StoreSettings(Group):

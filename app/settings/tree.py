@@ -15,6 +15,7 @@ from app.settings.alerts import AlertsSettings
 from app.settings.base import PREFIX
 from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
 from app.settings.deployment import (
+    GeneralSettings,
     LogSettings,
     PluginsSettings,
     RetentionSettings,
@@ -23,7 +24,6 @@ from app.settings.deployment import (
 )
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
-from app.settings.general import GeneralSettings
 from app.settings.reports import ReportsSettings
 
 __all__ = ["SettingDescription", "Settings", "list_settings"]

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.operations.alerts import make_message
+from app.operations.deliveries import DeliveryStore
 from app.operations.store import Alert, AlertState, AlertStore, JobState, JobStore
 from app.store.database import Database
 
@@ -147,3 +149,18 @@ async def test_nothing_to_clear_or_acknowledge_is_none(alerts: AlertStore) -> No
     """An alert that never was gives nothing."""
     assert await alerts.clear("breaker", now=1.0) is None
     assert await alerts.acknowledge("no-such-id", who="ann", now=1.0) is None
+
+
+async def test_what_was_told_of_an_open_alert_is_remembered(database: Database) -> None:
+    """Messages are purged after their alert: without them it would be told again."""
+    alerts, deliveries = AlertStore(database=database), DeliveryStore(database=database)
+    alert = await alerts.open("silence:SALES", kind="silence", detail={"message": "silent"}, now=1.0)
+    assert alert is not None
+    await deliveries.add("ops", [make_message("alert.opened", alert, 1.0)], told=lambda _: True)
+
+    while_open = await deliveries.purge_before(1e9)
+    await alerts.clear("silence:SALES", now=2.0)
+    await alerts.purge_before(1e9)
+
+    assert (while_open, await deliveries.purge_before(1e9)) == (0, 1)
+    assert await deliveries.list_known("ops") == set()

@@ -1,6 +1,7 @@
 """What each item of the readiness means, judged from what was read; pure but for the types."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, ip_network
 
 from app.dataverse.check import CheckResult
@@ -147,11 +148,13 @@ def judge_drills(passed: Mapping[str, bool], kinds: Iterable[str]) -> Answer:
     return ok("each kind was passed within 30 days")
 
 
-def judge_clock(theirs: float | None, ours: float) -> Answer:
-    """Compare with the Date of Dataverse; both in seconds since the epoch."""
-    if theirs is None:
+def judge_clock(theirs: str, ours: float) -> Answer:
+    """Compare seconds since the epoch with the header `Date` of an answer of Dataverse."""
+    try:
+        told = parsedate_to_datetime(theirs).timestamp()
+    except ValueError:
         return unknown("Dataverse did not tell its time", "look at Dataverse first, then again")
-    if (apart := abs(theirs - ours)) > _CLOCK_SECONDS:
+    if (apart := abs(told - ours)) > _CLOCK_SECONDS:
         return wrong(f"it is {apart:.0f} s away from that of Dataverse", "synchronise the machine's clock (NTP)")
     return ok(f"within {_CLOCK_SECONDS:g} s of that of Dataverse")
 
