@@ -92,6 +92,8 @@ def _list_demands(rule: Rule, ruleset: Ruleset) -> Iterator[Demand]:
         yield _describe(part)
     for _, fact in ruleset.list_needs(rule.then):
         yield (fact, Operator.EXISTS)
+    if (column := rule.then.redirect_to_column) is not None:
+        yield (column, Operator.EXISTS)
 
 
 def _describe(condition: Condition) -> Demand:
