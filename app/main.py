@@ -29,6 +29,7 @@ from app.enterprise_calls.api import router as enterprise_calls_router
 from app.numbers.api import router as numbers_router
 from app.observability.requests import RequestContext
 from app.operations.api import router as operations_router
+from app.operations.golive.api import readiness_router
 from app.operations.golive.api import router as golive_router
 from app.operations.registrations.api import router as registrations_router
 from app.reports.api import router as reports_router
@@ -69,6 +70,7 @@ _ROUTERS = (
     simulate_router,
     operations_router,
     golive_router,
+    readiness_router,
     registrations_router,
     rulesets_router,
     ruleset_drafts_router,

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import httpx
+
 from app.bootstrap.foundation import Foundation
 from app.bootstrap.stores import Stores
-from app.bootstrap.upstreams import Organisation, Upstreams, open_http
+from app.bootstrap.upstreams import Organisation, open_http
 from app.calls.drills import DrillScenario
 from app.dataverse.check import CheckResult, check_organisation
 from app.enreach.client import EnreachClient
@@ -35,23 +37,26 @@ from app.routing.compiled import CompiledRuleset
 from app.routing.decisions import DestinationKind
 from app.rulesets.upstream_checks import EnreachTargets, check_enreach, find_lost_targets
 from app.settings import Settings
+from app.web.limits import HeavyWork
 
 __all__ = ["Deployment", "make_readiness", "open_golive"]
 
 _DRILL_SECONDS = 30 * 86_400.0
-_BASICS = frozenset({"Dataverse address", "Dataverse token", "application user"})
+_LAST_BASIC = "application user"
+_BASICS = frozenset({"Dataverse address", "Dataverse token", _LAST_BASIC})
 _NO_ENREACH = "the Enreach API is not configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What the questions are put to: that of a running service, or what a start would begin with."""
+    """What the questions are put to."""
 
     read_settings: Callable[[], Settings]
     read_rules: Callable[[], CompiledRuleset]
     stores: Stores
     organisation: Organisation
     enreach: EnreachClient | None
+    heavy_work: HeavyWork
     handoffs: Handoffs
     explain_journal: Callable[[], str]
     """Why the journal cannot be written; empty when it can."""
@@ -60,10 +65,10 @@ class Deployment:
     """Wrong numbers by fault."""
 
 
-def make_readiness(deployment: Deployment, upstreams: Upstreams, stack: AsyncExitStack) -> Readiness:
+def make_readiness(deployment: Deployment, http: httpx.AsyncClient, clock: Callable[[], float]) -> Readiness:
     """Make it; nothing is asked yet."""
-    questions = _Questions(deployment, upstreams, stack)
-    return Readiness(questions=questions.list_all(), clock=upstreams.clock)
+    questions = _Questions(deployment, http, clock)
+    return Readiness(questions=questions.list_all(), clock=clock)
 
 
 def open_golive(
@@ -86,20 +91,23 @@ def open_golive(
         stores=foundation.stores,
         organisation=foundation.organisation,
         enreach=foundation.enreach,
+        heavy_work=foundation.heavy_work,
         handoffs=handoffs,
         explain_journal=lambda: foundation.journal.health.detail,
         list_receivers=deliveries.list_states,
         count_numbers=count_numbers,
     )
+    http = open_http(foundation.upstreams.public, stack)
     contract_tests = ContractTests(
-        http=open_http(foundation.upstreams.public, stack),
+        http=http,
+        audit=foundation.stores.audit,
         jobs=jobs,
         handoffs=handoffs,
         read_settings=read_settings,
         clock=clock,
     )
     return GoLiveComponents(
-        readiness=make_readiness(deployment, foundation.upstreams, stack),
+        readiness=make_readiness(deployment, http, clock),
         handoffs=handoffs,
         contract_tests=contract_tests,
         read_settings=read_settings,
@@ -107,10 +115,10 @@ def open_golive(
 
 
 class _Questions:
-    def __init__(self, deployment: Deployment, upstreams: Upstreams, stack: AsyncExitStack) -> None:
+    def __init__(self, deployment: Deployment, http: httpx.AsyncClient, clock: Callable[[], float]) -> None:
         self._its = deployment
-        self._clock = upstreams.clock
-        self._http = open_http(upstreams.public, stack)
+        self._clock = clock
+        self._http = http
 
     def list_all(self) -> dict[str, Question]:
         return {
@@ -154,7 +162,8 @@ class _Questions:
             if live is None or draft.updated_at > live.head.at
         ]
         region = self._its.read_settings().phone.default_region
-        return judge_ruleset(rules, await self._read_handoff(), drafts, region=region, now=self._clock())
+        handoff, now = await self._read_handoff(), self._clock()
+        return await self._its.heavy_work.run(judge_ruleset, rules, handoff, drafts, region=region, now=now)
 
     async def _ask_destinations(self) -> Answer:
         ruleset, handoff = self._its.read_rules().ruleset, await self._read_handoff()
@@ -230,7 +239,7 @@ class _Questions:
         ):
             if (result.name in _BASICS) is basics:
                 yield result
-            elif basics:
+            if basics and result.name == _LAST_BASIC:
                 return
 
     async def _ask_enreach(self) -> Answer:

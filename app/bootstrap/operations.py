@@ -74,6 +74,7 @@ def make_retention(foundation: Foundation) -> Retention:
         return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
     async def purge_alerts(before: float) -> int:
+        await stores.deliveries.forget_others(list(foundation.live_settings.read().alerts.receivers))
         return await stores.alerts.purge_before(before) + await stores.deliveries.purge_before(before)
 
     async def purge_callers(before: float) -> int:
@@ -99,7 +100,12 @@ def make_retention(foundation: Foundation) -> Retention:
         days: int | None = getattr(present.retention, f"{name}_days")
         return present.store.retention_days if days is None else days
 
-    return Retention(purges=purges, read_days=read_days, clock=foundation.upstreams.clock)
+    return Retention(
+        purges=purges,
+        read_days=read_days,
+        forget_old_pages=stores.database.forget_old_pages,
+        clock=foundation.upstreams.clock,
+    )
 
 
 def make_alert_monitor(

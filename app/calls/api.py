@@ -1,6 +1,7 @@
 """The webhook's place among the routes, and `/admin/decisions`, `/admin/simulate` and `/admin/drills`."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ from app.calls.schemas import (
 from app.calls.store import DecisionSummary
 from app.errors import ForbiddenError, InvalidInputError
 from app.routing.rule_data import make_table
-from app.web.limits import HeavyRoute, HeavyWorkDep
+from app.web.limits import HeavyRoute, HeavyWork, HeavyWorkDep
 from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
@@ -101,7 +102,7 @@ _DECISIONS: dict[int | str, dict[str, Any]] = {
     responses={**_DECISIONS, **problems(422, 503)},
 )
 async def list_decisions(
-    reader: DecisionReaderDep, calls: CallsDep, query: Annotated[DecisionQuery, Query()]
+    reader: DecisionReaderDep, calls: CallsDep, heavy_work: HeavyWorkDep, query: Annotated[DecisionQuery, Query()]
 ) -> DecisionPage | Response:
     """List answered calls, newest first. Numbers are masked, unless `reveal` shows them.
 
@@ -117,15 +118,22 @@ async def list_decisions(
     chunks = log.walk(wanted, after=query.after, revealed=revealed)
     disposition = {"Content-Disposition": 'attachment; filename="decisions.csv"'}
     # The first decisions are read before the answer begins, so that a database that is away is a problem.
-    return StreamingResponse(_write(await anext(chunks), chunks), media_type="text/csv", headers=disposition)
+    first, opened = await anext(chunks), ExitStack()
+    opened.enter_context(heavy_work.keep_open(reader.role))
+    lines = _write(first, chunks, heavy_work, opened)
+    return StreamingResponse(lines, media_type="text/csv", headers=disposition)
 
 
 async def _write(
-    first: Sequence[DecisionSummary], others: AsyncIterator[Sequence[DecisionSummary]]
+    first: Sequence[DecisionSummary],
+    others: AsyncIterator[Sequence[DecisionSummary]],
+    heavy_work: HeavyWork,
+    opened: ExitStack,
 ) -> AsyncIterator[str]:
-    yield write_decisions(first, header=True)
-    async for chunk in others:
-        yield write_decisions(chunk, header=False)
+    with opened:
+        yield await heavy_work.run(write_decisions, first, header=True)
+        async for chunk in others:
+            yield await heavy_work.run(write_decisions, chunk, header=False)
 
 
 @router.get(

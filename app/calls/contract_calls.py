@@ -14,7 +14,7 @@ from app.routing.rule_data import RuleData
 __all__ = ["ContractCalls"]
 
 _NOBODYS: Final = "+447700900"
-"""Numbers that the British regulator keeps for fiction: nobody calls from them, so no real call can be left out."""
+"""Numbers that the British regulator keeps for fiction: nobody calls from or to them, so no real call is left out."""
 
 
 class _Nobody:
@@ -62,8 +62,8 @@ class ContractCalls:
         return self._marks.find(headers)
 
     def takes(self, call: Call) -> bool:
-        """Tell whether a marked call is from nobody: any other one is a real call, whatever its marks."""
-        return call.caller.e164 is None or call.caller.e164.startswith(_NOBODYS)
+        """Tell whether a marked call is from nobody, or a withheld one to nobody: any other one is a real call."""
+        return (call.caller.e164 or call.called.e164 or "").startswith(_NOBODYS)
 
     async def answer(self, call: Call, arrival: Arrival) -> Answered:
         """Decide it."""

@@ -172,7 +172,10 @@ class AlertMonitor:
             self._tell_opened(alert)
 
     async def _clear(self, key: str, now: float) -> None:
-        alert = await self._alerts.clear(key, now=now) or self._unstored.get(key)
+        if (known := self._unstored.get(key)) is not None:
+            # Receivers are told of what is in the store: also that something is over which was told without it.
+            await self._alerts.open(key, kind=known.kind, detail=known.detail, now=known.opened_at, alert_id=known.id)
+        alert = await self._alerts.clear(key, now=now)
         self._fired_at.pop(key, None)
         self._unstored.pop(key, None)
         self._stored.discard(key)

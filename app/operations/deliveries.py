@@ -1,7 +1,7 @@
 """Has every receiver told of every alert, once, however long the receiver or this process is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -35,6 +35,8 @@ _GIVE_UP_SECONDS: Final = 30 * 86_400.0
 """What a receiver could not be told for so long is no news."""
 _UNDELIVERED_SECONDS: Final = 900.0
 _DIRECT_AT_ONCE: Final = 20
+_ALERT_ID_FROM, _ALERT_ID_LENGTH = 5, 36
+"""Where the id of the alert stands in that of a message (`make_message`); SQL counts from 1."""
 
 
 class DeliveryState(StrEnum):
@@ -97,25 +99,26 @@ class DeliveryStore:
         async with self._database.write() as connection:
             await connection.execute(self._database.insert(alert_receivers).on_conflict_do_nothing(), values)
 
-    async def add(self, receiver: str, messages: Sequence[HookMessage], *, told: Callable[[str], bool]) -> None:
-        """Note messages for a receiver; one that is noted already stays as it is."""
+    async def add(self, receiver: str, messages: Sequence[HookMessage], *, done: bool = False) -> None:
+        """Note messages for a receiver, as `done` when it has them; one that is noted already stays as it is."""
         rows = [
             {
                 "id": message.id,
                 "receiver": receiver,
-                "state": DeliveryState.DELIVERED if told(message.id) else DeliveryState.WAITING,
+                "state": DeliveryState.DELIVERED if done else DeliveryState.WAITING,
                 "message": orjson.loads(orjson.dumps({"type": message.type, "data": message.data})),
                 "at": message.at,
-                "done_at": message.at if told(message.id) else None,
+                "done_at": message.at if done else None,
             }
             for message in messages
         ]
         async with self._database.write() as connection:
             await connection.execute(self._database.insert(alert_deliveries).on_conflict_do_nothing(), rows)
 
-    async def list_known(self, receiver: str) -> set[str]:
-        """List the ids of all messages noted for a receiver."""
-        query = select(alert_deliveries.c.id).where(alert_deliveries.c.receiver == receiver)
+    async def list_known(self, receiver: str, ids: Sequence[str]) -> set[str]:
+        """List which of these messages are noted for a receiver."""
+        table = alert_deliveries.c
+        query = select(table.id).where(table.receiver == receiver, table.id.in_(ids))
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
 
@@ -151,11 +154,11 @@ class DeliveryStore:
         async with self._database.write() as connection:
             await connection.execute(update(alert_receivers).where(alert_receivers.c.name == receiver).values(**values))
 
-    async def forget(self, names: Sequence[str]) -> None:
-        """Forget receivers that are no more."""
+    async def forget_others(self, names: Sequence[str]) -> None:
+        """Forget the receivers that are not among these."""
         async with self._database.write() as connection:
-            await connection.execute(delete(alert_receivers).where(alert_receivers.c.name.in_(names)))
-            await connection.execute(delete(alert_deliveries).where(alert_deliveries.c.receiver.in_(names)))
+            await connection.execute(delete(alert_receivers).where(alert_receivers.c.name.not_in(names)))
+            await connection.execute(delete(alert_deliveries).where(alert_deliveries.c.receiver.not_in(names)))
 
     async def purge_before(self, time: float) -> int:
         """Delete messages that were done with before that time, and return how many.
@@ -163,7 +166,7 @@ class DeliveryStore:
         Those about an alert that is still there stay, or it would be told again.
         """
         old = alert_deliveries.c.done_at < time
-        needed = exists().where(alert_deliveries.c.id.contains(alerts.c.id))
+        needed = exists().where(func.substr(alert_deliveries.c.id, _ALERT_ID_FROM, _ALERT_ID_LENGTH) == alerts.c.id)
         async with self._database.write() as connection:
             return (await connection.execute(delete(alert_deliveries).where(old, ~needed))).rowcount
 
@@ -172,7 +175,8 @@ class AlertDeliveries:
     """Compares the alerts with what each receiver was told, and tells the rest in order.
 
     Alerts are in the store before anybody is told, so that what a process could not tell before it died is told by the
-    next one. A receiver may be told twice when a process dies between telling and noting it; the id is the same.
+    next one. A receiver may be told twice when a process dies between telling and noting it, and when several processes
+    tell what the database is away for before either can note it; the id is the same.
     """
 
     def __init__(
@@ -191,35 +195,42 @@ class AlertDeliveries:
         self._read_settings = read_settings
         self._lead = lead
         self._clock = clock
-        self._told: set[tuple[str, str]] = set()
-        """Receiver and message that were told while the store could not take the alert."""
+        self._told: list[tuple[str, HookMessage]] = []
+        """Receiver and message that were told while the store was away, which does not know it yet."""
+        self._noted: tuple[Sequence[Alert], Mapping[str, AlertReceiver]] | None = None
+        """Alerts and receivers as they were when every message about them was noted."""
         self._direct: set[asyncio.Task[None]] = set()
 
     async def run_once(self) -> None:
         """Tell every receiver what is due; raises StoreError."""
-        settings = self._read_settings()
-        if not await self._lead():
+        settings, receivers = self._read_settings(), self._read_settings().alerts.receivers
+        while self._told:
+            name, message = self._told[0]
+            await self._store.add(name, [message], done=True)
+            self._told.pop(0)
+        if not receivers or not await self._lead():
             return
         known = await self._store.list_receivers()
-        receivers = settings.alerts.receivers
-        if gone := sorted(known.keys() - receivers.keys()):
-            await self._store.forget(gone)
-        if not receivers:
-            return
         if new := sorted(receivers.keys() - known.keys()):
             await self._store.begin(new, now=self._clock())
             known = await self._store.list_receivers()
         recent = await self._alerts.list_recent(limit=_ALERTS_LOOKED_AT)
         due = [name for name in receivers if known[name]["due_at"] <= self._clock()]
-        for name, receiver in receivers.items():
-            await self._note_new(name, receiver, recent, known[name]["since"])
-        await asyncio.gather(*(self._serve(name, settings, known[name]["failures"]) for name in due))
+        if self._noted != (recent, receivers):
+            for name, receiver in receivers.items():
+                await self._note_new(name, receiver, recent, known[name]["since"])
+            self._noted = (recent, receivers)
+        # All end before the next round begins, or it would tell again what is being told.
+        serving = (self._serve(name, settings, known[name]) for name in due)
+        for failure in await asyncio.gather(*serving, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def announce(self, message: HookMessage) -> None:
         """Have every receiver that wants summaries told of one, once; raises StoreError."""
         for name, receiver in self._read_settings().alerts.receivers.items():
             if receiver.digest:
-                await self._store.add(name, [message], told=lambda _message_id: False)
+                await self._store.add(name, [message])
 
     def send_unstored(self, message: HookMessage) -> None:
         """Tell every receiver at once and once: the store, which would remember it, is away."""
@@ -254,15 +265,17 @@ class AlertDeliveries:
 
     async def find_undelivered(self) -> Sequence[FiringAlert]:
         """Fire while a receiver has not taken messages for a quarter of an hour; raises StoreError."""
-        waiting, now = await self._store.count_waiting(), self._clock()
+        waiting, known, now = await self._store.count_waiting(), await self._store.list_receivers(), self._clock()
         return [
             FiringAlert(
                 subject=name,
                 message=f"The receiver {name} has not taken {count} messages about alerts; its state says why.",
                 facts={"receiver": name, "waiting": count},
             )
-            for name, (count, since) in waiting.items()
-            if now - since >= _UNDELIVERED_SECONDS
+            for name, (count, at) in waiting.items()
+            if name in self._read_settings().alerts.receivers
+            and name in known
+            and now - max(at, known[name]["since"]) >= _UNDELIVERED_SECONDS
         ]
 
     async def aclose(self) -> None:
@@ -275,17 +288,17 @@ class AlertDeliveries:
         wanted = [alert for alert in recent if receiver.alerts is None or alert.kind in receiver.alerts]
         oldest = max(since, self._clock() - _GIVE_UP_SECONDS)
         messages = [message for alert in wanted for message in _list_messages(alert, oldest)]
-        known = await self._store.list_known(name) if messages else set()
+        known = await self._store.list_known(name, [message.id for message in messages]) if messages else set()
         if new := [message for message in messages if message.id not in known]:
-            await self._store.add(name, new, told=lambda message_id: (name, message_id) in self._told)
+            await self._store.add(name, new)
 
-    async def _serve(self, name: str, settings: Settings, failures: int) -> None:
+    async def _serve(self, name: str, settings: Settings, known: Mapping[str, Any]) -> None:
         """Tell a receiver in order, until one message fails or it has taken as long as one may: others wait for it."""
-        until = asyncio.get_running_loop().time() + _SECONDS
+        until, failures = asyncio.get_running_loop().time() + _SECONDS, known["failures"]
         for delivery in await self._store.list_waiting(name):
             if asyncio.get_running_loop().time() > until:
                 return
-            if self._clock() - delivery.message.at > _GIVE_UP_SECONDS:
+            if self._clock() - max(delivery.message.at, known["since"]) > _GIVE_UP_SECONDS:
                 await self._store.end(name, delivery.id, DeliveryState.GIVEN_UP, now=self._clock())
                 continue
             failure = await self._try(name, settings, delivery.message)
@@ -324,7 +337,7 @@ class AlertDeliveries:
         for name, receiver in settings.alerts.receivers.items():
             wanted = receiver.alerts is None or message.data.get("kind") in receiver.alerts
             if wanted and await self._try(name, settings, message) is None:
-                self._told.add((name, message.id))
+                self._told.append((name, message))
 
 
 def _list_messages(alert: Alert, oldest: float) -> Iterator[HookMessage]:

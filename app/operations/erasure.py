@@ -99,11 +99,20 @@ class Retention:
     """Deletes decisions, callers, alerts and the like that are older than the settings allow."""
 
     def __init__(
-        self, *, purges: Mapping[str, Purge], read_days: Callable[[str], int], clock: Callable[[], float]
+        self,
+        *,
+        purges: Mapping[str, Purge],
+        read_days: Callable[[str], int],
+        forget_old_pages: Callable[[], Awaitable[None]],
+        clock: Callable[[], float],
     ) -> None:
-        """`purges` by what they delete; `read_days` tells how long that is kept now (1 to 3650)."""
+        """`purges` by what they delete; `read_days` tells how long that is kept now (1 to 3650).
+
+        `forget_old_pages` removes what the database keeps of rows as they were.
+        """
         self._purges = dict(purges)
         self._read_days = read_days
+        self._forget_old_pages = forget_old_pages
         self._clock = clock
 
     async def run(self) -> dict[str, int]:
@@ -119,6 +128,7 @@ class Retention:
                 purged[name] = await purge(now - self._read_days(name) * _DAY)
             except (AppError, OSError) as error:
                 failure = error
+        await self._forget_old_pages()
         log.info("retention.done", **purged)
         if failure is not None:
             raise failure

@@ -49,7 +49,7 @@ class ReceiverTeller:
         alerts, receiver = settings.alerts, settings.alerts.receivers[name]
         if receiver.kind == "email":
             mail = _write_mail(receiver, settings, message)
-            send = partial(_send_mail, mail, alerts, self._certificates or ssl.create_default_context())
+            send = partial(_send_mail, mail, alerts, self._certificates)
             await anyio.to_thread.run_sync(send, limiter=self._threads, abandon_on_cancel=True)
             return
         secret = alerts.receiver_secrets[name].get_secret_value()
@@ -118,8 +118,8 @@ def _write_card(title: str, facts: Facts) -> Mapping[str, Any]:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _send_mail(mail: EmailMessage, settings: AlertsSettings, certificates: ssl.SSLContext) -> None:
-    host = settings.smtp_host or ""
+def _send_mail(mail: EmailMessage, settings: AlertsSettings, certificates: ssl.SSLContext | None) -> None:
+    host, certificates = settings.smtp_host or "", certificates or ssl.create_default_context()
     try:
         if settings.smtp_security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(
@@ -134,16 +134,25 @@ def _send_mail(mail: EmailMessage, settings: AlertsSettings, certificates: ssl.S
                 password = settings.smtp_password
                 server.login(settings.smtp_user, "" if password is None else password.get_secret_value())
             server.send_message(mail)
-    except smtplib.SMTPAuthenticationError as error:
-        raise HookFailedError("the mail server refused the user or the password") from error
-    except smtplib.SMTPRecipientsRefused as error:
-        lasting = all(code in _REJECTED for code, _ in error.recipients.values())
-        raise HookFailedError("the mail server refused every recipient", lasting=lasting) from error
-    except smtplib.SMTPResponseException as error:
-        raise HookFailedError(f"the mail server answered {error.smtp_code}") from error
-    except smtplib.SMTPNotSupportedError as error:
-        raise HookFailedError("the mail server does not offer what smtp_security or smtp_user asks for") from error
-    except ssl.SSLError as error:
-        raise HookFailedError("the certificate of the mail server, or its encryption, is not accepted") from error
-    except (smtplib.SMTPException, OSError) as error:
-        raise HookFailedError("the mail server cannot be reached") from error
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        raise _explain(error) from error
+
+
+def _explain(error: Exception) -> HookFailedError:
+    lasting = False
+    match error:
+        case UnicodeError():
+            reason = "takes smtp_user and smtp_password in plain ASCII only"
+        case smtplib.SMTPAuthenticationError():
+            reason = "refused the user or the password"
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            reason, lasting = "refused every recipient", all(code in _REJECTED for code, _ in refused.values())
+        case smtplib.SMTPResponseException(smtp_code=code):
+            reason = f"answered {code}"
+        case smtplib.SMTPNotSupportedError():
+            reason = "does not offer what smtp_security or smtp_user asks for"
+        case ssl.SSLError():
+            reason = "has a certificate or an encryption that is not accepted"
+        case _:
+            reason = "cannot be reached"
+    return HookFailedError(f"the mail server {reason}", lasting=lasting)

@@ -93,7 +93,7 @@ class AlertsSettings(Group):
     @field_validator("receivers")
     @classmethod
     def _require_means(cls, receivers: dict[str, AlertReceiver], info: ValidationInfo) -> dict[str, AlertReceiver]:
-        """Judge after the fields above, so that the complaint stands at the receivers."""
+        """Judge after the fields above, so that the error stands at the receivers."""
         secrets: dict[str, SecretStr] = info.data.get("receiver_secrets", {})
         for name, receiver in receivers.items():
             if receiver.kind == "email":

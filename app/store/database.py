@@ -91,10 +91,10 @@ _SQLSTATE: dict[str, type[StoreError]] = {
 class Database:
     """Hides which database it is, and keeps reading apart from writing, which SQLite has to know at the start."""
 
-    def __init__(self, *, engine: AsyncEngine, threads: Collection[Thread] = ()) -> None:
-        """`threads` carry out statements for the engine; the set changes as connections come and go."""
+    def __init__(self, *, engine: AsyncEngine, connections: Collection[aiosqlite.Connection] = ()) -> None:
+        """`connections` are those of SQLite; the set changes as they come and go."""
         self._engine = engine
-        self._threads = threads
+        self._connections = connections
         self._writer = engine.execution_options(**{_IMMEDIATE: True})
         self._file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
         self._identity: tuple[int, int] | None = None
@@ -223,16 +223,20 @@ class Database:
     async def close(self) -> None:
         """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
 
-        Their threads would report to an event loop that is gone. One that finds no end must not keep the service from
-        stopping.
+        The engine knows nothing of connections of tasks that were cancelled; SQLite's log goes with the last one. A
+        statement that finds no end must not keep the service from stopping.
         """
         await self._engine.dispose()
-        await asyncio.to_thread(_join, tuple(self._threads), time.monotonic() + _JOIN_SECONDS)
+        threads = [connection._thread for connection in self._connections]  # noqa: SLF001 - to wait for it
+        for connection in self._connections:
+            connection.stop()
+        await asyncio.to_thread(_join, threads, time.monotonic() + _JOIN_SECONDS)
 
 
 def _join(threads: Iterable[Thread], until: float) -> None:
     for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
@@ -254,12 +258,12 @@ def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
 
 def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
     _require_writable(Path(url.database or ""))
-    threads: WeakSet[Thread] = WeakSet()
+    connections: WeakSet[aiosqlite.Connection] = WeakSet()
 
     def connect(*arguments: Any, **options: Any) -> aiosqlite.Connection:
         connection = aiosqlite.connect(*arguments, **options)
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does; aiosqlite offers no other way
-        threads.add(connection._thread)  # noqa: SLF001 - to wait for it at the end
+        connections.add(connection)
         return connection
 
     engine = create_async_engine(
@@ -271,7 +275,7 @@ def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Database(engine=engine, threads=threads)
+    return Database(engine=engine, connections=connections)
 
 
 def _open_postgres(url: URL) -> Database:

@@ -109,15 +109,27 @@ async def test_every_shape_is_played_and_counted_nowhere(tmp_path: Path) -> None
     [
         (make_mark(WEBHOOK_KEY, now=time.time()), "+447700900123", 0),
         (make_mark(WEBHOOK_KEY, now=time.time()), REAL, 1),
+        (make_mark(WEBHOOK_KEY, now=time.time()), None, 1),
+        (make_mark(WEBHOOK_KEY, now=time.time() + 60), "+447700900123", 0),
         (make_mark("a-key-of-a-stranger", now=time.time()), "+447700900123", 1),
         (make_mark(WEBHOOK_KEY, now=time.time() - 3600), "+447700900123", 1),
         (make_mark(WEBHOOK_KEY, now=time.time() + 3600), "+447700900123", 1),
         ("9999999999", "+447700900123", 1),
         ("", "+447700900123", 1),
     ],
-    ids=["nobody's number", "a caller's number", "a stranger's mark", "too old", "from the future", "unsigned", "none"],
+    ids=[
+        "nobody's number",
+        "a caller's number",
+        "a withheld one",
+        "a fast clock",
+        "a stranger's mark",
+        "too old",
+        "from the future",
+        "unsigned",
+        "none",
+    ],
 )
-async def test_mark_hides_no_real_call(tmp_path: Path, mark: str, anum: str, logged: int) -> None:
+async def test_mark_hides_no_real_call(tmp_path: Path, mark: str, anum: str | None, logged: int) -> None:
     """Only a fresh mark made with the key leaves a call out, and only from a number that nobody has."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
         headers = {"X-Benemen-APIKey": WEBHOOK_KEY, HEADER: mark}

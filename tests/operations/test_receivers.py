@@ -116,7 +116,7 @@ async def change(service: Service, patch: dict[str, Any], *, group: str = "alert
 
 async def test_receiver_of_the_settings_is_told_once(tmp_path: Path, hook: Hook) -> None:
     """A receiver that is added while an alert is open hears of it, signed, once, also after a restart."""
-    receivers = {"ops": {"kind": "webhook", "url": hook.url}}
+    receivers = {"ops": {"kind": "webhook", "url": hook.url, "alerts": ["credential_retiring"]}}
     async with open_service(tmp_path, webhook=RETIRING, plugins=LOOPBACK) as service:
         await service.call()
         assert (await change(service, {"receivers": receivers, "receiver_secrets": {"ops": SECRET}})).is_success
@@ -154,7 +154,7 @@ async def test_receiver_of_the_settings_is_told_once(tmp_path: Path, hook: Hook)
 async def test_receiver_that_was_away_is_told_after_a_restart(tmp_path: Path, hook: Hook) -> None:
     """What a receiver did not take is kept in the database, and told as soon as it takes something."""
     hook.status = 503
-    receivers = {"ops": {"kind": "webhook", "url": hook.url}}
+    receivers = {"ops": {"kind": "webhook", "url": hook.url, "alerts": ["credential_retiring"]}}
     async with open_service(tmp_path, webhook=RETIRING, plugins=LOOPBACK) as service:
         await service.call()
         await change(service, {"receivers": receivers, "receiver_secrets": {"ops": SECRET}})
@@ -219,7 +219,7 @@ async def test_mail_is_sent_to_who_wants_that_kind(tmp_path: Path, mailbox: tupl
 async def test_chats_take_a_message_at_a_secret_url(tmp_path: Path, hook: Hook, kind: str, shown: object) -> None:
     """A chat gets its own form of message; its URL, which lets anybody write there, is shown to nobody."""
     async with open_service(tmp_path, plugins=LOOPBACK) as service:
-        receivers = {"chat": {"kind": kind}}
+        receivers = {"chat": {"kind": kind, "alerts": ["credential_retiring"]}}
         answer = await change(service, {"receivers": receivers, "receiver_secrets": {"chat": f"{hook.url}/?sig=1"}})
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         tested = await service.client.post("/admin/alerts/receivers/chat/test", headers=headers)
@@ -263,7 +263,7 @@ async def test_wrong_receivers_are_refused(tmp_path: Path, patch: dict[str, Any]
 async def test_private_receivers_are_not_reached(tmp_path: Path, hook: Hook) -> None:
     """A receiver in a private network is reached only where its network is allowed."""
     async with open_service(tmp_path) as service:
-        receivers = {"ops": {"kind": "webhook", "url": hook.url}}
+        receivers = {"ops": {"kind": "webhook", "url": hook.url, "alerts": ["credential_retiring"]}}
         await change(service, {"receivers": receivers, "receiver_secrets": {"ops": SECRET}})
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         tested = (await service.client.post("/admin/alerts/receivers/ops/test", headers=headers)).json()

@@ -57,6 +57,10 @@ def note(seen: list[float], count: int) -> Purge:
     return purge
 
 
+async def forget() -> None:
+    """Have nothing to forget."""
+
+
 async def away(_before: float) -> int:
     """Fail."""
     raise StoreUnavailableError("away")
@@ -67,10 +71,9 @@ async def test_everything_older_than_the_days_is_deleted() -> None:
     seen: list[float] = []
     purges = {"decisions": note(seen, 7), "callers": note(seen, 2)}
 
-    assert await Retention(purges=purges, read_days=lambda _name: 90, clock=lambda: 100 * DAY).run() == {
-        "decisions": 7,
-        "callers": 2,
-    }
+    retention = Retention(purges=purges, read_days=lambda _name: 90, forget_old_pages=forget, clock=lambda: 100 * DAY)
+
+    assert await retention.run() == {"decisions": 7, "callers": 2}
 
     assert seen == [10 * DAY, 10 * DAY]
 
@@ -79,7 +82,10 @@ async def test_failure_of_one_kind_keeps_no_other() -> None:
     """What cannot be purged now is told after the others, so that it is tried again."""
     seen: list[float] = []
     retention = Retention(
-        purges={"broken": away, "callers": note(seen, 2)}, read_days=lambda _name: 90, clock=lambda: 100 * DAY
+        purges={"broken": away, "callers": note(seen, 2)},
+        read_days=lambda _name: 90,
+        forget_old_pages=forget,
+        clock=lambda: 100 * DAY,
     )
 
     with pytest.raises(StoreUnavailableError):

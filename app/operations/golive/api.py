@@ -11,13 +11,15 @@ from app.operations.golive.handoff import Handoff
 from app.operations.golive.schemas import HandoffBody, KeyChoice, ReadinessBody, ShownKeyBody
 from app.operations.golive.sheet import make_sheet, write_html, write_markdown
 from app.operations.schemas import JobBody
+from app.web.limits import HeavyRoute
 from app.web.parameters import OptionalIfMatchDep, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["router"]
+__all__ = ["readiness_router", "router"]
 
 router = APIRouter(prefix="/admin", tags=["Operations"])
+readiness_router = APIRouter(prefix="/admin", tags=["Operations"], route_class=HeavyRoute)
 _WRITTEN = {"text/markdown": write_markdown, "text/html": write_html}
 _SAFE_PAGE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Vary": "Accept"}
 
@@ -29,7 +31,7 @@ async def _read_components(request: Request) -> GoLiveComponents:
 GoLiveDep = Annotated[GoLiveComponents, Depends(_read_components)]
 
 
-@router.get("/readiness", summary="Show whether real calls may come", responses=problems(503))
+@readiness_router.get("/readiness", summary="Show whether real calls may come", responses=problems(503))
 async def check_readiness(_reader: StatusReaderDep, golive: GoLiveDep) -> ReadinessBody:
     """Ask everything that must be right before the first real call, at once and within ten seconds.
 

@@ -11,6 +11,7 @@ from app.operations.jobs import JobRunner, Progress
 from app.operations.store import Job
 from app.settings import Settings
 from app.settings.base import require_https
+from app.store.audit import AuditStore
 
 __all__ = ["ContractTests"]
 
@@ -23,18 +24,23 @@ class ContractTests:
         *,
         http: httpx.AsyncClient,
         jobs: JobRunner,
+        audit: AuditStore,
         handoffs: Handoffs,
         read_settings: Callable[[], Settings],
         clock: Callable[[], float],
     ) -> None:
         self._http = http
         self._jobs = jobs
+        self._audit = audit
         self._handoffs = handoffs
         self._read_settings = read_settings
         self._clock = clock
 
     async def start(self, *, who: str) -> Job:
-        """Begin one; raises ConflictError while there is no public URL to test, and StoreError."""
+        """Begin one; raises ConflictError while there is no public URL to test, and StoreError.
+
+        An audit record says first where a key of the webhook is sent.
+        """
         handoff = (await self._handoffs.read()).value
         url, shapes = _require_url(handoff), list_shapes([queue.target_id for queue in handoff.queues])
         settings = self._read_settings()
@@ -54,6 +60,9 @@ class ContractTests:
                     break
             return describe_results(url, results)
 
+        await self._audit.add(
+            at=self._clock(), who=who, what="contract_test.started", target="webhook-key", after={"url": url}
+        )
         return await self._jobs.start("contract-test", work, author=who, total=len(shapes))
 
 

@@ -96,7 +96,8 @@ class Handoff(_Part):
     def _require_address(cls, url: str | None) -> str | None:
         if url is not None:
             parts = urlsplit(url)
-            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.fragment:
+            host = parts.hostname if parts.port != 0 else None
+            if parts.scheme not in {"http", "https"} or not host or parts.username or parts.fragment:
                 raise ValueError("must be a URL like https://voice.example.com/smartrouting, without credentials")
         return url
 
@@ -159,7 +160,7 @@ class Handoffs:
             raise NotFoundError("there is no key with this label in SMARTROUTING_WEBHOOK__API_KEYS")
         shown = await self._shown.read()
         if label in shown.value.labels:
-            raise ConflictError("this key was shown before, the audit says to whom: set a new one and show that")
+            raise ConflictError("this key was shown before, see the audit: set one under another label, and show that")
         labels = _ShownLabels(labels=(*shown.value.labels, label))
         await self._shown.write(labels, version=shown.version, author=who, now=self._clock())
         return ShownKey(label, key.get_secret_value())

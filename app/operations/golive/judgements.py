@@ -61,7 +61,7 @@ def judge_networks(settings: Settings) -> Answer:
         return not_needed("the demo listens to this machine only")
     networks = settings.webhook.allowed_networks
     variable = f"{PREFIX}WEBHOOK__ALLOWED_NETWORKS"
-    if not networks:
+    if any(each.prefixlen == 0 for each in networks) or not networks:
         return wrong("any network may try keys", f"set {variable} to {_spell(ENREACH_NETWORKS)} {_RESTART}")
     allowed = [network for each in networks if isinstance(network := ip_network(str(each)), IPv4Network)]
     missing = [each for each in ENREACH_NETWORKS if not any(map(IPv4Network(each).subnet_of, allowed))]

@@ -141,4 +141,4 @@ def _write_row(cells: Row) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    return "".join(f"\\{each}" if each in "\\`*_[]<>|#" else each for each in text)
+    return "".join(f"\\{each}" if each in "\\`*_[]<>|#" else each for each in " ".join(text.split()))
