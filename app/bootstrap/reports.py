@@ -34,6 +34,7 @@ def open_reports(
     stores, organisation, clock = foundation.stores, foundation.organisation, foundation.upstreams.clock
     reports = ReportComponents(
         store=stores.reports,
+        heavy_work=foundation.heavy_work,
         assess_users=users.users.assess_all,
         read_settings=foundation.live_settings.read,
         clock=clock,

@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.users.readiness import ItemGroup, ItemState
 from app.users.user import VoiceUser
 from app.users.users import AssessedUser
+from app.web.limits import HeavyWork
 
 __all__ = ["ReportComponents", "ReportsState", "save_requests"]
 
@@ -27,6 +28,7 @@ class ReportComponents:
     """What the routes of this capability use."""
 
     store: ReportStore
+    heavy_work: HeavyWork
     assess_users: Callable[[], Awaitable[Sequence[AssessedUser]]]
     """Reads all users with their checklists; raises DataverseError and StoreError."""
     read_settings: Callable[[], Settings]
@@ -43,7 +45,7 @@ class ReportComponents:
         if kind.name == "users" and periods[-1].begin <= self.clock() <= periods[-1].end:
             with suppress(DataverseError):  # then the report tells what was counted last
                 await self.count_users()
-        return await kind.make(self.store, periods, wanted)
+        return await kind.make(self.store, periods, wanted, self.heavy_work)
 
     async def count_users(self) -> None:
         """Count how many users are ready, and keep it. Raises DataverseError and StoreError."""

@@ -25,7 +25,14 @@ from app.store.tables.operations import (
     key_uses,
     settings_versions,
 )
-from app.store.tables.reports import report_calls, report_exports, report_latencies, report_requests, report_users
+from app.store.tables.reports import (
+    report_calls,
+    report_cells,
+    report_exports,
+    report_latencies,
+    report_requests,
+    report_users,
+)
 from app.store.tables.rulesets import drafts, revisions, rule_table_parts, rule_table_versions, rule_tables, switches
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "number_corrections",
     "number_counts",
     "report_calls",
+    "report_cells",
     "report_exports",
     "report_latencies",
     "report_requests",
