@@ -8,14 +8,18 @@ outlive the erasure of a caller.
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
+    Column,
     ColumnElement,
     Executable,
     FromClause,
+    MetaData,
     Row,
     Select,
     Table,
@@ -33,7 +37,7 @@ from app.calls.store import DecisionFilter
 from app.observability.redaction import redact_identifier
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database
-from app.store.json_text import dump_text, replace_odd_characters
+from app.store.json_text import dump, dump_text, replace_odd_characters
 from app.store.tables import (
     decisions,
     report_calls,
@@ -54,6 +58,8 @@ _GROWTH = 1.1
 """Each bucket of the latency sketch ends a tenth above the one before (DDSketch, Masson et al. 2019), so that a
 quantile is right within five per cent."""
 _SHORTEST_MS = 0.01
+_IDS = Table("ids", MetaData(), Column("id", BigInteger))
+"""Is in no database: how the rows of a parameter are read."""
 _LOCK = 0x7265_706F_7274_7300
 """Of the turns, an advisory lock of PostgreSQL."""
 _REBUILT_AT_ONCE = 1000
@@ -98,11 +104,11 @@ class CallCell(NamedTuple):
             in_time=record.deadline_ms is None or total <= record.deadline_ms,
         )
 
-    @property
-    def id(self) -> int:
-        """The same everywhere, and no other cell has it: processes need not agree on numbers."""
-        digest = hashlib.blake2b(repr(tuple(self)).encode(), digest_size=8).digest()
-        return int.from_bytes(digest, signed=True)
+
+@lru_cache(maxsize=10_000)
+def _identify(cell: CallCell) -> int:
+    """Number a cell, everywhere alike: processes need not agree on numbers, and no other cell has this one."""
+    return int.from_bytes(hashlib.blake2b(dump(cell), digest_size=8).digest(), signed=True)
 
 
 @dataclass(slots=True)
@@ -134,10 +140,9 @@ class Rollup:
         self._select_repeats = _select_repeats(database)
         self._select_late = _select_late_repeats(database)
         self._select_records = select(decisions).where(database.is_among(decisions.c.id, "late"))
-        cells = database.insert(report_cells).from_select(
-            list(report_cells.c.keys()), database.select_rows(report_cells, "rows")
-        )
-        self._note_cells = cells.on_conflict_do_nothing()
+        cells = database.insert(report_cells)
+        self._select_cells = select(report_cells.c.id).where(report_cells.c.id.in_(database.select_rows(_IDS, "ids")))
+        self._add_cells = cells.from_select(list(report_cells.c.keys()), database.select_rows(report_cells, "rows"))
         self._add_calls = _make_increase(database, report_calls)
         self._add_latencies = _make_increase(database, report_latencies)
 
@@ -224,15 +229,19 @@ class Rollup:
             latencies[slot, CallCell(cell.queue, cell.rule), bucket] += 1
         for record in late_repeats:
             counts[find_slot(record.at), CallCell.of(record)].repeated += 1
-        ids = {cell: cell.id for _, cell in counts} | {cell: cell.id for _, cell, _ in latencies}
+        ids = {cell: _identify(cell) for cell in {cell for _, cell in counts} | {cell for _, cell, _ in latencies}}
         calls = [(slot, ids[cell], count.calls, count.repeated) for (slot, cell), count in counts.items()]
         sketch = [(slot, ids[cell], bucket, count) for (slot, cell, bucket), count in latencies.items()]
-        for statement, rows in (
-            (self._note_cells, [(cell_id, *cell) for cell, cell_id in ids.items()]),
-            (self._add_calls, calls),
-            (self._add_latencies, sketch),
-        ):
-            await connection.execute(statement, {"rows": dump_text(rows)})
+        await self._note_cells(connection, ids)
+        await connection.execute(self._add_calls, {"rows": dump_text(sorted(calls))})
+        await connection.execute(self._add_latencies, {"rows": dump_text(sorted(sketch))})
+
+    async def _note_cells(self, connection: AsyncConnection, ids: Mapping[CallCell, int]) -> None:
+        """Keep what the numbers stand for; nearly always it is there already."""
+        asked = dump_text([[cell_id] for cell_id in ids.values()])
+        known = set((await connection.execute(self._select_cells, {"ids": asked})).scalars())
+        if new := [(cell_id, *cell) for cell, cell_id in ids.items() if cell_id not in known]:
+            await connection.execute(self._add_cells, {"rows": dump_text(new)})
 
     async def _find_repeats(self, connection: AsyncConnection, records: Iterable[Recorded]) -> _Repeats:
         """Find which of the calls repeat an earlier one, and whether older ones turn out to repeat one of them."""
