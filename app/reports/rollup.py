@@ -185,6 +185,12 @@ class Rollup:
                 await self._write(connection, rows, await self._find_repeats(connection, rows), [])
                 rebuilt, last = rebuilt + len(rows), rows[-1].id
 
+    async def forget_purged(self) -> None:
+        """Drop what was noted for the export of decisions that are gone. Raises StoreError."""
+        gone = ~exists().where(decisions.c.id == report_exports.c.id)
+        async with self._database.write() as connection:
+            await connection.execute(delete(report_exports).where(gone))
+
     async def purge_before(self, time: float) -> int:
         """Delete figures of half-hours that began before that time (seconds since the epoch), and return how many."""
         async with self._database.write() as connection:
