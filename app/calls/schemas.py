@@ -177,6 +177,7 @@ class DecisionDetail(DecisionHead):
             "before this call."
         )
     )
+    deadline_ms: int | None = Field(description="The deadline it was answered under; null in older records.")
     hops: int
     trace: dict[str, Any] | None = Field(description="Every rule and condition with expected and actual value.")
     trace_agrees: bool = Field(description="Whether the rules, asked again with these facts, decide the same.")
