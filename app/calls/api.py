@@ -37,7 +37,7 @@ from app.calls.schemas import (
 from app.calls.store import DecisionSummary
 from app.errors import ForbiddenError, InvalidInputError
 from app.routing.rule_data import make_table
-from app.web.limits import HeavyRoute, HeavyWork, HeavyWorkDep, StreamDep
+from app.web.limits import HeavyRoute, HeavyWork, HeavyWorkDep
 from app.web.parameters import DecisionId
 from app.web.problems import problems
 from app.web.state import read_state
@@ -154,7 +154,7 @@ async def _watch_decisions(
     wanted = conditions.make_filter()
     if wanted.tells_number:
         await calls.decision_log.note_reading(_admit(reader), wanted, revealed=False)
-    async with calls.decision_feed.watch(wanted, after=last_event_id) as news:
+    async with calls.decision_feed.watch(wanted, role=reader.role, after=last_event_id) as news:
         yield news
 
 
@@ -166,7 +166,7 @@ async def _watch_decisions(
     response_class=EventSourceResponse,
 )
 async def follow_decisions(
-    _open: StreamDep, news: Annotated[AsyncIterator[News], Depends(_watch_decisions)]
+    news: Annotated[AsyncIterator[News], Depends(_watch_decisions)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream answered calls as server-sent events, within seconds; numbers are masked.
 

@@ -1,13 +1,14 @@
 """Decisions as they reach the log, for everybody who watches: one reader of the database, however many they are."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.calls.store import DecisionFilter, DecisionStore, DecisionSummary
+from app.errors import TooManyRequestsError
 
 __all__ = ["READ_SECONDS", "DecisionFeed", "News"]
 
@@ -19,6 +20,8 @@ _OVERLAP_SECONDS: Final = 30.0
 """Records of other processes reach the database so late at most, while it works."""
 _KEPT: Final = 10
 """Reads in memory, for watchers whose connection is slow; no longer, for a caller may be erased meanwhile."""
+_MAX_WATCHERS: Final = 40
+_MAX_WATCHERS_OF_ROLE: Final = 20
 _MAX_SECONDS: Final = 300.0
 """How long one watches before asking again, and so proving again who one is."""
 
@@ -41,7 +44,8 @@ class DecisionFeed:
         self._decisions = decisions
         self._clock = clock
         self._is_leaving = is_leaving
-        self._watchers = 0
+        self._watchers: Counter[str] = Counter()
+        """By role."""
         self._known: set[str] | None = None
         """Ids that were found by the read before; `None` when nobody watched then."""
         self._kept: deque[News] = deque(maxlen=_KEPT)
@@ -51,7 +55,7 @@ class DecisionFeed:
     async def read(self) -> None:
         """Look for new decisions, if anybody watches; raises StoreError."""
         try:
-            if self._watchers:
+            if self._watchers.total():
                 await self._read()
             else:
                 self._known = None
@@ -61,12 +65,17 @@ class DecisionFeed:
             self._turn = asyncio.Event()
 
     @asynccontextmanager
-    async def watch(self, wanted: DecisionFilter, *, after: str | None) -> AsyncIterator[AsyncIterator[News]]:
+    async def watch(
+        self, wanted: DecisionFilter, *, role: str, after: str | None
+    ) -> AsyncIterator[AsyncIterator[News]]:
         """Open news of the decisions that are wanted: from now on, or from the one with this id on.
 
-        They end after five minutes, or when the process is about to. Raises StoreError when opening.
+        They end after five minutes, or when the process is about to. When opening, raises StoreError, and
+        TooManyRequestsError when there are enough watchers, of the role or in all.
         """
-        self._watchers += 1
+        if self._watchers.total() >= _MAX_WATCHERS or self._watchers[role] >= _MAX_WATCHERS_OF_ROLE:
+            raise TooManyRequestsError("enough streams are open already; close one, or list the decisions instead")
+        self._watchers[role] += 1
         try:
             if self._known is None:
                 await self._read()
@@ -75,7 +84,7 @@ class DecisionFeed:
             page = await self._decisions.page(since, limit=_AT_ONCE, above=after or "")
             yield self._follow(wanted, News(page.items[::-1], complete=page.next is None), reads)
         finally:
-            self._watchers -= 1
+            self._watchers[role] -= 1
 
     async def _follow(self, wanted: DecisionFilter, first: News, reads: int) -> AsyncIterator[News]:
         yield first

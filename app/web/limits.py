@@ -35,9 +35,9 @@ _MAX_RUNNING = 3
 _MAX_RUNNING_OF_ROLE = 2
 _MAX_WAITING_OF_ROLE = 16
 _WAIT_SECONDS = 20.0
-_MAX_STREAMS = 40
-"""Open at once, of all roles; each may read the database several times a second."""
-_MAX_STREAMS_OF_ROLE = 20
+_MAX_STREAMS = 20
+"""Open at once, of all roles; each reads the database several times a second."""
+_MAX_STREAMS_OF_ROLE = 8
 _COLLECTOR = (3_000, 4, 1_000_000)
 """How often the collector of reference cycles looks at objects, young, older and all.
 

@@ -62,7 +62,7 @@ async def test_news_are_what_came_since_and_is_wanted(database: Database) -> Non
     """In the order in which it reached the log, also when another process's record comes late."""
     feed, store = make_feed(database)
     await store.add([make_record(NOON - 1, target_id="before")])
-    async with feed.watch(DecisionFilter(rule="vip"), after=None) as news:
+    async with feed.watch(DecisionFilter(rule="vip"), role="", after=None) as news:
         first = await anext(news)
         await store.add([make_record(NOON, target_id="a"), make_record(NOON, rule="other")])
         second = await take(news, feed)
@@ -80,7 +80,7 @@ async def test_news_go_on_behind_a_decision(database: Database) -> None:
     feed, store = make_feed(database)
     last = make_record(NOON - 20)
     await store.add([last, make_record(NOON - 10, target_id="missed")])
-    async with feed.watch(ANY, after=last.id) as news:
+    async with feed.watch(ANY, role="", after=last.id) as news:
         first = await anext(news)
         await store.add([make_record(NOON, target_id="new")])
         second = await take(news, feed)
@@ -93,11 +93,11 @@ async def test_news_go_on_behind_a_decision(database: Database) -> None:
 async def test_more_than_is_told_is_a_gap(database: Database) -> None:
     """At once, or before the first news."""
     feed, store = make_feed(database)
-    async with feed.watch(ANY, after=None) as news:
+    async with feed.watch(ANY, role="", after=None) as news:
         await anext(news)
         await store.add([make_record(NOON + number / 100) for number in range(201)])
         told = await take(news, feed)
-    async with feed.watch(ANY, after=make_id(NOON - 1)) as news:
+    async with feed.watch(ANY, role="", after=make_id(NOON - 1)) as news:
         first = await anext(news)
 
     assert told is not None
@@ -107,7 +107,7 @@ async def test_more_than_is_told_is_a_gap(database: Database) -> None:
 async def test_watcher_that_is_slow_learns_of_the_gap(database: Database) -> None:
     """Only the last reads are kept, so that what is erased does not stay."""
     feed, store = make_feed(database)
-    async with feed.watch(ANY, after=None) as news:
+    async with feed.watch(ANY, role="", after=None) as news:
         await anext(news)
         for number in range(12):
             await store.add([make_record(NOON + number / 100, target_id=str(number))])
@@ -125,7 +125,7 @@ async def test_however_many_watch_the_log_is_read_once(database: Database) -> No
     with count_reads(database) as reads:
         await feed.read()
         unwatched = len(reads)
-        async with feed.watch(ANY, after=None) as one, feed.watch(ANY, after=None) as other:
+        async with feed.watch(ANY, role="", after=None) as one, feed.watch(ANY, role="", after=None) as other:
             opened = len(reads)
             await anext(one)
             await anext(other)
@@ -140,7 +140,7 @@ async def test_news_end_with_the_process(database: Database) -> None:
     """As soon as it is about to end."""
     leaving = Leaving()
     feed, _ = make_feed(database, leaving)
-    async with feed.watch(ANY, after=None) as news:
+    async with feed.watch(ANY, role="", after=None) as news:
         await anext(news)
         leaving.begun = True
         await take(news, feed)
