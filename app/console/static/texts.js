@@ -1,10 +1,8 @@
 let catalogue = {};
-let language = "en";
 let locale = "en-GB";
 
 /** Load the catalogue of a language (`en` or `fi`). */
 export async function speak(wanted) {
-  language = wanted;
   locale = wanted === "en" ? "en-GB" : wanted;
   const answer = await fetch(new URL(`./${wanted}.json`, import.meta.url));
   catalogue = await answer.json();
