@@ -99,7 +99,7 @@ class UpdatesSettings(Group):
     @model_validator(mode="after")
     def _require_own_name(self) -> Self:
         if self.environment in self.other_environments:
-            raise ValueError(f"OTHER_ENVIRONMENTS names {self.environment}, which is that of SMARTROUTING_DATAVERSE__URL")
+            raise ValueError(f"OTHER_ENVIRONMENTS holds {self.environment}, which is what ENVIRONMENT says")
         return self
 
 

@@ -48,9 +48,7 @@ async def show_releases(_reader: StatusReaderDep, updates: UpdatesDep) -> Releas
 
 
 @router.get("/update-plans", summary="List update plans", responses=problems(503))
-async def list_update_plans(
-    _reader: StatusReaderDep, updates: UpdatesDep, response: Response
-) -> WholeList[PlanBody]:
+async def list_update_plans(_reader: StatusReaderDep, updates: UpdatesDep, response: Response) -> WholeList[PlanBody]:
     """List the plan of each environment that has one, with its steps."""
     plans, version = await updates.plans.read()
     tag(response, version)

@@ -114,9 +114,7 @@ class UpdatePlans:
             raise NotFoundError(f"there is no plan for {environment}; GET /admin/update-plans lists them")
         return plans[environment], version
 
-    async def put(
-        self, environment: str, plan: UpdatePlan, *, version: str | None, who: str
-    ) -> tuple[StoredPlan, str]:
+    async def put(self, environment: str, plan: UpdatePlan, *, version: str | None, who: str) -> tuple[StoredPlan, str]:
         """Set the plan of an environment, which is open then; returns it with the new version.
 
         Raises NotFoundError for an environment the settings do not name, and PreconditionFailedError when somebody was

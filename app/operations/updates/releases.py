@@ -162,7 +162,7 @@ class SolutionReader:
         async with self._locks[environment]:
             known = self._known.get(environment)
             oldest = asked_at if anew else asked_at - _REMEMBERED_SECONDS
-            if known is None or known.looked_at < oldest:
+            if known is None or known.looked_at <= oldest:
                 known = self._known[environment] = await self._ask(environment)
         return known
 
