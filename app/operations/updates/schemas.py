@@ -60,7 +60,7 @@ class ReleasesBody(WholeList[EnvironmentBody]):
         return cls(items=items, version=version, known=list(known), file_problem=file_problem)
 
 
-class StepBody(BaseModel):
+class UpdateStepBody(BaseModel):
     """One step, and when it was done."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -86,7 +86,7 @@ class PlanBody(UpdatePlan):
     environment: str
     state: Literal["open", "closed"]
     next: str | None = Field(description="The id of the step to do next; null when the plan is closed.")
-    steps: list[StepBody]
+    steps: list[UpdateStepBody]
     proof: ProofBody | None
 
     @classmethod
@@ -98,6 +98,6 @@ class PlanBody(UpdatePlan):
             environment=environment,
             state="closed" if step is None else "open",
             next=None if step is None else step.id,
-            steps=[StepBody.model_validate(each) for each in list_steps(plan)],
+            steps=[UpdateStepBody.model_validate(each) for each in list_steps(plan)],
             proof=None if plan.proof is None else ProofBody.model_validate(plan.proof),
         )
