@@ -17,7 +17,7 @@ from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
-from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
+from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries, open_updates
 from app.bootstrap.reports import open_reports
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
@@ -40,6 +40,7 @@ from app.operations.registrations.api import RegistrationsState
 from app.operations.registrations.registrations import AppRegistrations
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
+from app.operations.updates.components import UpdatesState
 from app.reports.components import ReportsState
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
@@ -83,6 +84,7 @@ class State(
     OperationsState,
     GoLiveState,
     RegistrationsState,
+    UpdatesState,
     ReportsState,
     RulesetsState,
     UsersState,
@@ -141,6 +143,8 @@ async def open_components(
     registrations = AppRegistrations(documents=stores.documents, clock=clock)
     schedule.every(_EXPIRY_SECONDS, "app_registrations", registrations.refresh)
     operating.monitor.add_rules(AlertRule("app_registration_expiring", registrations.find_expiring, shared=True))
+    updates = open_updates(foundation, stack)
+    operating.monitor.add_rules(AlertRule("update_due", updates.plans.find_due, shared=True))
     mirror = foundation.mirror
     numbers = open_numbers(
         store=stores.numbers,
@@ -245,6 +249,7 @@ async def open_components(
         calls=calls,
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
         registrations=registrations,
+        updates=updates,
         golive=open_golive(foundation, jobs, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,
