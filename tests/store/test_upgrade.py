@@ -16,7 +16,7 @@ from app.store.errors import StoreSchemaTooNewError
 from app.store.tables import metadata
 from app.store.upgrade import rehearse_upgrade, upgrade
 
-NEWEST = "0014"
+NEWEST = "0015"
 
 
 async def test_migrations_lead_to_the_tables(empty_url: str) -> None:
