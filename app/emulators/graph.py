@@ -44,8 +44,8 @@ _ALWAYS = ("id", "appId")
 class GraphEmulator:
     """The emulated tenant: serve it as any ASGI application, and hold it to look inside.
 
-    Over HTTP, `PUT /_emulator/consent` with `{"granted": false}` takes the permission away, and `/_emulator/faults` shows
-    trouble, whose `at` is `token` for the token endpoint.
+    Over HTTP, `PUT /_emulator/consent` with `{"granted": false}` takes the permission away, and `/_emulator/faults`
+    shows trouble, whose `at` is `token` for the token endpoint.
     """
 
     def __init__(
@@ -69,9 +69,8 @@ class GraphEmulator:
         self._clock = clock
         self._static_tokens = frozenset(static_tokens)
         self._issuer = TokenIssuer(tenant_id=tenant_id, find_secrets=self._find_secrets, lifetime_s=3599, clock=clock)
-        self._app = FaultLayer(
-            Starlette(routes=self._make_routes()), faults=self.faults, describe=_describe_traffic, word_error=_word_error
-        )
+        routes = Starlette(routes=self._make_routes())
+        self._app = FaultLayer(routes, faults=self.faults, describe=_describe_traffic, word_error=_word_error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
