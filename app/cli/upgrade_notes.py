@@ -17,7 +17,7 @@ __all__ = ["upgrade_notes"]
 def upgrade_notes(*, as_json: Json = False) -> None:
     """Show what the next start would do to the database, and what to know beforehand; nothing is changed.
 
-    Every start upgrades the database to the schema of its version. Run this with the new version before its first start.
+    Every start upgrades the database to the schema of its version; run this with the new one before its first start.
     """
     settings = read_settings()
     keep_files_private()
