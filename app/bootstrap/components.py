@@ -21,6 +21,7 @@ from app.bootstrap.operations import make_alert_monitor, make_operations, make_r
 from app.bootstrap.reports import open_reports
 from app.bootstrap.upstreams import Upstreams, open_http
 from app.calls.components import CallsState, open_calls
+from app.calls.decision_feed import READ_SECONDS
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
 from app.configurator.events.components import EventStores, open_events
@@ -207,6 +208,29 @@ async def open_components(
         issuer_http=issuer_http,
         clock=clock,
     )
+    calls = open_calls(
+        settings=settings,
+        live_settings=foundation.live_settings,
+        describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
+        directory=foundation.directory,
+        live_ruleset=foundation.live_ruleset,
+        read_data=foundation.read_data,
+        revisions=stores.rulesets,
+        recent_calls=foundation.recent_calls,
+        typed_callers=foundation.typed_callers,
+        journal=foundation.journal,
+        decisions=stores.decisions,
+        audit=stores.audit,
+        key_use=foundation.key_use,
+        guess_brake=foundation.guess_brake,
+        heavy_work=foundation.heavy_work,
+        metrics=foundation.metrics,
+        spans=spans,
+        find_arrival=foundation.load_shedding.find_arrival,
+        is_leaving=lambda: departure.begun,
+        clock=clock,
+    )
+    schedule.every(READ_SECONDS, "decision_feed", calls.decision_feed.read)
     if settings.demo:
         await configurator.events.add_sample_row()
     return State(
@@ -222,27 +246,7 @@ async def open_components(
             ),
             monotonic=time.monotonic,
         ),
-        calls=open_calls(
-            settings=settings,
-            live_settings=foundation.live_settings,
-            describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
-            directory=foundation.directory,
-            live_ruleset=foundation.live_ruleset,
-            read_data=foundation.read_data,
-            revisions=stores.rulesets,
-            recent_calls=foundation.recent_calls,
-            typed_callers=foundation.typed_callers,
-            journal=foundation.journal,
-            decisions=stores.decisions,
-            audit=stores.audit,
-            key_use=foundation.key_use,
-            guess_brake=foundation.guess_brake,
-            heavy_work=foundation.heavy_work,
-            metrics=foundation.metrics,
-            spans=spans,
-            find_arrival=foundation.load_shedding.find_arrival,
-            clock=clock,
-        ),
+        calls=calls,
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
         registrations=registrations,
         updates=updates,

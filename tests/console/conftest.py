@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -33,6 +34,11 @@ class Desk(httpx.Client):
         """Let the queue ask about a call."""
         payload = {"anum": "+358501234567", "bnum": "+358912345678", **members}
         self.post("/smartrouting", json=payload, headers={"X-Benemen-APIKey": WEBHOOK_KEY}).raise_for_status()
+
+    def wait_for_calls(self, count: int, **query: Any) -> None:
+        """Wait until so many calls have reached the decision log."""
+        while len(self.get("/admin/decisions", params=query).json()["items"]) < count:
+            pass
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.console.conftest import SETTINGS, Desk
 from tests.support.browser import Visit, visit
@@ -48,18 +48,88 @@ def test_everything_is_reached_by_keyboard(seen: Visit, desk: Desk) -> None:
     keyboard.press("Enter")
     seen.page.locator("main:focus").wait_for()
     target = seen.page.get_by_label("Target id")
-    while not target.evaluate("(field) => field === document.activeElement"):
-        keyboard.press("Tab")
+    press_tab_until(seen, target)
     keyboard.type("KEYBOARD_QUEUE")
     keyboard.press("Enter")
     seen.page.wait_for_url("**#calls?target_id=KEYBOARD_QUEUE")
     seen.page.locator("main:focus").wait_for()
     link = seen.page.locator("main table a")
     expect(link).to_have_count(1)
-    while not link.evaluate("(field) => field === document.activeElement"):
-        keyboard.press("Tab")
+    press_tab_until(seen, link)
     keyboard.press("Enter")
     seen.sees("decided this call")
+
+
+def press_tab_until(seen: Visit, wanted: Locator) -> None:
+    """Move the focus there with the keyboard."""
+    for _ in range(100):
+        seen.page.keyboard.press("Tab")
+        if wanted.evaluate("(field) => field === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not get there")
+
+
+def test_calls_appear_as_they_are_decided_until_paused(seen: Visit, desk: Desk) -> None:
+    """A paused list stays as it is, also after a reload, and catches up when it goes on."""
+    seen.open("#calls?target_id=LIVE_QUEUE")
+    seen.sign_in(ADMIN_KEY)
+    seen.sees("No call matches.")
+    rows = seen.page.locator("main tbody tr")
+    desk.call(targetid="LIVE_QUEUE", anum="+358401112233")
+    expect(rows).to_have_count(1)
+    desk.call(targetid="LIVE_QUEUE", anum="+358501234567")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("by the rule “vip”")
+    seen.page.get_by_label("Pause").check()
+    desk.call(targetid="LIVE_QUEUE")
+    desk.wait_for_calls(3, target_id="LIVE_QUEUE")
+    expect(rows).to_have_count(2)
+    assert seen.page.url.endswith("#calls?target_id=LIVE_QUEUE&paused=1")
+    seen.page.get_by_label("Pause").uncheck()
+    expect(rows).to_have_count(3)
+    assert seen.judge_accessibility() == []
+
+
+def test_filters_are_in_the_address(seen: Visit, desk: Desk) -> None:
+    """What is chosen is what is shown, and a copied address shows the same."""
+    desk.call(targetid="FILTERED_QUEUE", anum="+358401112233")
+    desk.call(targetid="FILTERED_QUEUE", anum="+358501234567")
+    seen.open("#calls")
+    seen.sign_in(ADMIN_KEY)
+    seen.page.get_by_label("Target id").fill("FILTERED_QUEUE")
+    seen.page.get_by_label("Outcome").select_option("Redirected")
+    seen.page.get_by_label("From").fill("2026-01-01T00:00")
+    seen.page.get_by_role("button", name="Filter").click()
+    seen.page.wait_for_url("**#calls?outcome=redirect&target_id=FILTERED_QUEUE&since=2026-01-01T00%3A00")
+    expect(seen.page.locator("main tbody tr")).to_have_count(1)
+    seen.page.get_by_label("Until").fill("2026-01-02T00:00")
+    seen.page.get_by_role("button", name="Filter").click()
+    seen.sees("No call matches.")
+    expect(seen.page.get_by_label("Pause")).to_have_count(0)
+
+
+def test_call_is_tried_with_a_draft_and_becomes_its_test(seen: Visit, desk: Desk) -> None:
+    """The draft decides the recorded call, near misses say what was missing, and the test is in the draft."""
+    desk.call(targetid="TRIED_QUEUE", anum="+358401112233")
+    desk.wait_for_calls(1, target_id="TRIED_QUEUE")
+    ruleset = desk.get("/admin/rulesets/current").json()["document"]
+    rule = {"id": "end", "name": "Ends here", "when": {"fact": "call.target_id", "op": "is", "value": "TRIED_QUEUE"}}
+    changed = ruleset | {"rules": [rule | {"then": {"disconnect": True}}, *ruleset["rules"]]}
+    made = desk.post("/admin/rulesets/drafts", json={"name": "<b>Trial</b>", "document": changed})
+    made.raise_for_status()
+    seen.open("#calls?target_id=TRIED_QUEUE")
+    seen.sign_in(ADMIN_KEY)
+    seen.page.locator("main table a").click()
+    seen.sees("Near miss:")
+    expect(seen.page.locator("li", has_text="VIP callers skip the line").locator(".miss")).to_contain_text("caller.vip")
+    seen.page.get_by_label("Draft").select_option("<b>Trial</b>")
+    seen.page.get_by_role("button", name="Try with the draft").click()
+    seen.sees("The draft decides this call otherwise: Ends here.")
+    seen.page.get_by_role("button", name="Make a test").click()
+    expect(seen.page.locator("#status")).to_contain_text("was added to the draft")
+    assert seen.judge_accessibility() == []
+    tests = desk.get(f"/admin/rulesets/{made.json()['ref']}").json()["document"]["tests"]
+    assert len(tests) == len(ruleset.get("tests", [])) + 1
 
 
 def test_what_callers_send_is_shown_as_text(seen: Visit, desk: Desk) -> None:
@@ -79,7 +149,7 @@ def test_what_callers_send_is_shown_as_text(seen: Visit, desk: Desk) -> None:
     assert set(PAYLOADS) - set(listed) == set()
     assert seen.page.locator("main td").all_text_contents().count(PAYLOADS[0]) == 2
     assert seen.page.evaluate("window.hit") is None
-    assert seen.page.locator("main :is(img, script, iframe, svg, object, embed, style)").count() == 0
+    assert seen.page.locator("main :is(img, script, iframe, svg:not(.time), object, embed, style)").count() == 0
 
 
 def test_who_may_not_read_decisions_is_told(seen: Visit) -> None:
@@ -121,8 +191,9 @@ def test_key_that_is_no_longer_valid_is_asked_for_again(browser: Browser, consol
             seen.page.clock.fast_forward(60_000)
             seen.sign_in(new_key)
             seen.sees("No call matches.")
-        place = seen.page.url
-        seen.noticed.clear()
+            place = seen.page.url
+            seen.page.close()
+            seen.noticed.clear()
 
     assert place.endswith("#calls?outcome=redirect")
     assert asked[:2] == ["/admin/me", "/admin/decisions"]

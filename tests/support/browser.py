@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
 
 __all__ = ["Visit", "find_chromium", "launch_chromium", "visit"]
 
+_TIMEOUT_MILLISECONDS = 30_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ALONE = (
     "--disable-gpu",
@@ -88,7 +89,7 @@ class Visit:
 def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
     """Open a tab of its own; at the end nothing may have been noticed. `options` are those of a browser context."""
     context = browser.new_context(**options)  # type: ignore[arg-type]
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(_TIMEOUT_MILLISECONDS)
     context.add_init_script(_NOTE_VIOLATIONS)
     opened = Visit(context.new_page(), url)
 
