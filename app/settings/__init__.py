@@ -24,6 +24,7 @@ from app.settings.deployment import (
     RetentionSettings,
     RulesSettings,
     StoreSettings,
+    UpdatesSettings,
 )
 from app.settings.enreach import EnreachSettings, Framework, ResponseSettings, VoiceSettings, WireField
 from app.settings.enterprise_calls import PhoneCallSyncSettings
@@ -55,6 +56,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StoreSettings",
+    "UpdatesSettings",
     "VipCriterion",
     "VipSettings",
     "VoiceSettings",

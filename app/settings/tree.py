@@ -28,6 +28,7 @@ from app.settings.deployment import (
     RetentionSettings,
     RulesSettings,
     StoreSettings,
+    UpdatesSettings,
 )
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()
     plugins: PluginsSettings = PluginsSettings()
+    updates: UpdatesSettings = UpdatesSettings()
     response: ResponseSettings = ResponseSettings()
     log: LogSettings = LogSettings()
 

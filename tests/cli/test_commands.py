@@ -324,7 +324,7 @@ def test_emulated_dataverse_answers(console: Console, tmp_path: Path) -> None:
 
 
 def test_emulated_graph_answers(console: Console, tmp_path: Path) -> None:
-    """The emulator grants a token for a secret over the wire, and shows until when the secrets of its application last."""
+    """The emulator grants a token for a secret over the wire, and shows the secrets of its application."""
     with emulate(console, tmp_path, "graph") as exports, httpx.Client(base_url=find_url(exports)) as client:
         place = "/v1.0/applications(appId='0a0b0c0d-1111-4222-8333-444455556666')"
         refused = client.get(place)

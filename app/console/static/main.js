@@ -1,7 +1,7 @@
 import { showCall } from "./call.js";
 import { showCalls } from "./calls.js";
 import { make, show, tell } from "./dom.js";
-import { ask, hasKey, useKey } from "./http.js";
+import { ask, hasKey, onRefusal, useKey } from "./http.js";
 import { say, speak } from "./texts.js";
 
 let me = null;
@@ -29,7 +29,6 @@ async function open() {
 }
 
 function showError(error) {
-  if (error.status === 401) return forget(error.message);
   show(make("h1", {}, say("error")), make("p", { class: "error" }, error.message),
     make("button", { type: "button", click: open }, say("error.again")));
 }
@@ -75,6 +74,7 @@ async function start() {
   });
   document.getElementById("sign-out").addEventListener("click", () => forget());
   addEventListener("hashchange", open);
+  onRefusal((message) => me && forget(message));
   await open();
 }
 
