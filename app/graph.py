@@ -124,11 +124,10 @@ class GraphClient:
 
 
 def _translate(application: _WireApplication) -> Application:
-    credentials = [
-        ApplicationCredential(**each.model_dump(), kind=kind)
-        for kind, some in (("secret", application.secrets), ("certificate", application.certificates))
-        for each in some
-    ]
+    secrets = [ApplicationCredential(**each.model_dump(), kind="secret") for each in application.secrets]
+    certificates = [ApplicationCredential(**each.model_dump(), kind="certificate") for each in application.certificates]
     return Application(
-        application_id=application.application_id, name=application.name or "", credentials=tuple(credentials)
+        application_id=application.application_id,
+        name=application.name or "",
+        credentials=(*secrets, *certificates),
     )

@@ -49,7 +49,9 @@ def build_fetch(
 
     `resource` is the URL of another system than Dataverse that the token is for. `ca_bundle` is a PEM file for an
     authority with a private certificate; without it the variable REQUESTS_CA_BUNDLE counts. Every fetch builds its
-    credential anew: theirs cache tokens and would hand out a rejected one again. Raises SettingsError when there is no URL.
+    credential anew: theirs cache tokens and would hand out a rejected one again.
+
+    Raises SettingsError when there is no URL.
     """
     if settings.url is None:
         raise SettingsError("SMARTROUTING_DATAVERSE__URL is not set")

@@ -153,16 +153,17 @@ class GraphEmulator:
 
     def _add(self, application: Application, name: str | None, expires_at: datetime) -> dict[str, Any]:
         secret = secrets.token_urlsafe(30)
-        credential = {
+        key_id = str(uuid4())
+        credential: dict[str, Any] = {
             "customKeyIdentifier": None,
             "displayName": name,
             "endDateTime": _show_time(expires_at),
             "hint": secret[:_HINT],
-            "keyId": str(uuid4()),
+            "keyId": key_id,
             "secretText": None,
             "startDateTime": _show_time(self._clock()),
         }
-        self.client_secrets[credential["keyId"]] = secret
+        self.client_secrets[key_id] = secret
         application["passwordCredentials"] = [*application["passwordCredentials"], credential]
         return credential | {"secretText": secret}
 

@@ -126,9 +126,7 @@ class _Document(BaseModel):
 class AppRegistrations:
     """Keeps the registrations with their versions. Raises StoreError."""
 
-    def __init__(
-        self, *, documents: SettingsDocumentStore, readings: ReadingStore, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, documents: SettingsDocumentStore, readings: ReadingStore, clock: Callable[[], float]) -> None:
         """`clock` gives seconds since the epoch."""
         self._document = VersionedDocument(
             store=documents,
