@@ -209,7 +209,10 @@ class _Questions:
         return judge_clock((await self._its.organisation.people.probe()).headers.get("date", ""), self._clock())
 
     async def _ask_secrets(self) -> Answer:
-        registrations = AppRegistrations(documents=self._its.stores.documents, clock=self._clock)
+        stores = self._its.stores
+        registrations = AppRegistrations(
+            documents=stores.documents, readings=stores.registration_readings, clock=self._clock
+        )
         found, _ = await registrations.read()
         return judge_secrets(self._its.read_settings(), found, now=self._clock())
 

@@ -148,7 +148,8 @@ class _Inspection:
         self._revision = await RulesetStore(database=database).current()
         if before == after:
             await self._lay_saved_settings(database)
-        return f"opens, at schema {before}" + (f"; the first start upgrades it to {after}" if after != before else "")
+        later = f"; the first start upgrades it to {after}, see `smartrouting upgrade-notes`"
+        return f"opens, at schema {before}" + (later if after != before else "")
 
     async def _lay_saved_settings(self, database: Database) -> None:
         """Check what a start would work with: the saved settings over those of the environment."""
