@@ -18,8 +18,9 @@ from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
 from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries, open_updates
+from app.bootstrap.registrations import open_registrations
 from app.bootstrap.reports import open_reports
-from app.bootstrap.upstreams import Upstreams, open_http
+from app.bootstrap.upstreams import Upstreams, connect_graph, open_http
 from app.calls.components import CallsState, open_calls
 from app.calls.decision_feed import READ_SECONDS
 from app.calls.spans import open_spans
@@ -36,8 +37,7 @@ from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
 from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
-from app.operations.registrations.api import RegistrationsState
-from app.operations.registrations.registrations import AppRegistrations
+from app.operations.registrations.components import RegistrationsState
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
 from app.operations.updates.components import UpdatesState
@@ -68,7 +68,6 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
-_EXPIRY_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -112,7 +111,7 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    spans = open_spans(stack)
+    spans, graph = open_spans(stack), connect_graph(settings, upstreams, stack)
     operating = await _open_schedule(foundation, stack)
     schedule, lead = operating.schedule, operating.lead
     issuer_http = open_http(upstreams.issuer, stack)
@@ -140,9 +139,7 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
-    registrations = AppRegistrations(documents=stores.documents, clock=clock)
-    schedule.every(_EXPIRY_SECONDS, "app_registrations", registrations.refresh)
-    operating.monitor.add_rules(AlertRule("app_registration_expiring", registrations.find_expiring, shared=True))
+    registrations = open_registrations(foundation, graph, schedule, operating.monitor, lead)
     updates = open_updates(foundation, stack)
     operating.monitor.add_rules(AlertRule("update_due", updates.plans.find_due, shared=True))
     mirror = foundation.mirror
@@ -242,7 +239,7 @@ async def open_components(
         exposition=Exposition(
             lambda: partial(
                 foundation.metrics.render,
-                read_metrics(foundation, enterprise_calls.watch.readings, registrations.expiries),
+                read_metrics(foundation, enterprise_calls.watch.readings, registrations.registrations.expiries),
             ),
             monotonic=time.monotonic,
         ),

@@ -268,7 +268,10 @@ class _Questions:
         return judge_decision_log(journal=self._its.explain_journal(), database=database)
 
     async def _ask_secrets(self) -> Answer:
-        registrations = AppRegistrations(documents=self._its.stores.documents, clock=self._clock)
+        stores = self._its.stores
+        registrations = AppRegistrations(
+            documents=stores.documents, readings=stores.registration_readings, clock=self._clock
+        )
         found, _ = await registrations.read()
         return judge_secrets(self._systems.read_settings(), found, now=self._clock())
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -30,10 +30,28 @@ SETTINGS = {
 class Desk(httpx.Client):
     """What an administrator and a queue do without the console."""
 
-    def call(self, **members: object) -> None:
+    @classmethod
+    def ask_as(cls, url: str, key: str = ADMIN_KEY) -> Self:
+        """Ask a service as the holder of a key."""
+        return cls(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+    def call(self, **members: object) -> httpx.Response:
         """Let the queue ask about a call."""
         payload = {"anum": "+358501234567", "bnum": "+358912345678", **members}
-        self.post("/smartrouting", json=payload, headers={"X-Benemen-APIKey": WEBHOOK_KEY}).raise_for_status()
+        answer = self.post("/smartrouting", json=payload, headers={"X-Benemen-APIKey": WEBHOOK_KEY})
+        return answer.raise_for_status()
+
+    def decide(self, **members: object) -> Any:
+        """Return what the queue is told about a call; `None` for no change."""
+        answer = self.call(**members)
+        return answer.json() if answer.content else None
+
+    def publish(self, ref: str) -> None:
+        """Publish a draft over whatever is live."""
+        live = int(self.get("/admin/rulesets/current").json()["ref"])
+        version = self.get(f"/admin/rulesets/{ref}").headers["ETag"]
+        body = {"comment": "without the console", "expected_revision": live}
+        self.post(f"/admin/rulesets/{ref}/publish", json=body, headers={"If-Match": version}).raise_for_status()
 
     def wait_for_calls(self, count: int, **query: Any) -> None:
         """Wait until so many calls have reached the decision log."""
@@ -59,7 +77,7 @@ def served(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def desk(served: str) -> Iterator[Desk]:
     """The same service, asked without the console, as Voice Admin User."""
-    with Desk(base_url=served, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=60) as desk:
+    with Desk.ask_as(served) as desk:
         yield desk
 
 

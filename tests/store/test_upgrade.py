@@ -24,7 +24,7 @@ from app.store.upgrade import rehearse_upgrade, upgrade
 from app.store.upgrade_notes import read_upgrade_notes
 from tests.support.console import Console
 
-NEWEST = "0014"
+NEWEST = "0015"
 
 
 async def test_migrations_lead_to_the_tables(empty_url: str) -> None:

@@ -23,6 +23,7 @@ from app.store.tables.operations import (
     enterprise_calls,
     jobs,
     key_uses,
+    registration_readings,
     settings_versions,
 )
 from app.store.tables.reports import report_calls, report_exports, report_latencies, report_requests, report_users
@@ -51,6 +52,7 @@ __all__ = [
     "mirror_records",
     "number_corrections",
     "number_counts",
+    "registration_readings",
     "report_calls",
     "report_exports",
     "report_latencies",
