@@ -9,7 +9,7 @@ WORKDIR /src
 COPY constraints-build.txt constraints.txt ./
 RUN /opt/build/bin/pip install --require-hashes --requirement constraints-build.txt \
     && /opt/build/bin/pip wheel --require-hashes --no-build-isolation --wheel-dir /wheels --requirement constraints.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md CHANGELOG.md ./
 COPY app ./app
 # Bytecode last, and valid whatever times the files get when the layer is unpacked: a read-only container cannot write it anew.
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \

@@ -32,6 +32,7 @@ from app.operations.api import router as operations_router
 from app.operations.golive.api import readiness_router
 from app.operations.golive.api import router as golive_router
 from app.operations.registrations.api import router as registrations_router
+from app.operations.updates.api import router as updates_router
 from app.reports.api import router as reports_router
 from app.routing.ruleset import Ruleset
 from app.rulesets.api import calendars_router
@@ -72,6 +73,7 @@ _ROUTERS = (
     golive_router,
     readiness_router,
     registrations_router,
+    updates_router,
     rulesets_router,
     ruleset_drafts_router,
     ruleset_parts_router,

@@ -33,10 +33,11 @@ def list_sources() -> set[str]:
 
 
 def test_wheel_holds_the_whole_application(wheel: zipfile.ZipFile) -> None:
-    """Every source file and every data file of the application is in the wheel, and nothing else of the repository."""
+    """Every source file and every data file of the application is in the wheel, the changes, and nothing else."""
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
-    assert inside == list_sources()
+    assert inside == list_sources() | {"app/store/CHANGELOG.md"}
+    assert wheel.read("app/store/CHANGELOG.md") == (ROOT / "CHANGELOG.md").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_unpacked_wheel_works_far_from_the_repository(wheel: zipfile.ZipFile, tm
     )
 
     assert (ended.returncode, ended.stderr) == (0, str(packages / "app" / "cli" / "__init__.py"))
-    assert "rules: 3 from the sample" in ended.stdout
+    assert "ruleset: 3 rules from the sample" in ended.stdout
 
 
 def read_locked_names(path: str) -> set[str]:

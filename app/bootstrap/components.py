@@ -17,10 +17,12 @@ from app.bootstrap.directory import CallerFinder
 from app.bootstrap.foundation import Foundation, open_foundation
 from app.bootstrap.golive import open_golive
 from app.bootstrap.monitoring import make_health, read_metrics
-from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries
+from app.bootstrap.operations import make_alert_monitor, make_operations, make_retention, open_deliveries, open_updates
+from app.bootstrap.registrations import open_registrations
 from app.bootstrap.reports import open_reports
-from app.bootstrap.upstreams import Upstreams, open_http
+from app.bootstrap.upstreams import Upstreams, connect_graph, open_http
 from app.calls.components import CallsState, open_calls
+from app.calls.decision_feed import READ_SECONDS
 from app.calls.spans import open_spans
 from app.configurator.components import ConfiguratorState, open_configurator
 from app.configurator.events.components import EventStores, open_events
@@ -35,10 +37,10 @@ from app.operations.components import OperationsState
 from app.operations.deliveries import AlertDeliveries
 from app.operations.golive.components import GoLiveState
 from app.operations.jobs import BEAT_SECONDS, JobRunner
-from app.operations.registrations.api import RegistrationsState
-from app.operations.registrations.registrations import AppRegistrations
+from app.operations.registrations.components import RegistrationsState
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookOptions, SignedHooks
+from app.operations.updates.components import UpdatesState
 from app.reports.components import ReportsState
 from app.routing.callers import Selection
 from app.rulesets.components import RulesetsState, open_rulesets
@@ -66,7 +68,6 @@ _RULESET_SECONDS = 1.0
 _RECENT_CALLS_SECONDS = 2.0
 """How often calls that other processes decided are looked for."""
 _KEY_USE_SECONDS = 5.0
-_EXPIRY_SECONDS = 60.0
 _FINDS_SECONDS = 2.0
 _COUNT_TIME = "30 2 * * *"
 _ENREACH_ID_SECONDS = 2.0
@@ -82,6 +83,7 @@ class State(
     OperationsState,
     GoLiveState,
     RegistrationsState,
+    UpdatesState,
     ReportsState,
     RulesetsState,
     UsersState,
@@ -109,7 +111,7 @@ async def open_components(
     """
     foundation = await open_foundation(settings, upstreams, sample, stack)
     stores, clock = foundation.stores, upstreams.clock
-    spans = open_spans(stack)
+    spans, graph = open_spans(stack), connect_graph(settings, upstreams, stack)
     operating = await _open_schedule(foundation, stack)
     schedule, lead = operating.schedule, operating.lead
     issuer_http = open_http(upstreams.issuer, stack)
@@ -137,9 +139,9 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
-    registrations = AppRegistrations(documents=stores.documents, clock=clock)
-    schedule.every(_EXPIRY_SECONDS, "app_registrations", registrations.refresh)
-    operating.monitor.add_rules(AlertRule("app_registration_expiring", registrations.find_expiring, shared=True))
+    registrations = open_registrations(foundation, graph, schedule, operating.monitor, lead)
+    updates = open_updates(foundation, stack)
+    operating.monitor.add_rules(AlertRule("update_due", updates.plans.find_due, shared=True))
     mirror = foundation.mirror
     numbers = open_numbers(
         store=stores.numbers,
@@ -203,6 +205,29 @@ async def open_components(
         issuer_http=issuer_http,
         clock=clock,
     )
+    calls = open_calls(
+        settings=settings,
+        live_settings=foundation.live_settings,
+        describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
+        directory=foundation.directory,
+        live_ruleset=foundation.live_ruleset,
+        read_data=foundation.read_data,
+        revisions=stores.rulesets,
+        recent_calls=foundation.recent_calls,
+        typed_callers=foundation.typed_callers,
+        journal=foundation.journal,
+        decisions=stores.decisions,
+        audit=stores.audit,
+        key_use=foundation.key_use,
+        guess_brake=foundation.guess_brake,
+        heavy_work=foundation.heavy_work,
+        metrics=foundation.metrics,
+        spans=spans,
+        find_arrival=foundation.load_shedding.find_arrival,
+        is_leaving=lambda: departure.begun,
+        clock=clock,
+    )
+    schedule.every(READ_SECONDS, "decision_feed", calls.decision_feed.read)
     if settings.demo:
         await configurator.events.add_sample_row()
     return State(
@@ -214,33 +239,14 @@ async def open_components(
         exposition=Exposition(
             lambda: partial(
                 foundation.metrics.render,
-                read_metrics(foundation, enterprise_calls.watch.readings, registrations.expiries),
+                read_metrics(foundation, enterprise_calls.watch.readings, registrations.registrations.expiries),
             ),
             monotonic=time.monotonic,
         ),
-        calls=open_calls(
-            settings=settings,
-            live_settings=foundation.live_settings,
-            describe_columns=lambda ruleset: describe_columns(ruleset, foundation.column_types),
-            directory=foundation.directory,
-            live_ruleset=foundation.live_ruleset,
-            read_data=foundation.read_data,
-            revisions=stores.rulesets,
-            recent_calls=foundation.recent_calls,
-            typed_callers=foundation.typed_callers,
-            journal=foundation.journal,
-            decisions=stores.decisions,
-            audit=stores.audit,
-            key_use=foundation.key_use,
-            guess_brake=foundation.guess_brake,
-            heavy_work=foundation.heavy_work,
-            metrics=foundation.metrics,
-            spans=spans,
-            find_arrival=foundation.load_shedding.find_arrival,
-            clock=clock,
-        ),
+        calls=calls,
         operations=make_operations(foundation, jobs, operating.monitor, operating.deliveries),
         registrations=registrations,
+        updates=updates,
         golive=open_golive(foundation, jobs, operating.deliveries, numbers, stack),
         reports=reports,
         rulesets=rulesets,

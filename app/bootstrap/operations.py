@@ -5,7 +5,9 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import date, datetime
+from importlib import metadata
+from zoneinfo import ZoneInfo
 
 import anyio.to_thread
 
@@ -13,6 +15,7 @@ from app.auth.api_keys import KeyAdministration
 from app.bootstrap.foundation import Foundation
 from app.bootstrap.mirror import Mirror
 from app.bootstrap.monitoring import describe_mirror
+from app.bootstrap.upstreams import connect_organisation
 from app.calls.erasure import erase_rejected_lines, purge_rejected_lines
 from app.operations.alert_rules import (
     AlertRule,
@@ -38,6 +41,9 @@ from app.operations.jobs import JobRunner
 from app.operations.receivers import ReceiverTeller
 from app.operations.signed_hooks import HookMessage, SignedHooks
 from app.operations.silence import SilenceWatch
+from app.operations.updates.components import UpdateComponents
+from app.operations.updates.plans import UpdatePlans
+from app.operations.updates.releases import SolutionReader
 from app.routing.calendars import OpeningHours
 from app.rulesets.erasure import RulesetErasure
 from app.rulesets.switches.store import StoredSwitch
@@ -45,7 +51,7 @@ from app.store.kept_connections import Leadership
 from app.store.number_erasure import NumberErasure, replace_in
 from app.store.tables import audit, confirmations, number_corrections, settings_versions, switches
 
-__all__ = ["make_alert_monitor", "make_operations", "make_retention", "open_deliveries"]
+__all__ = ["make_alert_monitor", "make_operations", "make_retention", "open_deliveries", "open_updates"]
 
 
 def make_operations(
@@ -271,3 +277,26 @@ def open_deliveries(
     )
     stack.push_async_callback(deliveries.aclose)
     return deliveries
+
+
+def open_updates(foundation: Foundation, stack: AsyncExitStack) -> UpdateComponents:
+    """Make what the routes of updates use; other environments are asked for nothing but their versions."""
+    settings, upstreams = foundation.settings, foundation.upstreams
+    clients = {settings.updates.environment: foundation.organisation.background}
+    for name, url in settings.updates.other_environments.items():
+        dataverse = settings.dataverse.model_copy(update={"url": url})
+        other = settings.model_copy(update={"dataverse": dataverse})
+        clients[name] = connect_organisation(other, upstreams, stack).background
+    solutions = SolutionReader(clients=clients, solution=settings.updates.solution, clock=upstreams.clock)
+
+    def read_today() -> date:
+        zone = ZoneInfo(foundation.live_settings.read().general.time_zone)
+        return datetime.fromtimestamp(upstreams.clock(), zone).date()
+
+    documents = foundation.stores.documents
+    return UpdateComponents(
+        solutions=solutions,
+        plans=UpdatePlans(documents=documents, solutions=solutions, clock=upstreams.clock, read_today=read_today),
+        releases_file=settings.updates.releases_file,
+        version=metadata.version("smartrouting"),
+    )

@@ -13,6 +13,7 @@ from app.directory.store import CallerSnapshotStore
 from app.enterprise_calls.store import EnterpriseCallStore
 from app.numbers.store import NumberStore
 from app.operations.deliveries import DeliveryStore
+from app.operations.registrations.store import ReadingStore
 from app.operations.store import AlertStore, JobStore
 from app.reports.rollup import Rollup
 from app.reports.store import ReportStore
@@ -55,6 +56,7 @@ class Stores:
     event_runs: EventRunStore
     documents: SettingsDocumentStore
     confirmations: ConfirmationStore
+    registration_readings: ReadingStore
     api_keys: ApiKeyStore
     enreach_ids: EnreachIdStore
     enterprise_calls: EnterpriseCallStore
@@ -95,6 +97,7 @@ def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         event_runs=EventRunStore(database=database),
         documents=SettingsDocumentStore(database=database),
         confirmations=ConfirmationStore(database=database),
+        registration_readings=ReadingStore(database=database),
         api_keys=ApiKeyStore(database=database),
         enreach_ids=EnreachIdStore(database=database),
         enterprise_calls=EnterpriseCallStore(database=database),

@@ -1,5 +1,6 @@
 """What lies outside this process, and the connections to it."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -10,11 +11,13 @@ import httpx
 from app.dataverse.client import DataverseClient
 from app.dataverse.connection import connect
 from app.dataverse.credentials import build_fetch
+from app.dataverse.errors import DataverseError
 from app.dataverse.tokens import TokenSource
 from app.enreach.client import EnreachClient
+from app.graph import GraphClient, GraphError
 from app.settings import EnreachSettings, Settings
 
-__all__ = ["Organisation", "Upstreams", "connect_enreach", "connect_organisation", "open_http"]
+__all__ = ["Organisation", "Upstreams", "connect_enreach", "connect_graph", "connect_organisation", "open_http"]
 
 _CONNECTIONS = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -40,6 +43,8 @@ class Upstreams:
     """Instead of the network on the way to the OpenID Connect issuer."""
     public: httpx.AsyncBaseTransport | None = None
     """Instead of the network on the way to this service's own public URL."""
+    graph: httpx.AsyncBaseTransport | None = None
+    """Instead of the network on the way to Microsoft Graph."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
 
@@ -99,3 +104,21 @@ def connect_enreach(settings: EnreachSettings, upstreams: Upstreams, stack: Asyn
         return None
     http = open_http(upstreams.enreach, stack)
     return EnreachClient(http=http, base_url=settings.url, user=settings.user, secret=settings.secret)
+
+
+def connect_graph(settings: Settings, upstreams: Upstreams, stack: AsyncExitStack) -> GraphClient | None:
+    """Make the client of Microsoft Graph, or `None` when the settings name none; nothing is sent yet."""
+    graph, url = settings.graph, settings.graph.url
+    if url is None:
+        return None
+
+    async def fetch_token() -> str:
+        if graph.token is not None:
+            return graph.token.get_secret_value()
+        fetch = build_fetch(settings.dataverse, clock=upstreams.clock, resource=url)
+        try:
+            return (await asyncio.to_thread(fetch)).value
+        except DataverseError as error:
+            raise GraphError(error.summary, "see the readiness item dataverse-token") from error
+
+    return GraphClient(http=open_http(upstreams.graph, stack), url=url, fetch_token=fetch_token)

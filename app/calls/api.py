@@ -5,21 +5,26 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBasic
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.auth.access import DecisionReaderDep, OperatorDep, SimulatorDep
 from app.auth.principals import Permission, Principal, Role
 from app.calls.components import CallComponents, CallsState
+from app.calls.decision_feed import News
+from app.calls.decision_log import redact_summary
 from app.calls.schemas import (
     CALL_EXAMPLES,
     CallBody,
+    DecisionConditions,
     DecisionDetail,
     DecisionForm,
+    DecisionHead,
     DecisionPage,
     DecisionQuery,
     DrillBody,
@@ -40,6 +45,7 @@ from app.web.state import read_state
 __all__ = ["PATH", "QUEUE_KEY", "QUEUE_USER", "RevealDep", "make_webhook_router", "router", "simulate_router"]
 
 PATH = "/smartrouting"
+_RETRY_MILLISECONDS = 3000
 
 router = APIRouter(prefix="/admin")
 simulate_router = APIRouter(prefix="/admin", tags=["Rules"], route_class=HeavyRoute)
@@ -134,6 +140,47 @@ async def _write(
         yield await heavy_work.run(write_decisions, first, header=True)
         async for chunk in others:
             yield await heavy_work.run(write_decisions, chunk, header=False)
+
+
+async def _watch_decisions(
+    reader: DecisionReaderDep,
+    calls: CallsDep,
+    conditions: Annotated[DecisionConditions, Query()],
+    last_event_id: Annotated[
+        str | None, Header(pattern=r"^[0-9a-f-]{36}$", description="The id of the last event, to go on behind it.")
+    ] = None,
+) -> AsyncIterator[AsyncIterator[News]]:
+    """Open the news before anything is answered; whoever looks for a number is judged and noted as in the list."""
+    wanted = conditions.make_filter()
+    if wanted.tells_number:
+        await calls.decision_log.note_reading(_admit(reader), wanted, revealed=False)
+    async with calls.decision_feed.watch(wanted, role=reader.role, after=last_event_id) as news:
+        yield news
+
+
+@router.get(
+    "/decisions/events",
+    summary="Follow decisions",
+    tags=["Decisions"],
+    responses=problems(422, 429, 503),
+    response_class=EventSourceResponse,
+)
+async def follow_decisions(
+    news: Annotated[AsyncIterator[News], Depends(_watch_decisions)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream answered calls as server-sent events, within seconds; numbers are masked.
+
+    `decision` holds what the list shows of one, with its id as the id of the event. `gap` tells that more calls came
+    than are streamed: list them. The stream ends after five minutes, and when the process is about to end; ask again
+    with `Last-Event-ID`. What comes late from another process may then come twice.
+    """
+    yield ServerSentEvent(comment="open", retry=_RETRY_MILLISECONDS)
+    async for each in news:
+        for item in each.items:
+            shown = DecisionHead.of_summary(redact_summary(item)).model_dump(mode="json")
+            yield ServerSentEvent(event="decision", id=item.id, data=shown)
+        if not each.complete:
+            yield ServerSentEvent(event="gap", data={"detail": "more calls came than are streamed; list them"})
 
 
 @router.get(

@@ -10,6 +10,7 @@ from app.auth.guessing import GuessBrake
 from app.auth.webhook import KeyUse, WebhookAccess
 from app.calls.call_settings import LiveCallSettings
 from app.calls.contract_calls import ContractCalls
+from app.calls.decision_feed import DecisionFeed
 from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.recent_calls import RecentCalls
@@ -39,6 +40,7 @@ class CallComponents:
 
     webhook: Webhook
     decision_log: DecisionLog
+    decision_feed: DecisionFeed
     simulation: Simulation
     fire_drill: FireDrill
 
@@ -69,13 +71,14 @@ def open_calls(
     metrics: Metrics,
     spans: CallSpans | None,
     find_arrival: Callable[[float], float],
+    is_leaving: Callable[[], bool],
     clock: Callable[[], float],
 ) -> CallComponents:
     """Make them; `journal` keeps the decisions.
 
     `describe_columns` completes rulesets that are tried out; `read_data` tells the switches as they are set now;
     `spans` are those of calls (`open_spans`); `find_arrival` tells since when what was received at a moment of
-    the event loop's clock may have waited.
+    the event loop's clock may have waited; `is_leaving` whether the process is about to end.
     """
     call_log = open_call_log(settings.log.level, settings.log.format)
     return CallComponents(
@@ -108,6 +111,7 @@ def open_calls(
             monotonic=time.monotonic,
         ),
         decision_log=DecisionLog(decisions=decisions, revisions=revisions, audit=audit, clock=clock),
+        decision_feed=DecisionFeed(decisions=decisions, clock=clock, is_leaving=is_leaving),
         simulation=Simulation(
             describe_columns=describe_columns,
             directory=directory,

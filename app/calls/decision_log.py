@@ -20,7 +20,7 @@ from app.routing.ruleset import read_ruleset
 from app.store.audit import AuditStore
 from app.store.pages import Page
 
-__all__ = ["DecisionLog", "Revisions", "ShownDecision"]
+__all__ = ["DecisionLog", "Revisions", "ShownDecision", "redact_summary"]
 
 _REVISIONS_KEPT = 16
 _AT_ONCE = 200
@@ -86,7 +86,7 @@ class DecisionLog:
         page = await self._decisions.page(wanted, limit=limit, after=after)
         if revealed:
             return page
-        return Page(tuple(msgspec.structs.replace(item, **_redact_who(item)) for item in page.items), page.next)
+        return Page(tuple(map(redact_summary, page.items)), page.next)
 
     async def walk(
         self, wanted: DecisionFilter, *, after: str | None, revealed: bool
@@ -148,6 +148,11 @@ def _agrees(decision: Decision, record: DecisionRecord) -> bool:
 
 def _redact(record: DecisionRecord) -> DecisionRecord:
     return msgspec.structs.replace(record, **_redact_who(record), facts=redact_facts(record.facts))
+
+
+def redact_summary(summary: DecisionSummary) -> DecisionSummary:
+    """Mask the numbers of a decision."""
+    return msgspec.structs.replace(summary, **_redact_who(summary))
 
 
 def _redact_who(record: DecisionRecord | DecisionSummary) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """JSON bodies of calls: what a queue posts and is answered, decisions, simulations and fire drills."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Self
 import orjson
 from msgspec.structs import asdict
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, StrictBool
+from typing_extensions import override
 
 from app.calls.decision_log import ShownDecision
 from app.calls.drills import Drill, DrillScenario
@@ -22,8 +24,10 @@ from app.web.spreadsheets import write_lines
 __all__ = [
     "CALL_EXAMPLES",
     "CallBody",
+    "DecisionConditions",
     "DecisionDetail",
     "DecisionForm",
+    "DecisionHead",
     "DecisionPage",
     "DecisionQuery",
     "DrillBody",
@@ -132,6 +136,11 @@ class DecisionHead(BaseModel):
     credential: str = Field(description="Label of the key that was used.")
     drill: str | None
 
+    @classmethod
+    def of_summary(cls, summary: DecisionSummary) -> Self:
+        """Take what a list shows."""
+        return cls(**_show(summary))
+
 
 class DecisionPage(BaseModel):
     """Some decisions, newest first."""
@@ -142,7 +151,7 @@ class DecisionPage(BaseModel):
     @classmethod
     def of(cls, page: Page[DecisionSummary]) -> Self:
         """Take a page of summaries."""
-        return cls(items=[DecisionHead(**_show(item)) for item in page.items], next=page.next)
+        return cls(items=[DecisionHead.of_summary(item) for item in page.items], next=page.next)
 
 
 def write_decisions(summaries: Iterable[DecisionSummary], *, header: bool) -> str:
@@ -168,6 +177,7 @@ class DecisionDetail(DecisionHead):
             "before this call."
         )
     )
+    deadline_ms: int | None = Field(description="The deadline it was answered under; null in older records.")
     hops: int
     trace: dict[str, Any] | None = Field(description="Every rule and condition with expected and actual value.")
     trace_agrees: bool = Field(description="Whether the rules, asked again with these facts, decide the same.")
@@ -191,13 +201,11 @@ class DecisionForm(StrEnum):
     CSV = "csv"
 
 
-class DecisionQuery(BaseModel):
-    """Which decisions to list; all given conditions hold together."""
+class DecisionConditions(BaseModel):
+    """Which decisions; all given conditions hold together."""
 
     model_config = {"extra": "forbid"}
 
-    since: AwareDatetime | None = Field(default=None, description="Inclusive; with a time zone.")
-    until: AwareDatetime | None = Field(default=None, description="Exclusive; with a time zone.")
     queue_id: str | None = None
     target_id: str | None = None
     outcome: Outcome | None = None
@@ -208,6 +216,18 @@ class DecisionQuery(BaseModel):
     call_id: str | None = None
     caller: str | None = Field(default=None, pattern=r"^\+[0-9]{3,15}$", description="The exact number, E.164.")
     drill: bool | None = Field(default=None, description="True for fire drills only, false for real calls only.")
+
+    def make_filter(self) -> DecisionFilter:
+        """Turn the conditions into the store's words."""
+        own = self.model_dump(include=set(DecisionConditions.model_fields) - {"caller"})
+        return DecisionFilter(**own, caller_e164=self.caller)
+
+
+class DecisionQuery(DecisionConditions):
+    """Which decisions to list, and how."""
+
+    since: AwareDatetime | None = Field(default=None, description="Inclusive; with a time zone.")
+    until: AwareDatetime | None = Field(default=None, description="Exclusive; with a time zone.")
     limit: int = Field(default=50, ge=1, le=200)
     after: str | None = Field(default=None, pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")
     reveal: bool = Field(default=False, description="Show full numbers; leaves an audit record.")
@@ -215,14 +235,13 @@ class DecisionQuery(BaseModel):
         default=DecisionForm.JSON, description="`csv`: all decisions at once as a table, whatever `limit` says."
     )
 
+    @override
     def make_filter(self) -> DecisionFilter:
         """Turn the query into the store's words."""
-        own = self.model_dump(exclude={"since", "until", "caller", "limit", "after", "reveal", "format"})
-        return DecisionFilter(
-            **own,
+        return replace(
+            super().make_filter(),
             since=self.since.timestamp() if self.since else None,
             until=self.until.timestamp() if self.until else None,
-            caller_e164=self.caller,
         )
 
 

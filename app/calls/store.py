@@ -83,6 +83,11 @@ class DecisionFilter:
         texts = (text for text in (self.call_id, self.queue_id, self.target_id) if text is not None)
         return self.caller_e164 is not None or any(redact_identifier(text) != text for text in texts)
 
+    def matches(self, summary: "DecisionSummary") -> bool:
+        """Tell whether a decision meets the conditions, but for its time and whether its caller was erased."""
+        drill = self.drill is None or self.drill is (summary.drill is not None)
+        return drill and all(getattr(self, name) in {None, getattr(summary, name)} for name in _EXACT)
+
     def list_conditions(self, *, above: str = "", below: str = "") -> list[ColumnElement[bool]]:
         """Spell the conditions in SQL, for ids strictly between two, where given.
 
@@ -174,9 +179,11 @@ class DecisionStore:
             row = found.one_or_none()
         return None if row is None else _read_record(row)
 
-    async def page(self, wanted: DecisionFilter, *, limit: int, after: str | None = None) -> Page[DecisionSummary]:
-        """List decisions, newest first; `after` is the `next` of the page before."""
-        conditions = wanted.list_conditions() if after is None else wanted.list_conditions(below=after)
+    async def page(
+        self, wanted: DecisionFilter, *, limit: int, after: str | None = None, above: str = ""
+    ) -> Page[DecisionSummary]:
+        """List decisions, newest first; `after` is the `next` of the page before, `above` an id that ends the list."""
+        conditions = wanted.list_conditions(above=above, below=after or "")
         query = select(*_SUMMARY).where(*conditions).order_by(decisions.c.id.desc()).limit(limit + 1)
         async with self._database.read() as connection:
             found = [DecisionSummary(*row) for row in await connection.execute(query)]

@@ -20,6 +20,7 @@ from app.cli.serve import serve
 from app.cli.settings import settings
 from app.cli.shell import describe_error
 from app.cli.simulate import simulate
+from app.cli.upgrade_notes import upgrade_notes
 from app.errors import AppError
 
 __all__ = ["main"]
@@ -42,7 +43,7 @@ def make_cli() -> typer.Typer:
         epilog=_STATUSES,
         pretty_exceptions_enable=False,
     )
-    for command in (serve, check, contract_test, simulate, settings, openapi, demo_traffic):
+    for command in (serve, check, contract_test, simulate, settings, upgrade_notes, openapi, demo_traffic):
         cli.command(epilog=_STATUSES)(command)
     for group in (rules, calls, numbers, plugins, reports, emulate):
         cli.add_typer(group, epilog=_STATUSES)

@@ -1,4 +1,4 @@
-"""`smartrouting emulate dataverse` and `smartrouting emulate enreach`."""
+"""`smartrouting emulate dataverse`, `smartrouting emulate enreach` and `smartrouting emulate graph`."""
 
 import json
 import shlex
@@ -27,6 +27,7 @@ from app.emulators.dataverse import (
     sample_tables,
 )
 from app.emulators.enreach import create_enreach_emulator
+from app.emulators.graph import GraphEmulator
 from app.errors import InvalidInputError
 from app.observability.logging import configure_logging
 from app.server.serve import bind, run
@@ -93,6 +94,21 @@ def enreach(port: Port, data: Data = None, *, tls: Tls = False) -> None:
     _serve(emulator, port, "Enreach API", "ENREACH__URL", {"ENREACH__USER": user, "ENREACH__SECRET": secret}, tls=tls)
 
 
+@emulate.command()
+def graph(port: Port, *, tls: Tls = False) -> None:
+    """Serve an emulated Microsoft Graph with its token endpoint, and print the settings that lead to it."""
+    _serve(
+        GraphEmulator(clock=_read_clock, static_tokens=[TOKEN]),
+        port,
+        "Microsoft Graph",
+        "GRAPH__URL",
+        {"GRAPH__TOKEN": TOKEN},
+        f"It holds the app registration {CLIENT_ID}, whose secret is {CLIENT_SECRET}.",
+        f"Its token endpoint is that of tenant {TENANT_ID}; the service itself asks for tokens by https only.",
+        tls=tls,
+    )
+
+
 def _serve(
     app: Callable[..., Awaitable[None]],
     port: int,
@@ -112,7 +128,7 @@ def _serve(
         certificate = write_certificate(Path(folder)) if tls else None
         trust = [f"Its certificate, for clients to trust: {certificate[0]}"] if certificate else []
         lines = [f"Emulated {name} on {place}", *exports, *remarks, *trust, "Stop with Ctrl-C."]
-        run(app, listener, on_start=lambda: _say(lines), certificate=certificate)
+        run(app, listener, on_start=lambda: _say(lines), certificate=certificate, dated=True)
 
 
 def _say(lines: list[str]) -> None:

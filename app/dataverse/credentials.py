@@ -42,19 +42,23 @@ def find_scope(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.replace('.api.', '.', 1)}/.default"
 
 
-def build_fetch(settings: DataverseSettings, *, clock: Clock, ca_bundle: str | None = None) -> Fetch:
+def build_fetch(
+    settings: DataverseSettings, *, clock: Clock, resource: str | None = None, ca_bundle: str | None = None
+) -> Fetch:
     """Return the function that obtains a token in the way the settings say; it blocks, and raises TokenRefusedError.
 
-    `ca_bundle` is a PEM file for an authority with a private certificate; without it the variable
-    REQUESTS_CA_BUNDLE counts. Every fetch builds its credential anew: theirs cache tokens and would hand out a
-    rejected one again. Raises SettingsError when there is no URL.
+    `resource` is the URL of another system than Dataverse that the token is for. `ca_bundle` is a PEM file for an
+    authority with a private certificate; without it the variable REQUESTS_CA_BUNDLE counts. Every fetch builds its
+    credential anew: theirs cache tokens and would hand out a rejected one again.
+
+    Raises SettingsError when there is no URL.
     """
     if settings.url is None:
         raise SettingsError("SMARTROUTING_DATAVERSE__URL is not set")
     if settings.auth is DataverseAuth.TOKEN and settings.token is not None:
         value = settings.token.get_secret_value()
         return lambda: Token(value, clock(), float("inf"))
-    scope = find_scope(settings.url)
+    scope = find_scope(resource or settings.url)
     return lambda: _fetch(lambda: _build_credential(settings, ca_bundle), scope, clock)
 
 

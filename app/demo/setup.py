@@ -18,13 +18,25 @@ from app.emulators.dataverse import (
     AGENT_EMAIL_COLUMN,
     AGENT_ID_COLUMN,
     CLIENT_ID,
+    CLIENT_SECRET,
+    TENANT_ID,
     TOKEN,
     DataverseEmulator,
     create_dataverse_emulator,
     load_tables,
 )
 from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
-from app.settings import AdminKey, DataverseAuth, DataverseSettings, EnreachSettings, Role, Settings, SettingsError
+from app.emulators.graph import GraphEmulator
+from app.settings import (
+    AdminKey,
+    DataverseAuth,
+    DataverseSettings,
+    EnreachSettings,
+    GraphSettings,
+    Role,
+    Settings,
+    SettingsError,
+)
 
 __all__ = ["Demo", "prepare_demo"]
 
@@ -50,7 +62,7 @@ class Demo:
     """Complete: whatever was not set explicitly is filled in."""
     upstreams: Upstreams
     """With the ways to the embedded systems, unless the settings name real ones."""
-    emulators: Mapping[str, DataverseEmulator | EnreachEmulator]
+    emulators: Mapping[str, DataverseEmulator | EnreachEmulator | GraphEmulator]
     """The embedded systems by name, to look into and to change below `/demo/`."""
     ruleset: dict[str, Any] | None
     """Published at the first start, unless the settings name a ruleset file."""
@@ -68,8 +80,8 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
     changes: dict[str, Any] = _fill_in_keys(settings)
     if "format" not in settings.log.model_fields_set:
         changes["log"] = settings.log.model_copy(update={"format": "console"})
-    dataverse, enreach = upstreams.dataverse, upstreams.enreach
-    emulators: dict[str, DataverseEmulator | EnreachEmulator] = {}
+    dataverse, enreach, graph = upstreams.dataverse, upstreams.enreach, upstreams.graph
+    emulators: dict[str, DataverseEmulator | EnreachEmulator | GraphEmulator] = {}
     if settings.dataverse.url is None:
         data = settings.dataverse.emulator_data
         tables = load_tables(data) if data else None
@@ -77,6 +89,10 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
         dataverse = dataverse or httpx.ASGITransport(emulator)
         emulators["dataverse"] = emulator
         changes["dataverse"] = _point_to_emulator(settings.dataverse)
+        if settings.graph.url is None:
+            emulators["graph"] = tenant = GraphEmulator(clock=read_clock, static_tokens=[TOKEN])
+            graph = graph or httpx.ASGITransport(tenant)
+            changes["graph"] = GraphSettings(url=_URL, token=SecretStr(TOKEN))
     if settings.enreach.url is None:
         stand_in = create_enreach_emulator(clock=read_clock)
         enreach = enreach or httpx.ASGITransport(stand_in)
@@ -85,7 +101,7 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
         changes["enreach"] = EnreachSettings(url=_URL, user=user, secret=SecretStr(secret))
     return Demo(
         settings=settings.model_copy(update=changes),
-        upstreams=replace(upstreams, dataverse=dataverse, enreach=enreach),
+        upstreams=replace(upstreams, dataverse=dataverse, enreach=enreach, graph=graph),
         emulators=emulators,
         ruleset=None if settings.rules.file else _read_sample_ruleset(),
     )
@@ -131,6 +147,9 @@ def _point_to_emulator(dataverse: DataverseSettings) -> DataverseSettings:
             "url": _URL,
             "auth": DataverseAuth.TOKEN,
             "token": SecretStr(TOKEN),
+            "tenant_id": TENANT_ID,
+            "client_id": CLIENT_ID,
+            "client_secret": SecretStr(CLIENT_SECRET),
             "agent_id_column": dataverse.agent_id_column or sample_column,
             "agent_email_column": dataverse.agent_email_column or sample_email_column,
         }

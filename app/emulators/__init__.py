@@ -1,1 +1,1 @@
-"""Embedded stand-ins for Dataverse and the Enreach API, used by the demo and by tests."""
+"""Embedded stand-ins for Dataverse, the Enreach API and Microsoft Graph, used by the demo and by tests."""

@@ -66,12 +66,13 @@ def run(
     on_leave: Callable[[], None] = lambda: None,
     drain_seconds: float = 0.0,
     certificate: tuple[Path, Path] | None = None,
+    dated: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
 
-    After SIGTERM `on_leave` is called, and for `drain_seconds` calls are still taken, until whoever sends them has
-    noticed. A second signal, or SIGINT, ends that at once. `certificate` is a certificate and its key, to speak https.
-    Raises the AppError that kept the service from starting.
+    At a signal `on_leave` is called. After SIGTERM calls are still taken for `drain_seconds`, until whoever sends them
+    has noticed. A second signal, or SIGINT, ends that at once. `certificate` is a certificate and its key, to speak
+    https; `dated` answers carry the header `Date`. Raises the AppError that kept the service from starting.
     """
     _raise_file_limit()
     opened = _OpeningWatch(app)
@@ -84,7 +85,7 @@ def run(
         # `app.auth.networks` judges X-Forwarded-For, against the proxies that the settings trust.
         proxy_headers=False,
         server_header=False,
-        date_header=False,
+        date_header=dated,
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -141,11 +142,11 @@ class _Server(uvicorn.Server):
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_leave()
         if sig != signal.SIGTERM or self._leaving or self._loop is None or not self._drain_seconds:
             super().handle_exit(sig, frame)
             return
         self._leaving = True
-        self._on_leave()
         # A signal handler runs between any two instructions: the loop is told as another thread would tell it.
         self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, super().handle_exit, sig, frame)
 

@@ -13,6 +13,7 @@ from app.settings.dataverse import (
     DataverseAuth,
     DataverseSettings,
     DirectoryKind,
+    GraphSettings,
     PhoneSettings,
     VipCriterion,
     VipSettings,
@@ -23,6 +24,7 @@ from app.settings.deployment import (
     RetentionSettings,
     RulesSettings,
     StoreSettings,
+    UpdatesSettings,
 )
 from app.settings.enreach import EnreachSettings, Framework, ResponseSettings, VoiceSettings, WireField
 from app.settings.enterprise_calls import PhoneCallSyncSettings
@@ -41,6 +43,7 @@ __all__ = [
     "DirectoryKind",
     "EnreachSettings",
     "Framework",
+    "GraphSettings",
     "LogSettings",
     "PhoneCallSyncSettings",
     "PhoneSettings",
@@ -53,6 +56,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StoreSettings",
+    "UpdatesSettings",
     "VipCriterion",
     "VipSettings",
     "VoiceSettings",

@@ -27,6 +27,7 @@ ALERT_KINDS = (
     "store_away",
     "store_unwritable",
     "switch_on",
+    "update_due",
 )
 """What alerts there are; docs/operations.md says what to do about each."""
 

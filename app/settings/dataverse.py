@@ -15,6 +15,7 @@ __all__ = [
     "DataverseAuth",
     "DataverseSettings",
     "DirectoryKind",
+    "GraphSettings",
     "PhoneSettings",
     "TypedLookup",
     "VipCriterion",
@@ -137,6 +138,17 @@ class DataverseSettings(Group):
             names = ", ".join(f"{PREFIX}DATAVERSE__{name.upper()}" for name in missing)
             raise ValueError(f"auth={self.auth} with a URL needs {names}")
         return self
+
+
+class GraphSettings(Group):
+    """Microsoft Graph, which tells when secrets of app registrations expire; absent means that it is not asked."""
+
+    url: ServiceUrl | None = Field(
+        default=None,
+        description="Microsoft Graph, https://graph.microsoft.com in the public cloud: reads the secrets of app "
+        "registrations, with the credentials for Dataverse; absent = they are entered by hand.",
+    )
+    token: SecretStr | None = Field(default=None, description="A ready-made access token for it; for development.")
 
 
 class AmbiguityPolicy(StrEnum):

@@ -3,11 +3,11 @@
 import binascii
 from base64 import b64decode
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from app.settings.base import Group, Network, require_zone
+from app.settings.base import Group, Network, ServiceUrl, require_zone
 
 __all__ = [
     "GeneralSettings",
@@ -16,6 +16,7 @@ __all__ = [
     "RetentionSettings",
     "RulesSettings",
     "StoreSettings",
+    "UpdatesSettings",
     "require_signing_secret",
 ]
 
@@ -70,6 +71,36 @@ class RulesSettings(Group):
         default=None,
         description="Ruleset file; every start publishes it where it differs from what is live, by whomever.",
     )
+
+
+_EnvironmentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")]
+
+
+class UpdatesSettings(Group):
+    """Where Voice for Dynamics 365 is installed, and which releases there are."""
+
+    environment: _EnvironmentName = Field(
+        default="production", description="How the environment of `SMARTROUTING_DATAVERSE__URL` is called."
+    )
+    other_environments: dict[_EnvironmentName, ServiceUrl] = Field(
+        default={},
+        max_length=20,
+        description="Name -> URL of others whose versions are read, with the same app registration.",
+    )
+    solution: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,64}$",
+        description="Unique name of Voice's solution; absent: the one that is shown as Voice for Dynamics 365.",
+    )
+    releases_file: Path | None = Field(
+        default=None, description="JSON file of releases and their notes, besides those that this version knows."
+    )
+
+    @model_validator(mode="after")
+    def _require_own_name(self) -> Self:
+        if self.environment in self.other_environments:
+            raise ValueError(f"OTHER_ENVIRONMENTS holds {self.environment}, which is what ENVIRONMENT says")
+        return self
 
 
 class LogSettings(Group):

@@ -13,7 +13,14 @@ from typing_extensions import override
 from app.settings.access import MIN_WEBHOOK_SECRET, AdminSettings, WebhookSettings
 from app.settings.alerts import AlertsSettings
 from app.settings.base import PREFIX
-from app.settings.dataverse import CacheSettings, DataverseSettings, PhoneSettings, VipSettings
+from app.settings.dataverse import (
+    CacheSettings,
+    DataverseAuth,
+    DataverseSettings,
+    GraphSettings,
+    PhoneSettings,
+    VipSettings,
+)
 from app.settings.deployment import (
     GeneralSettings,
     LogSettings,
@@ -21,6 +28,7 @@ from app.settings.deployment import (
     RetentionSettings,
     RulesSettings,
     StoreSettings,
+    UpdatesSettings,
 )
 from app.settings.enreach import EnreachSettings, ResponseSettings, VoiceSettings
 from app.settings.enterprise_calls import PhoneCallSyncSettings
@@ -48,6 +56,7 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = WebhookSettings()
     phone: PhoneSettings = PhoneSettings()
     dataverse: DataverseSettings = DataverseSettings()
+    graph: GraphSettings = GraphSettings()
     vip: VipSettings = VipSettings()
     cache: CacheSettings = CacheSettings()
     enreach: EnreachSettings = EnreachSettings()
@@ -60,6 +69,7 @@ class Settings(BaseSettings):
     admin: AdminSettings = AdminSettings()
     alerts: AlertsSettings = AlertsSettings()
     plugins: PluginsSettings = PluginsSettings()
+    updates: UpdatesSettings = UpdatesSettings()
     response: ResponseSettings = ResponseSettings()
     log: LogSettings = LogSettings()
 
@@ -81,6 +91,14 @@ class Settings(BaseSettings):
             raise ValueError(f"set {PREFIX}DATAVERSE__URL, or {PREFIX}DEMO=1 for the embedded emulator")
         if self.dataverse.emulator_data:
             raise ValueError(f"{PREFIX}DATAVERSE__EMULATOR_DATA is for {PREFIX}DEMO=1 only")
+        return self
+
+    @model_validator(mode="after")
+    def _require_graph_token(self) -> Self:
+        if self.graph.url and self.dataverse.auth is DataverseAuth.TOKEN and self.graph.token is None:
+            raise ValueError(
+                f"{PREFIX}GRAPH__URL needs credentials for Dataverse that obtain tokens, or {PREFIX}GRAPH__TOKEN"
+            )
         return self
 
     @classmethod

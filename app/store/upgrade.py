@@ -1,7 +1,8 @@
 """Brings a database to the schema of this program, and watches whether it can be used."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -13,8 +14,9 @@ from sqlalchemy import Connection, text
 
 from app.store.database import Database
 from app.store.errors import StoreError, StoreSchemaTooNewError, StoreUnavailableError
+from app.store.upgrade_notes import NOTHING_TO_DO, read_upgrade_notes
 
-__all__ = ["StoreHealth", "rehearse_upgrade", "upgrade"]
+__all__ = ["StoreHealth", "UpgradePlan", "plan_upgrade", "rehearse_upgrade", "upgrade"]
 
 log = structlog.get_logger()
 
@@ -124,20 +126,49 @@ async def rehearse_upgrade(database: Database) -> tuple[str | None, str | None]:
     return before, after
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradePlan:
+    """What an upgrade would do."""
+
+    before: str | None
+    """The schema of the database; `None` while it is empty."""
+    after: str
+    """The schema of this program."""
+    notes: Mapping[str, str]
+    """The migrations between, oldest first, with what to know about each; empty for an empty database."""
+
+
+async def plan_upgrade(database: Database) -> UpgradePlan:
+    """Tell what `upgrade` would do, by reading only; raises StoreSchemaTooNewError, and StoreError when it is away."""
+    async with database.read() as connection:
+        return await connection.run_sync(_plan)
+
+
+def _plan(connection: Connection) -> UpgradePlan:
+    scripts = ScriptDirectory.from_config(_make_config(connection))
+    revisions = [script.revision for script in scripts.walk_revisions()][::-1]
+    before = _read_revision(connection)
+    if before is not None and before not in revisions:
+        raise StoreSchemaTooNewError(
+            f"the database is at schema {before}, which this version does not know; run the newer version again"
+        )
+    pending = [] if before is None else revisions[revisions.index(before) + 1 :]
+    notes = read_upgrade_notes() if pending else {}
+    return UpgradePlan(
+        before=before, after=revisions[-1], notes={each: notes.get(each, "no note came along.") for each in pending}
+    )
+
+
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    config = _make_config(connection)
-    current = _read_revision(connection)
-    scripts = ScriptDirectory.from_config(config)
-    if current is not None and current == scripts.get_current_head():
+    plan = _plan(connection)
+    if plan.before == plan.after:
         return
-    known = {script.revision for script in scripts.walk_revisions()}
-    if current is not None and current not in known:
-        raise StoreSchemaTooNewError(
-            f"the database is at schema {current}, which this version does not know; run the newer version again"
-        )
-    command.upgrade(config, "head")
+    if plan.before is not None:
+        notes = [f"{revision}: {note}" for revision, note in plan.notes.items() if note != NOTHING_TO_DO]
+        log.info("store.upgrade", before=plan.before, after=plan.after, notes=notes)
+    command.upgrade(_make_config(connection), "head")
 
 
 def _read_revision(connection: Connection) -> str | None:

@@ -103,7 +103,8 @@ async def test_no_operation_opens_or_reads_a_body_without_a_credential(
 @pytest.mark.parametrize("role", KEYS)
 async def test_each_role_opens_what_names_it_and_nothing_else(organisation: Organisation, role: str) -> None:
     """A role that does not suffice is 403 on every operation; one that does is told what is wrong with its request."""
-    statuses = {each: await ask(organisation, each, f"Bearer {KEYS[role]}", content=b"{}") for each in ADMIN}
+    sent: dict[str, Any] = {"content": b"{}", "params": {"nonsense": "x"}}
+    statuses = {each: await ask(organisation, each, f"Bearer {KEYS[role]}", **sent) for each in ADMIN}
 
     allowed = {operation: all(role in MAY[needed] for needed in operation.roles) for operation in ADMIN}
     assert {each: status for each, status in statuses.items() if (status != 403) != allowed[each]} == {}

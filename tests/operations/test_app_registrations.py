@@ -20,6 +20,7 @@ from app.operations.deliveries import AlertDeliveries, DeliveryStore
 from app.operations.hook_sender import AddressPolicy, HookSender
 from app.operations.receivers import ReceiverTeller
 from app.operations.registrations.registrations import AppRegistration, AppRegistrations
+from app.operations.registrations.store import ReadingStore
 from app.operations.store import AlertStore
 from app.store.database import open_database
 from app.store.settings_documents import SettingsDocumentStore
@@ -86,12 +87,22 @@ async def test_registration_is_entered_watched_and_removed(tmp_path: Path) -> No
             {
                 "label": label,
                 "kind": "secret",
+                "source": "entered",
+                "key_id": None,
+                "starts_at": None,
                 "expires_at": expires,
                 "in_use": None,
                 "days_left": days,
             }
             for label, expires, days in (("old", "2030-01-06T12:00:00Z", 5), ("new", "2031-12-02T12:00:00Z", 700))
         ],
+        "graph": {
+            "state": "not-configured",
+            "read_at": None,
+            "name": None,
+            "reason": "Microsoft Graph is not asked",
+            "remedy": "set SMARTROUTING_GRAPH__URL, or enter the days by hand",
+        },
     }
     assert [(each["key"], each["detail"]["message"]) for each in alerts] == [
         (
@@ -165,7 +176,11 @@ class World:
         database = open_database(f"sqlite:///{self._folder}/test.db")
         await upgrade(database)
         store = AlertStore(database=database)
-        registrations = AppRegistrations(documents=SettingsDocumentStore(database=database), clock=self.read_clock)
+        registrations = AppRegistrations(
+            documents=SettingsDocumentStore(database=database),
+            readings=ReadingStore(database=database),
+            clock=self.read_clock,
+        )
         hooks = HookSender(policy=AddressPolicy((ip_network("127.0.0.0/8"),)), clock=self.read_clock)
         deliveries = AlertDeliveries(
             alerts=store,

@@ -1,22 +1,30 @@
 """The way of the schema."""
 
+import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from dirty_equals import Contains, IsPartialDict, IsStr
 from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
 
 import app
 from app.store.database import open_database
 from app.store.errors import StoreSchemaTooNewError
 from app.store.tables import metadata
 from app.store.upgrade import rehearse_upgrade, upgrade
+from app.store.upgrade_notes import read_upgrade_notes
+from tests.support.console import Console
 
-NEWEST = "0014"
+NEWEST = "0015"
 
 
 async def test_migrations_lead_to_the_tables(empty_url: str) -> None:
@@ -73,6 +81,52 @@ def start_upgrade(url: str, *, folder: Path, packages: Path) -> subprocess.Popen
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", program, url], cwd=folder, env={"PYTHONPATH": str(packages)}, stderr=subprocess.DEVNULL
     )
+
+
+def test_every_migration_says_what_operators_should_know() -> None:
+    """Each has a line `- 0001: …` under "Upgrade notes" of CHANGELOG.md, which may be "nothing to do."."""
+    versions = Path(app.__file__).parent / "store" / "migrations" / "versions"
+
+    assert set(read_upgrade_notes()) == {file.name[:4] for file in versions.glob("[0-9]*.py")}
+
+
+async def test_upgrade_is_told_beforehand_and_in_the_log(tmp_path: Path, console: Console) -> None:
+    """The command names the migrations that are new to a database and changes nothing; the start names their notes."""
+    url = f"sqlite:///{tmp_path}/smartrouting.db"
+    settings = {"SMARTROUTING_DEMO": "1", "SMARTROUTING_STORE__URL": url}
+    empty = console.run(tmp_path, "upgrade-notes", **settings)
+    database = open_database(url)
+    async with database.write() as connection:
+        await connection.run_sync(bring_to, "0010")
+    behind = [console.run(tmp_path, "upgrade-notes", **settings).out for _ in range(2)]
+    as_json = json.loads(console.run(tmp_path, "upgrade-notes", "--json", **settings).out)
+    with capture_logs() as logs:
+        await upgrade(database)
+    await database.close()
+    present = console.run(tmp_path, "upgrade-notes", **settings)
+
+    note = read_upgrade_notes()["0011"]
+    assert "reports rebuild" in note
+    assert f"creates its tables at schema {NEWEST}" in empty.out
+    assert behind[0] == behind[1]
+    first, second, *_ = behind[0].splitlines()
+    assert first == IsStr(regex=f".* at schema 0010; .* upgrades it to {NEWEST}:")
+    assert second == f"0011: {note}"
+    assert as_json == IsPartialDict(before="0010", after=NEWEST)
+    assert as_json["steps"][0] == {"revision": "0011", "note": note}
+    assert [each for each in logs if each["event"] == "store.upgrade"] == [
+        IsPartialDict(before="0010", after=NEWEST, notes=Contains(f"0011: {note}"))
+    ]
+    assert present.out.endswith(f"schema {NEWEST}; smartrouting {version('smartrouting')} changes nothing.\n")
+
+
+def bring_to(connection: Connection, revision: str) -> None:
+    """Upgrade an empty database to the schema of some earlier version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(app.__file__).parent / "store" / "migrations"))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 async def test_programs_that_start_together_upgrade_once(empty_url: str, tmp_path: Path) -> None:

@@ -141,9 +141,9 @@ class Console:
 
     @contextmanager
     def serve_demo(self, folder: Path, **settings: str) -> Iterator[tuple[str, Running]]:
-        """Run `smartrouting serve` as a demo on a free port; give its base URL, too."""
+        """Run `smartrouting serve` as a demo on a free port, unless one is set; give its base URL, too."""
         place = {"SMARTROUTING_DEMO": "1", "SMARTROUTING_PORT": "0"}
-        with self.start(folder, "serve", **place, **settings) as running:
+        with self.start(folder, "serve", **{**place, **settings}) as running:
             yield running.read_until("Webhook").split()[-1].removesuffix("/smartrouting"), running
 
     def _fork(self, folder: Path, arguments: tuple[str, ...], settings: Mapping[str, str], out: int, err: int) -> int:

@@ -1,66 +1,116 @@
-import { make, show, table, tell } from "./dom.js";
-import { ask } from "./http.js";
+import { choose, field, make, row, sheet, show, table, tell } from "./dom.js";
+import { ask, follow } from "./http.js";
 import { name, say, showMilliseconds, showTime } from "./texts.js";
 
-const EVERY_MILLISECONDS = 3000;
-const FILTERS = {
+const SHOWN = 50;
+const PAUSED = "paused";
+const CHOICES = {
   outcome: ["redirect", "disconnect", "no_change"],
   caller_status: ["identified", "ambiguous", "unknown", "withheld", "unavailable"],
 };
+const TEXTS = ["target_id", "rule"];
+const MOMENTS = ["since", "until"];
+const COLUMNS = ["at", "caller", "called", "target_id", "caller_status", "decision", "milliseconds"];
 
 /** The list of calls, newest first; its first page follows what happens until it is paused. */
-export async function showCalls(query, me, signal) {
+export async function showCalls(query, _me, signal) {
   document.title = `${say("calls")} · Smart Routing`;
-  if (!me.permissions.includes("read-decisions")) return show(make("h1", {}, say("calls")), make("p", {}, say("calls.forbidden")));
-  const list = make("div", { class: "sheet" });
-  const pause = make("input", { type: "checkbox" });
-  const turn = (changes) => {
-    const next = new URLSearchParams(query);
-    for (const [key, value] of Object.entries(changes)) value ? next.set(key, value) : next.delete(key);
-    location.hash = `calls?${next}`;
-  };
+  const list = sheet();
   const load = async () => {
-    const { content } = await ask(`admin/decisions?${new URLSearchParams({ limit: 50, ...Object.fromEntries(query) })}`);
-    if (signal.aborted || (list.contains(document.activeElement))) return;
-    list.replaceChildren(...draw(content, turn));
+    const { content } = await ask(`admin/decisions?${new URLSearchParams({ ...listConditions(query), limit: SHOWN })}`);
+    if (!signal.aborted) list.replaceChildren(...drawList(content, query));
+    return content.items;
   };
-  await load();
+  const items = await load();
   if (signal.aborted) return;
-  show(make("h1", {}, say("calls")), drawFilters(query, turn, pause), list);
-  const follow = async () => {
-    if (signal.aborted) return;
-    if (!pause.checked && !document.hidden && !query.has("after")) {
-      await load().then(() => tell(""), (error) => signal.aborted || tell(error.message, true));
-    }
-    setTimeout(follow, EVERY_MILLISECONDS);
-  };
-  setTimeout(follow, EVERY_MILLISECONDS);
+  const live = !query.has("after") && !query.has("until");
+  const pause = live && make("input", { type: "checkbox", checked: query.has(PAUSED) });
+  show(make("h1", {}, say("calls")), drawFilters(query, pause), list);
+  if (live) runLive(query, items[0]?.id, { list, load, pause, signal });
 }
 
-function drawFilters(query, turn, pause) {
-  const selects = Object.entries(FILTERS).map(([key, values]) => {
-    const options = values.map((value) => make("option", { value, selected: query.get(key) === value }, name(key, value)));
-    const change = (event) => turn({ [key]: event.target.value, after: "" });
-    return make("label", {}, say(key), make("select", { change }, make("option", { value: "" }, say("any")), ...options));
+/** Follow what is decided from the call `newest` on, and hold it back while the box is ticked. */
+function runLive(query, newest, { list, load, pause, signal }) {
+  const { since, ...conditions } = listConditions(query);
+  let stop = new AbortController();
+  let lost = false;
+  signal.addEventListener("abort", () => stop.abort());
+  const reload = () => load().catch((error) => signal.aborted || tell(error.message, true));
+  const begin = (after) => follow(`admin/decisions/events?${new URLSearchParams(conditions)}`, {
+    after,
+    signal: stop.signal,
+    take: (event) => (event.name === "decision" ? insert(list, event.data) : reload()),
+    watch: (error) => {
+      if (stop.signal.aborted) return;
+      tell(error?.message ?? "", error !== null);
+      if (lost && !error) reload();
+      lost = error !== null;
+    },
   });
-  const target = make("input", { value: query.get("target_id") ?? "", maxlength: 100 });
+  pause.addEventListener("change", async () => {
+    stop.abort();
+    const next = new URLSearchParams(query);
+    pause.checked ? next.set(PAUSED, "1") : next.delete(PAUSED);
+    history.replaceState(null, "", `#calls?${next}`);
+    if (pause.checked) return;
+    stop = new AbortController();
+    const items = await reload();
+    if (!signal.aborted) begin(items?.[0]?.id);
+  });
+  if (!pause.checked) begin(newest);
+}
+
+/** Put a call at its place by its id, which begins with the time. */
+function insert(list, call) {
+  const body = list.querySelector("tbody");
+  if (!body) return list.replaceChildren(...drawList({ items: [call], next: null }));
+  const behind = [...body.rows].find((other) => other.dataset.id <= call.id) ?? null;
+  if (behind?.dataset.id === call.id) return;
+  body.insertBefore(drawRow(call), behind);
+  if (body.rows.length > SHOWN) body.lastElementChild.remove();
+}
+
+function listConditions(query) {
+  const conditions = Object.fromEntries([...query].filter(([key, value]) => key !== PAUSED && value));
+  for (const key of MOMENTS) if (conditions[key]) conditions[key] = new Date(conditions[key]).toISOString();
+  return conditions;
+}
+
+function turn(query, changes) {
+  const next = new URLSearchParams(query);
+  for (const [key, value] of Object.entries(changes)) value ? next.set(key, value) : next.delete(key);
+  location.hash = `calls?${next}`;
+}
+
+function drawFilters(query, pause) {
+  const inputs = {};
+  for (const [key, values] of Object.entries(CHOICES)) {
+    inputs[key] = choose([["", say("any")], ...values.map((value) => [value, name(key, value)])], query.get(key) ?? "");
+  }
+  for (const key of TEXTS) inputs[key] = make("input", { value: query.get(key), maxlength: 200 });
+  for (const key of MOMENTS) inputs[key] = make("input", { type: "datetime-local", value: query.get(key) });
   const submit = (event) => {
     event.preventDefault();
-    turn({ target_id: target.value.trim(), after: "" });
+    const wanted = Object.entries(inputs).map(([key, input]) => [key, input.value.trim()]);
+    turn(query, { ...Object.fromEntries(wanted), after: "" });
   };
-  return make("form", { submit }, ...selects, make("label", {}, say("target_id"), target),
-    make("button", {}, say("calls.filter")), make("label", {}, say("calls.pause"), pause));
+  return make("form", { submit }, ...Object.entries(inputs).map(([key, input]) => field(say(key), input)),
+    make("button", {}, say("calls.filter")), pause ? field(say("calls.pause"), pause) : "");
 }
 
-function draw(page, turn) {
+function drawList(page, query) {
   if (page.items.length === 0) return [make("p", {}, say("calls.none"))];
-  const heads = ["at", "caller", "called", "target_id", "caller_status", "decision", "milliseconds"].map((key) => say(key));
-  const rows = page.items.map((call) => [
+  const list = table(COLUMNS.map((key) => say(key)), [], { class: "list" });
+  list.tBodies[0].append(...page.items.map(drawRow));
+  const older = page.next && make("button", { type: "button", click: () => turn(query, { after: page.next }) }, say("calls.older"));
+  return [list, older || ""];
+}
+
+function drawRow(call) {
+  return row([
     make("a", { href: `#calls/${call.id}` }, showTime(call.at)), call.caller ?? "", call.called ?? "", call.target_id ?? "",
     name("caller_status", call.caller_status), summarise(call), showMilliseconds(call.milliseconds),
-  ]);
-  const older = page.next && make("button", { type: "button", click: () => turn({ after: page.next }) }, say("calls.older"));
-  return [table(heads, rows, { class: "calls" }), older || ""];
+  ], { "data-id": call.id });
 }
 
 /** What was decided, in one sentence. */

@@ -1,9 +1,9 @@
 let catalogue = {};
-let language = "en";
+let locale = "en-GB";
 
 /** Load the catalogue of a language (`en` or `fi`). */
 export async function speak(wanted) {
-  language = wanted;
+  locale = wanted === "en" ? "en-GB" : wanted;
   const answer = await fetch(new URL(`./${wanted}.json`, import.meta.url));
   catalogue = await answer.json();
   document.documentElement.lang = wanted;
@@ -20,10 +20,10 @@ export function name(kind, value) {
 }
 
 export function showTime(text) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "medium" }).format(new Date(text));
+  return new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" }).format(new Date(text));
 }
 
 export function showMilliseconds(value) {
   if (value == null) return "";
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(value)} ms`;
+  return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(value)} ms`;
 }

@@ -135,7 +135,11 @@ def create_dataverse_emulator(
     accepted = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
     provision(tables, next(iter(accepted), CLIENT_ID))
     skewed, faults = SkewedClock(clock), Faults()
-    issuer = TokenIssuer(tenant_id=tenant_id, clients=accepted, lifetime_s=token_lifetime_s, clock=skewed)
+
+    def find_secrets(client_id: str) -> Mapping[str, None] | None:
+        return {accepted[client_id]: None} if client_id in accepted else None
+
+    issuer = TokenIssuer(tenant_id=tenant_id, find_secrets=find_secrets, lifetime_s=token_lifetime_s, clock=skewed)
     api = WebApi(
         tables=tables,
         issuer=issuer,

@@ -1,4 +1,4 @@
-"""The one row that says how the organisation is set up (Dataverse contract, section 1.8)."""
+"""How the organisation is set up (Dataverse contract, section 1.8), and which solutions are installed in it."""
 
 from app.emulators.dataverse.declaration import STAMPS, declare
 from app.emulators.dataverse.schema import Table
@@ -19,6 +19,20 @@ def declare_organisation() -> Table:
         integers="expirechangetrackingindays",
         instants=STAMPS,
         privilege="Organization",
+    )
+
+
+def declare_solution() -> Table:
+    """Declare `solutions`."""
+    return declare(
+        "solution",
+        "solutions",
+        key="solutionid",
+        name="friendlyname",
+        texts={65: "uniquename", 256: "friendlyname version"},
+        booleans="ismanaged isvisible",
+        instants=f"installedon {STAMPS}",
+        privilege="Solution",
     )
 
 

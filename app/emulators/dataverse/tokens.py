@@ -1,7 +1,7 @@
 """A token endpoint that answers as Microsoft Entra does, and the tokens it signs (contract, section 6.1)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,8 @@ import jwt
 from app.emulators.dataverse.clock import Clock
 
 Answer = tuple[int, dict[str, Any]]
+FindSecrets = Callable[[str], Mapping[str, datetime | None] | None]
+"""Tells the secrets of a client and when each ends, `None` for never; `None` for a client that nobody knows."""
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -20,9 +22,9 @@ class TokenIssuer:
     The signing key is drawn at construction, so a token of one emulator means nothing to another.
     """
 
-    def __init__(self, *, tenant_id: str, clients: Mapping[str, str], lifetime_s: int, clock: Clock) -> None:
+    def __init__(self, *, tenant_id: str, find_secrets: FindSecrets, lifetime_s: int, clock: Clock) -> None:
         self.tenant_id = tenant_id
-        self._clients = clients
+        self._find_secrets = find_secrets
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -64,16 +66,23 @@ class TokenIssuer:
             return self._error(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
         if not form.get("scope", "").endswith("/.default"):
             return self._error(400, "invalid_scope", 70011, "The provided value for scope is not valid.")
-        if client_id not in self._clients:
+        known = self._find_secrets(client_id)
+        if known is None:
             message = f"Application with identifier '{client_id}' was not found in the directory."
             return self._error(400, "unauthorized_client", 700016, message)
-        return self._refuse_proof(client_id, form)
+        return self._refuse_proof(client_id, known, form)
 
-    def _refuse_proof(self, client_id: str, form: Mapping[str, str]) -> Answer | None:
+    def _refuse_proof(
+        self, client_id: str, known: Mapping[str, datetime | None], form: Mapping[str, str]
+    ) -> Answer | None:
         if form.get("client_assertion_type") == _ASSERTION:
             return self._refuse_assertion(client_id, form.get("client_assertion", ""))
-        if not secrets.compare_digest(self._clients[client_id].encode(), form.get("client_secret", "").encode()):
+        given = form.get("client_secret", "")
+        if given not in known:
             return self._error(401, "invalid_client", 7000215, "Invalid client secret provided.")
+        end = known[given]
+        if end is not None and end <= self._clock():
+            return self._error(401, "invalid_client", 7000222, "The provided client secret keys are expired.")
         return None
 
     def _refuse_assertion(self, client_id: str, assertion: str) -> Answer | None:

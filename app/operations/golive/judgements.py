@@ -8,7 +8,7 @@ from app.dataverse.check import CheckResult
 from app.operations.deliveries import ReceiverState
 from app.operations.golive.handoff import Handoff
 from app.operations.golive.readiness import Answer, not_needed, ok, unknown, wrong
-from app.operations.registrations.registrations import AppRegistration, count_days
+from app.operations.registrations.registrations import KnownRegistration, count_days
 from app.routing.compiled import CompiledRuleset
 from app.routing.evaluation import FALSE
 from app.routing.rule_tests import run_tests
@@ -22,6 +22,7 @@ __all__ = [
     "judge_checks",
     "judge_clock",
     "judge_deadline",
+    "judge_decision_log",
     "judge_drills",
     "judge_networks",
     "judge_response_keys",
@@ -79,6 +80,15 @@ def judge_deadline(settings: Settings) -> Answer:
             f"set deadline_ms of {PREFIX}WEBHOOK__DEADLINE_MS or of the settings to at most {most}",
         )
     return ok(f"{deadline} ms of the {QUEUE_SECONDS} s a queue waits")
+
+
+def judge_decision_log(*, journal: str, database: str, detail: str = "journal and database can be written") -> Answer:
+    """Both can be written; `journal` and `database` say why not, or nothing."""
+    if journal:
+        return wrong(f"journal: {journal}", f"let this process write in the folder of {PREFIX}STORE__JOURNAL")
+    if database:
+        return wrong(f"database: {database}", f"look at {PREFIX}STORE__URL and the database")
+    return ok(detail)
 
 
 def judge_ruleset(
@@ -159,23 +169,26 @@ def judge_clock(theirs: str, ours: float) -> Answer:
     return ok(f"within {_CLOCK_SECONDS:g} s of that of Dataverse")
 
 
-def judge_secrets(settings: Settings, registrations: Mapping[str, AppRegistration], *, now: float) -> Answer:
+def judge_secrets(settings: Settings, registrations: Mapping[str, KnownRegistration], *, now: float) -> Answer:
     """Nothing that app registrations sign in with ends within a month, and their days are known."""
     left = {
-        f"{name}/{credential.label}": count_days(credential, now)
+        f"{name}/{credential.label}": days
         for name, registration in registrations.items()
         for credential in registration.credentials
+        if (days := count_days(credential, now)) is not None
     }
     if near := [f"{name} ({days} days left)" for name, days in sorted(left.items()) if days < _MIN_SECRET_DAYS]:
         return wrong(
             f"expires soon or has expired: {', '.join(near)}",
-            "renew it as docs/staying-live.md says, then enter it: PUT /admin/app-registrations/{name}",
+            "renew it as docs/staying-live.md says; unless it is read from Microsoft Graph, enter the new one: "
+            "PUT /admin/app-registrations/{name}",
         )
     expires = settings.dataverse.auth in {DataverseAuth.CLIENT_SECRET, DataverseAuth.CERTIFICATE}
-    if expires and not any(each.used_by == "routing" and each.credentials for each in registrations.values()):
+    if expires and not any(each.entered.used_by == "routing" and each.credentials for each in registrations.values()):
         return unknown(
             "when the credential of this service's app registration expires is not known",
-            "look at Certificates & secrets in Entra ID, and enter the day: PUT /admin/app-registrations/{name}",
+            "enter its application id, and its days too unless SMARTROUTING_GRAPH__URL lets them be read: "
+            "PUT /admin/app-registrations/{name}",
         )
     if not left:
         return not_needed("nothing that expires is used for Dataverse")

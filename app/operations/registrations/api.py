@@ -1,22 +1,18 @@
 """`/admin/app-registrations`: which registrations are in use, and when their secrets expire."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response, status
-from pydantic import BaseModel, Field
 
 from app.auth.access import SettingsManagerDep, StatusReaderDep
-from app.operations.registrations.registrations import (
-    AppRegistration,
-    AppRegistrations,
-    RegisteredCredential,
-    count_days,
-)
+from app.operations.registrations.components import RegistrationComponents, RegistrationsState
+from app.operations.registrations.registrations import AppRegistration
+from app.operations.registrations.schemas import RegistrationBody
 from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
-__all__ = ["RegistrationsState", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/admin/app-registrations", tags=["Operations"])
 
@@ -30,61 +26,37 @@ RegistrationName = Annotated[
 ]
 
 
-class RegistrationsState(TypedDict):
-    """Its place in the lifespan state."""
-
-    registrations: AppRegistrations
-
-
-async def _read_registrations(request: Request) -> AppRegistrations:
+async def _read_its(request: Request) -> RegistrationComponents:
     return read_state(request.scope, RegistrationsState)["registrations"]
 
 
-RegistrationsDep = Annotated[AppRegistrations, Depends(_read_registrations)]
+ItsDep = Annotated[RegistrationComponents, Depends(_read_its)]
 
 
-class CredentialState(RegisteredCredential):
-    """A secret or certificate, and how long it lasts."""
-
-    days_left: int = Field(description="Whole days; negative after the expiry.")
-
-
-class RegistrationBody(BaseModel):
-    """An app registration, and how long its credentials last."""
-
-    name: str
-    used_by: str
-    application_id: str
-    environment: str | None
-    credentials: list[CredentialState] = Field(description="What expires first comes first.")
-
-    @classmethod
-    def of(cls, name: str, registration: AppRegistration, now: float) -> "RegistrationBody":
-        """Show one."""
-        ordered = sorted(registration.credentials, key=lambda credential: credential.expires_at)
-        states = [CredentialState(**each.model_dump(), days_left=count_days(each, now)) for each in ordered]
-        return cls(name=name, **registration.model_dump(exclude={"credentials"}), credentials=states)
+async def _show(its: RegistrationComponents, name: str, response: Response) -> RegistrationBody:
+    found, version = await its.registrations.get(name)
+    tag(response, version)
+    return RegistrationBody.of(name, found, its.clock(), reads=its.reader.configured)
 
 
 @router.get("", summary="List app registrations", responses=problems(503))
 async def list_app_registrations(
-    _reader: StatusReaderDep, registrations: RegistrationsDep, response: Response
+    _reader: StatusReaderDep, its: ItsDep, response: Response
 ) -> WholeList[RegistrationBody]:
     """List them with the days that each secret and certificate has left; no secret is kept here."""
-    found, version = await registrations.read()
+    found, version = await its.registrations.read()
     tag(response, version)
-    now = registrations.read_clock()
-    return WholeList(items=[RegistrationBody.of(name, each, now) for name, each in sorted(found.items())])
+    reads = its.reader.configured
+    bodies = [RegistrationBody.of(name, each, its.clock(), reads=reads) for name, each in sorted(found.items())]
+    return WholeList(items=bodies)
 
 
 @router.get("/{name}", summary="Show an app registration", responses=problems(404, 422, 503))
 async def show_app_registration(
-    name: RegistrationName, _reader: StatusReaderDep, registrations: RegistrationsDep, response: Response
+    name: RegistrationName, _reader: StatusReaderDep, its: ItsDep, response: Response
 ) -> RegistrationBody:
-    """Show one with the days that each secret and certificate has left."""
-    found, version = await registrations.get(name)
-    tag(response, version)
-    return RegistrationBody.of(name, found, registrations.read_clock())
+    """Show one with the days that each secret and certificate has left, as they were entered and read."""
+    return await _show(its, name, response)
 
 
 @router.put("/{name}", summary="Enter an app registration", responses=problems(412, 422, 503))
@@ -93,16 +65,25 @@ async def set_app_registration(
     body: AppRegistration,
     manager: SettingsManagerDep,
     version: OptionalIfMatchDep,
-    registrations: RegistrationsDep,
+    its: ItsDep,
     *,
     response: Response,
 ) -> RegistrationBody:
     """Add or replace one. A credential that is left out is watched no longer, and its alert is over.
 
-    The version is that of all registrations together.
+    What Microsoft Graph tells need not be entered. The version is that of all registrations together.
     """
-    tag(response, await registrations.put(name, body, version=version, who=manager.name))
-    return RegistrationBody.of(name, body, registrations.read_clock())
+    await its.registrations.put(name, body, version=version, who=manager.name)
+    return await _show(its, name, response)
+
+
+@router.post("/{name}/read", summary="Read an app registration from Microsoft Graph", responses=problems(404, 422, 503))
+async def read_app_registration(
+    name: RegistrationName, _manager: SettingsManagerDep, its: ItsDep, response: Response
+) -> RegistrationBody:
+    """Read its secrets and certificates now, instead of within the hour; `graph` tells what became of it."""
+    await its.reader.read(name)
+    return await _show(its, name, response)
 
 
 @router.delete(
@@ -112,7 +93,7 @@ async def set_app_registration(
     responses=problems(404, 412, 422, 428, 503),
 )
 async def remove_app_registration(
-    name: RegistrationName, manager: SettingsManagerDep, version: IfMatchDep, registrations: RegistrationsDep
+    name: RegistrationName, manager: SettingsManagerDep, version: IfMatchDep, its: ItsDep
 ) -> None:
     """Watch it no longer; its alerts are over."""
-    await registrations.remove(name, version=version, who=manager.name)
+    await its.registrations.remove(name, version=version, who=manager.name)

@@ -236,6 +236,18 @@ async def explain_diff(
     return DiffDetail.of(await rulesets.replays.explain(job.id, decision_id), reader)
 
 
+@router.get("/decisions/{decision_id}/replay", summary="Replay one call", responses=problems(404, 422, 503))
+async def replay_one(
+    decision_id: DecisionId,
+    ref: Annotated[str, Query(max_length=200, description="`current`, a revision's number, or a draft's id.")],
+    who: SimulatorDep,
+    _reader: DecisionReaderDep,
+    rulesets: RulesetsDep,
+) -> DiffDetail:
+    """Explain one recorded call twice: why it was decided so, and how a draft or a revision would decide it."""
+    return DiffDetail.of(await rulesets.replays.explain_one(ref, decision_id), who)
+
+
 @shadow_router.get("", summary="Show the shadow of a draft", responses=problems(404, 503))
 async def show_shadow(ref: RulesetRef, who: RulesReaderDep, rulesets: RulesetsDep, response: Response) -> ShadowState:
     """Show divergence so far; a few seconds old at most. The ETag is that of the one shadow of the installation."""

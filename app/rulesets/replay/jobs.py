@@ -139,10 +139,20 @@ class ReplayJobs:
         result = (await self.find(job_id)).result
         if not isinstance(result, Mapping):
             raise NotFoundError("the replay has no result yet")
+        return await self._explain(decision_id, await self._repository.load(_open(result["document"])))
+
+    async def explain_one(self, ref: str, decision_id: str) -> ExplainedCall:
+        """Explain one recorded call by the rules that decided it and by a draft or a revision.
+
+        Raises NotFoundError, InvalidInputError for rules that cannot run, and StoreError.
+        """
+        found = await self._repository.find(ref)
+        return await self._explain(decision_id, await self._repository.load(found.document))
+
+    async def _explain(self, decision_id: str, rules: CompiledRuleset) -> ExplainedCall:
         record = await self._decisions.get(decision_id)
         if record is None:
-            raise NotFoundError("there is no such decision")
-        rules = await self._repository.load(_open(result["document"]))
+            raise NotFoundError("there is no such decision; a fresh one takes a moment to reach the database")
         before = await self._find_rules(record.revision)
         return ExplainedCall(
             record,

@@ -23,6 +23,7 @@ from app.store.tables.operations import (
     enterprise_calls,
     jobs,
     key_uses,
+    registration_readings,
     settings_versions,
 )
 from app.store.tables.reports import (
@@ -58,6 +59,7 @@ __all__ = [
     "mirror_records",
     "number_corrections",
     "number_counts",
+    "registration_readings",
     "report_calls",
     "report_cells",
     "report_exports",

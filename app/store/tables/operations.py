@@ -123,6 +123,13 @@ alert_deliveries = Table(
     Index(None, "receiver", "state", "at"),
 )
 
+registration_readings = Table(
+    "registration_readings",
+    metadata,
+    Column("application_id", PlainText, primary_key=True),
+    Column("reading", Document, nullable=False),
+)
+
 agent_ids = Table(
     "agent_ids",
     metadata,

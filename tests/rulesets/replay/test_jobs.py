@@ -70,6 +70,7 @@ async def test_replay_counts_and_explains(tmp_path: Path) -> None:
             "vip-queue",
             "sales",
         )
+        assert await admin.read(f"/admin/decisions/{diff['decision']}/replay", ref=draft.id) == detail
         assert "+358501234567" not in json.dumps([state, page, detail])
 
 
