@@ -330,7 +330,7 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Oper
     schedule.every(_SETTINGS_SECONDS, "live_settings", foundation.settings_file.follow)
     schedule.every(_SETTINGS_SECONDS, "live_events", foundation.live_events.refresh)
     schedule.every(_RECENT_CALLS_SECONDS, "recent_calls", foundation.recent_calls.follow)
-    _watch_queues(foundation, schedule)
+    _watch_enreach(foundation, schedule)
     schedule.every(_DATA_SECONDS, "live_data", foundation.live_data.follow)
     schedule.every(_RULESET_SECONDS, "live_ruleset", foundation.revision_file.follow)
     schedule.every(_KEY_USE_SECONDS, "key_use", save_key_use)
@@ -352,9 +352,10 @@ async def _open_schedule(foundation: Foundation, stack: AsyncExitStack) -> _Oper
     return _Operating(schedule=schedule, monitor=monitor, deliveries=deliveries, lead=leadership.lead)
 
 
-def _watch_queues(foundation: Foundation, schedule: Schedule) -> None:
-    if (watch := foundation.queue_watch) is not None:
-        schedule.every(watch.seconds, "queue_states", watch.refresh)
+def _watch_enreach(foundation: Foundation, schedule: Schedule) -> None:
+    for name, watch in (("queue_states", foundation.queue_watch), ("agent_states", foundation.agent_watch)):
+        if watch is not None:
+            schedule.every(watch.seconds, name, watch.refresh)
 
 
 async def _open_hooks(foundation: Foundation, stack: AsyncExitStack) -> SignedHooks | None:

@@ -25,6 +25,7 @@ from app.directory.cached import CachedDirectory
 from app.directory.load_shedding import LoadShedding
 from app.directory.mirror.directory import MirroredDirectory
 from app.directory.typed import TypedCallers
+from app.enreach.agent_watch import AgentWatch
 from app.enreach.client import EnreachClient
 from app.enreach.queue_watch import QueueWatch
 from app.numbers.search_finds import SearchFinds
@@ -70,6 +71,8 @@ class Foundation:
     """`None` when the Enreach API is not configured."""
     queue_watch: QueueWatch | None
     """`None` when rules are not to know the states of queues."""
+    agent_watch: AgentWatch | None
+    """`None` when rules are not to know whether agents take calls."""
     enreach_id_cache: EnreachIdCache
     column_id_cache: ColumnIdCache | None
     """`None` when no column of users holds their Enreach ids."""
@@ -92,9 +95,12 @@ class Foundation:
     guess_brake: GuessBrake
 
     def read_data(self) -> RuleData:
-        """Tell what calls read besides the caller, as it is now: switches, tables and the states of queues."""
+        """Tell what calls read besides the caller, as it is now: switches, tables, states of queues and agents."""
         data = self.live_data.current()
-        return data if self.queue_watch is None else msgspec.structs.replace(data, queues=self.queue_watch.states)
+        if self.queue_watch is None and self.agent_watch is None:
+            return data
+        queues = {} if self.queue_watch is None else self.queue_watch.states
+        return msgspec.structs.replace(data, queues=queues, agents=self.agent_watch)
 
 
 async def open_foundation(
@@ -186,6 +192,7 @@ async def open_foundation(
         column_types=column_types,
         enreach=(enreach := connect_enreach(settings.enreach, upstreams, stack)),
         queue_watch=_watch_queues(settings, enreach, upstreams),
+        agent_watch=_watch_agents(settings, enreach, upstreams),
         enreach_id_cache=enreach_id_cache,
         column_id_cache=column_id_cache,
         directory=directory,
@@ -247,6 +254,20 @@ def _watch_queues(settings: Settings, enreach: EnreachClient | None, upstreams: 
         return None
     return QueueWatch(
         client=enreach, seconds=seconds, max_age=settings.enreach.queue_max_age_seconds, clock=upstreams.clock
+    )
+
+
+def _watch_agents(settings: Settings, enreach: EnreachClient | None, upstreams: Upstreams) -> AgentWatch | None:
+    asked = settings.enreach
+    if enreach is None or asked.agent_poll_seconds is None:
+        return None
+    return AgentWatch(
+        client=enreach,
+        seconds=asked.agent_poll_seconds,
+        max_age=asked.agent_max_age_seconds,
+        key=asked.availability_key,
+        unavailable=asked.unavailable_values,
+        clock=upstreams.clock,
     )
 
 

@@ -145,7 +145,10 @@ class Simulation:
     def _make_data(self, switches: Mapping[str, bool], tables: Mapping[str, DataTable]) -> RuleData:
         present, given = self._read_data(), {name: Switch(on=on) for name, on in switches.items()}
         return RuleData(
-            switches={**present.switches, **given}, tables={**present.tables, **tables}, queues=present.queues
+            switches={**present.switches, **given},
+            tables={**present.tables, **tables},
+            queues=present.queues,
+            agents=present.agents,
         )
 
     async def _find_caller(

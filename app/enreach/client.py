@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from app.enreach.errors import EnreachNotConfiguredError, EnreachUnreadableError
+from app.enreach.errors import EnreachNotConfiguredError, EnreachNotFoundError, EnreachUnreadableError
 from app.enreach.periods import Period
 from app.enreach.records import CallRecord, ClassifiedCall, EnreachQueue, EnreachUser
 from app.enreach.transmission import STANDARD_LIMITS, Answer, Limits, Request, send_repeatedly
@@ -66,6 +66,23 @@ class EnreachClient:
         """Return every queue of the organisation."""
         return _read_rows(EnreachQueue, _read_list(await self._get("/queues/")))
 
+    async def read_availability(self, user_id: str, *, key: str) -> str | None:
+        """Return what `key` says of a user's present availability, as text; `None` without one.
+
+        The vendor's own client asks for its user by this path, with `me` for the id; what it answers is not described.
+        """
+        path = f"/users/{user_id}/availability/current"
+        try:
+            answer = await self._get(path, shown="/users/{id}/availability/current")
+        except EnreachNotFoundError:
+            return None
+        if answer.payload is None:
+            return None
+        if not isinstance(answer.payload, dict):
+            raise _explain(answer, "not an object")
+        value = answer.payload.get(key)
+        return None if value is None else str(value)
+
     async def list_calls(self, period: Period) -> Rows[CallRecord]:
         """Return the users' calls of a period of any length; each record once."""
         return _read_rows(CallRecord, await self._collect("/calls", period))
@@ -85,8 +102,8 @@ class EnreachClient:
             found += _read_list(await self._get(path, window.describe()))
         return _drop_repeats(found)
 
-    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
-        request = Request(url=self._base_url + path, path=path, params=params, auth=self._auth)
+    async def _get(self, path: str, params: Mapping[str, str] | None = None, *, shown: str | None = None) -> Answer:
+        request = Request(url=self._base_url + path, path=shown or path, params=params, auth=self._auth)
         return await send_repeatedly(self._http, request, self._limits)
 
 

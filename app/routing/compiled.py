@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from app.errors import InvalidInputError
+from app.routing.agents import find_agent_fact, make_agent_reader
 from app.routing.callers import Caller, Selection
 from app.routing.calls import Call
 from app.routing.columns import find_column
@@ -12,7 +13,7 @@ from app.routing.compiled_rule import CompiledRule, Places, compile_rule
 from app.routing.decisions import Decision, DestinationKind, Outcome
 from app.routing.evaluation import TRUE, fold
 from app.routing.facts import ClockFacts, FactValue, complete_facts, gather_facts
-from app.routing.registry import RECENT_CALLS, TABLES, is_related
+from app.routing.registry import AGENTS, RECENT_CALLS, TABLES, is_related
 from app.routing.related import PREFERRED_USER
 from app.routing.rotas import Turn, find_turn
 from app.routing.rule_data import DataFacts, RuleData, split_column
@@ -39,6 +40,7 @@ class CompiledRuleset:
             facts_used,
             {name: use.key for name, use in ruleset.tables.items()},
             {name: spec.id for name, spec in ruleset.destinations.items() if spec.kind is DestinationKind.QUEUE},
+            make_agent_reader([find_agent_fact(fact) for fact in facts_used if fact.startswith(AGENTS)], ruleset),
         )
         self._other_facts = tuple(fact for fact in facts_used if fact not in self._data_facts.names)
         self.asks_recent_calls = not RECENT_CALLS.isdisjoint(facts_used)
@@ -174,6 +176,9 @@ def compile_ruleset(ruleset: Ruleset, *, revision: int | None) -> CompiledRulese
         raise InvalidInputError("the ruleset names destinations it does not have", findings=findings)
     places, plain = Places(ruleset.zone or UTC), ruleset.with_values()
     rules = tuple(compile_rule(rule, position, plain, places) for position, rule in enumerate(plain.rules))
+    for fact in places.list_facts():
+        if fact.startswith(AGENTS):
+            places.find(find_agent_fact(fact))
     for fact in places.list_facts():
         if fact.startswith(TABLES) and (use := ruleset.tables.get(split_column(fact)[0])):
             places.find(use.key)

@@ -15,6 +15,7 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
+from app.routing.agents import list_rota_agents, make_agent_reader
 from app.routing.decisions import Decision, Destination, DestinationKind, Message, Outcome
 from app.routing.destination_column import DestinationColumn
 from app.routing.documents import join_pointer
@@ -37,7 +38,7 @@ from app.routing.registry import MEMBERS, ROTAS
 from app.routing.rule import Action, AllOf, AnyOf, Condition, Defined, Leaf, NotOf, Operator, Rule, expand
 from app.routing.ruleset import Ruleset
 
-__all__ = ["Check", "CompiledRule", "Demand", "Outline", "Places", "compile_rule", "locate_caller", "read_agent"]
+__all__ = ["Check", "CompiledRule", "Demand", "Outline", "Places", "compile_rule", "locate_caller"]
 
 _WHO = ("call.caller", "call.id")
 """By what the same caller is known again; the second when the first is hidden."""
@@ -235,26 +236,8 @@ def _compile_column(column: str, ruleset: Ruleset, decide: Decide) -> Decide:
     return lambda facts: replace(decide(facts), target=known.find(fold(facts[column])))
 
 
-def _list_agents(fact: str, ruleset: Ruleset) -> Mapping[str, str] | None:
-    """List the Enreach user ids of a rota's members by name; `None` for a fact that holds an id itself."""
-    if not fact.startswith(ROTAS):
-        return None
-    members = ruleset.find_members(fact.removeprefix(ROTAS))
-    return {name: place.id for name, place in members.items() if place.kind is DestinationKind.USER}
-
-
 def _compile_agents(then: Action, ruleset: Ruleset, decide: Decide) -> Decide:
-    rotas = {
-        fact: {fold(name): place for name, place in members.items()}
-        for fact in then.agent_facts
-        if (members := _list_agents(fact, ruleset)) is not None
-    }
-
-    def read(facts: Mapping[str, FactValue], name: str | None) -> str | None:
-        if name is None:
-            return None
-        ids = rotas.get(name)
-        return read_agent(facts[name]) if ids is None else ids.get(fold(facts[name]))
+    read = make_agent_reader(then.agent_facts, ruleset)
 
     def add_agents(facts: Mapping[str, FactValue]) -> Decision:
         base = decide(facts)
@@ -286,7 +269,7 @@ def _list_checks(rule: Rule, pointer: str, ruleset: Ruleset, places: Places) -> 
         at, test = f"{pointer}/then/redirect_to_column", DestinationColumn(ruleset).compile(places.find(column))
         yield Check(column, "is_destination", None, at, test, _read_fact(column))
     for place, fact in ruleset.list_needs(rule.then):
-        members: Mapping[str, object] | None = _list_agents(fact, ruleset)
+        members: Mapping[str, object] | None = list_rota_agents(fact, ruleset)
         if members is not None and not place.endswith("agent"):
             members = ruleset.find_members(fact.removeprefix(ROTAS))
         test = _compile_agent(places.find(fact), None if members is None else {fold(name) for name in members})
@@ -326,13 +309,6 @@ def locate_caller(rule: str, caller: object, call: object) -> float:
     who = next((text for text in (caller, call) if isinstance(text, str)), "")
     digest = hashlib.sha256(f"{rule}\0{who}".encode(errors="replace")).digest()
     return int.from_bytes(digest[:8], "big") % _BUCKETS * 100 / _BUCKETS
-
-
-def read_agent(value: FactValue) -> str | None:
-    """Return the Enreach user id a fact holds; `None` when it holds none."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    return str(value).strip() or None
 
 
 def _check_leaf(leaf: Leaf, pointer: str, places: Places) -> Check:

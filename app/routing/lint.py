@@ -7,14 +7,15 @@ from math import prod
 from app.errors import Finding
 from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
+from app.routing.lint_agents import find_agent_faults
 from app.routing.lint_calendars import find_calendar_faults
 from app.routing.lint_columns import fault
-from app.routing.lint_conditions import KnownColumns, find_condition_faults, find_unknown_member, may_look_up_user
+from app.routing.lint_conditions import KnownColumns, find_condition_faults
 from app.routing.lint_data import find_data_faults
 from app.routing.lint_order import find_shadowed
 from app.routing.numbers import NumberKind, read_number
 from app.routing.redirect_loops import find_loops, report_loop
-from app.routing.registry import FACTS, FAMILIES, ROTAS, find_fact, suggest
+from app.routing.registry import suggest
 from app.routing.rule import Action, Rule, list_names
 from app.routing.rule_data import RuleData
 from app.routing.rule_tests import run_tests
@@ -99,9 +100,7 @@ def _find_action_faults(
             )
             yield fault(rule.id, "lost-field", f"{pointer}/{name}", message, hint, severity="warning")
     for place, fact in _list_agents(rule.then, pointer):
-        unknown = list(find_unknown_member(fact, place, rule.id, ruleset, known_columns))
-        yield from unknown or _find_no_agent(fact, place, rule.id, known_columns)
-        yield from _find_no_user(fact, place, rule.id, ruleset)
+        yield from find_agent_faults(fact, place, rule.id, ruleset, known_columns)
 
 
 def _is_set(then: Action, name: str) -> bool:
@@ -115,36 +114,6 @@ def _list_agents(then: Action, pointer: str) -> Iterator[tuple[str, str]]:
             yield f"{pointer}/{name}", fact
     for index, fact in enumerate(then.preferred_agents):
         yield pointer + join_pointer("preferred_agents", index), fact
-
-
-def _find_no_agent(fact: str, pointer: str, rule: str, known_columns: KnownColumns | None) -> Iterator[Finding]:
-    """Find what holds no Enreach id: facts of another kind, and columns that do not look up a user."""
-    spec = find_fact(fact)
-    if spec is not None and spec.agent and not may_look_up_user(fact, known_columns):
-        message = f"{fact} is no look-up of a user, and only that becomes an Enreach user id"
-        yield fault(rule, "no-agent-fact", pointer, message, "name a look-up of a user, like _ownerid_value")
-    elif spec is not None and not spec.agent:
-        agents = [name for name, known in FACTS.items() if known.agent]
-        families = [f"{prefix}<name>" for prefix, known in FAMILIES.items() if known.agent]
-        yield fault(
-            rule,
-            "no-agent-fact",
-            pointer,
-            f"{fact} holds no Enreach user id",
-            f"these can: {', '.join([*agents, *families])}",
-        )
-
-
-def _find_no_user(fact: str, pointer: str, rule: str, ruleset: Ruleset) -> Iterator[Finding]:
-    """Find members of a rota that no call can go to as to an agent."""
-    if not fact.startswith(ROTAS):
-        return
-    members = ruleset.find_members(fact.removeprefix(ROTAS)).items()
-    others = [name for name, place in members if place.kind is not DestinationKind.USER]
-    if others:
-        message = f"{fact} holds no Enreach user id while {' or '.join(others)} is on call"
-        hint = "let every member be a destination of kind user, or `redirect` to the rota"
-        yield fault(rule, "no-agent-fact", pointer, message, hint)
 
 
 def _find_limit_faults(rule: Rule, pointer: str, now: float | None) -> Iterator[Finding]:

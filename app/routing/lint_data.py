@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from app.errors import Finding
+from app.routing.agents import find_agent_fact
 from app.routing.calls import Scalar
 from app.routing.decisions import DestinationKind
 from app.routing.documents import join_pointer
+from app.routing.lint_agents import find_agent_faults
 from app.routing.lint_columns import fault
 from app.routing.lint_conditions import KnownColumns, find_unknown_member, list_values
 from app.routing.queue_states import QUEUE_MEMBERS, split_queue_fact
-from app.routing.registry import QUEUES, SWITCHES, TABLES, FactType, find_fact, suggest
+from app.routing.registry import AGENTS, QUEUES, SWITCHES, TABLES, FactType, find_fact, suggest
 from app.routing.rule import TEXTUAL, Leaf, Operator, Rule, list_leaves
 from app.routing.rule_data import DataTable, RuleData, make_key, read_dialled, split_column
 from app.routing.ruleset import Ruleset
@@ -32,6 +34,8 @@ def find_data_faults(ruleset: Ruleset, data: RuleData | None, known_columns: Kno
             yield from _find_unknown_switch(leaf.fact.removeprefix(SWITCHES), f"{pointer}/fact", rule, data)
         if leaf.fact.startswith(QUEUES):
             yield from _find_queue_faults(leaf, pointer, rule, ruleset)
+        if leaf.fact.startswith(AGENTS):
+            yield from find_agent_faults(find_agent_fact(leaf.fact), f"{pointer}/fact", rule, ruleset, known_columns)
         if leaf.fact.startswith(TABLES):
             yield from _find_column_faults(leaf.fact, f"{pointer}/fact", rule, ruleset, tables)
             yield from _find_other_types(leaf, pointer, rule, tables)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "AGENTS",
     "COLUMN_TABLES",
     "FACTS",
     "FAMILIES",
@@ -87,6 +88,8 @@ COLUMN_TABLES = {
 """The table of each family of facts that are columns, as Dataverse calls it."""
 RECENT_CALLS = frozenset({"caller.calls.last_hour", "caller.calls.last_day", "caller.last_destination"})
 """The facts that the decision log tells."""
+AGENTS = "agent.available."
+"""The prefix of facts that tell whether an agent takes calls; the fact that holds the agent follows."""
 QUEUES = "queue."
 """The prefix of facts that tell how busy the queue of a destination is."""
 ROTAS = "rota."
@@ -302,6 +305,13 @@ _FAMILY_SPECS = (
         related=True,
     ),
     FactSpec("time.open.", _BOOLEAN, _CALENDAR, "Open by calendar", "Whether the named calendar is open."),
+    FactSpec(
+        AGENTS,
+        _BOOLEAN,
+        _QUEUE,
+        "Agent available",
+        "Whether the agent that a fact holds takes calls, as `agent.available.caller.owner_agent`.",
+    ),
     FactSpec(
         QUEUES,
         _ANY,

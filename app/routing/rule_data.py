@@ -1,17 +1,18 @@
 """What rules read besides the call, the caller and the clock: switches and tables that administrators set."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import methodcaller
 from typing import NamedTuple
 
 import msgspec
 
+from app.routing.agents import AgentStates, find_agent_fact, tell_agent
 from app.routing.callers import Cause
 from app.routing.calls import Scalar
 from app.routing.facts import FactValue, Unknown
 from app.routing.numbers import read_number
 from app.routing.queue_states import QueueState, split_queue_fact, tell_queue
-from app.routing.registry import MEMBERS, QUEUES, SWITCHES, TABLES
+from app.routing.registry import AGENTS, MEMBERS, QUEUES, SWITCHES, TABLES
 
 __all__ = ["DataFacts", "DataTable", "RuleData", "Switch", "make_key", "make_table", "read_dialled", "split_column"]
 
@@ -60,6 +61,8 @@ class RuleData(msgspec.Struct, frozen=True):
     tables: Mapping[str, DataTable] = {}
     queues: Mapping[str, QueueState] = {}
     """By the queue's id in Enreach, in lower case."""
+    agents: AgentStates | None = None
+    """`None` while the availability of agents is not read."""
 
 
 def make_key(value: object) -> str | None:
@@ -101,13 +104,21 @@ class _Question(NamedTuple):
 
 
 class DataFacts:
-    """Tells the facts that rules take from switches, tables and the states of queues."""
+    """Tells the facts that rules take from switches, tables and the states of queues and agents."""
 
-    def __init__(self, facts: Iterable[str], keys: Mapping[str, str], queues: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        facts: Iterable[str],
+        keys: Mapping[str, str],
+        queues: Mapping[str, str],
+        read_agent: Callable[[Mapping[str, FactValue], str], str | None],
+    ) -> None:
         """`facts` are those that the rules read, of any kind; `keys` the facts by which rows are found, by table.
 
-        `queues` are the ids of queues in Enreach by the name of their destination.
+        `queues` are the ids of queues in Enreach by the name of their destination; `read_agent` returns the Enreach
+        user id that a fact holds.
         """
+        self._read_agent = read_agent
         facts = tuple(facts)
         places = ((fact, *split_queue_fact(fact)) for fact in facts if fact.startswith(QUEUES))
         self._queues = tuple((fact, queues.get(name, "").casefold(), member) for fact, name, member in places)
@@ -115,8 +126,9 @@ class DataFacts:
         # Columns come first: whether there is a row in one table may be asked of a column of another.
         asked = sorted((fact for fact in facts if fact.startswith((TABLES, MEMBERS))), key=_ORDER)
         self._questions = tuple(_ask(fact, keys) for fact in asked)
-        queue_facts = (fact for fact, _, _ in self._queues)
-        self.names = frozenset((*dict(self._switches), *queue_facts, *(question.fact for question in self._questions)))
+        self._agents = tuple((fact, find_agent_fact(fact)) for fact in facts if fact.startswith(AGENTS))
+        others = (*self._switches, *self._queues, *self._agents)
+        self.names = frozenset((*(each[0] for each in others), *(question.fact for question in self._questions)))
         """The facts it tells."""
         self.switches = frozenset(dict(self._switches).values())
         """The switches that are read."""
@@ -140,6 +152,12 @@ class DataFacts:
             found[fact] = tell_queue(data.queues.get(queue), member, at)
         for question in self._questions:
             found[question.fact] = _answer(question, found, facts, data)
+        for fact, holder in self._agents:
+            value = found.get(holder, facts.get(holder))
+            told = {holder: value}
+            found[fact] = (
+                value if isinstance(value, Unknown) else tell_agent(data.agents, self._read_agent(told, holder), at)
+            )
         return found
 
 

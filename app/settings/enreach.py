@@ -25,6 +25,21 @@ class EnreachSettings(Group):
         le=3600,
         description="So old the state of a queue may be; rules do not know an older one.",
     )
+    agent_poll_seconds: float | None = Field(
+        default=None,
+        ge=5,
+        le=300,
+        description="Read whether agents that rules ask about take calls, so often; absent = never. One request each.",
+    )
+    agent_max_age_seconds: float = Field(
+        default=60, ge=5, le=3600, description="So old an agent's availability may be; rules do not know an older one."
+    )
+    availability_key: str = Field(
+        default="EventTypeID", min_length=1, max_length=100, description="The key that tells what an availability is."
+    )
+    unavailable_values: tuple[str, ...] = Field(
+        default=("3",), max_length=50, description="Its values that take no calls; only 3, do not disturb, is known."
+    )
 
     @model_validator(mode="after")
     def _require_all(self) -> Self:

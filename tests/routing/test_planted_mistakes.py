@@ -262,6 +262,16 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
     "queue that is no destination": (rules(leaf("queue.vipp.length", "gt", 3)), "unknown-queue", "/rules/0/when/fact"),
     "what no queue tells": (rules(leaf("queue.vip.agents", "gt", 3)), "unknown-queue-fact", "/rules/0/when/fact"),
     "length of a queue in quotes": (rules(leaf("queue.vip.length", "gt", "3")), "wrong-type", "/rules/0/when/value"),
+    "availability of what is no agent": (
+        rules(leaf("agent.available.caller.name", "is", True)),
+        "no-agent-fact",
+        "/rules/0/when/fact",
+    ),
+    "availability of nobody's rota": (
+        rules(leaf("agent.available.rota.duty", "is", True)),
+        "unknown-rota",
+        "/rules/0/when/fact",
+    ),
     "test of a rule that does not exist": (
         {"tests": [{"name": "t", "call": CALL, "expect": {"rule": "r9"}}]},
         "unknown-rule",

@@ -13,7 +13,14 @@ from starlette.types import Receive, Scope, Send
 from app.emulators.enreach.access import discover, exchange_password, refuse, require_key
 from app.emulators.enreach.call_control import make_call_route
 from app.emulators.enreach.calls import list_calls, list_service_calls
-from app.emulators.enreach.catalogue import fetch_user, list_directories, list_entries, list_queues, list_users
+from app.emulators.enreach.catalogue import (
+    fetch_availability,
+    fetch_user,
+    list_directories,
+    list_entries,
+    list_queues,
+    list_users,
+)
 from app.emulators.enreach.tables import Clock, Tables, build_tables
 from app.emulators.fault_control import CONTROL_ROOT, make_fault_routes
 from app.emulators.faults import ErrorAnswer, FaultLayer, Faults, Traffic
@@ -87,6 +94,7 @@ def _create_app(tables: Tables, faults: Faults, clock: Clock) -> Starlette:
             Route("/authuser/{email}", exchange_password, methods=["POST"]),
             Route("/users", require_key(list_users)),
             Route("/users/{id}", require_key(fetch_user)),
+            Route("/users/{id}/availability/current", require_key(fetch_availability)),
             Route("/queues", require_key(list_queues)),
             Route("/directory", require_key(list_directories)),
             Route("/directory/{id}", require_key(list_entries)),

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from app.emulators.enreach.access import find_user, refuse
 from app.emulators.enreach.tables import Row, Tables, serve
 
-__all__ = ["fetch_user", "list_directories", "list_entries", "list_queues", "list_users"]
+__all__ = ["fetch_availability", "fetch_user", "list_directories", "list_entries", "list_queues", "list_users"]
 
 _QUEUE_ENTRIES = "2"
 _NUMBERS = ("WorkNumber", "MobileNumber", "OtherNumber")
@@ -23,6 +23,13 @@ async def fetch_user(request: Request) -> Response:
     own = find_user(tables, request.state.user_name) if wanted == "me" else None
     user = own or _find_by(tables["users"], "Id", wanted)
     return JSONResponse(serve(user)) if user else refuse(404, "Not found")
+
+
+async def fetch_availability(request: Request) -> Response:
+    """What a user is at the moment; 404 without one, which stands for available."""
+    user = _find_by(_tables(request)["users"], "Id", request.path_params["id"])
+    kind = None if user is None else user.get("_availability")
+    return refuse(404, "Not found") if kind is None else JSONResponse({"EventTypeID": kind})
 
 
 async def list_queues(request: Request) -> Response:

@@ -1,7 +1,8 @@
 """The data of the emulated API: rows in wire spelling, by table.
 
 Keys that begin with an underscore are the emulator's own and never leave it: `_minutes_ago` dates a call relative to
-the start, `_user_id` says whose call it is, `_user_ids` who serves a queue, `_modified` when a call was last changed.
+the start, `_user_id` says whose call it is, `_user_ids` who serves a queue, `_availability` what a user is at the
+moment, `_modified` when a call was last changed.
 """
 
 import json
