@@ -27,6 +27,9 @@ __all__ = [
     "screen",
 ]
 
+_CUSTOMERS = frozenset({CallerKind.CONTACT, CallerKind.ACCOUNT})
+"""Whom the guide takes for the counterpart of a call: a lead is none."""
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -225,7 +228,7 @@ def judge(
     if caller.status is CallerStatus.AMBIGUOUS:
         text = f"{caller.matches} contacts or accounts have this number and disagree; merge them, or correct it."
         return end(Step("counterpart", False, saw, text), SyncOutcome.PENDING, Reason.AMBIGUOUS)
-    if caller.status is not CallerStatus.IDENTIFIED or caller.kind is None or caller.id is None:
+    if caller.status is not CallerStatus.IDENTIFIED or caller.kind not in _CUSTOMERS or caller.id is None:
         text = "No contact or account has this number; save it by the end of the office day."
         return end(Step("counterpart", False, saw, text), SyncOutcome.PENDING, Reason.NO_MATCH)
     saw |= {"kind": caller.kind.value, "record": caller.id}

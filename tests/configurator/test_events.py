@@ -282,6 +282,18 @@ async def test_several_matches_become_the_list_of_the_client(tmp_path: Path) -> 
     assert [row["hidden"] for row in single["context"]["customerSearchResults"]["rows"]] == [False, True]
 
 
+async def test_a_lead_is_no_customer_of_the_phone_client(tmp_path: Path) -> None:
+    """Where leads are looked up for calls, the client is told of contacts and accounts only."""
+    lead = {"leadid": "00000000-0000-4000-8000-0000000000d1", "fullname": "Lea", "mobilephone": "+35892000000"}
+    dataverse = {"lead_phone_columns": ["mobilephone"]}
+    async with open_organisation(tmp_path, place="store", tables={"leads": [lead]}, dataverse=dataverse) as organisation:
+        await run_only(organisation, "call-incoming", 51)
+        answer = (await post_event(organisation.service, "call-incoming", phoneNumber="+35892000000")).json()
+
+    assert [entry["error"] for entry in answer["trace"]] == [None]
+    assert not {"customer", "customerSearchResults"} & answer["context"].keys()
+
+
 async def test_a_call_that_ended_becomes_one_activity_that_says_why_it_was_routed(organisation: Organisation) -> None:
     """However often the client tells of it; the agent owns the activity, and the explanation is in it."""
     service = organisation.service

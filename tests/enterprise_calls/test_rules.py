@@ -78,6 +78,12 @@ def test_twin_is_an_activity_of_the_same_call(changes: dict[str, object], reason
     assert decide(activity)[1] is reason
 
 
+def test_lead_is_no_counterpart() -> None:
+    """Where leads are looked up for calls, a call with one waits for a contact or an account all the same."""
+    lead = Caller(status=CallerStatus.IDENTIFIED, kind=CallerKind.LEAD, id="lea", matches=1)
+    assert decide(caller=lead) == (SyncOutcome.PENDING, Reason.NO_MATCH, None)
+
+
 def test_rules_tell_no_number_and_no_name() -> None:
     """What a rule saw may be read by everybody who may read the list."""
     verdicts = [
