@@ -286,7 +286,8 @@ async def test_a_lead_is_no_customer_of_the_phone_client(tmp_path: Path) -> None
     """Where leads are looked up for calls, the client is told of contacts and accounts only."""
     lead = {"leadid": "00000000-0000-4000-8000-0000000000d1", "fullname": "Lea", "mobilephone": "+35892000000"}
     dataverse = {"lead_phone_columns": ["mobilephone"]}
-    async with open_organisation(tmp_path, place="store", tables={"leads": [lead]}, dataverse=dataverse) as organisation:
+    tables = {"leads": [lead]}
+    async with open_organisation(tmp_path, place="store", tables=tables, dataverse=dataverse) as organisation:
         await run_only(organisation, "call-incoming", 51)
         answer = (await post_event(organisation.service, "call-incoming", phoneNumber="+35892000000")).json()
 
