@@ -19,7 +19,8 @@ from app.operations.alerts import AlertMonitor
 from app.operations.deliveries import AlertDeliveries, DeliveryStore
 from app.operations.hook_sender import AddressPolicy, HookSender
 from app.operations.receivers import ReceiverTeller
-from app.operations.registrations.registrations import AppRegistration, AppRegistrations
+from app.operations.registrations.registration import AppRegistration
+from app.operations.registrations.registrations import AppRegistrations
 from app.operations.registrations.store import ReadingStore
 from app.operations.store import AlertStore
 from app.store.database import open_database
