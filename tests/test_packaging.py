@@ -78,7 +78,7 @@ def test_unpacked_wheel_works_far_from_the_repository(wheel: zipfile.ZipFile, tm
     )
 
     assert (ended.returncode, ended.stderr) == (0, str(packages / "app" / "cli" / "__init__.py"))
-    assert "rules: 3 from the sample" in ended.stdout
+    assert "ruleset: 3 rules from the sample" in ended.stdout
 
 
 def read_locked_names(path: str) -> set[str]:

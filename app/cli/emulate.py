@@ -128,7 +128,7 @@ def _serve(
         certificate = write_certificate(Path(folder)) if tls else None
         trust = [f"Its certificate, for clients to trust: {certificate[0]}"] if certificate else []
         lines = [f"Emulated {name} on {place}", *exports, *remarks, *trust, "Stop with Ctrl-C."]
-        run(app, listener, on_start=lambda: _say(lines), certificate=certificate)
+        run(app, listener, on_start=lambda: _say(lines), certificate=certificate, dated=True)
 
 
 def _say(lines: list[str]) -> None:

@@ -1,6 +1,5 @@
 """Is the organisation set up for this service? One line per question, with what to do."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from app.settings import DataverseSettings, DirectoryKind, Role, VipSettings, Vo
 from app.settings.base import PREFIX
 from app.settings.dataverse import DataverseAuth
 
-__all__ = ["CheckResult", "check_organisation", "collect"]
+__all__ = ["CheckResult", "check_organisation"]
 _NO_ACCESS = "give the role of the application user Read on this table at organisation level"
 _NO_ROLE_ACCESS = "give the role of the application user Read on Security Role at organisation level"
 _NO_VOICE = "install Voice for Dynamics 365 in this environment, or check whether the role was renamed"
@@ -29,18 +28,6 @@ class CheckResult:
     detail: str
     hint: str = ""
     """What to do; a result that is fine may carry one too."""
-
-
-async def collect(name: str, results: AsyncIterator[CheckResult], *, seconds: float) -> list[CheckResult]:
-    """Gather the results of one system; what is not answered in time is one more result, under its name."""
-    found: list[CheckResult] = []
-    try:
-        async with asyncio.timeout(seconds):
-            async for result in results:
-                found.append(result)  # noqa: PERF401 - what came in time must survive
-    except TimeoutError:
-        found.append(CheckResult(name, ok=False, detail=f"no complete answer within {seconds:g} seconds"))
-    return found
 
 
 @dataclass(frozen=True, slots=True)

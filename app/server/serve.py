@@ -66,12 +66,13 @@ def run(
     on_leave: Callable[[], None] = lambda: None,
     drain_seconds: float = 0.0,
     certificate: tuple[Path, Path] | None = None,
+    dated: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way; returns only after a clean stop.
 
     At a signal `on_leave` is called. After SIGTERM calls are still taken for `drain_seconds`, until whoever sends them
     has noticed. A second signal, or SIGINT, ends that at once. `certificate` is a certificate and its key, to speak
-    https. Raises the AppError that kept the service from starting.
+    https; `dated` answers carry the header `Date`. Raises the AppError that kept the service from starting.
     """
     _raise_file_limit()
     opened = _OpeningWatch(app)
@@ -84,7 +85,7 @@ def run(
         # `app.auth.networks` judges X-Forwarded-For, against the proxies that the settings trust.
         proxy_headers=False,
         server_header=False,
-        date_header=False,
+        date_header=dated,
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dirty_equals import IsStr
 
 from app.emulators.dataverse import CLIENT_ID, DataverseEmulator, create_dataverse_emulator
 from app.emulators.enreach import EnreachEmulator, create_enreach_emulator
@@ -42,7 +43,7 @@ class World:
         ended = self.console.run(self.folder, "check", **{**self.settings, **changed})
         assert ended.err == ""
         assert not any(secret in ended.out for secret in (TOKEN, SECRET, "Traceback", "virtanen"))
-        assert {read_state(line) for line in ended.out.splitlines()} <= {"ok", "wrong", "not configured"}
+        assert {read_state(line) for line in ended.out.splitlines()} <= {"ok", "wrong", "unknown", "not-needed"}
         return ended
 
     def write_rules(self, **members: object) -> str:
@@ -79,31 +80,30 @@ def world(console: Console, tmp_path: Path) -> Iterator[World]:
 
 
 def read_state(line: str) -> str:
-    """Read the first word, or words, of a line."""
-    return line[:14].strip()
+    """Read the first word of a line."""
+    return line.split(" ", maxsplit=1)[0]
 
 
 def list_lines(ended: Ended, state: str) -> list[str]:
     """List what is in a state, without the word for it."""
-    return [line[16:] for line in ended.out.splitlines() if read_state(line) == state]
+    return [line[12:] for line in ended.out.splitlines() if read_state(line) == state]
 
 
 def test_everything_right_is_ok_and_changes_nothing(world: World) -> None:
-    """Every system has its lines, the status is 0, and the store is as empty as before, and private."""
+    """Every item has its line, the status is 0, and the store is as empty as before, and private."""
     first = world.check(RULES__FILE=world.write_rules())
     second = world.check(RULES__FILE=world.write_rules())
 
     assert (first.status, first.out) == (0, second.out)
-    assert list_lines(first, "not configured") == ["sign-in issuer: administrators come with keys only"]
-    assert list_lines(first, "ok")[:3] == [
-        "store: empty; the first start creates its tables",
-        "journal: can be written",
-        "rules: 1 from the file rules.json",
-    ]
-    assert list_lines(first, "ok")[-3:] == [
-        "roles of Voice: Voice Admin User, Voice ApiUser, Voice User",
-        "Enreach API: answers, and accepts the key",
-        "queues and users: Enreach knows those of the rules (1)",
+    assert list_lines(first, "not-needed") == ["sign-in: administrators come with keys only"]
+    assert list_lines(first, "ok") == [
+        "decision-log: journal can be written, database is empty; the first start creates its tables",
+        "ruleset: 1 rules from the file rules.json",
+        "destinations: Enreach knows every queue and user of the rules and the hand-off",
+        "clock: within 30 s of that of Dataverse",
+        IsStr(regex="dataverse-token: Dataverse address: .*; Dataverse token: obtained; application user: known as .*"),
+        IsStr(regex="dataverse-privileges: columns of contact: .*; read contact: every row; .*; roles of Voice: .*"),
+        "enreach: Enreach API: answers, and accepts the key",
     ]
     assert oct((world.folder / "data" / "smartrouting.db").stat().st_mode)[-3:] == "600"
 
@@ -113,11 +113,7 @@ def test_what_is_not_configured_is_no_fault(world: World) -> None:
     ended = world.check(ENREACH__URL="")
 
     assert ended.status == 0
-    assert [line.split(":")[0] for line in list_lines(ended, "not configured")] == [
-        "rules",
-        "Enreach API",
-        "sign-in issuer",
-    ]
+    assert [line.split(":")[0] for line in list_lines(ended, "not-needed")] == ["ruleset", "enreach", "sign-in"]
 
 
 @pytest.mark.parametrize(
@@ -125,29 +121,31 @@ def test_what_is_not_configured_is_no_fault(world: World) -> None:
     [
         pytest.param(
             {"ENREACH__SECRET": "wrong"},
-            "Enreach API: GET /users/me: answered 401 "
+            "enreach: Enreach API: GET /users/me: answered 401 "
             "(check SMARTROUTING_ENREACH__USER and SMARTROUTING_ENREACH__SECRET)",
             id="wrong-key",
         ),
         pytest.param(
             {"ENREACH__URL": "http://127.0.0.1:9"},
-            "Enreach API: GET /users/me: the connection failed (ConnectError) (check SMARTROUTING_ENREACH__URL)",
+            "enreach: Enreach API: GET /users/me: the connection failed (ConnectError) "
+            "(check SMARTROUTING_ENREACH__URL)",
             id="dead-enreach",
         ),
         pytest.param(
             {"DATAVERSE__AGENT_ID_COLUMN": "new_enreachuserid", "DATAVERSE__AGENT_EMAIL_COLUMN": "new_nowhere"},
-            "column systemuser.new_nowhere: does not exist "
+            "dataverse-privileges: column systemuser.new_nowhere: does not exist "
             "(correct SMARTROUTING_DATAVERSE__AGENT_EMAIL_COLUMN, or add the column to systemuser)",
             id="missing-column",
         ),
         pytest.param(
             {"ADMIN__OIDC_ISSUER": "http://127.0.0.1:9/realms/contoso", "ADMIN__OIDC_AUDIENCE": AUDIENCE},
-            "sign-in issuer: the issuer does not answer (ConnectError) (check SMARTROUTING_ADMIN__OIDC_ISSUER)",
+            "sign-in: the issuer does not answer (ConnectError) (check SMARTROUTING_ADMIN__OIDC_ISSUER)",
             id="dead-issuer",
         ),
         pytest.param(
             {"RULES__FILE": "nowhere.json"},
-            "rules: cannot read the ruleset file nowhere.json: No such file or directory",
+            "ruleset: cannot read the ruleset file nowhere.json: No such file or directory "
+            "(correct it; `smartrouting rules lint FILE` shows every place)",
             id="no-rules-file",
         ),
     ],
@@ -157,7 +155,7 @@ def test_each_fault_is_one_line(world: World, changes: dict[str, str], line: str
     ended = world.check(**changes)
 
     assert (ended.status, list_lines(ended, "wrong")) == (1, [line])
-    assert "read contact: every row" in list_lines(ended, "ok")
+    assert any("Dataverse token: obtained" in line for line in list_lines(ended, "ok"))
 
 
 def test_wrong_token_is_told(world: World) -> None:
@@ -165,8 +163,8 @@ def test_wrong_token_is_told(world: World) -> None:
     ended = world.check(DATAVERSE__TOKEN="another")
 
     [line] = list_lines(ended, "wrong")
-    assert line.startswith("application user: ")
-    assert "Enreach API: answers, and accepts the key" in list_lines(ended, "ok")
+    assert line.startswith("dataverse-token: application user: ")
+    assert "enreach: Enreach API: answers, and accepts the key" in list_lines(ended, "ok")
 
 
 def test_missing_roles_are_named(world: World) -> None:
@@ -176,7 +174,7 @@ def test_missing_roles_are_named(world: World) -> None:
             row["name"] = "Voice Something"
 
     [line] = list_lines(world.check(), "wrong")
-    assert line.startswith("role Voice ApiUser: does not exist (install Voice for Dynamics 365 in this environment")
+    assert line.startswith("dataverse-privileges: role Voice ApiUser: does not exist (install Voice for Dynamics 365")
 
 
 def test_lost_destinations_are_named(world: World) -> None:
@@ -188,10 +186,11 @@ def test_lost_destinations_are_named(world: World) -> None:
 
     ended = world.check(RULES__FILE=world.write_rules(destinations=places))
 
-    queue, user = list_lines(ended, "wrong")
-    assert queue.startswith("rules /destinations/vip-queue/id: Enreach has no queue with this id (")
+    [line] = list_lines(ended, "wrong")
+    queue, user = line.split("; ", 1)
+    assert queue.startswith("destinations: /destinations/vip-queue/id: Enreach has no queue with this id (")
     assert QUEUE in queue
-    assert user.startswith("rules /destinations/overflow/id: Enreach has no user with this id")
+    assert user.startswith("/destinations/overflow/id: Enreach has no user with this id")
 
 
 def test_unsound_rules_are_told(world: World) -> None:
@@ -199,7 +198,7 @@ def test_unsound_rules_are_told(world: World) -> None:
     ended = world.check(RULES__FILE=world.write_rules(rules=[{"id": "a", "then": {"redirect": "nowhere"}}]))
 
     [line] = list_lines(ended, "wrong")
-    assert line.startswith("rules: ")
+    assert line.startswith("ruleset: ")
     assert "/rules/0/then/redirect" in line
 
 
@@ -214,8 +213,9 @@ async def test_published_rules_are_the_ones_that_count(world: World) -> None:
 
     ended = world.check(STORE__URL=f"sqlite:///{world.folder}/live.db")
 
-    assert {"rules: 1 from revision 1", "journal: can be written"} <= set(list_lines(ended, "ok"))
-    assert [line.partition(":")[0] for line in list_lines(ended, "wrong")] == ["rules /destinations/vip-queue/id"]
+    assert "ruleset: 1 rules from revision 1" in list_lines(ended, "ok")
+    [line] = list_lines(ended, "wrong")
+    assert line.startswith("destinations: /destinations/vip-queue/id: ")
 
 
 async def test_saved_settings_are_the_ones_that_count(world: World) -> None:
@@ -230,17 +230,17 @@ async def test_saved_settings_are_the_ones_that_count(world: World) -> None:
 
     ended = world.check(STORE__URL=f"sqlite:///{world.folder}/live.db", RULES__FILE=world.write_rules(rules=rules))
 
-    assert "rules: 1 from the file rules.json" in list_lines(ended, "ok")
+    assert "ruleset: 1 rules from the file rules.json" in list_lines(ended, "ok")
     [wrong] = list_lines(ended, "wrong")
-    assert wrong.startswith("column contact.nowhere: does not exist")
+    assert wrong.startswith("dataverse-privileges: column contact.nowhere: does not exist")
 
 
 @pytest.mark.parametrize(
     ("name", "place", "word"),
     [
-        ("STORE__URL", "sqlite:///{blocked}/x.db", "store: cannot create the folder"),
-        ("STORE__URL", "sqlite:///{blocked}", "store: SQLite: SQLITE_NOTADB"),
-        ("STORE__URL", "postgresql://me:secret-nobody-may-see@127.0.0.1:9/x", "store: no connection to the database"),
+        ("STORE__URL", "sqlite:///{blocked}/x.db", "database: cannot create the folder"),
+        ("STORE__URL", "sqlite:///{blocked}", "database: SQLite: SQLITE_NOTADB"),
+        ("STORE__URL", "postgresql://me:secret-nobody-may-see@127.0.0.1:9/x", "database: no connection to"),
         ("STORE__JOURNAL", "{blocked}/journal", "journal: cannot create the folder"),
     ],
 )
@@ -252,12 +252,12 @@ def test_unusable_store_is_told(world: World, name: str, place: str, word: str) 
     ended = world.check(**{name: place.format(blocked=blocked)})
 
     [line] = list_lines(ended, "wrong")
-    assert line.startswith(word)
+    assert line.startswith(f"decision-log: {word}")
     assert ended.status == 1
 
 
 def test_issuer_is_asked_for_its_keys(world: World) -> None:
-    """A living issuer has two lines; without a key to sign with the second one is wrong."""
+    """A living issuer is ok; one without a key to sign with is wrong."""
     with serve_issuer(world.folder) as issuer:
         authority = world.folder / "ca.pem"
         issuer.ca.cert_pem.write_to_path(str(authority))
@@ -267,11 +267,8 @@ def test_issuer_is_asked_for_its_keys(world: World) -> None:
         issuer.keys.clear()
         bad = world.check(**settings)
 
-    assert list_lines(good, "ok")[-2:] == [
-        "sign-in issuer: the discovery document is there",
-        "sign-in keys: 1 to sign with",
-    ]
+    assert list_lines(good, "ok")[-1] == "sign-in: the issuer is there; keys to sign with: 1"
     assert (good.status, bad.status) == (0, 1)
     assert list_lines(bad, "wrong") == [
-        "sign-in keys: 0 to sign with (the issuer must sign with RSA or elliptic curves)"
+        "sign-in: the issuer has no key to sign with (it must sign with RSA or elliptic curves)"
     ]

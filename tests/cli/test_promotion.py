@@ -95,7 +95,7 @@ def test_scripts_read_json_and_versions(console: Console, tmp_path: Path) -> Non
 
     assert (linted.status, json.loads(linted.out)["errors"]) == (1, 1)
     assert (tested.status, json.loads(tested.out)) == (1, {"passed": 0, "failed": 0, "tests": []})
-    assert (checked.status, json.loads(checked.out)["ok"]) == (0, True)
+    assert (checked.status, json.loads(checked.out)["ready"]) == (0, True)
     assert version.out.startswith("smartrouting ")
     assert "Exit status: 0" in helped.out
 

@@ -157,7 +157,7 @@ def test_who_may_not_read_decisions_is_told(seen: Visit) -> None:
     seen.open("", "fi")
     seen.sign_in(USER_KEY)
 
-    seen.sees("Roolisi ei saa lukea päätöksiä.")
+    seen.sees("Roolisi Voice User ei saa nähdä tätä.")
     assert seen.judge_accessibility() == []
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
 __all__ = ["Visit", "find_chromium", "launch_chromium", "visit"]
 
@@ -43,6 +43,7 @@ def find_chromium() -> str:
 @contextmanager
 def launch_chromium(path: str) -> Iterator[Browser]:
     """Run a browser without windows; as root it has no sandbox."""
+    expect.set_options(timeout=_TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path, args=[*_ALONE], chromium_sandbox=os.geteuid() != 0, timeout=120_000

@@ -2,12 +2,13 @@ import { summarise } from "./calls.js";
 import { choose, draw, field, make, sheet, show, table, tell } from "./dom.js";
 import { ask } from "./http.js";
 import { name, say, showMilliseconds, showTime } from "./texts.js";
+import { drawRules } from "./trace.js";
 
 const STAGES = ["receive", "look_up", "rules", "record"];
 const PARTS = ["look_up.turn", "look_up.token", "look_up.dataverse"];
 
 /** One call: what was decided and why, how its time was spent, and the answer as it went out. */
-export async function showCall(id, me, signal) {
+export async function showCall(_query, me, signal, id) {
   const may = (permission) => me.permissions.includes(permission);
   const [{ content: call }, drafts] = await Promise.all([
     ask(`admin/decisions/${id}`),
@@ -52,27 +53,6 @@ function drawBar(begin, length, end, deadline) {
     draw("rect", { class: "ground", width: 1000, height: 12 }),
     draw("rect", { class: "bar", x: begin * scale, width: Math.max(2, length * scale), height: 12 }),
     deadline ? draw("rect", { class: "deadline", x: Math.min(deadline * scale, 1000) - 2, width: 2, height: 12 }) : null);
-}
-
-/** The rules from first to last; the one that decided is marked, and near misses say what was missing. */
-function drawRules(trace) {
-  const misses = new Map(trace.near_misses.map((miss) => [miss.rule, miss.sentence]));
-  return make("ol", { class: "rules" }, ...trace.rules.map((rule) => make("li", { class: rule.decided ? "decided" : null },
-    make("strong", {}, rule.name || rule.id), ` · ${rule.decided ? say("rule.decided") : name("verdict", rule.verdict)}`,
-    misses.has(rule.id) ? make("p", { class: "miss" }, make("strong", {}, say("rule.near-miss")), ` ${misses.get(rule.id)}`) : null,
-    make("ul", {}, ...listConditions(rule.when).map((one) => make("li", {}, tellCondition(one)))))));
-}
-
-function listConditions(node) {
-  if (node == null || typeof node !== "object") return [];
-  if (Array.isArray(node)) return node.flatMap(listConditions);
-  return "fact" in node ? [node] : Object.values(node).flatMap(listConditions);
-}
-
-function tellCondition(one) {
-  const expected = one.expected == null ? "" : ` ${JSON.stringify(one.expected)}`;
-  const actual = one.actual == null ? say("rule.no-value") : JSON.stringify(one.actual);
-  return say("rule.condition", { condition: `${one.fact} ${one.op}${expected}`, actual, verdict: name("verdict", one.verdict) });
 }
 
 /** What can be done with a draft: decide this call by it, and make the call one of its tests. */

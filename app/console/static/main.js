@@ -2,7 +2,17 @@ import { showCall } from "./call.js";
 import { showCalls } from "./calls.js";
 import { make, show, tell } from "./dom.js";
 import { ask, hasKey, onRefusal, useKey } from "./http.js";
+import { showRules } from "./rules.js";
+import { showRuleset } from "./ruleset.js";
+import { showService } from "./service.js";
 import { say, speak } from "./texts.js";
+
+/** The screens of the head line: the permission that shows them, the screen, and that of one item of it. */
+const SCREENS = {
+  calls: ["read-decisions", showCalls, showCall],
+  rules: ["read-rules", showRules, showRuleset],
+  service: ["read-status", showService, showService],
+};
 
 let me = null;
 let leave = () => {};
@@ -11,21 +21,35 @@ let leave = () => {};
 async function open() {
   leave();
   tell("");
+  const stop = new AbortController();
+  leave = () => stop.abort();
+  const [path, query] = location.hash.slice(1).split("?");
+  const [wanted, item] = path.split("/").map(decodeURIComponent);
+  const screen = wanted in SCREENS ? wanted : "calls";
+  drawHead(screen);
+  if (!hasKey()) return showSignIn();
+  const [permission, showAll, showOne] = SCREENS[screen];
+  if (!me.permissions.includes(permission)) {
+    document.title = `${say(screen)} · Smart Routing`;
+    return show(make("h1", {}, say(screen)), make("p", {}, say("forbidden", { role: me.role })));
+  }
+  try {
+    await (item ? showOne : showAll)(new URLSearchParams(query), me, stop.signal, item);
+  } catch (error) {
+    if (!stop.signal.aborted) showError(error);
+  }
+}
+
+function drawHead(screen) {
   document.getElementById("language-label").textContent = say("language");
   const signOut = document.getElementById("sign-out");
   signOut.textContent = say("sign-out");
   signOut.hidden = !hasKey();
   document.getElementById("who").textContent = me ? `${me.name} · ${me.role}` : "";
-  const stop = new AbortController();
-  leave = () => stop.abort();
-  if (!hasKey()) return showSignIn();
-  const [path, query] = location.hash.slice(1).split("?");
-  const id = /^calls\/([0-9a-f-]{36})$/.exec(path)?.[1];
-  try {
-    await (id ? showCall(id, me, stop.signal) : showCalls(new URLSearchParams(query), me, stop.signal));
-  } catch (error) {
-    if (!stop.signal.aborted) showError(error);
-  }
+  const shown = Object.keys(SCREENS).filter((each) => me?.permissions.includes(SCREENS[each][0]));
+  const screens = document.getElementById("screens");
+  screens.setAttribute("aria-label", say("screens"));
+  screens.replaceChildren(...shown.map((each) => make("a", { href: `#${each}`, "aria-current": each === screen ? "page" : null }, say(each))));
 }
 
 function showError(error) {

@@ -22,6 +22,7 @@ __all__ = [
     "judge_checks",
     "judge_clock",
     "judge_deadline",
+    "judge_decision_log",
     "judge_drills",
     "judge_networks",
     "judge_response_keys",
@@ -79,6 +80,15 @@ def judge_deadline(settings: Settings) -> Answer:
             f"set deadline_ms of {PREFIX}WEBHOOK__DEADLINE_MS or of the settings to at most {most}",
         )
     return ok(f"{deadline} ms of the {QUEUE_SECONDS} s a queue waits")
+
+
+def judge_decision_log(*, journal: str, database: str, detail: str = "journal and database can be written") -> Answer:
+    """Both can be written; `journal` and `database` say why not, or nothing."""
+    if journal:
+        return wrong(f"journal: {journal}", f"let this process write in the folder of {PREFIX}STORE__JOURNAL")
+    if database:
+        return wrong(f"database: {database}", f"look at {PREFIX}STORE__URL and the database")
+    return ok(detail)
 
 
 def judge_ruleset(

@@ -11,7 +11,6 @@ import structlog
 from app.errors import AppError
 
 __all__ = [
-    "ITEMS",
     "Answer",
     "Item",
     "Question",
@@ -26,27 +25,8 @@ __all__ = [
 
 log = structlog.get_logger()
 
-ITEMS: Final = (
-    "public-url",
-    "webhook-keys",
-    "networks",
-    "deadline",
-    "ruleset",
-    "destinations",
-    "response-keys",
-    "fire-drill",
-    "decision-log",
-    "clock",
-    "secrets",
-    "alerts",
-    "dataverse-token",
-    "dataverse-privileges",
-    "enreach",
-    "numbers",
-)
-"""The ids of all items, in the order in which they are shown."""
 _SECONDS: Final = 9.0
-"""For each question; all together are promised within ten."""
+"""For each question of a running service; all together are promised within ten."""
 
 
 class ReadinessState(StrEnum):
@@ -108,34 +88,39 @@ def not_needed(reason: str) -> Answer:
 class Readiness:
     """Asks every question at once; one that fails or is late is unknown, and the others do not notice."""
 
-    def __init__(self, *, questions: Mapping[str, Question], clock: Callable[[], float]) -> None:
-        """`questions` has one for each of `ITEMS`; `clock` gives seconds since the epoch."""
+    def __init__(
+        self, *, questions: Mapping[str, Question], clock: Callable[[], float], seconds: float = _SECONDS
+    ) -> None:
+        """`questions` go by the ids of their items and have so many `seconds` each.
+
+        `clock` gives seconds since the epoch.
+        """
         self._questions = questions
         self._clock = clock
+        self._seconds = seconds
 
     async def inspect(self) -> tuple[Item, ...]:
-        """Return what was found, in the order of `ITEMS`."""
-        return tuple(await asyncio.gather(*(self._ask(name, self._questions[name]) for name in ITEMS)))
+        """Return what was found, in the order of the questions."""
+        return tuple(await asyncio.gather(*(self._ask(name, each) for name, each in self._questions.items())))
 
     async def _ask(self, name: str, question: Question) -> Item:
-        answer = await _settle(name, question)
+        answer = await self._settle(name, question)
         return Item(id=name, state=answer.state, reason=answer.reason, remedy=answer.remedy, looked_at=self._clock())
+
+    async def _settle(self, name: str, question: Question) -> Answer:
+        again = "look again; if it stays so, the log tells more"
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await question()
+        except TimeoutError:
+            return unknown(f"no answer within {self._seconds:g} seconds", again)
+        except AppError as error:
+            return unknown(error.detail, again)
+        except Exception:  # the boundary: one broken question must not hide the answers to the others
+            log.exception("readiness.question_broken", item=name)
+            return unknown("something went wrong here", again)
 
 
 def is_ready(items: tuple[Item, ...]) -> bool:
     """Tell whether nothing is wrong, and nothing unknown."""
     return all(item.state in {ReadinessState.OK, ReadinessState.NOT_NEEDED} for item in items)
-
-
-async def _settle(name: str, question: Question) -> Answer:
-    again = "look again; if it stays so, the log tells more"
-    try:
-        async with asyncio.timeout(_SECONDS):
-            return await question()
-    except TimeoutError:
-        return unknown(f"no answer within {_SECONDS:g} seconds", again)
-    except AppError as error:
-        return unknown(error.detail, again)
-    except Exception:  # the boundary: one broken question must not hide the answers to the others
-        log.exception("readiness.question_broken", item=name)
-        return unknown("something went wrong here", again)
