@@ -69,33 +69,36 @@ class _Sent(BaseModel):
 class RenewalPlan(_Sent):
     """What is to be renewed."""
 
-    replaces: str = Field(
-        min_length=1, max_length=120, description="The label of the old one.", examples=["production"]
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"replaces": "production", "environments": ["production"]}]}
     )
+    replaces: str = Field(min_length=1, max_length=120, description="The label of the old one.")
     environments: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
         default=[],
         max_length=20,
         description="Those in which Enreach's back end signs in with it; left out: the registration's own, where "
         "`used_by` is `enreach-back-end`, else none.",
-        examples=[["production"]],
     )
 
 
 class SentNote(_Sent):
     """The new secret was sent to Enreach."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"on": "2026-03-01"}]})
     on: date | None = Field(default=None, description="The day, in UTC; left out: today.")
 
 
 class UpdatedNote(SentNote):
     """Enreach has updated its back end."""
 
-    environment: str = Field(min_length=1, max_length=200, examples=["production"])
+    model_config = ConfigDict(json_schema_extra={"examples": [{"environment": "production", "on": "2026-03-02"}]})
+    environment: str = Field(min_length=1, max_length=200)
 
 
 class NewSecret(_Sent):
     """A secret to try."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"secret": "the-new-secret"}]})
     secret: SecretStr | None = Field(
         default=None,
         max_length=200,
