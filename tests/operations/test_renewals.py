@@ -12,7 +12,8 @@ from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, CLIENT_SECRET, TENANT_ID, create_dataverse_emulator
 from app.emulators.graph import GraphEmulator
 from tests.operations.test_graph_readings import ROUTING, START, TOKEN, list_alerts, send
-from tests.support.service import PROGRAM_KEY, open_service
+from tests.operations.test_receivers import Mailbox, mailbox  # noqa: F401 - a fixture
+from tests.support.service import PROGRAM_KEY, open_service, wait_for
 
 ENREACH = ROUTING | {"used_by": "enreach-back-end"}
 
@@ -23,7 +24,7 @@ def graph() -> GraphEmulator:
     return GraphEmulator(clock=lambda: START, static_tokens=[TOKEN])
 
 
-def open_it(folder: Path, graph: GraphEmulator, *, reads: bool = True) -> Any:
+def open_it(folder: Path, graph: GraphEmulator, *, reads: bool = True, **groups: Any) -> Any:
     """Open a service that asks that tenant for tokens, and reads its app registrations."""
     upstreams = Upstreams(
         dataverse=httpx.ASGITransport(create_dataverse_emulator(static_tokens={"token-of-the-emulator": CLIENT_ID})),
@@ -33,7 +34,7 @@ def open_it(folder: Path, graph: GraphEmulator, *, reads: bool = True) -> Any:
     )
     own = {"tenant_id": TENANT_ID, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     way = {"url": "http://127.0.0.1", "token": TOKEN} if reads else {}
-    return open_service(folder, upstreams=upstreams, dataverse=own, graph=way)
+    return open_service(folder, upstreams=upstreams, dataverse=own, graph=way, **groups)
 
 
 def read_files(folder: Path) -> str:
@@ -161,13 +162,19 @@ async def test_own_secret_is_proven_by_its_beginning(tmp_path: Path, graph: Grap
 
 
 async def test_no_secret_hint_or_token_is_told(
-    tmp_path: Path, graph: GraphEmulator, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    graph: GraphEmulator,
+    mailbox: tuple[Mailbox, int],  # noqa: F811 - the fixture is imported
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Not in an answer, a refusal, a log line, an alert, the metrics, the audit or the database."""
+    """Not in an answer, a refusal, a log line, an alert, an e-mail, the metrics, the audit or the database."""
+    box, port = mailbox
     application = graph.applications[CLIENT_ID]
     hint = "Q~#"
     application["passwordCredentials"][0]["hint"] = hint
-    async with open_it(tmp_path, graph) as service:
+    smtp = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none", "smtp_from": "voice@example.com"}
+    alerts = {**smtp, "receivers": {"ops": {"kind": "email", "to": ["ops@example.com"]}}}
+    async with open_it(tmp_path, graph, alerts=alerts) as service:
         await send(service, "PUT", "routing", ENREACH)
         await send(service, "POST", "routing/read")
         new = graph.add_secret(CLIENT_ID, "new", START + timedelta(days=731))
@@ -187,10 +194,13 @@ async def test_no_secret_hint_or_token_is_told(
         ]
         await list_alerts(service, 1)
         answers.append(await service.ask("/admin/alerts"))
+        mails = await wait_for(box.read)
         metrics = await service.read_metrics()
 
     told = capfd.readouterr()
-    told_of = [*(answer.text for answer in answers), metrics, told.out, told.err, read_files(tmp_path)]
+    shown = [*(answer.text for answer in answers), metrics, *map(str, mails)]
+    told_of = [*shown, told.out, told.err, read_files(tmp_path)]
     hidden = [new, new[:-1], CLIENT_SECRET, TOKEN, hint, json.dumps(hint)]
     assert [secret for secret in hidden if any(secret in text for text in told_of)] == []
     assert "production" in answers[0].text
+    assert "nearly over" in str(mails[0])
