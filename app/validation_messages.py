@@ -47,6 +47,7 @@ _WORDS: Final = {
     "date_from_datetime": _DATE,
     "date": _DATE,
     "time": "must be a time of day, e.g. 13:00",
+    "time_delta": "must be a duration, e.g. 90 (seconds) or PT1M30S",
     "uuid": "must be a UUID",
     "url": "must be a URL",
     "path": "must be a path",

@@ -29,6 +29,7 @@ from app.rulesets.store import RulesetStore
 from app.store.audit import AuditStore
 from app.store.database import Database, open_database
 from app.store.upgrade import upgrade
+from app.web.limits import HeavyWork
 from bench.output import write
 
 __all__ = ["main"]
@@ -111,7 +112,7 @@ async def _time_reports(store: ReportStore, days: int, grain: Grain) -> None:
     periods = list_periods(end - timedelta(days=days), end, grain, _ZONE)
     write(f"  {days} days by {grain}, milliseconds, the slower of two")
     for name, kind in REPORTS.items():
-        times = [await _time(partial(kind.make, store, periods, ReportFilter())) for _ in range(2)]
+        times = [await _time(partial(kind.make, store, periods, ReportFilter(), HeavyWork())) for _ in range(2)]
         write(f"    {name:18} {max(times) * 1e3:8.0f}")
 
 
@@ -126,7 +127,7 @@ async def _draw(store: ReportStore, folder: Path) -> None:
     periods = list_periods(end - timedelta(days=14), end, Grain.DAY, _ZONE)
     for name, kind in REPORTS.items():
         if kind.of_decisions:
-            rows = await kind.make(store, periods, ReportFilter())
+            rows = await kind.make(store, periods, ReportFilter(), HeavyWork())
             (folder / f"{name}.svg").write_text(draw(name, rows, Grain.DAY, str(_ZONE)), encoding="utf-8")
 
 

@@ -76,6 +76,11 @@ def make_retention(foundation: Foundation) -> Retention:
     """Make what deletes old records."""
     settings, stores = foundation.settings, foundation.stores
 
+    async def purge_decisions(before: float) -> int:
+        purged = await stores.decisions.purge_before(before)
+        await stores.rollup.forget_purged()
+        return purged
+
     async def purge_lines(before: float) -> int:
         return await anyio.to_thread.run_sync(purge_rejected_lines, settings.store.journal, before)
 
@@ -90,7 +95,7 @@ def make_retention(foundation: Foundation) -> Retention:
         return await stores.jobs.purge_before(before) + await stores.numbers.purge_corrections_before(before)
 
     purges: dict[str, Purge] = {
-        "decisions": stores.decisions.purge_before,
+        "decisions": purge_decisions,
         "callers": purge_callers,
         "alerts": purge_alerts,
         "shadow": stores.shadow_results.purge_before,

@@ -8,7 +8,7 @@ from app.numbers.components import NumberComponents
 from app.numbers.hygiene import Fault
 from app.operations.schedule import Schedule
 from app.operations.signed_hooks import HookMessage
-from app.reports.components import ReportComponents, save_requests
+from app.reports.components import ReportComponents, UserCounts, save_requests
 from app.reports.digest import DigestSources, WeeklyDigest
 from app.reports.export import make_export
 from app.users.components import UserComponents
@@ -34,13 +34,14 @@ def open_reports(
     stores, organisation, clock = foundation.stores, foundation.organisation, foundation.upstreams.clock
     reports = ReportComponents(
         store=stores.reports,
-        assess_users=users.users.assess_all,
+        heavy_work=foundation.heavy_work,
+        users=UserCounts(store=stores.reports, assess_users=users.users.assess_all, clock=clock),
         read_settings=foundation.live_settings.read,
         clock=clock,
     )
     take_counts = partial(save_requests, stores.reports, organisation.client.take_counts, clock=clock)
     schedule.every(_REQUESTS_SECONDS, "report_requests", take_counts)
-    schedule.daily(_COUNT_TIME, "user_counts", reports.count_users, leader=True)
+    schedule.daily(_COUNT_TIME, "user_counts", reports.users.count, leader=True)
     digest = _make_digest(foundation, numbers, announce)
     schedule.every(_DIGEST_SECONDS, "digest", partial(_do_as_leader, lead, digest.send_when_due))
     export = make_export(foundation.settings.reports, database=stores.database, client=organisation.background)

@@ -29,7 +29,7 @@ def _group() -> None:
 def rebuild() -> None:
     """Make the figures of reports anew from the decision log, beside a running service too.
 
-    A half-hour whose decisions are no longer all in the log keeps the figures it has.
+    A half-hour keeps the figures it has when the log no longer holds all its decisions and the calls of the day before.
     """
     settings = read_settings()
     configure_logging("error", "console")
@@ -37,7 +37,7 @@ def rebuild() -> None:
     calls, left = asyncio.run(_rebuild(settings))
     sys.stdout.write(f"{calls:,} calls are added up\n")
     if left:
-        sys.stdout.write(f"{left:,} half-hours keep their figures: some of their decisions were purged\n")
+        sys.stdout.write(f"{left:,} half-hours keep their figures: the log no longer has all that they tell\n")
 
 
 async def _rebuild(settings: Settings) -> tuple[int, int]:

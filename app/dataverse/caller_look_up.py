@@ -10,7 +10,7 @@ import structlog
 
 from app.dataverse.client import Reads, Row, read_rows
 from app.dataverse.customer_history import CustomerHistory
-from app.dataverse.errors import BadQueryError, DataverseError
+from app.dataverse.errors import AccessDeniedError, BadQueryError, DataverseError, RecordNotFoundError
 from app.dataverse.queries import (
     MAX_CLAUSES,
     MAX_MATCHES,
@@ -127,12 +127,19 @@ class CallerLookUp:
         return (await self._history.add({text: found}, selection))[0][text]
 
     async def _ask_leads(self, literals: Sequence[str], top: int) -> list[Row]:
-        """Ask for leads, where the settings want them."""
-        if not self._plan.lead_phones:
+        """Ask for leads, where the settings want them; an organisation may have none, or not let this service see any.
+
+        `smartrouting check` and readiness tell of it.
+        """
+        if not self._plan.lead_phones or not self._refused.has("lead"):
             return []
-        return read_rows(
-            await self._client.get_json(build_lead_query(self._plan, literals, top), prefer=(LOOKUP_TYPES,))
-        )
+        query = build_lead_query(self._plan, literals, top)
+        try:
+            return read_rows(await self._client.get_json(query, prefer=(LOOKUP_TYPES,)))
+        except (AccessDeniedError, RecordNotFoundError) as error:
+            self._refused.note_absent("lead")
+            log.warning("dataverse.leads_failed", **error.describe())
+            return []
 
     async def _find_blocks(self, e164s: Sequence[str], selection: Selection) -> Mapping[str, LookUp]:
         """Find the accounts that registered the longest number block each number lies in; a question for a few."""

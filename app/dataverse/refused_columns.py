@@ -54,7 +54,7 @@ class RefusedColumns:
         return bool(suspects)
 
     def note_absent(self, table: str) -> None:
-        """Remember that there is no such table."""
+        """Remember that there is no such table, or none that this service may read."""
         self._refused[table, _ANY] = None
 
     def has(self, table: str) -> bool:

@@ -11,6 +11,7 @@ from app.auth.access import DecisionReaderDep
 from app.reports.charts import draw
 from app.reports.components import ReportComponents, ReportsState
 from app.reports.figures import REPORTS, ReportKind
+from app.reports.periods import Grain, Period
 from app.reports.schemas import Form, Report, ReportList, ReportQuery, ReportRange, ReportSummary, choose_form
 from app.web.limits import HeavyRoute, HeavyWorkDep
 from app.web.problems import problems
@@ -64,20 +65,13 @@ def _add_route(kind: ReportKind) -> None:
         rows = await reports.make(kind, periods, query.make_filter())
         form = query.format or choose_form(request.headers.get("accept", ""))
         if form is Form.CSV:
-            content = await heavy_work.run(_write, rows)
+            content = await heavy_work.run(_write_csv, rows)
             disposition = f'attachment; filename="{kind.name}.csv"'
             return Response(content, media_type="text/csv", headers={"Content-Disposition": disposition})
         if form is Form.SVG:
             picture = await heavy_work.run(draw, kind.name, rows, query.by, str(periods[0].start.tzinfo))
             return Response(picture, media_type="image/svg+xml", headers=_PICTURE)
-        return Report[kind.row](  # type: ignore[name-defined]
-            report=kind.name,
-            begin=datetime.fromtimestamp(periods[0].begin, periods[0].start.tzinfo),
-            until=datetime.fromtimestamp(periods[-1].end, periods[-1].start.tzinfo),
-            by=query.by,
-            time_zone=str(periods[0].start.tzinfo),
-            rows=rows,
-        )
+        return Response(await heavy_work.run(_write_json, kind, query.by, periods, rows), media_type="application/json")
 
     router.get(
         f"/{kind.name}",
@@ -92,7 +86,19 @@ def _add_route(kind: ReportKind) -> None:
     )(report)
 
 
-def _write(rows: Sequence[Any]) -> str:
+def _write_json(kind: ReportKind, by: Grain, periods: Sequence[Period], rows: Sequence[Any]) -> bytes:
+    report = Report[kind.row](  # type: ignore[name-defined]
+        report=kind.name,
+        begin=datetime.fromtimestamp(periods[0].begin, periods[0].start.tzinfo),
+        until=datetime.fromtimestamp(periods[-1].end, periods[-1].start.tzinfo),
+        by=by,
+        time_zone=str(periods[0].start.tzinfo),
+        rows=rows,
+    )
+    return report.model_dump_json(by_alias=True).encode()
+
+
+def _write_csv(rows: Sequence[Any]) -> str:
     documents = [asdict(row) for row in rows]
     return write_lines(list_columns(documents), documents)
 

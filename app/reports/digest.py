@@ -132,7 +132,8 @@ class WeeklyDigest:
     async def _read(self, report: str, end: datetime, *, weeks: int, grain: Grain) -> Sequence[Any]:
         zone = end.tzinfo if isinstance(end.tzinfo, ZoneInfo) else ZoneInfo("UTC")
         begin = datetime.combine(end.date() - timedelta(weeks=weeks), time(), zone)
-        return await REPORTS[report].make(self._store, list_periods(begin, end, grain, zone), ReportFilter())
+        periods = list_periods(begin, end, grain, zone)
+        return await REPORTS[report].make(self._store, periods, ReportFilter(), self._heavy_work)
 
 
 def _find_monday(day: date) -> date:

@@ -76,9 +76,13 @@ class Export:
         self._destination = destination
 
     async def run_once(self) -> None:
-        """Send every decision that is noted. Raises StoreError, DataverseError and OSError; then it is tried again."""
+        """Send every decision that is noted and not purged meanwhile.
+
+        Raises StoreError, DataverseError and OSError; then it is tried again.
+        """
         while batch := await self._take_batch():
-            await self._destination.write(batch, await self._read(batch))
+            if rows := await self._read(batch):
+                await self._destination.write(batch, rows)
             async with self._database.write() as connection:
                 await connection.execute(delete(report_exports).where(report_exports.c.batch == batch))
 

@@ -1,5 +1,6 @@
 """The reports: each answers one question by adding sums up, one row for each period, also where nobody called."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,15 +13,16 @@ from app.reports.rows import CallerRow, CallRow, CrmRow, LatencyRow, Recognition
 from app.reports.store import ReportFilter, ReportStore, Sum
 from app.routing.callers import CallerStatus
 from app.routing.decisions import Outcome
+from app.web.limits import HeavyWork
 
 __all__ = ["REPORTS", "ReportKind"]
 
 _MIN_CALLS_SHOWN = 5
-"""A share of fewer calls could point to a person (administrators may still find the calls in the decision log)."""
+"""A share of fewer calls would point to a person. It is no barrier: the next smaller figure may be had by subtraction,
+and whoever reads reports reads the decision log too."""
 
 
-async def _report_calls(store: ReportStore, periods: Sequence[Period], wanted: ReportFilter) -> list[CallRow]:
-    sums = await store.sum_calls(periods, wanted, "outcome", "in_time", "queue", "rule")
+def _arrange_calls(periods: Sequence[Period], wanted: ReportFilter, sums: Sequence[Sum]) -> list[CallRow]:
     rows = []
     for period, found in _split(periods, sums):
         outcomes, in_time, queues, rules = (_count(found, place) for place in range(4))
@@ -39,10 +41,7 @@ async def _report_calls(store: ReportStore, periods: Sequence[Period], wanted: R
     return rows
 
 
-async def _report_recognition(
-    store: ReportStore, periods: Sequence[Period], wanted: ReportFilter
-) -> list[RecognitionRow]:
-    sums = await store.sum_calls(periods, wanted, "caller_status", "caller_cause", "vip")
+def _arrange_recognition(periods: Sequence[Period], _: ReportFilter, sums: Sequence[Sum]) -> list[RecognitionRow]:
     rows = []
     for period, found in _split(periods, sums):
         statuses, causes, vip = (_count(found, place) for place in range(3))
@@ -58,11 +57,12 @@ async def _report_recognition(
     return rows
 
 
-async def _report_rules(store: ReportStore, periods: Sequence[Period], wanted: ReportFilter) -> list[RuleRow]:
-    sums = await store.sum_calls(periods, wanted, "rule", "outcome", "destination")
+def _arrange_rules(periods: Sequence[Period], _: ReportFilter, sums: Sequence[Sum]) -> list[RuleRow]:
     rows = []
     for period, found in _split(periods, sums):
         calls = sum(item.calls for item in found)
+        if not found:
+            rows.append(RuleRow(period.start, rule=None, outcome=None, destination=None, calls=0, share=None))
         for item in sorted(found, key=lambda item: (-item.calls, item.members)):
             rule, outcome, destination = item.members
             rows.append(
@@ -78,11 +78,11 @@ async def _report_rules(store: ReportStore, periods: Sequence[Period], wanted: R
     return rows
 
 
-async def _report_latency(store: ReportStore, periods: Sequence[Period], wanted: ReportFilter) -> list[LatencyRow]:
-    in_time = await store.sum_calls(periods, wanted, "in_time")
-    buckets = await store.sum_latencies(periods, wanted)
+def _arrange_latency(
+    periods: Sequence[Period], _: ReportFilter, in_time: Sequence[Sum], buckets: Sequence[Sum]
+) -> list[LatencyRow]:
     rows = []
-    for (period, found), (_, punctual) in zip(_split(periods, buckets), _split(periods, in_time), strict=True):
+    for (period, found), (__, punctual) in zip(_split(periods, buckets), _split(periods, in_time), strict=True):
         sketch = sorted((item.members[0], item.calls) for item in found)
         calls = sum(count for _, count in sketch)
         rows.append(
@@ -99,9 +99,9 @@ async def _report_latency(store: ReportStore, periods: Sequence[Period], wanted:
     return rows
 
 
-async def _report_crm(store: ReportStore, periods: Sequence[Period], wanted: ReportFilter) -> list[CrmRow]:
-    sums = await store.sum_calls(periods, wanted, "caller_source")
-    requests = await store.sum_requests(periods)
+def _arrange_crm(
+    periods: Sequence[Period], wanted: ReportFilter, sums: Sequence[Sum], requests: Sequence[Sum]
+) -> list[CrmRow]:
     rows = []
     for (period, found), (_, asked) in zip(_split(periods, sums), _split(periods, requests), strict=True):
         sources, purposes = _count(found, 0), _count(asked, 0)
@@ -125,8 +125,7 @@ async def _report_crm(store: ReportStore, periods: Sequence[Period], wanted: Rep
     return rows
 
 
-async def _report_callers(store: ReportStore, periods: Sequence[Period], wanted: ReportFilter) -> list[CallerRow]:
-    sums = await store.sum_calls(periods, wanted, "caller_status")
+def _arrange_callers(periods: Sequence[Period], _: ReportFilter, sums: Sequence[Sum]) -> list[CallerRow]:
     rows = []
     for period, found in _split(periods, sums):
         statuses, repeated = _count(found, 0), sum(item.repeated for item in found)
@@ -145,8 +144,9 @@ async def _report_callers(store: ReportStore, periods: Sequence[Period], wanted:
     return rows
 
 
-async def _report_users(store: ReportStore, periods: Sequence[Period], _wanted: ReportFilter) -> list[UserRow]:
-    counts = await store.list_user_counts(periods)
+def _arrange_users(
+    periods: Sequence[Period], _: ReportFilter, counts: Sequence[Mapping[str, Any] | None]
+) -> list[UserRow]:
     names = [field.name for field in fields(UserRow) if field.name != "period"]
     return [
         UserRow(period.start, **{name: (found or {}).get(name) for name in names})
@@ -154,13 +154,21 @@ async def _report_users(store: ReportStore, periods: Sequence[Period], _wanted: 
     ]
 
 
-async def _report_work_calls(store: ReportStore, periods: Sequence[Period], _wanted: ReportFilter) -> list[WorkCallRow]:
+def _arrange_work_calls(periods: Sequence[Period], _: ReportFilter, sums: Sequence[Sum]) -> list[WorkCallRow]:
     rows = []
-    for period, found in _split(periods, await store.sum_work_calls(periods)):
+    for period, found in _split(periods, sums):
         outcomes, reasons = _count(found, 0), _count(found, 1)
         members = {name: outcomes[name] for name in ("synced", "pending", "skipped", "expired")}
         rows.append(WorkCallRow(period.start, calls=outcomes.total(), by_reason=_name(reasons), **members))
     return rows
+
+
+Read = Callable[[ReportStore, Sequence[Period], ReportFilter], Awaitable[Sequence[Any]]]
+
+
+def _sum_by(*names: str) -> Read:
+    """Read sums of calls by members of `CallCell`."""
+    return lambda store, periods, wanted: store.sum_calls(periods, wanted, *names)
 
 
 _OF_DECISIONS: Final = "Fire drills count nowhere. Figures outlive the erasure of callers and name nobody."
@@ -176,28 +184,73 @@ class ReportKind:
     """What it answers."""
     row: type
     """What a row of it is."""
-    make: Callable[[ReportStore, Sequence[Period], ReportFilter], Awaitable[Sequence[Any]]]
-    """Makes it, one row or more for each period; raises StoreError."""
+    arrange: Callable[..., Sequence[Any]]
+    """Makes rows of the periods, the filter and what was read, one row or more for each period."""
+    reads: Sequence[Read]
     note: str = _OF_DECISIONS
     """What else its readers should know."""
     of_decisions: bool = True
     """Whether it is about calls that were decided, which have a queue and a rule."""
 
+    async def make(
+        self, store: ReportStore, periods: Sequence[Period], wanted: ReportFilter, heavy_work: HeavyWork
+    ) -> Sequence[Any]:
+        """Read what the database adds up, and make rows of it off the event loop. Raises StoreError."""
+        found = await asyncio.gather(*(read(store, periods, wanted) for read in self.reads))
+        return await heavy_work.run(self.arrange, periods, wanted, *found)
+
 
 REPORTS: Final = {
     kind.name: kind
     for kind in (
-        ReportKind("calls", "What became of the calls?", CallRow, _report_calls),
-        ReportKind("recognition", "Who was recognised, and why were others not?", RecognitionRow, _report_recognition),
-        ReportKind("rules", "Which rules sent how many calls where?", RuleRow, _report_rules),
-        ReportKind("latency", "How long did the answers take?", LatencyRow, _report_latency),
-        ReportKind("crm", "Where did the knowledge about callers come from?", CrmRow, _report_crm),
-        ReportKind("callers", "How often do people call again within a day?", CallerRow, _report_callers),
+        ReportKind(
+            "calls",
+            "What became of the calls?",
+            CallRow,
+            _arrange_calls,
+            reads=(_sum_by("outcome", "in_time", "queue", "rule"),),
+        ),
+        ReportKind(
+            "recognition",
+            "Who was recognised, and why were others not?",
+            RecognitionRow,
+            _arrange_recognition,
+            reads=(_sum_by("caller_status", "caller_cause", "vip"),),
+        ),
+        ReportKind(
+            "rules",
+            "Which rules sent how many calls where?",
+            RuleRow,
+            _arrange_rules,
+            reads=(_sum_by("rule", "outcome", "destination"),),
+        ),
+        ReportKind(
+            "latency",
+            "How long did the answers take?",
+            LatencyRow,
+            _arrange_latency,
+            reads=(_sum_by("in_time"), ReportStore.sum_latencies),
+        ),
+        ReportKind(
+            "crm",
+            "Where did the knowledge about callers come from?",
+            CrmRow,
+            _arrange_crm,
+            reads=(_sum_by("caller_source"), lambda store, periods, _: store.sum_requests(periods)),
+        ),
+        ReportKind(
+            "callers",
+            "How often do people call again within a day?",
+            CallerRow,
+            _arrange_callers,
+            reads=(_sum_by("caller_status"),),
+        ),
         ReportKind(
             "users",
             "How many users are ready for Voice?",
             UserRow,
-            _report_users,
+            _arrange_users,
+            reads=(lambda store, periods, _: store.list_user_counts(periods),),
             note="Users are counted every night, and now when the last period is the present one.",
             of_decisions=False,
         ),
@@ -205,7 +258,8 @@ REPORTS: Final = {
             "enterprise-calls",
             "What became of calls on mobiles and in Teams?",
             WorkCallRow,
-            _report_work_calls,
+            _arrange_work_calls,
+            reads=(lambda store, periods, _: store.sum_work_calls(periods),),
             note="Calls are counted as long as they are kept (`enterprise_calls_days` of the settings `retention`).",
             of_decisions=False,
         ),

@@ -8,15 +8,18 @@ outlive the erasure of a caller.
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
+    Column,
     ColumnElement,
     Executable,
     FromClause,
+    MetaData,
     Row,
     Select,
     Table,
@@ -34,8 +37,16 @@ from app.calls.store import DecisionFilter
 from app.observability.redaction import redact_identifier
 from app.routing.decisions import DecisionRecord
 from app.store.database import Database
-from app.store.json_text import dump_text
-from app.store.tables import decisions, report_calls, report_exports, report_latencies, report_requests, report_users
+from app.store.json_text import dump, dump_text, replace_odd_characters
+from app.store.tables import (
+    decisions,
+    report_calls,
+    report_cells,
+    report_exports,
+    report_latencies,
+    report_requests,
+    report_users,
+)
 
 __all__ = ["SLOT_SECONDS", "CallCell", "Rollup", "find_slot", "tell_milliseconds"]
 
@@ -47,6 +58,10 @@ _GROWTH = 1.1
 """Each bucket of the latency sketch ends a tenth above the one before (DDSketch, Masson et al. 2019), so that a
 quantile is right within five per cent."""
 _SHORTEST_MS = 0.01
+_IDS = Table("ids", MetaData(), Column("id", BigInteger))
+"""Is in no database: how the rows of a parameter are read."""
+_LOCK = 0x7265_706F_7274_7300
+"""Of the turns, an advisory lock of PostgreSQL."""
 _REBUILT_AT_ONCE = 1000
 """Decisions read at once when figures are made anew."""
 
@@ -58,29 +73,26 @@ Recorded = DecisionRecord | Row[Any]
 class CallCell(NamedTuple):
     """What calls have in common that are added up together; texts are empty where there is none."""
 
-    slot: int
-    """Seconds since the epoch at which the half-hour begins."""
     queue: str
     """The queue's id, or the target id of one that does not tell its id; a number in its place is masked."""
     rule: str
-    outcome: str
-    destination: str
+    outcome: str = ""
+    destination: str = ""
     """The name in the ruleset; empty for an agent taken from a fact."""
-    caller_status: str
-    caller_cause: str
-    caller_source: str
-    vip: bool
-    revision: int
+    caller_status: str = ""
+    caller_cause: str = ""
+    caller_source: str = ""
+    vip: bool = False
+    revision: int = 0
     """0 while nothing was published."""
-    in_time: bool
+    in_time: bool = False
 
     @classmethod
     def of(cls, record: Recorded) -> "CallCell":
         """Find the cell of a decision."""
         total = record.waterfall.get("total", 0.0)
         return cls(
-            slot=find_slot(record.at),
-            queue=redact_identifier(record.queue_id or record.target_id or "")[:_MAX_TEXT],
+            queue=replace_odd_characters(redact_identifier(record.queue_id or record.target_id or "")[:_MAX_TEXT]),
             rule=record.rule or "",
             outcome=record.outcome,
             destination=str(record.decision.get("redirect") or ""),
@@ -92,10 +104,11 @@ class CallCell(NamedTuple):
             in_time=record.deadline_ms is None or total <= record.deadline_ms,
         )
 
-    @property
-    def key(self) -> str:
-        """A short name that no other cell of the half-hour has: the members may be too long for an index."""
-        return _digest(*self)
+
+@lru_cache(maxsize=10_000)
+def _identify(cell: CallCell) -> int:
+    """Number a cell, everywhere alike: processes need not agree on numbers, and no other cell has this one."""
+    return int.from_bytes(hashlib.blake2b(dump(cell), digest_size=8).digest(), signed=True)
 
 
 @dataclass(slots=True)
@@ -109,8 +122,8 @@ class _Repeats(NamedTuple):
 
     repeating: set[str]
     """Those that repeat an earlier call of the same number."""
-    repeated: set[str]
-    """Those that a later one repeats."""
+    repeated: bool
+    """Whether one of them is repeated by a later call that is not among them."""
 
 
 class Rollup:
@@ -127,12 +140,17 @@ class Rollup:
         self._select_repeats = _select_repeats(database)
         self._select_late = _select_late_repeats(database)
         self._select_records = select(decisions).where(database.is_among(decisions.c.id, "late"))
-        self._increases = {table: _make_increase(database, table) for table in (report_calls, report_latencies)}
+        cells = database.insert(report_cells)
+        self._select_cells = select(report_cells.c.id).where(report_cells.c.id.in_(database.select_rows(_IDS, "ids")))
+        self._add_cells = cells.from_select(list(report_cells.c.keys()), database.select_rows(report_cells, "rows"))
+        self._add_calls = _make_increase(database, report_calls)
+        self._add_latencies = _make_increase(database, report_latencies)
 
     async def add(self, connection: AsyncConnection, records: Sequence[Recorded]) -> None:
         """Add decisions that this transaction has written, none of which was there before."""
         real = [record for record in records if record.drill is None]
         if real:
+            await self._take_turn(connection)
             repeats = await self._find_repeats(connection, real)
             await self._write(connection, real, repeats, await self._find_late_repeats(connection, real, repeats))
             if self._exports:
@@ -151,8 +169,8 @@ class Rollup:
     async def rebuild(self, slot: int) -> int | None:
         """Make the figures of one half-hour anew from the decision log; returns of how many calls. Raises StoreError.
 
-        `None`: the figures tell of more calls than the log, from which some were purged, and stay. Numbers erased
-        since repeat nobody any more.
+        `None`: the figures stay, because decisions they tell of, or calls of the day before that were repeated, may
+        have been purged from the log. Numbers erased since repeat nobody any more.
         """
         wanted = DecisionFilter(since=float(slot), until=float(slot + SLOT_SECONDS), drill=False)
         rebuilt, last = 0, ""
@@ -167,6 +185,12 @@ class Rollup:
                 await self._write(connection, rows, await self._find_repeats(connection, rows), [])
                 rebuilt, last = rebuilt + len(rows), rows[-1].id
 
+    async def forget_purged(self) -> None:
+        """Drop what was noted for the export of decisions that are gone. Raises StoreError."""
+        gone = ~exists().where(decisions.c.id == report_exports.c.id)
+        async with self._database.write() as connection:
+            await connection.execute(delete(report_exports).where(gone))
+
     async def purge_before(self, time: float) -> int:
         """Delete figures of half-hours that began before that time (seconds since the epoch), and return how many."""
         async with self._database.write() as connection:
@@ -177,48 +201,59 @@ class Rollup:
         return sum(purged)
 
     async def _clear(self, connection: AsyncConnection, slot: int, wanted: DecisionFilter) -> bool:
-        """Remove the figures of a half-hour, unless the decisions it had are no longer all there."""
-        if not self._database.is_sqlite:
-            # A replica that adds to the figures meanwhile waits, and its decisions are not seen here before it has.
-            await connection.execute(text("LOCK TABLE report_calls, report_latencies IN SHARE ROW EXCLUSIVE MODE"))
+        """Remove the figures of a half-hour, unless the log no longer tells all that they tell."""
+        await self._take_turn(connection)
         counted = select(func.coalesce(func.sum(report_calls.c.calls), 0)).where(report_calls.c.slot == slot)
         logged = select(func.count()).select_from(decisions).where(*wanted.list_conditions())
-        if (await connection.execute(counted)).scalar_one() > (await connection.execute(logged)).scalar_one():
+        oldest = select(decisions.c.at).order_by(decisions.c.id).limit(1)
+        figures, log = [(await connection.execute(query)).scalar_one() for query in (counted, logged)]
+        begin = (await connection.execute(oldest)).scalar_one_or_none()
+        if figures > log or (figures == log and begin is not None and slot < begin + _REPEAT_SECONDS):
             return False
         for table in (report_calls, report_latencies):
             await connection.execute(delete(table).where(table.c.slot == slot))
         return True
 
+    async def _take_turn(self, connection: AsyncConnection) -> None:
+        """Have transactions that add up follow each other, as they do in SQLite anyway.
+
+        Two at once would not see that a call of one repeats a call of the other.
+        """
+        if not self._database.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
     async def _write(
         self, connection: AsyncConnection, new: Iterable[Recorded], repeats: _Repeats, late_repeats: Iterable[Any]
     ) -> None:
-        counts: defaultdict[CallCell, _Count] = defaultdict(_Count)
-        latencies: Counter[tuple[int, str, str, int]] = Counter()
+        counts: defaultdict[tuple[int, CallCell], _Count] = defaultdict(_Count)
+        latencies: Counter[tuple[int, CallCell, int]] = Counter()
         for record in new:
-            cell = CallCell.of(record)
-            counts[cell].calls += 1
-            counts[cell].repeated += record.id in repeats.repeating
-            latencies[cell.slot, cell.queue, cell.rule, _find_bucket(record.waterfall.get("total", 0.0))] += 1
+            slot, cell = find_slot(record.at), CallCell.of(record)
+            counts[slot, cell].calls += 1
+            counts[slot, cell].repeated += record.id in repeats.repeating
+            bucket = _find_bucket(record.waterfall.get("total", 0.0))
+            latencies[slot, CallCell(cell.queue, cell.rule), bucket] += 1
         for record in late_repeats:
-            counts[CallCell.of(record)].repeated += 1
-        cells = [(cell.slot, cell.key, *cell[1:], count.calls, count.repeated) for cell, count in counts.items()]
-        await self._increase(connection, report_calls, cells)
-        keys = {pair: _digest(*pair) for pair in {(queue, rule) for _, queue, rule, _ in latencies}}
-        sketch = [
-            (slot, keys[queue, rule], bucket, queue, rule, calls)
-            for (slot, queue, rule, bucket), calls in latencies.items()
-        ]
-        await self._increase(connection, report_latencies, sketch)
+            counts[find_slot(record.at), CallCell.of(record)].repeated += 1
+        ids = {cell: _identify(cell) for cell in {cell for _, cell in counts} | {cell for _, cell, _ in latencies}}
+        calls = [(slot, ids[cell], count.calls, count.repeated) for (slot, cell), count in counts.items()]
+        sketch = [(slot, ids[cell], bucket, count) for (slot, cell, bucket), count in latencies.items()]
+        await self._note_cells(connection, ids)
+        await connection.execute(self._add_calls, {"rows": dump_text(sorted(calls))})
+        await connection.execute(self._add_latencies, {"rows": dump_text(sorted(sketch))})
 
-    async def _increase(self, connection: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add rows, in the order of the columns, to what is there; sorted, so that two processes never deadlock."""
-        await connection.execute(self._increases[table], {"rows": dump_text(sorted(rows, key=itemgetter(0, 1, 2)))})
+    async def _note_cells(self, connection: AsyncConnection, ids: Mapping[CallCell, int]) -> None:
+        """Keep what the numbers stand for; nearly always it is there already."""
+        asked = dump_text([[cell_id] for cell_id in ids.values()])
+        known = set((await connection.execute(self._select_cells, {"ids": asked})).scalars())
+        if new := [(cell_id, *cell) for cell, cell_id in ids.items() if cell_id not in known]:
+            await connection.execute(self._add_cells, {"rows": dump_text(new)})
 
     async def _find_repeats(self, connection: AsyncConnection, records: Iterable[Recorded]) -> _Repeats:
-        """Find which of the calls repeat an earlier one, and which are repeated by a later one."""
+        """Find which of the calls repeat an earlier one, and whether older ones turn out to repeat one of them."""
         ids = self._database.spell_texts([record.id for record in records if record.caller_e164])
         rows = (await connection.execute(self._select_repeats, {"new": ids})).all()
-        return _Repeats({row.id for row in rows if row.repeats}, {row.id for row in rows if row.repeated})
+        return _Repeats({row.id for row in rows if row.repeats}, any(row.repeated for row in rows))
 
     async def _find_late_repeats(
         self, connection: AsyncConnection, records: Sequence[Recorded], repeats: _Repeats
@@ -227,8 +262,7 @@ class Rollup:
 
         There are some when the lines of a process that died are carried over after later calls of the same numbers.
         """
-        latest = {record.caller_e164: record for record in sorted(records, key=lambda record: record.at)}
-        if not any(record.id in repeats.repeated for record in latest.values()):
+        if not repeats.repeated:
             return []
         ids = self._database.spell_texts([record.id for record in records if record.caller_e164])
         late = (await connection.execute(self._select_late, {"new": ids})).scalars().all()
@@ -244,12 +278,12 @@ def _make_increase(database: Database, table: Table) -> Executable:
 
 
 def _select_repeats(database: Database) -> Select[Any]:
-    """Ask of new calls whether they repeat a call, and whether one repeats them."""
+    """Ask of new calls whether they repeat a call, and whether one that is not new repeats them."""
     earlier, later = decisions.alias("earlier"), decisions.alias("later")
     return select(
         decisions.c.id,
         exists().where(_repeats(decisions, earlier)).label("repeats"),
-        exists().where(_repeats(later, decisions)).label("repeated"),
+        exists().where(_repeats(later, decisions), ~database.is_among(later.c.id, "new")).label("repeated"),
     ).where(database.is_among(decisions.c.id, "new"))
 
 
@@ -282,10 +316,6 @@ def tell_milliseconds(bucket: int) -> float:
     """Return the middle of a bucket of the latency sketch."""
     middle: float = _SHORTEST_MS * _GROWTH ** (bucket - 0.5)
     return middle
-
-
-def _digest(*members: object) -> str:
-    return hashlib.blake2b(repr(members).encode(), digest_size=16).hexdigest()
 
 
 def find_slot(time: float) -> int:

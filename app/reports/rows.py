@@ -57,10 +57,11 @@ class RuleRow:
     period: datetime
     rule: str | None
     """`None`: no rule decided."""
-    outcome: Outcome
+    outcome: Outcome | None
+    """`None` in the one row of a period without calls."""
     destination: str | None
     calls: int
-    share: float
+    share: float | None
     """Of the calls of the period, 0 to 1."""
 
 
@@ -109,6 +110,7 @@ class CallerRow:
     period: datetime
     calls: int
     with_number: int
+    """Not withheld; short and unreadable numbers too, which never count as repeated."""
     withheld: int
     repeated: int | None
     """Calls of a number that called in the 24 hours before; not told of fewer than five calls with a number."""

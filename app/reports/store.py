@@ -4,13 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, Integer, Table, and_, column, func, select, values
+from sqlalchemy import BigInteger, Column, ColumnElement, Integer, MetaData, Select, Table, and_, func, select
 
 from app.reports.periods import Period
 from app.store.database import Database
-from app.store.tables import enterprise_calls, report_calls, report_latencies, report_requests, report_users
+from app.store.json_text import dump_text
+from app.store.tables import (
+    enterprise_calls,
+    report_calls,
+    report_cells,
+    report_latencies,
+    report_requests,
+    report_users,
+)
 
 __all__ = ["ReportFilter", "ReportStore", "Sum"]
+
+_PERIODS = Table(
+    "period", MetaData(), Column("number", Integer), Column("begin", BigInteger), Column("end", BigInteger)
+)
+"""Is in no database: how the rows of a parameter are read."""
+_FETCHED_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +52,30 @@ class ReportStore:
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
+        # Otherwise SQLite reads the JSON once for every row that it is joined to.
+        self._period = database.select_rows(_PERIODS, "periods").cte("period").prefix_with("MATERIALIZED")
 
     async def sum_calls(self, periods: Sequence[Period], wanted: ReportFilter, *names: str) -> list[Sum]:
         """Add calls up by period and these members of `CallCell`. Raises StoreError."""
-        repeated = func.sum(report_calls.c.repeated)
-        return await self._sum(report_calls, periods, wanted, names, [repeated])
+        found = self._sum_by(report_calls, wanted, "cell", "repeated").subquery()
+        members = [report_cells.c[name] for name in names]
+        query = (
+            select(found.c.number, *members, func.sum(found.c.calls), func.sum(found.c.repeated))
+            .join_from(found, report_cells, report_cells.c.id == found.c.cell)
+            .group_by(found.c.number, *members)
+        )
+        return [Sum(row[0], tuple(row[1:-2]), *map(int, row[-2:])) for row in await self._fetch(query, periods)]
 
     async def sum_latencies(self, periods: Sequence[Period], wanted: ReportFilter) -> list[Sum]:
         """Add calls up by period and bucket of the latency sketch. Raises StoreError."""
-        return await self._sum(report_latencies, periods, wanted, ("bucket",), [])
+        rows = await self._fetch(self._sum_by(report_latencies, wanted, "bucket"), periods)
+        return [Sum(row[0], (row[1],), int(row[2])) for row in rows]
 
     async def sum_requests(self, periods: Sequence[Period]) -> list[Sum]:
         """Add requests to Dataverse up by period and purpose, `calls` or `other`. Raises StoreError."""
-        period, table = _make_table(periods), report_requests
-        query = (
-            select(period.c.number, table.c.purpose, func.sum(table.c.requests))
-            .select_from(period.join(table, and_(table.c.slot >= period.c.begin, table.c.slot < period.c.end)))
-            .group_by(period.c.number, table.c.purpose)
-        )
-        async with self._database.read() as connection:
-            return [Sum(row[0], (row[1],), int(row[2])) for row in await connection.execute(query)]
+        columns = report_requests.c
+        rows = await self._fetch(self._join(columns.slot, columns.purpose, func.sum(columns.requests)), periods)
+        return [Sum(row[0], (row[1],), int(row[2])) for row in rows]
 
     async def add_requests(self, slot: int, requests: Mapping[str, int]) -> None:
         """Add to the requests of a half-hour, by purpose. Raises StoreError."""
@@ -70,14 +88,9 @@ class ReportStore:
 
     async def sum_work_calls(self, periods: Sequence[Period]) -> list[Sum]:
         """Add work calls up by period, outcome and reason. Raises StoreError."""
-        period, table = _make_table(periods), enterprise_calls
-        query = (
-            select(period.c.number, table.c.outcome, table.c.reason, func.count())
-            .select_from(period.join(table, and_(table.c.at >= period.c.begin, table.c.at < period.c.end)))
-            .group_by(period.c.number, table.c.outcome, table.c.reason)
-        )
-        async with self._database.read() as connection:
-            return [Sum(row[0], (row[1], row[2]), row[3]) for row in await connection.execute(query)]
+        columns = enterprise_calls.c
+        rows = await self._fetch(self._join(columns.at, columns.outcome, columns.reason, func.count()), periods)
+        return [Sum(row[0], (row[1], row[2]), row[3]) for row in rows]
 
     async def save_user_counts(self, slot: int, counts: Mapping[str, Any]) -> None:
         """Keep how many users were ready in a half-hour, in place of what was counted in it before."""
@@ -88,36 +101,34 @@ class ReportStore:
 
     async def list_user_counts(self, periods: Sequence[Period]) -> list[Mapping[str, Any] | None]:
         """Read the last count of users in each period, `None` where there is none. Raises StoreError."""
-        period, table = _make_table(periods), report_users
-        query = (
-            select(period.c.number, table.c.counts)
-            .select_from(period.join(table, and_(table.c.slot >= period.c.begin, table.c.slot < period.c.end)))
-            .order_by(table.c.slot)
-        )
-        async with self._database.read() as connection:
-            found = {row[0]: row[1] for row in await connection.execute(query)}
+        period, columns = self._period, report_users.c
+        within = and_(columns.slot >= period.c.begin, columns.slot < period.c.end)
+        query = select(period.c.number, columns.counts).join_from(period, report_users, within).order_by(columns.slot)
+        found = {row[0]: row[1] for row in await self._fetch(query, periods)}
         return [found.get(number) for number in range(len(periods))]
 
-    async def _sum(
-        self, table: Table, periods: Sequence[Period], wanted: ReportFilter, names: Sequence[str], sums: Sequence[Any]
-    ) -> list[Sum]:
-        period = _make_table(periods)
-        members = [table.c[name] for name in names]
-        conditions = [table.c.slot >= period.c.begin, table.c.slot < period.c.end]
-        conditions += [] if wanted.queue is None else [table.c.queue == wanted.queue]
-        conditions += [] if wanted.rule is None else [table.c.rule == wanted.rule]
-        query = (
-            select(period.c.number, *members, func.sum(table.c.calls), *sums)
-            .select_from(period.join(table, and_(*conditions)))
+    def _sum_by(self, table: Table, wanted: ReportFilter, member: str, *others: str) -> Select[Any]:
+        """Add up by period and one column, before anything wider is looked at."""
+        sums = [func.sum(table.c[name]).label(name) for name in ("calls", *others)]
+        query = self._join(table.c.slot, table.c[member], *sums)
+        cells = report_cells.c
+        asked = ((cells.queue, wanted.queue), (cells.rule, wanted.rule))
+        conditions = [column == value for column, value in asked if value is not None]
+        return query.where(table.c.cell.in_(select(cells.id).where(*conditions))) if conditions else query
+
+    def _join(self, time: Column[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+        """Put what happened into the periods; the last of the columns are sums, by the others."""
+        period = self._period
+        members = [column for column in columns if isinstance(column, Column)]
+        return (
+            select(period.c.number, *columns)
+            .join_from(period, time.table, and_(time >= period.c.begin, time < period.c.end))
             .group_by(period.c.number, *members)
         )
-        count = len(members)
+
+    async def _fetch(self, query: Select[Any], periods: Sequence[Period]) -> list[Any]:
+        """Read rows in parts, between which the event loop does other things."""
+        rows = [(number, period.begin, period.end) for number, period in enumerate(periods)]
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [Sum(row[0], tuple(row[1 : count + 1]), *map(int, row[count + 1 :])) for row in rows]
-
-
-def _make_table(periods: Sequence[Period]) -> CTE:
-    table = values(column("number", Integer), column("begin", Integer), column("end", Integer), name="period")
-    rows = [(number, period.begin, period.end) for number, period in enumerate(periods)]
-    return table.data(rows).cte("period")
+            result = await connection.stream(query, {"periods": dump_text(rows)})
+            return [row async for part in result.partitions(_FETCHED_AT_ONCE) for row in part]

@@ -197,9 +197,13 @@ class Database:
         if self.is_sqlite:
             value = func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value
             # Without a condition SQLite would take the ON CONFLICT of an INSERT for that of a join.
-            return select(*[func.json_extract(value, f"$[{place}]") for place in range(len(table.c))]).where(true())
+            return select(
+                *[func.json_extract(value, f"$[{place}]").label(name) for place, name in enumerate(table.c.keys())]
+            ).where(true())
         value = func.json_array_elements(cast(bindparam(name, type_=Text), postgresql.JSON)).column_valued("value")
-        return select(*[cast(value.op("->>")(place), column.type) for place, column in enumerate(table.c)])
+        return select(
+            *[cast(value.op("->>")(place), column.type).label(column.name) for place, column in enumerate(table.c)]
+        )
 
     async def check_writable(self) -> None:
         """Write a row that stays as it was, which a database that is locked, full or read-only refuses.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.emulators.faults import Fault, FaultKind
 from tests.support.live_settings import save
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, UNHURRIED, Service, open_service
 
@@ -100,6 +101,20 @@ async def test_leads_are_the_third_table(tmp_path: Path, directory: str) -> None
 
     assert routed == ["sales", None, None]
     assert (facts["caller.name"], facts["caller.matches"], facts["account.id"]) == ("Lea", 1, None)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_leads_that_may_not_be_read_are_none(tmp_path: Path, status: int) -> None:
+    """Contacts are recognised all the same, and leads are asked for once only."""
+    dataverse = {"lead_phone_columns": ["mobilephone"]}
+    async with open_service(tmp_path, rules=RULES, tables=TABLES, dataverse=dataverse, webhook=UNHURRIED) as service:
+        service.dataverse.faults.add(Fault(kind=FaultKind.STATUS, status=status, table="leads"))
+        for number in (ANNA, LEAD):
+            await route(service, number)
+        seen = [item["caller_status"] for item in await service.list_decisions(2)]
+
+    assert seen == ["unknown", "identified"]
+    assert list_questions(service).count("leads") == 1
 
 
 async def test_a_simulation_hides_whom_a_typed_number_identifies(tmp_path: Path) -> None:

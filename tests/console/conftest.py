@@ -1,6 +1,7 @@
 """A service, and a browser to look at its console."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -12,8 +13,10 @@ from tests.support.browser import Visit, find_chromium, launch_chromium, visit
 from tests.support.console import Console
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, USER_KEY, WEBHOOK_KEY
 
-__all__ = ["SETTINGS", "Desk"]
+__all__ = ["RETIRING_KEY", "SETTINGS", "Desk"]
 
+RETIRING_KEY = "webhook-key-that-retires"
+_TIMEOUT_SECONDS = 120.0
 SETTINGS = {
     "SMARTROUTING_ADMIN__API_KEYS": json.dumps(
         {
@@ -22,7 +25,8 @@ SETTINGS = {
             "bob": {"key": USER_KEY, "role": "Voice User"},
         }
     ),
-    "SMARTROUTING_WEBHOOK__API_KEYS": json.dumps({"queue": WEBHOOK_KEY}),
+    "SMARTROUTING_WEBHOOK__API_KEYS": json.dumps({"queue": WEBHOOK_KEY, "old": RETIRING_KEY}),
+    "SMARTROUTING_WEBHOOK__RETIRING": json.dumps({"old": "2026-01-01"}),
     "SMARTROUTING_WEBHOOK__DEADLINE_MS": "4900",
 }
 
@@ -35,10 +39,10 @@ class Desk(httpx.Client):
         """Ask a service as the holder of a key."""
         return cls(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
-    def call(self, **members: object) -> httpx.Response:
+    def call(self, *, key: str = WEBHOOK_KEY, **members: object) -> httpx.Response:
         """Let the queue ask about a call."""
         payload = {"anum": "+358501234567", "bnum": "+358912345678", **members}
-        answer = self.post("/smartrouting", json=payload, headers={"X-Benemen-APIKey": WEBHOOK_KEY})
+        answer = self.post("/smartrouting", json=payload, headers={"X-Benemen-APIKey": key})
         return answer.raise_for_status()
 
     def decide(self, **members: object) -> Any:
@@ -55,8 +59,16 @@ class Desk(httpx.Client):
 
     def wait_for_calls(self, count: int, **query: Any) -> None:
         """Wait until so many calls have reached the decision log."""
-        while len(self.get("/admin/decisions", params=query).json()["items"]) < count:
-            pass
+        self.wait_for("/admin/decisions", count, **query)
+
+    def wait_for(self, path: str, count: int, **query: Any) -> list[dict[str, Any]]:
+        """Return the items of a list as soon as there are so many; fails when they do not come."""
+        end = time.monotonic() + _TIMEOUT_SECONDS
+        while time.monotonic() < end:
+            items: list[dict[str, Any]] = self.get(path, params=query).json()["items"]
+            if len(items) >= count:
+                return items
+        raise TimeoutError(f"{path} has fewer than {count}")
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.calls.store import DecisionStore
 from app.reports.export import CsvFolder, Export
 from app.reports.rollup import Rollup
 from app.store.database import Database
+from app.store.tables import report_exports
 from tests.support.records import make_record
 from tests.support.service import UNHURRIED, VIP_RULES, open_service, wait_for
 
@@ -95,3 +97,23 @@ async def test_links_to_other_reports_are_settings(tmp_path: Path) -> None:
     url = "https://reports.example.com/contoso"
     async with open_service(tmp_path, reports={"enreach_reports_url": url}) as service:
         assert (await service.ask("/admin/reports")).json()["links"] == {"enreach_reports": url}
+
+
+async def test_purged_decisions_are_not_exported(database: Database, tmp_path: Path) -> None:
+    """What went before it was written leaves neither a file without rows nor a note for ever."""
+    rollup = Rollup(database=database, exports=True)
+    store = DecisionStore(database=database, rollup=rollup)
+    await store.add([make_record(1000.0), make_record(2000.0)])
+    await store.purge_before(1500.0)
+    await Export(database=database, destination=CsvFolder(tmp_path / "one")).run_once()
+    await store.add([make_record(3000.0)])
+    await store.purge_before(9000.0)
+    await Export(database=database, destination=CsvFolder(tmp_path / "none")).run_once()
+    await store.add([make_record(4000.0)])
+    await store.purge_before(9000.0)
+    await rollup.forget_purged()
+    async with database.read() as connection:
+        notes = (await connection.execute(select(report_exports.c.id))).all()
+
+    assert ([row["at"] for row in read_files(tmp_path / "one")], notes) == (["1970-01-01T00:33:20+00:00"], [])
+    assert not (tmp_path / "none").exists()

@@ -1,5 +1,6 @@
 """What a team lead reads about the calls, compared with a count by hand."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,18 @@ async def test_every_report_has_a_picture_with_words(service: Service, report: s
     assert '<desc id="words">In ' in answer.text
     assert "<script" not in answer.text
     assert "href" not in answer.text
+
+
+@pytest.mark.parametrize("report", ["calls", "rules"])
+async def test_an_hour_that_comes_twice_is_two_bars(service: Service, report: str) -> None:
+    """On the day of 25 hours a picture by hour has as many columns as the table has rows."""
+    autumn = {"from": "2026-10-25", "until": "2026-10-26", "by": "hour", "time_zone": "Europe/Helsinki"}
+    rows = (await service.ask(f"/admin/reports/{report}", **autumn)).json()["rows"]
+    picture = (await service.ask(f"/admin/reports/{report}", **autumn, format="svg")).text
+    labels = re.findall(r'<desc class="x_label">([^<]+)</desc>', picture)
+    assert len(rows) == 25
+    assert labels[:25].count("25 Oct 03:00") == 2
+    assert len(labels) % 25 == 0
 
 
 @pytest.mark.parametrize(

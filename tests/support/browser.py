@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
 __all__ = ["Visit", "find_chromium", "launch_chromium", "visit"]
 
@@ -43,6 +43,7 @@ def find_chromium() -> str:
 @contextmanager
 def launch_chromium(path: str) -> Iterator[Browser]:
     """Run a browser without windows; as root it has no sandbox."""
+    expect.set_options(timeout=_TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path, args=[*_ALONE], chromium_sandbox=os.geteuid() != 0, timeout=120_000
@@ -94,7 +95,7 @@ def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
     opened = Visit(context.new_page(), url)
 
     def note_request(request: Request) -> None:
-        if urlsplit(request.url).netloc != urlsplit(url).netloc:
+        if urlsplit(request.url.removeprefix("blob:")).netloc != urlsplit(url).netloc:
             opened.noticed.append(f"request to {request.url}")
 
     context.on("request", note_request)
@@ -104,4 +105,4 @@ def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
         yield opened
     finally:
         context.close()
-    assert opened.noticed == []
+    assert opened.noticed == [], opened.noticed

@@ -3,7 +3,6 @@
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
-from pydantic_core import PydanticCustomError
 
 from app.rulesets.switches.store import StoredSwitch
 from app.web.parameters import AnyMoment, ShownTime
@@ -28,9 +27,9 @@ class SwitchState(BaseModel):
     @model_validator(mode="after")
     def _require_reason(self) -> Self:
         if self.on and not self.reason.strip():
-            raise PydanticCustomError("no_reason", "say in `reason` why it is turned on; alerts and audit lead to it")
+            raise ValueError("say in `reason` why it is turned on; alerts and audit lead to it")
         if not self.on and self.off_at is not None:
-            raise PydanticCustomError("off_already", "`off_at` goes with a switch that is on; leave it out")
+            raise ValueError("`off_at` goes with a switch that is on; leave it out")
         return self
 
 

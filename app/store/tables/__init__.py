@@ -26,7 +26,14 @@ from app.store.tables.operations import (
     registration_readings,
     settings_versions,
 )
-from app.store.tables.reports import report_calls, report_exports, report_latencies, report_requests, report_users
+from app.store.tables.reports import (
+    report_calls,
+    report_cells,
+    report_exports,
+    report_latencies,
+    report_requests,
+    report_users,
+)
 from app.store.tables.rulesets import drafts, revisions, rule_table_parts, rule_table_versions, rule_tables, switches
 
 __all__ = [
@@ -54,6 +61,7 @@ __all__ = [
     "number_counts",
     "registration_readings",
     "report_calls",
+    "report_cells",
     "report_exports",
     "report_latencies",
     "report_requests",

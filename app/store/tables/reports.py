@@ -5,11 +5,10 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, Table
 from app.store.json_text import Document, PlainText
 from app.store.tables.base import metadata
 
-report_calls = Table(
-    "report_calls",
+report_cells = Table(
+    "report_cells",
     metadata,
-    Column("slot", BigInteger, primary_key=True, autoincrement=False),
-    Column("key", PlainText, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("queue", PlainText, nullable=False),
     Column("rule", PlainText, nullable=False),
     Column("outcome", PlainText, nullable=False),
@@ -20,6 +19,14 @@ report_calls = Table(
     Column("vip", Boolean, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("in_time", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+report_calls = Table(
+    "report_calls",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
     Column("calls", Integer, nullable=False),
     Column("repeated", Integer, nullable=False),
     sqlite_with_rowid=False,
@@ -29,10 +36,8 @@ report_latencies = Table(
     "report_latencies",
     metadata,
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
-    Column("key", PlainText, primary_key=True),
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
     Column("bucket", Integer, primary_key=True, autoincrement=False),
-    Column("queue", PlainText, nullable=False),
-    Column("rule", PlainText, nullable=False),
     Column("calls", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -15,9 +15,8 @@ def upgrade() -> None:
     op.create_index("ix_decisions_caller_e164_at", "decisions", ["caller_e164", "at"])
     op.drop_index("ix_decisions_caller_e164", "decisions")
     op.create_table(
-        "report_calls",
-        sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("key", TEXT, nullable=False),
+        "report_cells",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("queue", TEXT, nullable=False),
         sa.Column("rule", TEXT, nullable=False),
         sa.Column("outcome", TEXT, nullable=False),
@@ -28,20 +27,25 @@ def upgrade() -> None:
         sa.Column("vip", sa.Boolean(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("in_time", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_report_cells"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "report_calls",
+        sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("cell", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
         sa.Column("repeated", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("slot", "key", name="pk_report_calls"),
+        sa.PrimaryKeyConstraint("slot", "cell", name="pk_report_calls"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "report_latencies",
         sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("key", TEXT, nullable=False),
+        sa.Column("cell", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("bucket", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("queue", TEXT, nullable=False),
-        sa.Column("rule", TEXT, nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("slot", "key", "bucket", name="pk_report_latencies"),
+        sa.PrimaryKeyConstraint("slot", "cell", "bucket", name="pk_report_latencies"),
         sqlite_with_rowid=False,
     )
     op.create_table(
