@@ -139,7 +139,14 @@ async def open_components(
         live_settings=foundation.live_settings,
         clock=clock,
     )
-    registrations = open_registrations(foundation, graph, schedule, operating.monitor, lead)
+    registrations = open_registrations(
+        foundation,
+        graph,
+        schedule=schedule,
+        monitor=operating.monitor,
+        lead=lead,
+        authority=open_http(upstreams.authority, stack),
+    )
     updates = open_updates(foundation, stack)
     operating.monitor.add_rules(AlertRule("update_due", updates.plans.find_due, shared=True))
     mirror = foundation.mirror

@@ -43,6 +43,8 @@ class Upstreams:
     """Instead of the network on the way to the OpenID Connect issuer."""
     public: httpx.AsyncBaseTransport | None = None
     """Instead of the network on the way to this service's own public URL."""
+    authority: httpx.AsyncBaseTransport | None = None
+    """Instead of the network on the way to Entra ID, where a new secret is tried."""
     graph: httpx.AsyncBaseTransport | None = None
     """Instead of the network on the way to Microsoft Graph."""
     clock: Callable[[], float] = time.time

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.app_registration import app_registration
 from app.cli.calls import calls
 from app.cli.check import check
 from app.cli.contract_test import contract_test
@@ -45,7 +46,7 @@ def make_cli() -> typer.Typer:
     )
     for command in (serve, check, contract_test, simulate, settings, upgrade_notes, openapi, demo_traffic):
         cli.command(epilog=_STATUSES)(command)
-    for group in (rules, calls, numbers, plugins, reports, emulate):
+    for group in (rules, app_registration, calls, numbers, plugins, reports, emulate):
         cli.add_typer(group, epilog=_STATUSES)
     cli.callback()(_take_version)
     return cli

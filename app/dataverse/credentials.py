@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import httpx
+from pydantic import SecretStr
+
 from app.dataverse.errors import DataverseError, Facts, TokenRefusedError, TokenUnavailableError
 from app.dataverse.tokens import Clock, Fetch, Token
 from app.settings import DataverseAuth, DataverseSettings, SettingsError
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
     Credential = CertificateCredential | ClientSecretCredential | ManagedIdentityCredential
 
-__all__ = ["build_fetch", "find_scope"]
+__all__ = ["build_fetch", "find_scope", "try_secret"]
 
 _CODE: Final = re.compile(r"AADSTS\d{4,8}")
 _PASSING: Final = frozenset({"AADSTS90024", "AADSTS90033", "AADSTS90006", "AADSTS90055"})
@@ -103,13 +106,10 @@ def _translate(error: Exception) -> DataverseError:
     """Say what to do; the messages of Entra ID and of the libraries stay out, for they name tenants and paths."""
     from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError  # noqa: PLC0415
 
-    found = _CODE.search(str(error))
-    code = found[0] if found else None
-    facts = Facts(http_status=getattr(getattr(error, "response", None), "status_code", None), dataverse_code=code)
-    if code:
-        kind = TokenUnavailableError if code in _PASSING else TokenRefusedError
-        what = _WHAT_TO_DO.get(code, "look the code up in the error reference of Entra ID")
-        return kind(f"no token: {code}: {what}", facts=facts)
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    facts = Facts(http_status=status)
+    if refusal := _read_refusal(str(error), status):
+        return refusal
     # azure-identity wraps a broken connection in the error it uses for refusals.
     if any(isinstance(reason, ServiceRequestError | ServiceResponseError) for reason in (error, error.__cause__)):
         return TokenUnavailableError("no token: the authority cannot be reached", facts=facts)
@@ -118,3 +118,39 @@ def _translate(error: Exception) -> DataverseError:
     if isinstance(error, OSError):
         return TokenRefusedError("no token: the certificate file cannot be read", facts=facts)
     return TokenRefusedError("no token: the credential settings or the certificate are unusable", facts=facts)
+
+
+def _read_refusal(text: str, status: int | None) -> DataverseError | None:
+    """Find the code of Entra ID in what it says."""
+    found = _CODE.search(text)
+    if found is None:
+        return None
+    code = found[0]
+    kind = TokenUnavailableError if code in _PASSING else TokenRefusedError
+    what = _WHAT_TO_DO.get(code, "look the code up in the error reference of Entra ID")
+    return kind(f"no token: {code}: {what}", facts=Facts(http_status=status, dataverse_code=code))
+
+
+async def try_secret(
+    http: httpx.AsyncClient, settings: DataverseSettings, *, client_id: str, secret: SecretStr
+) -> None:
+    """Obtain a token for Dataverse with a client secret and throw it away; raises DataverseError and SettingsError.
+
+    With httpx instead of azure-identity, so that the demo's own authority can be asked (contract, section 6.1).
+    """
+    if settings.url is None or settings.tenant_id is None:
+        raise SettingsError("SMARTROUTING_DATAVERSE__TENANT_ID is not set: no token can be asked for")
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": secret.get_secret_value(),
+        "scope": find_scope(settings.url),
+    }
+    try:
+        response = await http.post(f"{settings.authority}/{settings.tenant_id}/oauth2/v2.0/token", data=form)
+        granted = response.is_success and bool(response.json().get("access_token"))
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise TokenUnavailableError("no token: the authority cannot be reached, or answers oddly") from error
+    if not granted:
+        usual = TokenUnavailableError("no token: the authority failed", facts=Facts(http_status=response.status_code))
+        raise _read_refusal(response.text, response.status_code) or usual

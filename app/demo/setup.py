@@ -80,7 +80,7 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
     changes: dict[str, Any] = _fill_in_keys(settings)
     if "format" not in settings.log.model_fields_set:
         changes["log"] = settings.log.model_copy(update={"format": "console"})
-    dataverse, enreach, graph = upstreams.dataverse, upstreams.enreach, upstreams.graph
+    dataverse, enreach, graph, authority = upstreams.dataverse, upstreams.enreach, upstreams.graph, upstreams.authority
     emulators: dict[str, DataverseEmulator | EnreachEmulator | GraphEmulator] = {}
     if settings.dataverse.url is None:
         data = settings.dataverse.emulator_data
@@ -91,7 +91,7 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
         changes["dataverse"] = _point_to_emulator(settings.dataverse)
         if settings.graph.url is None:
             emulators["graph"] = tenant = GraphEmulator(clock=read_clock, static_tokens=[TOKEN])
-            graph = graph or httpx.ASGITransport(tenant)
+            graph, authority = graph or httpx.ASGITransport(tenant), authority or httpx.ASGITransport(tenant)
             changes["graph"] = GraphSettings(url=_URL, token=SecretStr(TOKEN))
     if settings.enreach.url is None:
         stand_in = create_enreach_emulator(clock=read_clock)
@@ -101,7 +101,7 @@ def prepare_demo(settings: Settings, upstreams: Upstreams) -> Demo:
         changes["enreach"] = EnreachSettings(url=_URL, user=user, secret=SecretStr(secret))
     return Demo(
         settings=settings.model_copy(update=changes),
-        upstreams=replace(upstreams, dataverse=dataverse, enreach=enreach, graph=graph),
+        upstreams=replace(upstreams, dataverse=dataverse, enreach=enreach, graph=graph, authority=authority),
         emulators=emulators,
         ruleset=None if settings.rules.file else _read_sample_ruleset(),
     )

@@ -13,6 +13,8 @@ from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, CLIENT_SECRET, TENANT_ID, create_dataverse_emulator
 from app.emulators.faults import Fault, FaultKind
 from app.emulators.graph import GraphEmulator
+from app.operations.registrations.store import Reading, ReadingStore
+from app.store.database import Database
 from tests.support.service import ADMIN_KEY, Service, open_service, wait_for
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -220,3 +222,18 @@ async def test_secrets_of_one_name_or_none_stay_apart(open_it: Opener, graph: Gr
         ("twice 33333333", None, None),
         ("twice 44444444", None, None),
     ]
+
+
+async def test_readings_are_kept_by_application(database: Database) -> None:
+    """The newest of each counts, and those of registrations that are gone are forgotten."""
+    store = ReadingStore(database=database)
+    for name, at in (("one", 1), ("two", 1), ("one", 2)):
+        await store.put(name, Reading(name=name, tried_at=at))
+    before = await store.load()
+    await store.keep_only({"one"})
+    after = await store.load()
+    await store.keep_only(set())
+
+    assert {name: reading.tried_at for name, reading in before.items()} == {"one": 2, "two": 1}
+    assert after == {"one": Reading(name="one", tried_at=2)}
+    assert await store.load() == {}

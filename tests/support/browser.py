@@ -95,7 +95,7 @@ def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
     opened = Visit(context.new_page(), url)
 
     def note_request(request: Request) -> None:
-        if urlsplit(request.url).netloc != urlsplit(url).netloc:
+        if urlsplit(request.url.removeprefix("blob:")).netloc != urlsplit(url).netloc:
             opened.noticed.append(f"request to {request.url}")
 
     context.on("request", note_request)
@@ -105,4 +105,4 @@ def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
         yield opened
     finally:
         context.close()
-    assert opened.noticed == []
+    assert opened.noticed == [], opened.noticed

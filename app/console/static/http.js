@@ -29,6 +29,11 @@ export async function ask(path, { method = "GET", body, version } = {}) {
   return { content: await answer.json().catch(() => null), version: answer.headers.get("ETag") };
 }
 
+/** Fetch an answer in a media type, as a file. */
+export async function fetchFile(path, type) {
+  return (await send(path, { headers: { Accept: type } })).blob();
+}
+
 /**
  * Follow a stream of server-sent events behind the event `after` until the signal aborts, and ask again whenever it ends.
  * `take` gets each event; `watch` an Error when the stream is lost, and `null` when it is there again.

@@ -2,6 +2,7 @@ import { showCall } from "./call.js";
 import { showCalls } from "./calls.js";
 import { make, show, tell } from "./dom.js";
 import { ask, hasKey, onRefusal, useKey } from "./http.js";
+import { showReports } from "./reports.js";
 import { showRules } from "./rules.js";
 import { showRuleset } from "./ruleset.js";
 import { showService } from "./service.js";
@@ -12,6 +13,7 @@ const SCREENS = {
   calls: ["read-decisions", showCalls, showCall],
   rules: ["read-rules", showRules, showRuleset],
   service: ["read-status", showService, showService],
+  reports: ["read-decisions", showReports, showReports],
 };
 
 let me = null;

@@ -8,7 +8,7 @@ from app.dataverse.check import CheckResult
 from app.operations.deliveries import ReceiverState
 from app.operations.golive.handoff import Handoff
 from app.operations.golive.readiness import Answer, not_needed, ok, unknown, wrong
-from app.operations.registrations.registrations import KnownRegistration, count_days
+from app.operations.registrations.registration import KnownRegistration, count_days
 from app.routing.compiled import CompiledRuleset
 from app.routing.evaluation import FALSE
 from app.routing.rule_tests import run_tests

@@ -6,8 +6,15 @@ from fastapi import APIRouter, Depends, Path, Request, Response, status
 
 from app.auth.access import SettingsManagerDep, StatusReaderDep
 from app.operations.registrations.components import RegistrationComponents, RegistrationsState
-from app.operations.registrations.registrations import AppRegistration
-from app.operations.registrations.schemas import RegistrationBody
+from app.operations.registrations.registration import AppRegistration
+from app.operations.registrations.schemas import (
+    NewSecret,
+    RegistrationBody,
+    RenewalBody,
+    RenewalPlan,
+    SentNote,
+    UpdatedNote,
+)
 from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
@@ -37,6 +44,12 @@ async def _show(its: RegistrationComponents, name: str, response: Response) -> R
     found, version = await its.registrations.get(name)
     tag(response, version)
     return RegistrationBody.of(name, found, its.clock(), reads=its.reader.configured)
+
+
+async def _show_renewal(its: RegistrationComponents, name: str, response: Response) -> RenewalBody:
+    known, renewal, version = await its.renewals.get(name)
+    tag(response, version)
+    return RenewalBody.of(name, known, renewal)
 
 
 @router.get("", summary="List app registrations", responses=problems(503))
@@ -97,3 +110,72 @@ async def remove_app_registration(
 ) -> None:
     """Watch it no longer; its alerts are over."""
     await its.registrations.remove(name, version=version, who=manager.name)
+
+
+@router.get("/{name}/renewal", summary="Show the renewal of a secret", responses=problems(404, 422, 503))
+async def show_renewal(
+    name: RegistrationName, _reader: StatusReaderDep, its: ItsDep, response: Response
+) -> RenewalBody:
+    """Show each step with its proof, or with what is to be done; it is closed when there is proof of all of them."""
+    return await _show_renewal(its, name, response)
+
+
+@router.put("/{name}/renewal", summary="Begin the renewal of a secret", responses=problems(404, 409, 412, 422, 503))
+async def begin_renewal(
+    name: RegistrationName,
+    body: RenewalPlan,
+    manager: SettingsManagerDep,
+    version: OptionalIfMatchDep,
+    its: ItsDep,
+    *,
+    response: Response,
+) -> RenewalBody:
+    """Begin to replace a secret or certificate. The version is that of all registrations together."""
+    await its.renewals.begin(name, body.replaces, body.environments, version=version, who=manager.name)
+    return await _show_renewal(its, name, response)
+
+
+@router.post("/{name}/renewal/sent", summary="Note a secret as sent", responses=problems(404, 409, 412, 422, 503))
+async def note_secret_sent(
+    name: RegistrationName, body: SentNote, manager: SettingsManagerDep, its: ItsDep, response: Response
+) -> RenewalBody:
+    """Note on which day you sent the new secret to Enreach."""
+    await its.renewals.note_sent(name, body.on, who=manager.name)
+    return await _show_renewal(its, name, response)
+
+
+@router.post(
+    "/{name}/renewal/updated", summary="Note a back end as updated", responses=problems(404, 409, 412, 422, 503)
+)
+async def note_back_end_updated(
+    name: RegistrationName, body: UpdatedNote, manager: SettingsManagerDep, its: ItsDep, response: Response
+) -> RenewalBody:
+    """Note on which day Enreach confirmed the new secret in one environment."""
+    await its.renewals.note_updated(name, body.environment, body.on, who=manager.name)
+    return await _show_renewal(its, name, response)
+
+
+@router.post(
+    "/{name}/renewal/token",
+    summary="Obtain a token with a new secret",
+    responses=problems(404, 409, 412, 422, 502, 503),
+)
+async def prove_new_secret(
+    name: RegistrationName, body: NewSecret, manager: SettingsManagerDep, its: ItsDep, response: Response
+) -> RenewalBody:
+    """Ask Entra ID for a token with the new secret, and forget both; only the success is kept."""
+    await its.renewals.prove_token(name, body.secret, who=manager.name)
+    return await _show_renewal(its, name, response)
+
+
+@router.delete(
+    "/{name}/renewal",
+    summary="Abandon the renewal of a secret",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(404, 412, 422, 428, 503),
+)
+async def abandon_renewal(
+    name: RegistrationName, manager: SettingsManagerDep, version: IfMatchDep, its: ItsDep
+) -> None:
+    """Forget what was noted of it."""
+    await its.renewals.abandon(name, version=version, who=manager.name)

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from app.operations.registrations.reader import RegistrationReader
 from app.operations.registrations.registrations import AppRegistrations
+from app.operations.registrations.renewals import Renewals
 
 __all__ = ["RegistrationComponents", "RegistrationsState"]
 
@@ -16,6 +17,7 @@ class RegistrationComponents:
 
     registrations: AppRegistrations
     reader: RegistrationReader
+    renewals: Renewals
     clock: Callable[[], float]
 
 

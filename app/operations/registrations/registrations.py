@@ -1,126 +1,35 @@
-"""App registrations and their credentials, as they are entered and read, and the alerts before these expire."""
+"""Keeps app registrations and what is being renewed of them, and tells when their credentials expire."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Annotated, Final, Literal
+from datetime import UTC, date
+from typing import Final, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel
 
 from app.errors import NotFoundError
 from app.operations.alert_rules import FiringAlert
-from app.operations.registrations.store import Reading, ReadingStore
+from app.operations.registrations.registration import (
+    DAY_SECONDS,
+    AppRegistration,
+    KnownCredential,
+    KnownRegistration,
+    Renewal,
+)
+from app.operations.registrations.store import ReadingStore
 from app.store.settings_documents import SettingsDocumentStore, Versioned, VersionedDocument
 
-__all__ = [
-    "WARNING_DAYS",
-    "AppRegistration",
-    "AppRegistrations",
-    "KnownCredential",
-    "KnownRegistration",
-    "RegisteredCredential",
-    "count_days",
-]
+__all__ = ["WARNING_DAYS", "AppRegistrations"]
 
 WARNING_DAYS: Final = (90, 60, 30, 14, 7, 3, 1)
 """So many days before the expiry of a credential there is an alert, and one more after it."""
-
-_DAY: Final = 86_400.0
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-_Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
-_Guid = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RegisteredCredential(_Part):
-    """A client secret or certificate of a registration: when it ends, never what it is."""
-
-    label: _Label = Field(description="Its description in Entra ID.", examples=["production 2026"])
-    kind: Literal["secret", "certificate"] = "secret"
-    expires_at: AwareDatetime = Field(description="`Expires` in Entra ID.", examples=["2030-03-01T00:00:00Z"])
-    in_use: bool | None = Field(default=None, description="Whether something signs in with it; null: not known.")
-
-
-class AppRegistration(_Part):
-    """An app registration that Voice for Dynamics 365 signs in with."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "used_by": "routing",
-                    "application_id": "11111111-2222-3333-4444-555555555555",
-                    "environment": "production",
-                    "credentials": [{"label": "production 2028", "expires_at": "2098-03-01T00:00:00Z"}],
-                }
-            ]
-        }
-    )
-
-    used_by: Literal["routing", "enreach-back-end", "sign-in"] = Field(
-        description="This service, Enreach's back end, or people who sign in to this service."
-    )
-    application_id: _Guid = Field(
-        description="Application (client) id.", examples=["11111111-2222-3333-4444-555555555555"]
-    )
-    environment: _Text | None = Field(
-        default=None, description="The Dynamics environment it is for.", examples=["production"]
-    )
-    credentials: tuple[RegisteredCredential, ...] = Field(default=(), max_length=20)
-
-    @field_validator("credentials")
-    @classmethod
-    def _require_own_labels(cls, credentials: tuple[RegisteredCredential, ...]) -> tuple[RegisteredCredential, ...]:
-        if len({credential.label for credential in credentials}) < len(credentials):
-            raise ValueError("must give each credential a label of its own")
-        return credentials
-
-
-class KnownCredential(BaseModel):
-    """A credential as it was entered, or as Microsoft Graph tells of it."""
-
-    label: str
-    kind: Literal["secret", "certificate"]
-    source: Literal["graph", "entered"] = Field(description="Where this is known from.")
-    key_id: str | None = Field(default=None, description="`Secret ID` in Entra ID, which is not the secret.")
-    starts_at: datetime | None = None
-    expires_at: datetime | None = Field(description="Null: never.")
-    in_use: bool | None = Field(description="Whether something signs in with it; null: not known.")
-
-
-@dataclass(frozen=True, slots=True)
-class KnownRegistration:
-    """A registration as it was entered, and what Microsoft Graph told of it, if anything."""
-
-    entered: AppRegistration
-    reading: Reading | None
-
-    @property
-    def application_id(self) -> str:
-        """The application (client) id in small letters."""
-        return self.entered.application_id.casefold()
-
-    @property
-    def credentials(self) -> list[KnownCredential]:
-        """What both know, the one that expires first first; where both know a label, Graph's day counts."""
-        entered = {each.label: each for each in self.entered.credentials}
-        found: list[KnownCredential] = []
-        for read in self.reading.credentials if self.reading else ():
-            same = entered.pop(read.label, None)
-            in_use = read.in_use or (same.in_use if same else None)
-            found.append(KnownCredential(**read.model_dump(exclude={"in_use"}), in_use=in_use, source="graph"))
-        found += [KnownCredential(**each.model_dump(), source="entered") for each in entered.values()]
-        return sorted(found, key=lambda each: (each.expires_at is None, each.expires_at, each.label))
+Value = TypeVar("Value")
 
 
 class _Document(BaseModel):
-    """All registrations, by name."""
+    """All registrations and what is being renewed of them, by name."""
 
     registrations: dict[str, AppRegistration] = {}
+    renewals: dict[str, Renewal] = {}
 
 
 class AppRegistrations:
@@ -152,8 +61,9 @@ class AppRegistrations:
         """Return all of them by name, and the version to change them from."""
         found = await self._document.read()
         readings = await self._readings.load() if found.value.registrations else {}
+        renewals = found.value.renewals
         known = {
-            name: KnownRegistration(each, readings.get(each.application_id.casefold()))
+            name: KnownRegistration(each, readings.get(each.application_id.casefold()), renewals.get(name))
             for name, each in found.value.registrations.items()
         }
         return known, found.version
@@ -166,15 +76,25 @@ class AppRegistrations:
     async def put(self, name: str, registration: AppRegistration, *, version: str | None, who: str) -> str:
         """Add or replace one, and return the new version; raises PreconditionFailedError when somebody was faster."""
         found = await self._document.read()
-        changed = found.value.registrations | {name: registration}
-        return (await self._write(changed, found.version if version is None else version, who)).version
+        changed = {"registrations": found.value.registrations | {name: registration}}
+        return await self._write(found, changed, version, who)
+
+    async def put_renewal(self, name: str, renewal: Renewal | None, *, version: str | None, who: str) -> str:
+        """Keep what is known of a renewal, or forget it; the same as for `put`."""
+        found = await self._document.read()
+        others = _leave_out(found.value.renewals, name)
+        changed = {"renewals": others if renewal is None else others | {name: renewal}}
+        return await self._write(found, changed, version, who)
 
     async def remove(self, name: str, *, version: str, who: str) -> None:
         """Remove one, which ends its alerts; raises NotFoundError and PreconditionFailedError."""
-        registrations, _ = await self.read()
-        _require(registrations, name)
-        kept = {key: known.entered for key, known in registrations.items() if key != name}
-        await self._write(kept, version, who)
+        found = await self._document.read()
+        _require(found.value.registrations, name)
+        changed = {
+            "registrations": _leave_out(found.value.registrations, name),
+            "renewals": _leave_out(found.value.renewals, name),
+        }
+        await self._write(found, changed, version, who)
 
     async def refresh(self) -> None:
         """Read anew what metrics show of them."""
@@ -191,19 +111,21 @@ class AppRegistrations:
         registrations, _ = await self.read()
         return tuple(_find_expiring(registrations, self._clock()))
 
-    async def _write(self, registrations: dict[str, AppRegistration], version: str, who: str) -> Versioned[_Document]:
-        document = _Document(registrations=registrations)
-        return await self._document.write(document, version=version, author=who, now=self._clock())
+    async def _write(
+        self, found: Versioned[_Document], changed: Mapping[str, object], version: str | None, who: str
+    ) -> str:
+        document = found.value.model_copy(update=changed)
+        written = await self._document.write(
+            document, version=found.version if version is None else version, author=who, now=self._clock()
+        )
+        return written.version
 
 
-def count_days(credential: KnownCredential, now: float) -> int | None:
-    """Return how many whole days are left; negative after the expiry, and `None` for one that never expires."""
-    if credential.expires_at is None:
-        return None
-    return math.floor((credential.expires_at.timestamp() - now) / _DAY)
+def _leave_out(some: Mapping[str, Value], name: str) -> dict[str, Value]:
+    return {key: value for key, value in some.items() if key != name}
 
 
-def _require(registrations: Mapping[str, KnownRegistration], name: str) -> KnownRegistration:
+def _require(registrations: Mapping[str, Value], name: str) -> Value:
     if name not in registrations:
         raise NotFoundError("there is no such app registration; GET /admin/app-registrations lists them")
     return registrations[name]
@@ -216,7 +138,7 @@ def _find_expiring(registrations: Mapping[str, KnownRegistration], now: float) -
             if credential.expires_at is None:
                 continue
             left = credential.expires_at.timestamp() - now
-            passed = [days for days in WARNING_DAYS if left <= days * _DAY]
+            passed = [days for days in WARNING_DAYS if left <= days * DAY_SECONDS]
             if passed:
                 day = credential.expires_at.astimezone(UTC).date()
                 yield _describe(name, registration, credential, day, min(passed) if left > 0 else 0)

@@ -1,14 +1,24 @@
 """What routes show of app registrations."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from app.operations.registrations.registrations import KnownCredential, KnownRegistration, count_days
+from app.operations.registrations.registration import KnownCredential, KnownRegistration, Renewal, count_days
+from app.operations.registrations.renewals import RenewalStep, list_steps
 from app.web.parameters import show_time
 
-__all__ = ["CredentialState", "GraphState", "RegistrationBody"]
+__all__ = [
+    "CredentialState",
+    "GraphState",
+    "NewSecret",
+    "RegistrationBody",
+    "RenewalBody",
+    "RenewalPlan",
+    "SentNote",
+    "UpdatedNote",
+]
 
 _ENTER = "set SMARTROUTING_GRAPH__URL, or enter the days by hand"
 
@@ -49,6 +59,74 @@ class RegistrationBody(BaseModel):
                 CredentialState(**each.model_dump(), days_left=count_days(each, now)) for each in known.credentials
             ],
             graph=_describe_reading(known, reads=reads),
+        )
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class RenewalPlan(_Sent):
+    """What is to be renewed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"replaces": "production", "environments": ["production"]}]}
+    )
+    replaces: str = Field(min_length=1, max_length=120, description="The label of the old one.")
+    environments: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default=[],
+        max_length=20,
+        description="Those in which Enreach's back end signs in with it; left out: the registration's own, where "
+        "`used_by` is `enreach-back-end`, else none.",
+    )
+
+
+class SentNote(_Sent):
+    """The new secret was sent to Enreach."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"on": "2026-03-01"}]})
+    on: date | None = Field(default=None, description="The day, in UTC; left out: today.")
+
+
+class UpdatedNote(SentNote):
+    """Enreach has updated its back end."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"environment": "production", "on": "2026-03-02"}]})
+    environment: str = Field(min_length=1, max_length=200)
+
+
+class NewSecret(_Sent):
+    """A secret to try."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"secret": "the-new-secret"}]})
+    secret: SecretStr | None = Field(
+        default=None,
+        max_length=200,
+        description="The new one, which is tried and forgotten; left out: the one this service signs in with.",
+    )
+
+
+class RenewalBody(BaseModel):
+    """A renewal as a checklist."""
+
+    name: str
+    replaces: str
+    expires_at: datetime | None = Field(description="When the old one ends.")
+    begun_on: date
+    closed: bool = Field(description="Whether there is proof of every step.")
+    steps: list[RenewalStep]
+
+    @classmethod
+    def of(cls, name: str, known: KnownRegistration, renewal: Renewal) -> "RenewalBody":
+        """Show one."""
+        steps = list_steps(known, renewal)
+        return cls(
+            name=name,
+            replaces=renewal.replaces,
+            expires_at=renewal.expires_at,
+            begun_on=renewal.begun.on,
+            closed=all(step.state != "open" for step in steps),
+            steps=steps,
         )
 
 

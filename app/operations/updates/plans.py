@@ -25,10 +25,20 @@ class UpdatePlan(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"version": "2.1.0.0", "agreed_on": "2030-01-15"}]},
+        json_schema_extra={
+            "examples": [
+                {
+                    "version": "1.4.0.0",
+                    "agreed_on": "2030-01-15",
+                    "package_received_on": "2030-01-10",
+                    "installed_on": "2030-01-15",
+                    "back_end_updated_on": "2030-01-15",
+                }
+            ]
+        },
     )
 
-    version: VersionText = Field(description="To be installed.", examples=["2.1.0.0"])
+    version: VersionText = Field(description="To be installed.", examples=["1.4.0.0"])
     agreed_on: _Day = Field(default=None, description="The day agreed with Enreach for the update.")
     package_received_on: _Day = Field(default=None, description="When Enreach's package was there.")
     installed_on: _Day = Field(default=None, description="When the Package Deployer had installed it.")

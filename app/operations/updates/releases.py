@@ -37,7 +37,10 @@ _COLUMNS: Final = "uniquename,friendlyname,version,installedon"
 _NAME: Final = "Voice for Dynamics 365"
 """How Enreach calls the product (administrator guide); the unique name of its solution is not published."""
 _SET_NAME: Final = f"set {PREFIX}UPDATES__SOLUTION to the name under Solutions in Power Apps, and restart"
-_NO_PRIVILEGE: Final = "give the role of the application user Read on Solution (prvReadSolution) at organisation level"
+_NO_PRIVILEGE: Final = (
+    "make the app registration an application user there, with a role that has Read on Solution (prvReadSolution) at "
+    "organisation level"
+)
 
 _VERSION: Final = r"^[0-9]{1,9}(\.[0-9]{1,9}){1,3}$"
 VersionText = Annotated[str, StringConstraints(pattern=_VERSION)]
