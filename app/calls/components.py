@@ -15,6 +15,7 @@ from app.calls.decision_log import DecisionLog, Revisions
 from app.calls.drills import FireDrill
 from app.calls.recent_calls import RecentCalls
 from app.calls.route_call import DecisionSink, LiveRuleset, LoopGuard, RouteCall
+from app.calls.schemas import write_event
 from app.calls.simulation import DescribeColumns, Simulation
 from app.calls.store import DecisionStore
 from app.calls.webhook import CallSpans, Webhook
@@ -111,7 +112,9 @@ def open_calls(
             monotonic=time.monotonic,
         ),
         decision_log=DecisionLog(decisions=decisions, revisions=revisions, audit=audit, clock=clock),
-        decision_feed=DecisionFeed(decisions=decisions, clock=clock, is_leaving=is_leaving),
+        decision_feed=DecisionFeed(
+            decisions=decisions, write=write_event, heavy_work=heavy_work, clock=clock, is_leaving=is_leaving
+        ),
         simulation=Simulation(
             describe_columns=describe_columns,
             directory=directory,

@@ -5,12 +5,13 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.calls.store import DecisionFilter, DecisionStore, DecisionSummary
 from app.errors import TooManyRequestsError
+from app.web.limits import HeavyWork
 
-__all__ = ["READ_SECONDS", "DecisionFeed", "News"]
+__all__ = ["READ_SECONDS", "DecisionFeed", "NewDecision", "News"]
 
 READ_SECONDS: Final = 1.0
 """How often the log is looked at while somebody watches."""
@@ -18,6 +19,8 @@ _AT_ONCE: Final = 200
 """Decisions read at once: few milliseconds of work, and more than anybody reads in a second."""
 _OVERLAP_SECONDS: Final = 30.0
 """Records of other processes reach the database so late at most, while it works."""
+_QUIET_TURNS: Final = 15
+"""Reads without news before a sign of life, so that nothing between takes the connection for dead."""
 _KEPT: Final = 10
 """Reads in memory, for watchers whose connection is slow; no longer, for a caller may be erased meanwhile."""
 _MAX_WATCHERS: Final = 40
@@ -26,12 +29,20 @@ _MAX_SECONDS: Final = 300.0
 """How long one watches before asking again, and so proving again who one is."""
 
 
+class NewDecision(NamedTuple):
+    """A decision, and how everybody who watches is told of it."""
+
+    summary: DecisionSummary
+    """Numbers are not masked."""
+    event: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What came since the news before."""
+    """What came since the news before; nothing now and then, as a sign of life."""
 
-    items: Sequence[DecisionSummary]
-    """In the order in which they reached the log; numbers are not masked."""
+    items: Sequence[NewDecision]
+    """In the order in which they reached the log."""
     complete: bool = True
     """Whether there was no more than what is told."""
 
@@ -39,8 +50,18 @@ class News:
 class DecisionFeed:
     """Tells new decisions; reads nothing while nobody watches."""
 
-    def __init__(self, *, decisions: DecisionStore, clock: Callable[[], float], is_leaving: Callable[[], bool]) -> None:
-        """`is_leaving` tells whether this process is about to end, which ends every watch."""
+    def __init__(
+        self,
+        *,
+        decisions: DecisionStore,
+        write: Callable[[DecisionSummary], bytes],
+        heavy_work: HeavyWork,
+        clock: Callable[[], float],
+        is_leaving: Callable[[], bool],
+    ) -> None:
+        """`write` makes the event of a decision; `is_leaving` tells that this process ends, which ends every watch."""
+        self._write = write
+        self._heavy_work = heavy_work
         self._decisions = decisions
         self._clock = clock
         self._is_leaving = is_leaving
@@ -82,21 +103,24 @@ class DecisionFeed:
             reads = self._reads
             since = wanted if after is not None else replace(wanted, since=self._clock())
             page = await self._decisions.page(since, limit=_AT_ONCE, above=after or "")
-            yield self._follow(wanted, News(page.items[::-1], complete=page.next is None), reads)
+            yield self._follow(wanted, News(await self._make(page.items[::-1]), complete=page.next is None), reads)
         finally:
             self._watchers[role] -= 1
 
     async def _follow(self, wanted: DecisionFilter, first: News, reads: int) -> AsyncIterator[News]:
         yield first
-        already = {item.id for item in first.items}
-        end = self._clock() + _MAX_SECONDS
+        already = {item.summary.id for item in first.items}
+        end, quiet = self._clock() + _MAX_SECONDS, 0
         while not self._is_leaving() and self._clock() < end:
             await self._turn.wait()
             count, reads = self._reads - reads, self._reads
             news = list(self._kept)[-count:] if count else []
-            items = [item for each in news for item in each.items if item.id not in already and wanted.matches(item)]
+            found = [item for each in news for item in each.items if wanted.matches(item.summary)]
+            items = [item for item in found if item.summary.id not in already]
             complete = len(news) == count and all(each.complete for each in news)
-            if items or not complete:
+            quiet += 1
+            if items or not complete or quiet == _QUIET_TURNS:
+                quiet = 0
                 yield News(items, complete=complete)
 
     async def _read(self) -> None:
@@ -105,5 +129,11 @@ class DecisionFeed:
         if known is None:
             return
         fresh = [item for item in reversed(page.items) if item.id not in known]
-        self._kept.append(News(fresh, complete=page.next is None or len(fresh) < len(page.items)))
+        self._kept.append(News(await self._make(fresh), complete=page.next is None or len(fresh) < len(page.items)))
         self._reads += 1
+
+    async def _make(self, summaries: Sequence[DecisionSummary]) -> Sequence[NewDecision]:
+        """Write the events once for all who watch, beside the event loop."""
+        if not summaries:
+            return ()
+        return await self._heavy_work.run(lambda: [NewDecision(each, self._write(each)) for each in summaries])

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, StrictBool
 from typing_extensions import override
 
-from app.calls.decision_log import ShownDecision
+from app.calls.decision_log import ShownDecision, redact_summary
 from app.calls.drills import Drill, DrillScenario
 from app.calls.store import DecisionFilter, DecisionSummary
 from app.routing.callers import CallerStatus, Cause
@@ -27,7 +27,6 @@ __all__ = [
     "DecisionConditions",
     "DecisionDetail",
     "DecisionForm",
-    "DecisionHead",
     "DecisionPage",
     "DecisionQuery",
     "DrillBody",
@@ -36,6 +35,7 @@ __all__ = [
     "SimulationBody",
     "SimulationResult",
     "write_decisions",
+    "write_event",
 ]
 
 CALL_EXAMPLES = {
@@ -140,6 +140,12 @@ class DecisionHead(BaseModel):
     def of_summary(cls, summary: DecisionSummary) -> Self:
         """Take what a list shows."""
         return cls(**_show(summary))
+
+
+def write_event(summary: DecisionSummary) -> bytes:
+    """Write a decision, with masked numbers, as a server-sent event."""
+    shown = DecisionHead.of_summary(redact_summary(summary)).model_dump_json()
+    return f"event: decision\nid: {summary.id}\ndata: {shown}\n\n".encode()
 
 
 class DecisionPage(BaseModel):

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from app.calls.decision_feed import DecisionFeed, News
 from app.calls.store import DecisionFilter, DecisionStore
 from app.store.database import Database
+from app.web.limits import HeavyWork
 from tests.support.console import Console
 from tests.support.records import NOON, make_id, make_record
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, WEBHOOK_KEY
@@ -41,21 +42,33 @@ class Leaving:
 async def take(news: AsyncIterator[News], feed: DecisionFeed) -> News | None:
     """Let the feed read once and return what is told of it; `None` when nothing is."""
     waiting = asyncio.ensure_future(anext(news, None))
-    await asyncio.sleep(0)
+    await settle()
     await feed.read()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle()
     if waiting.done():
         return waiting.result()
     waiting.cancel()
     return None
 
 
+async def settle() -> None:
+    """Let everything go on that is ready."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 def make_feed(database: Database, leaving: Leaving | None = None) -> tuple[DecisionFeed, DecisionStore]:
     """Make a feed at noon, and the store that it reads."""
     store = DecisionStore(database=database)
     left = leaving or Leaving()
-    return DecisionFeed(decisions=store, clock=lambda: NOON, is_leaving=lambda: left.begun), store
+    feed = DecisionFeed(
+        decisions=store,
+        write=lambda summary: summary.id.encode(),
+        heavy_work=HeavyWork(),
+        clock=lambda: NOON,
+        is_leaving=lambda: left.begun,
+    )
+    return feed, store
 
 
 async def test_news_are_what_came_since_and_is_wanted(database: Database) -> None:
@@ -72,7 +85,7 @@ async def test_news_are_what_came_since_and_is_wanted(database: Database) -> Non
     assert first == News(())
     assert second is not None
     assert third is not None
-    assert [[item.target_id for item in each.items] for each in (second, third)] == [["a"], ["late", "b"]]
+    assert [[item.summary.target_id for item in each.items] for each in (second, third)] == [["a"], ["late", "b"]]
 
 
 async def test_news_go_on_behind_a_decision(database: Database) -> None:
@@ -85,9 +98,9 @@ async def test_news_go_on_behind_a_decision(database: Database) -> None:
         await store.add([make_record(NOON, target_id="new")])
         second = await take(news, feed)
 
-    assert [item.target_id for item in first.items] == ["missed"]
+    assert [item.summary.target_id for item in first.items] == ["missed"]
     assert second is not None
-    assert [item.target_id for item in second.items] == ["new"]
+    assert [item.summary.target_id for item in second.items] == ["new"]
 
 
 async def test_more_than_is_told_is_a_gap(database: Database) -> None:
@@ -116,7 +129,7 @@ async def test_watcher_that_is_slow_learns_of_the_gap(database: Database) -> Non
 
     assert told is not None
     assert not told.complete
-    assert [item.target_id for item in told.items] == [str(number) for number in range(3, 12)]
+    assert [item.summary.target_id for item in told.items] == [str(number) for number in range(3, 12)]
 
 
 async def test_however_many_watch_the_log_is_read_once(database: Database) -> None:
@@ -134,6 +147,22 @@ async def test_however_many_watch_the_log_is_read_once(database: Database) -> No
             watched = len(reads) - opened
 
     assert (unwatched, watched) == (0, 1)
+
+
+async def test_silence_has_signs_of_life(database: Database) -> None:
+    """Every fifteenth look at the log is told of, whatever it found."""
+    feed, _ = make_feed(database)
+    async with feed.watch(ANY, role="", after=None) as news:
+        await anext(news)
+        waiting = asyncio.ensure_future(anext(news))
+        turns = 0
+        while not waiting.done():
+            turns += 1
+            await settle()
+            await feed.read()
+            await settle()
+
+    assert (waiting.result(), turns) == (News([]), 15)
 
 
 async def test_news_end_with_the_process(database: Database) -> None:

@@ -3,6 +3,7 @@ import { ask, follow } from "./http.js";
 import { name, say, showMilliseconds, showTime } from "./texts.js";
 
 const SHOWN = 50;
+const CATCH_UP_MILLISECONDS = 3000;
 const PAUSED = "paused";
 const CHOICES = {
   outcome: ["redirect", "disconnect", "no_change"],
@@ -36,10 +37,17 @@ function runLive(query, newest, { list, load, pause, signal }) {
   let lost = false;
   signal.addEventListener("abort", () => stop.abort());
   const reload = () => load().catch((error) => signal.aborted || tell(error.message, true));
+  let due = null;
+  const catchUp = () => {
+    due ??= setTimeout(() => {
+      due = null;
+      if (!stop.signal.aborted) reload();
+    }, CATCH_UP_MILLISECONDS);
+  };
   const begin = (after) => follow(`admin/decisions/events?${new URLSearchParams(conditions)}`, {
     after,
     signal: stop.signal,
-    take: (event) => (event.name === "decision" ? insert(list, event.data) : reload()),
+    take: (event) => (event.name === "decision" ? insert(list, event.data) : catchUp()),
     watch: (error) => {
       if (stop.signal.aborted) return;
       tell(error?.message ?? "", error !== null);
