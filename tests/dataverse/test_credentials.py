@@ -1,10 +1,12 @@
 """Every way to obtain a token, against an authority on loopback."""
 
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+import httpx
 import jwt
 import pytest
 import trustme
@@ -12,8 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
 
-from app.dataverse.credentials import build_fetch, find_scope
+from app.dataverse.credentials import build_fetch, find_scope, try_secret
 from app.dataverse.errors import TokenRefusedError, TokenUnavailableError
 from app.dataverse.tokens import Token
 from tests.dataverse.authority import Authority, serve_authority
@@ -80,6 +83,38 @@ def test_a_client_secret_becomes_a_token(authority: Authority, bundle: str) -> N
     wanted = ("client_id", "client_secret", "grant_type")
     assert [authority.forms[0][name] for name in wanted] == [["app-1"], ["not-a-real-secret"], ["client_credentials"]]
     assert "https://contoso.crm4.dynamics.com/.default" in unquote(authority.forms[0]["scope"][0])
+
+
+def test_a_token_for_another_system_has_its_scope(authority: Authority, bundle: str) -> None:
+    """Microsoft Graph is asked with the same credentials, and a token of its own."""
+    organisation = read_organisation(**{**SECRET, "authority": authority.url})
+    graph = "https://graph.microsoft.com"
+    build_fetch(organisation, clock=lambda: NOW, resource=graph, ca_bundle=bundle)()
+
+    assert f"{graph}/.default" in unquote(authority.forms[0]["scope"][0])
+
+
+async def test_a_secret_is_tried_over_tls(authority: Authority, ca: trustme.CA) -> None:
+    """It is sent to the token endpoint of the tenant, for the scope of Dataverse; an authority that is away is told."""
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    organisation = read_organisation(**{**SECRET, "authority": authority.url})
+    async with httpx.AsyncClient(verify=context) as http:
+        await try_secret(http, organisation, client_id="app-2", secret=SecretStr("the-new-one"))
+        authority.answer = {"unexpected": True}
+        with pytest.raises(TokenUnavailableError, match="no token: the authority failed"):
+            await try_secret(http, organisation, client_id="app-2", secret=SecretStr("the-new-one"))
+    async with httpx.AsyncClient() as untrusting:
+        with pytest.raises(TokenUnavailableError, match="cannot be reached"):
+            await try_secret(untrusting, organisation, client_id="app-2", secret=SecretStr("the-new-one"))
+
+    assert authority.paths == [f"/{TENANT}/oauth2/v2.0/token"] * 2
+    assert authority.forms[0] == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["app-2"],
+        "client_secret": ["the-new-one"],
+        "scope": ["https://contoso.crm4.dynamics.com/.default"],
+    }
 
 
 def test_the_usual_variable_brings_a_private_certificate(
