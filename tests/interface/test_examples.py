@@ -36,8 +36,14 @@ NOT_ON_A_FRESH_DEMO = {
     "runOvernight": "Enreach has not said which calls are work",
     "showCall": "no work call was seen",
     "retryCall": "no work call was seen",
+    "noteSecretSent": "nobody made a new secret",
+    "noteBackEndUpdated": "nobody made a new secret",
+    "proveNewSecret": "nobody made a new secret",
+    "abandonRenewal": "the renewal goes with its registration",
 }
 """What may fail there, and why; everything else must succeed."""
+ENDLESS = "followDecisions"
+"""Its answer has no end."""
 
 
 async def test_all_examples_succeed_in_order(tmp_path: Path) -> None:
@@ -71,7 +77,7 @@ class Presser:
 
     async def press_all(self) -> list[str]:
         """Press each operation, those that failed once more, and what takes something away last; return what fails."""
-        making = [name for name, (method, _, _) in self._operations.items() if method != "delete"]
+        making = [name for name, (method, _, _) in self._operations.items() if method != "delete" and name != ENDLESS]
         removing = [name for name, (method, _, _) in self._operations.items() if method == "delete"]
         await self.press("routeCall")
         await wait_for(self._read_decision)

@@ -70,7 +70,7 @@ class RenewalPlan(_Sent):
     """What is to be renewed."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"replaces": "production", "environments": ["production"]}]}
+        json_schema_extra={"examples": [{"replaces": "production 2028", "environments": ["production"]}]}
     )
     replaces: str = Field(min_length=1, max_length=120, description="The label of the old one.")
     environments: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(

@@ -239,7 +239,10 @@ async def explain_diff(
 @router.get("/decisions/{decision_id}/replay", summary="Replay one call", responses=problems(404, 422, 503))
 async def replay_one(
     decision_id: DecisionId,
-    ref: Annotated[str, Query(max_length=200, description="`current`, a revision's number, or a draft's id.")],
+    ref: Annotated[
+        str,
+        Query(max_length=200, description="`current`, a revision's number, or a draft's id.", examples=["current"]),
+    ],
     who: SimulatorDep,
     _reader: DecisionReaderDep,
     rulesets: RulesetsDep,
