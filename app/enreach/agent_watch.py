@@ -7,6 +7,7 @@ from typing import Final
 from cachetools import TTLCache
 
 from app.enreach.client import EnreachClient
+from app.enreach.errors import EnreachError
 from app.routing.agents import AgentState
 
 __all__ = ["AgentWatch"]
@@ -53,10 +54,21 @@ class AgentWatch:
         return self._states.get(name)
 
     async def refresh(self) -> None:
-        """Ask once, one agent after the other; raises EnreachError, and what was told before grows old."""
-        wanted = dict(self._wanted)
+        """Ask once, one agent after the other; of whom nothing is told, nothing is known.
+
+        One that fails keeps no other, and what was told before grows old; the last EnreachError is raised after them.
+        """
+        wanted, failure = dict(self._wanted), None
         self._states = {name: state for name, state in self._states.items() if name in wanted}
         for name, agent in wanted.items():
             at = self._clock()
-            kind = await self._client.read_availability(agent, key=self._key)
-            self._states[name] = AgentState(at=at, max_age=self._max_age, available=kind not in self._unavailable)
+            try:
+                kind = await self._client.read_availability(agent, key=self._key)
+            except EnreachError as error:
+                failure = error
+                continue
+            self._states.pop(name, None)
+            if kind is not None:
+                self._states[name] = AgentState(at=at, max_age=self._max_age, available=kind not in self._unavailable)
+        if failure is not None:
+            raise failure

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _NOT_READ = Unknown(Cause.NOT_CONFIGURED, "the availability of agents is not read")
-_NOT_YET = Unknown(Cause.NOT_FETCHED, "nobody asked about this agent before; Enreach tells it in a moment")
+_NOT_TOLD = Unknown(Cause.NOT_FETCHED, "Enreach has not told it of this agent, at least not yet")
 
 
 class AgentState(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def tell_agent(states: AgentStates | None, agent: str | None, at: float) -> Fact
         return _NOT_READ
     state = states.find(agent)
     if state is None:
-        return _NOT_YET
+        return _NOT_TOLD
     if abs(at - state.at) > state.max_age:
         return Unknown(Cause.TIMEOUT, f"Enreach last told it more than {state.max_age:g} seconds ago")
     return state.available

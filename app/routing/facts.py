@@ -13,7 +13,7 @@ from app.routing.calendars import WEEKDAYS, Calendar, OpeningHours
 from app.routing.callers import Caller, CallerKind, CallerStatus, Cause
 from app.routing.calls import Call, Scalar
 from app.routing.numbers import NumberKind, PhoneNumber
-from app.routing.registry import MEMBERS, RECENT_CALLS, ROTAS, SWITCHES, TABLES
+from app.routing.registry import AGENTS, MEMBERS, QUEUES, RECENT_CALLS, ROTAS, SWITCHES, TABLES
 from app.routing.rotas import Rota, find_turn
 
 __all__ = [
@@ -88,7 +88,7 @@ _WHEN_MISSING: Mapping[str, FactValue] = {
     "call.": None,
     "time.": _NO_CALENDAR,
     ROTAS: _NO_ROTA,
-    **dict.fromkeys((SWITCHES, TABLES, MEMBERS), _NOT_LOOKED_UP),
+    **dict.fromkeys((SWITCHES, TABLES, MEMBERS, QUEUES, AGENTS), _NOT_LOOKED_UP),
 }
 """What a fact is that nobody has told, by the beginning of its name."""
 _HOLDERS = {"caller.": "caller.id", "account.": "account.id"}

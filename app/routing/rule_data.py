@@ -1,4 +1,4 @@
-"""What rules read besides the call, the caller and the clock: switches and tables that administrators set."""
+"""What rules read besides the call, the caller and the clock: switches, tables, states of queues and agents."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import methodcaller
@@ -139,8 +139,9 @@ class DataFacts:
         """The columns that are read, by table."""
 
     def list_found_by(self, keys: Collection[str]) -> frozenset[str]:
-        """List the facts whose rows are found by one of these facts."""
-        return frozenset(question.fact for question in self._questions if question.key in keys)
+        """List the facts whose rows are found by one of these facts, and those about agents whom they name."""
+        found = {question.fact for question in self._questions if question.key in keys}
+        return frozenset({*found, *(fact for fact, holder in self._agents if holder in found)})
 
     def tell(self, facts: Mapping[str, FactValue], data: RuleData, at: float) -> dict[str, FactValue]:
         """Tell them for the other facts of a call, and a moment in seconds since the epoch."""

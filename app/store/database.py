@@ -33,6 +33,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.store.errors import (
     StoreDamagedError,
@@ -47,7 +48,8 @@ from app.store.json_text import dump_text, load
 __all__ = ["Database", "open_database", "translate_errors"]
 
 _IMMEDIATE = "immediate"
-_JOIN_SECONDS = 3.0
+_CLOSE_SECONDS = 3.0
+_GIVEN_BACK_SECONDS = 0.01
 _SQLITE: dict[int, type[StoreError]] = {
     sqlite3.SQLITE_BUSY: StoreUnavailableError,
     sqlite3.SQLITE_LOCKED: StoreUnavailableError,
@@ -227,14 +229,22 @@ class Database:
     async def close(self) -> None:
         """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
 
-        The engine knows nothing of connections of tasks that were cancelled; SQLite's log goes with the last one. A
-        statement that finds no end must not keep the service from stopping.
+        A task that was cancelled gives its connection back a moment later, or, when it was just connecting, never:
+        the engine does not know of that one. SQLite's log goes with the last connection. A statement that finds no end
+        must not keep the service from stopping.
         """
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self._is_in_use() and time.monotonic() < until:  # noqa: ASYNC110 - the pool tells nobody
+            await asyncio.sleep(_GIVEN_BACK_SECONDS)
         await self._engine.dispose()
         threads = [connection._thread for connection in self._connections]  # noqa: SLF001 - to wait for it
         for connection in self._connections:
             connection.stop()
-        await asyncio.to_thread(_join, threads, time.monotonic() + _JOIN_SECONDS)
+        await asyncio.to_thread(_join, threads, until)
+
+    def _is_in_use(self) -> bool:
+        pool = self._engine.pool
+        return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() > 0
 
 
 def _join(threads: Iterable[Thread], until: float) -> None:

@@ -26,7 +26,7 @@ async def fetch_user(request: Request) -> Response:
 
 
 async def fetch_availability(request: Request) -> Response:
-    """What a user is at the moment; 404 without one, which stands for available."""
+    """What a user is at the moment; 404 where the data tell nothing."""
     user = _find_by(_tables(request)["users"], "Id", request.path_params["id"])
     kind = None if user is None else user.get("_availability")
     return refuse(404, "Not found") if kind is None else JSONResponse({"EventTypeID": kind})
