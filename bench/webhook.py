@@ -1,8 +1,12 @@
-"""The webhook for a cached caller and 20 rules, beside a bare FastAPI route, in alternating pairs on one core."""
+"""The webhook for a cached caller and 20 rules, beside a bare FastAPI route, in alternating rounds on one core.
+
+A second service has 20 rules over whatever else rules may ask: related records, recent calls, switches, tables, queues.
+"""
 
 import json
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,83 +16,118 @@ from bench.server import serve
 
 __all__ = ["main"]
 
-_PAIRS = 5
+_ROUNDS = 5
 _SECONDS = 4
 _CONNECTIONS = 32
 _RULES = 20
-_VIP_QUEUE = "1a89fc22-517a-e611-80c9-00505689257e"
+_DESTINATIONS = {"vip-queue": {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-00505689257e"}}
 
 
 def main() -> None:
-    """Print throughput and latency of both, and the ratio."""
+    """Print throughput and latency of all three, and the ratios."""
     find_wrk()
     with tempfile.TemporaryDirectory() as folder:
-        rules = Path(folder) / "rules.json"
-        rules.write_text(json.dumps(make_ruleset()), encoding="utf-8")
         bare = ["uvicorn", "bench.bare:app", "--port", "{port}", "--no-access-log", "--log-level", "warning"]
+        service = ["app.cli", "serve"]
         with (
             serve(bare, "/docs", {}) as bare_url,
-            serve(["app.cli", "serve"], "/health/ready", _environment(folder, rules)) as service_url,
+            serve(service, "/health/ready", _prepare(folder, "plain", make_ruleset())) as plain_url,
+            serve(service, "/health/ready", _prepare(folder, "wide", make_wide_ruleset())) as wide_url,
         ):
-            _compare(bare_url + "/smartrouting", service_url + "/smartrouting")
+            _compare(*(f"{url}/smartrouting" for url in (bare_url, plain_url, wide_url)))
 
 
 def make_ruleset() -> dict[str, Any]:
     """Make 20 rules of which only the last matches."""
-    rules: list[dict[str, Any]] = [
-        {
-            "id": f"rule-{number}",
-            "name": f"Rule {number}",
-            "when": {
-                "all": [
-                    {"fact": "caller.vip", "op": "is", "value": True},
-                    {"fact": "call.parameters.DYN_PAR_Culture", "op": "is", "value": f"xx-{number:02}"},
-                ]
-            },
-            "then": {"redirect": "vip-queue"},
-        }
+    asked = [
+        {"fact": "call.parameters.DYN_PAR_Culture", "op": "is", "value": f"xx-{number:02}"}
         for number in range(_RULES - 1)
     ]
-    rules.append(
-        {
-            "id": "vip",
-            "name": "VIP callers skip the line",
-            "when": {"fact": "caller.vip", "op": "is", "value": True},
-            "then": {"redirect": "vip-queue"},
-        }
-    )
-    return {"destinations": {"vip-queue": {"kind": "queue", "id": _VIP_QUEUE}}, "rules": rules}
+    return {"destinations": _DESTINATIONS, "rules": _make_rules(asked)}
 
 
-def _environment(folder: str, rules: Path) -> dict[str, str]:
+def make_wide_ruleset() -> dict[str, Any]:
+    """Make 20 rules of which only the last matches, over facts of every kind."""
+    kinds = [
+        {"fact": "account.parent.vip", "op": "is", "value": True},
+        {"fact": "account.owner_agent", "op": "is", "value": "nobody"},
+        {"fact": "caller.preferred_agent", "op": "is", "value": "nobody"},
+        {"fact": "caller.case.escalated", "op": "is", "value": True},
+        {"fact": "caller.case.age_hours", "op": "gte", "value": 1_000_000},
+        {"fact": "caller.calls.last_hour", "op": "gte", "value": 1_000_000_000},
+        {"fact": "caller.calls.last_day", "op": "gte", "value": 1_000_000_000},
+        {"fact": "caller.last_destination", "op": "is", "value": "nowhere"},
+        {"fact": "caller.callback_pending", "op": "is", "value": True},
+        {"fact": "switch.emergency", "op": "is", "value": True},
+        {"fact": "table.brands.level", "op": "is", "value": "gold"},
+        {"fact": "call.caller", "op": "in_table", "value": "blocked"},
+        {"fact": "queue.vip-queue.length", "op": "gte", "value": 1},
+        {"fact": "agent.available.caller.owner_agent", "op": "is", "value": True},
+        {"not": {"fact": "rota.duty", "op": "exists"}},
+        {"fact": "account.columns.createdon", "op": "older_than_days", "value": 30_000},
+        {"defined": "gold"},
+        {"not": {"fact": "time.weekday", "op": "exists"}},
+        {"fact": "caller.any.columns.address1_city", "op": "is", "value": "Nowhere"},
+    ]
+    return {
+        "time_zone": "Europe/Helsinki",
+        "destinations": _DESTINATIONS,
+        "tables": {"brands": {"key": "call.called"}},
+        "rotas": {
+            "duty": {
+                "members": ["vip-queue"],
+                "period": "week",
+                "start": "2026-01-05T08:00",
+                "time_zone": "Europe/Helsinki",
+            }
+        },
+        "define": {"gold": {"fact": "account.columns.name", "op": "is", "value": "Gold"}},
+        "rules": _make_rules(kinds),
+    }
+
+
+def _make_rules(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    vip = {"fact": "caller.vip", "op": "is", "value": True}
+    rules = [
+        {"id": f"rule-{number}", "when": {"all": [vip, each]}, "then": {"redirect": "vip-queue"}}
+        for number, each in enumerate(asked)
+    ]
+    return [*rules, {"id": "vip", "when": vip, "then": {"redirect": "vip-queue"}}]
+
+
+def _prepare(folder: str, name: str, ruleset: dict[str, Any]) -> dict[str, str]:
+    """Write the rules of one service, and return its environment."""
+    rules = Path(folder) / f"{name}.json"
+    rules.write_text(json.dumps(ruleset), encoding="utf-8")
     return {
         "SMARTROUTING_DEMO": "1",
         # As deployed; the demo writes its log for people.
         "SMARTROUTING_LOG__FORMAT": "json",
         "SMARTROUTING_WEBHOOK__API_KEYS": json.dumps({"bench": KEY}),
         "SMARTROUTING_RULES__FILE": str(rules),
-        "SMARTROUTING_STORE__URL": f"sqlite:///{folder}/bench.db",
-        "SMARTROUTING_STORE__JOURNAL": f"{folder}/journal",
+        "SMARTROUTING_STORE__URL": f"sqlite:///{folder}/{name}.db",
+        "SMARTROUTING_STORE__JOURNAL": f"{folder}/{name}-journal",
     }
 
 
-def _compare(bare: str, service: str) -> None:
-    for url in (bare, service):
+def _compare(*urls: str) -> None:
+    for url in urls:
         press(url, seconds=1, connections=_CONNECTIONS)
-    pairs = [
-        (
-            press(bare, seconds=_SECONDS, connections=_CONNECTIONS),
-            press(service, seconds=_SECONDS, connections=_CONNECTIONS),
-        )
-        for _ in range(_PAIRS)
-    ]
-    _print_row("bare FastAPI route", [pair[0] for pair in pairs])
-    _print_row("webhook, cached caller", [pair[1] for pair in pairs])
-    ratios = sorted(ours.per_second / theirs.per_second for theirs, ours in pairs)
-    write(f"ratio of throughput: median {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    rounds = [[press(url, seconds=_SECONDS, connections=_CONNECTIONS) for url in urls] for _ in range(_ROUNDS)]
+    for name, runs in zip(
+        ("bare FastAPI route", "webhook, cached caller", "the same, all facts"), zip(*rounds, strict=True), strict=True
+    ):
+        _print_row(name, runs)
+    _print_ratio("webhook to bare route", [(plain, bare) for bare, plain, _ in rounds])
+    _print_ratio("all facts to plain ones", [(wide, plain) for _, plain, wide in rounds])
 
 
-def _print_row(name: str, runs: list[Load]) -> None:
+def _print_ratio(name: str, pairs: Sequence[tuple[Load, Load]]) -> None:
+    ratios = sorted(one.per_second / other.per_second for one, other in pairs)
+    write(f"{name}: median ratio {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+
+
+def _print_row(name: str, runs: Sequence[Load]) -> None:
     rate = statistics.median(run.per_second for run in runs)
     p50 = statistics.median(run.p50_us for run in runs)
     p99 = statistics.median(run.p99_us for run in runs)
