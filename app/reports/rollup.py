@@ -208,7 +208,7 @@ class Rollup:
         oldest = select(decisions.c.at).order_by(decisions.c.id).limit(1)
         figures, log = [(await connection.execute(query)).scalar_one() for query in (counted, logged)]
         begin = (await connection.execute(oldest)).scalar_one_or_none()
-        if figures > log or (figures == log and begin is not None and slot < begin + _REPEAT_SECONDS):
+        if figures > log or (0 < figures == log and slot < (begin or 0.0) + _REPEAT_SECONDS):
             return False
         for table in (report_calls, report_latencies):
             await connection.execute(delete(table).where(table.c.slot == slot))

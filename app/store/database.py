@@ -33,7 +33,6 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.store.errors import (
     StoreDamagedError,
@@ -48,8 +47,7 @@ from app.store.json_text import dump_text, load
 __all__ = ["Database", "open_database", "translate_errors"]
 
 _IMMEDIATE = "immediate"
-_CLOSE_SECONDS = 3.0
-_GIVEN_BACK_SECONDS = 0.01
+_JOIN_SECONDS = 3.0
 _SQLITE: dict[int, type[StoreError]] = {
     sqlite3.SQLITE_BUSY: StoreUnavailableError,
     sqlite3.SQLITE_LOCKED: StoreUnavailableError,
@@ -93,10 +91,10 @@ _SQLSTATE: dict[str, type[StoreError]] = {
 class Database:
     """Hides which database it is, and keeps reading apart from writing, which SQLite has to know at the start."""
 
-    def __init__(self, *, engine: AsyncEngine, connections: Collection[aiosqlite.Connection] = ()) -> None:
-        """`connections` are those of SQLite; the set changes as they come and go."""
+    def __init__(self, *, engine: AsyncEngine, threads: Collection[Thread] = ()) -> None:
+        """`threads` carry out statements for the engine; the set changes as connections come and go."""
         self._engine = engine
-        self._connections = connections
+        self._threads = threads
         self._writer = engine.execution_options(**{_IMMEDIATE: True})
         self._file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
         self._identity: tuple[int, int] | None = None
@@ -229,28 +227,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
 
-        A task that was cancelled gives its connection back a moment later, or, when it was just connecting, never:
-        the engine does not know of that one. SQLite's log goes with the last connection. A statement that finds no end
-        must not keep the service from stopping.
+        Their threads would report to an event loop that is gone. One that finds no end must not keep the service from
+        stopping.
         """
-        until = time.monotonic() + _CLOSE_SECONDS
-        while self._is_in_use() and time.monotonic() < until:  # noqa: ASYNC110 - the pool tells nobody
-            await asyncio.sleep(_GIVEN_BACK_SECONDS)
         await self._engine.dispose()
-        threads = [connection._thread for connection in self._connections]  # noqa: SLF001 - to wait for it
-        for connection in self._connections:
-            connection.stop()
-        await asyncio.to_thread(_join, threads, until)
-
-    def _is_in_use(self) -> bool:
-        pool = self._engine.pool
-        return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() > 0
+        await asyncio.to_thread(_join, tuple(self._threads), time.monotonic() + _JOIN_SECONDS)
 
 
 def _join(threads: Iterable[Thread], until: float) -> None:
     for thread in threads:
-        if thread.is_alive():
-            thread.join(max(0.0, until - time.monotonic()))
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
@@ -272,12 +258,12 @@ def open_database(url: str, *, busy_timeout_ms: int = 5000) -> Database:
 
 def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
     _require_writable(Path(url.database or ""))
-    connections: WeakSet[aiosqlite.Connection] = WeakSet()
+    threads: WeakSet[Thread] = WeakSet()
 
     def connect(*arguments: Any, **options: Any) -> aiosqlite.Connection:
         connection = aiosqlite.connect(*arguments, **options)
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does; aiosqlite offers no other way
-        connections.add(connection)
+        threads.add(connection._thread)  # noqa: SLF001 - to wait for it at the end
         return connection
 
     engine = create_async_engine(
@@ -289,7 +275,7 @@ def _open_sqlite(url: URL, busy_timeout_ms: int) -> Database:
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Database(engine=engine, connections=connections)
+    return Database(engine=engine, threads=threads)
 
 
 def _open_postgres(url: URL) -> Database:

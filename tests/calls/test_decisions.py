@@ -80,6 +80,7 @@ async def test_entry_tells_what_was_answered(service: Service) -> None:
         "outcome": "redirect",
         "status": answer.status_code,
         "milliseconds": explained["waterfall"]["total"],
+        "deadline_ms": 4900,
         "credential": "queue",
         "drill": None,
         "request_id": "req-abcdefgh",

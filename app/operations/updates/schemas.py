@@ -83,6 +83,9 @@ class ProofBody(BaseModel):
 class PlanBody(UpdatePlan):
     """A plan, its steps, and what closed it."""
 
+    # The example is of what is sent.
+    model_config = ConfigDict(json_schema_extra={})
+
     environment: str
     state: Literal["open", "closed"]
     next: str | None = Field(description="The id of the step to do next; null when the plan is closed.")
