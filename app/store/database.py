@@ -48,6 +48,7 @@ __all__ = ["Database", "open_database", "translate_errors"]
 
 _IMMEDIATE = "immediate"
 _JOIN_SECONDS = 3.0
+_EMPTYING_MS = 250
 _SQLITE: dict[int, type[StoreError]] = {
     sqlite3.SQLITE_BUSY: StoreUnavailableError,
     sqlite3.SQLITE_LOCKED: StoreUnavailableError,
@@ -216,13 +217,19 @@ class Database:
     async def forget_old_pages(self) -> None:
         """Have SQLite empty its log, where rows stay readable as they were before a change; raises StoreError.
 
-        Where somebody reads at this moment, what is left goes with the next time.
+        Where somebody reads for longer than a moment, what is left goes with the next time.
         """
-        if self.is_sqlite:
-            self.require_usable()
-            with translate_errors():
-                async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        if not self.is_sqlite:
+            return
+        self.require_usable()
+        with translate_errors():
+            async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                # Writers wait as long as this waits for readers, and so does the end of the process.
+                await connection.execute(text(f"PRAGMA busy_timeout={_EMPTYING_MS}"))
+                try:
                     await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                finally:
+                    await connection.invalidate()
 
     async def close(self) -> None:
         """Close every connection, and wait for statements that nobody waits for any more, for three seconds at most.
