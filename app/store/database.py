@@ -46,7 +46,8 @@ from app.store.json_text import dump_text, load
 
 __all__ = ["Database", "open_database", "translate_errors"]
 
-_IMMEDIATE = "immediate"
+_BEGIN = "begin"
+"""The option of an engine or connection that says how SQLite begins its transactions."""
 _JOIN_SECONDS = 3.0
 _EMPTYING_MS = 250
 _SQLITE: dict[int, type[StoreError]] = {
@@ -96,7 +97,7 @@ class Database:
         """`threads` carry out statements for the engine; the set changes as connections come and go."""
         self._engine = engine
         self._threads = threads
-        self._writer = engine.execution_options(**{_IMMEDIATE: True})
+        self._writer = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
         self._identity: tuple[int, int] | None = None
         self._unusable = ""
@@ -155,6 +156,14 @@ class Database:
         with translate_errors():
             async with self._writer.begin() as connection:
                 yield connection
+
+    def connect(self) -> AsyncConnection:
+        """Lend a connection without transactions, to be awaited or entered; it raises what `translate_errors` reads."""
+        if self.is_sqlite:
+            # With AUTOCOMMIT, SQLAlchemy 2.1 talks to the driver between taking a connection and knowing it, and loses
+            # the connection of a task that is cancelled meanwhile.
+            return self._engine.execution_options(**{_BEGIN: None}).connect()
+        return self._engine.execution_options(isolation_level="AUTOCOMMIT").connect()
 
     def require_usable(self) -> None:
         """Raise StoreUnavailableError when `read` and `write` would."""
@@ -223,7 +232,7 @@ class Database:
             return
         self.require_usable()
         with translate_errors():
-            async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            async with self.connect() as connection:
                 # Writers wait as long as this waits for readers, and so does the end of the process.
                 await connection.execute(text(f"PRAGMA busy_timeout={_EMPTYING_MS}"))
                 try:
@@ -333,8 +342,9 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A reading transaction that turns to writing fails at once when another wrote meanwhile; so writers say it first.
-    immediate = connection.get_execution_options().get(_IMMEDIATE)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    if begin:
+        connection.exec_driver_sql(begin)
 
 
 @contextmanager

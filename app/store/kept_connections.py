@@ -55,7 +55,7 @@ class SteadyReader:
         if self._connection is not None and self._pool is not pool:
             await self._drop()
         if self._connection is None:
-            self._connection = await self._database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+            self._connection = await self._database.connect()
             self._pool = pool
         return self._connection
 
@@ -63,8 +63,10 @@ class SteadyReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             with translate_errors():
-                await connection.invalidate()
-                await connection.close()
+                try:
+                    await connection.invalidate()
+                finally:
+                    await connection.close()
 
 
 class Leadership:
@@ -99,11 +101,13 @@ class Leadership:
         connection, self._connection = self._connection, None
         if connection is not None:
             with translate_errors():
-                await connection.invalidate()
-                await connection.close()
+                try:
+                    await connection.invalidate()
+                finally:
+                    await connection.close()
 
     async def _try_lock(self) -> bool:
-        connection = await self._database.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        connection = await self._database.connect()
         try:
             question = text("SELECT pg_try_advisory_lock(:lock)")
             won = (await connection.execute(question, {"lock": self._lock})).scalar_one()

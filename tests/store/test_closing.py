@@ -5,9 +5,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.store.database import open_database
+from app.store.kept_connections import SteadyReader
 
 
 @pytest.mark.parametrize("moment", range(20))
@@ -40,3 +41,15 @@ async def test_closing_ends_while_a_connection_is_in_use(tmp_path: Path) -> None
         async with asyncio.timeout(60):
             await database.close()
         await connection.invalidate()
+
+
+async def test_reader_that_is_cancelled_while_it_connects_keeps_no_connection(tmp_path: Path) -> None:
+    """Whatever the moment, the connection goes back, also when it had just been taken."""
+    database = open_database(f"sqlite:///{tmp_path}/service.db")
+    question = asyncio.create_task(SteadyReader(database=database).fetch("SELECT 1", "SELECT 1"))
+    event.listen(database.engine.sync_engine, "checkout", lambda *_: question.cancel())
+
+    await asyncio.gather(question, return_exceptions=True)
+
+    assert (question.cancelled(), database.engine.pool.checkedout()) == (True, 0)
+    await database.close()
