@@ -7,16 +7,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CLIENT_CORE", "SERVER_CORE", "Running", "measure_processor", "serve", "serve_process"]
+__all__ = ["CLIENT_CORE", "SERVER_CORE", "Running", "measure_processor", "serve", "serve_process", "settle"]
 
 SERVER_CORE = 0
 CLIENT_CORE = 1
 _START_SECONDS = 60.0
+_IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,17 @@ def measure_processor(process: int) -> float:
     """Return the processor time a process has used, in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def settle(processes: Sequence[int], *, seconds: float = 60.0) -> None:
+    """Wait until the processes have done what a measurement left them to do, so that the next begins alike."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        before = sum(map(measure_processor, processes))
+        time.sleep(_IDLE_SECONDS)
+        if sum(map(measure_processor, processes)) - before <= _IDLE_SECONDS / 10:
+            return
+    raise SystemExit("the servers do not come to rest")
 
 
 def _find_port() -> int:

@@ -5,8 +5,10 @@ was before the start is read behind the calls. Nothing is kept while no publishe
 """
 
 import math
+from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from app.calls.store import LoggedCall, RecentCallsReader
@@ -15,7 +17,7 @@ from app.routing.calls import Call
 from app.routing.decisions import DecisionRecord
 from app.routing.facts import FactValue, Unknown
 
-__all__ = ["MAX_COUNTED", "RecentCalls", "tell_recent_calls"]
+__all__ = ["MAX_COUNTED", "RecentCalls"]
 
 MAX_COUNTED: Final = 100
 """Calls of one number that are remembered, so that more are counted as so many."""
@@ -29,22 +31,62 @@ _OVERLAP_SECONDS: Final = 30.0
 _STALE_SECONDS: Final = 60.0
 """For so long without a look at the database, calls that other processes answered may be missing."""
 _LOADING: Final = Unknown(Cause.NOT_FETCHED, "the calls of this time are still being read")
+_AT: Final = attrgetter("at")
 _AWAY: Final = Unknown(Cause.ERROR, "the decision log cannot be read")
 
 
 class _Past(NamedTuple):
-    """One call, under its id."""
+    """One call."""
 
     at: float
+    key: str
+    """Its id."""
     destination: str | None
     """The name of the destination it was redirected to."""
+
+
+class _Caller:
+    """The last calls of one number, in the order of time."""
+
+    __slots__ = ("_by_key", "calls")
+
+    def __init__(self) -> None:
+        self.calls: list[_Past] = []
+        self._by_key: dict[str, _Past] = {}
+
+    def put(self, call: LoggedCall) -> None:
+        """Keep a call, and forget the oldest when there are many."""
+        past = _Past(call.at, call.key, call.destination)
+        before = self._by_key.get(call.key)
+        if before is not None:
+            # A call that several queues asked about counts once, from its beginning, with where it went at last.
+            later = call.at >= before.at and call.destination
+            past = _Past(min(call.at, before.at), call.key, call.destination if later else before.destination)
+            self.calls.remove(before)
+        self._by_key[call.key] = past
+        insort(self.calls, past, key=_AT)
+        if len(self.calls) > MAX_COUNTED:
+            del self._by_key[self.calls.pop(0).key]
+
+    def tell(self, call: Call, now: float) -> dict[str, FactValue]:
+        """Tell the facts about the calls that came before this one, in a time that does not grow with them."""
+        day, hour, end = (bisect_right(self.calls, time, key=_AT) for time in (now - _DAY, now - _HOUR, now))
+        itself = self._by_key.get(call.call_id or "")
+        before = reversed(self.calls[day:end])
+        return {
+            "caller.calls.last_hour": end - hour - (itself is not None and now - _HOUR < itself.at <= now),
+            "caller.calls.last_day": end - day - (itself is not None and now - _DAY < itself.at <= now),
+            "caller.last_destination": next(
+                (past.destination for past in before if past.destination is not None and past is not itself), None
+            ),
+        }
 
 
 class _Memory:
     """The last calls by number, the numbers in the order of their latest call."""
 
     def __init__(self) -> None:
-        self.calls: OrderedDict[str, dict[str, _Past]] = OrderedDict()
+        self.calls: OrderedDict[str, _Caller] = OrderedDict()
         self.known_since = math.inf
         """From when on every call is in it, in seconds since the epoch."""
         self.oldest: str | None = None
@@ -53,25 +95,18 @@ class _Memory:
     def put(self, call: LoggedCall, *, newest: bool) -> None:
         """Keep a call; `newest` unless it is older than all that are known of other numbers."""
         known = call.caller in self.calls
-        calls = self.calls.setdefault(call.caller, {})
-        before = calls.get(call.key)
-        # A call that several queues asked about counts once, from its beginning, with where it went at last.
-        later = before is None or call.at >= before.at
-        destination = call.destination if later and call.destination else before and before.destination
-        calls[call.key] = _Past(call.at if before is None else min(call.at, before.at), destination)
+        self.calls.setdefault(call.caller, _Caller()).put(call)
         if newest or not known:
             self.calls.move_to_end(call.caller, last=newest)
-        if len(calls) > MAX_COUNTED:
-            del calls[min(calls, key=lambda key: calls[key].at)]
         if len(self.calls) > _MAX_NUMBERS:
             _, dropped = self.calls.popitem(last=False)
-            self.known_since = max(self.known_since, *(past.at for past in dropped.values()))
+            self.known_since = max(self.known_since, dropped.calls[-1].at)
 
     def drop_before(self, time: float) -> None:
         """Forget the numbers that have not called since."""
         while self.calls:
-            number, calls = next(iter(self.calls.items()))
-            if any(past.at >= time for past in calls.values()):
+            number, caller = next(iter(self.calls.items()))
+            if caller.calls[-1].at >= time:
                 return
             del self.calls[number]
 
@@ -91,14 +126,13 @@ class RecentCalls:
     def tell(self, call: Call, now: float) -> Mapping[str, FactValue]:
         """Tell the facts of a call, without waiting, for what came before it."""
         if call.caller.e164 is None:
-            return tell_recent_calls([], call, now)
+            return _say(None)
         memory = self._memory
         if memory is None:
             return _say(_LOADING)
         if now - self._read_at > _STALE_SECONDS:
             return _say(_AWAY)
-        past = memory.calls.get(call.caller.e164)
-        facts = tell_recent_calls([] if past is None else past.items(), call, now)
+        facts = memory.calls.get(call.caller.e164, _NOBODY).tell(call, now)
         if memory.known_since > now - _DAY:
             facts |= {"caller.calls.last_day": _LOADING}
             facts |= {} if facts["caller.last_destination"] is not None else {"caller.last_destination": _LOADING}
@@ -108,17 +142,17 @@ class RecentCalls:
     async def ask(self, call: Call, now: float) -> Mapping[str, FactValue]:
         """Tell the facts from the database, for whoever can wait; raises StoreError."""
         if call.caller.e164 is None:
-            return tell_recent_calls([], call, now)
-        memory, calls, before = _Memory(), dict[str, _Past](), None
-        while len(calls) < MAX_COUNTED:
+            return _say(None)
+        memory, caller, before = _Memory(), _NOBODY, None
+        while len(caller.calls) < MAX_COUNTED:
             # One call may have asked often, so a page may hold few calls.
             page = await self._reader.list_of(call.caller.e164, before, since=now - _DAY, limit=_PAGE)
             for each in page:
                 memory.put(each, newest=False)
             if len(page) < _PAGE:
                 break
-            calls, before = memory.calls[call.caller.e164], page[-1].id
-        return tell_recent_calls(memory.calls.get(call.caller.e164, {}).items(), call, now)
+            caller, before = memory.calls[call.caller.e164], page[-1].id
+        return memory.calls.get(call.caller.e164, _NOBODY).tell(call, now)
 
     def note(self, record: DecisionRecord) -> None:
         """Count a call that was just decided."""
@@ -186,17 +220,7 @@ class RecentCalls:
         self._read_at = now
 
 
-def tell_recent_calls(past: Iterable[tuple[str, _Past]], call: Call, now: float) -> dict[str, FactValue]:
-    """Tell the facts about calls that came before this one, by their ids; of a hidden number nothing is there."""
-    if call.caller.e164 is None:
-        return _say(None)
-    others = [other for key, other in past if key != call.call_id and now - _DAY < other.at <= now]
-    sent = [other for other in others if other.destination is not None]
-    return {
-        "caller.calls.last_hour": sum(other.at > now - _HOUR for other in others),
-        "caller.calls.last_day": len(others),
-        "caller.last_destination": max(sent, key=lambda other: other.at).destination if sent else None,
-    }
+_NOBODY: Final = _Caller()
 
 
 def _say(value: FactValue) -> dict[str, FactValue]:
