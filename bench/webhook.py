@@ -6,13 +6,14 @@ A second service has 20 rules over whatever else rules may ask: related records,
 import json
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.load import KEY, Load, find_wrk, press
 from bench.output import write
-from bench.server import Running, serve_process, settle
+from bench.server import Running, measure_processor, serve_process, settle
 
 __all__ = ["main"]
 
@@ -24,7 +25,7 @@ _DESTINATIONS = {"vip-queue": {"kind": "queue", "id": "1a89fc22-517a-e611-80c9-0
 
 
 def main() -> None:
-    """Print throughput and latency of all three, and the ratios."""
+    """Print throughput, processor time and latency of all three, and the median ratios with the least and greatest."""
     find_wrk()
     with tempfile.TemporaryDirectory() as folder:
         bare = ["uvicorn", "bench.bare:app", "--port", "{port}", "--no-access-log", "--log-level", "warning"]
@@ -110,11 +111,21 @@ def _prepare(folder: str, name: str, ruleset: dict[str, Any]) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    load: Load
+    processor_us: float
+    """Of the server, for one call; other programs of the machine hardly change it."""
+
+
 def _compare(*servers: Running) -> None:
-    def measure(server: Running, seconds: int) -> Load:
+    def measure(server: Running, seconds: int) -> _Round:
         # They share a core: what one has left to write would be taken from the next.
         settle([each.process.pid for each in servers])
-        return press(f"{server.url}/smartrouting", seconds=seconds, connections=_CONNECTIONS)
+        before = measure_processor(server.process.pid)
+        load = press(f"{server.url}/smartrouting", seconds=seconds, connections=_CONNECTIONS)
+        spent = measure_processor(server.process.pid) - before
+        return _Round(load, spent / (load.per_second * seconds) * 1_000_000)
 
     for server in servers:
         measure(server, 1)
@@ -127,14 +138,26 @@ def _compare(*servers: Running) -> None:
     _print_ratio("all facts to plain ones", [(wide, plain) for _, plain, wide in rounds])
 
 
-def _print_ratio(name: str, pairs: Sequence[tuple[Load, Load]]) -> None:
-    ratios = sorted(one.per_second / other.per_second for one, other in pairs)
-    write(f"{name}: median ratio {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+def _print_ratio(name: str, pairs: Sequence[tuple[_Round, _Round]]) -> None:
+    rates = _spell(one.load.per_second / other.load.per_second for one, other in pairs)
+    processor = _spell(other.processor_us / one.processor_us for one, other in pairs)
+    write(f"{name}: {rates} by calls answered, {processor} by processor time")
 
 
-def _print_row(name: str, runs: Sequence[Load]) -> None:
-    rate = statistics.median(run.per_second for run in runs)
-    p50 = statistics.median(run.p50_us for run in runs)
-    p99 = statistics.median(run.p99_us for run in runs)
-    failures = sum(run.failures for run in runs)
-    write(f"{name:24} {rate:9.0f}/s   p50 {p50:7.0f} us   p99 {p99:7.0f} us   failures {failures}")
+def _spell(ratios: Iterable[float]) -> str:
+    found = sorted(ratios)
+    return f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})"
+
+
+def _print_row(name: str, rounds: Sequence[_Round]) -> None:
+    rate, p50, p99, processor = (
+        statistics.median(values)
+        for values in zip(
+            *((run.load.per_second, run.load.p50_us, run.load.p99_us, run.processor_us) for run in rounds), strict=True
+        )
+    )
+    failures = sum(run.load.failures for run in rounds)
+    write(
+        f"{name:24} {rate:9.0f}/s   processor {processor:4.0f} us   p50 {p50:7.0f} us   p99 {p99:7.0f} us"
+        f"   failures {failures}"
+    )
