@@ -199,7 +199,9 @@ async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: Rev
 
 
 @simulate_router.post("/simulate", summary="Simulate a call", response_model=SimulationResult, responses=problems(422))
-async def simulate_call(body: StrictBody[SimulationBody], who: SimulatorDep, calls: CallsDep, heavy_work: HeavyWorkDep) -> Response:
+async def simulate_call(
+    body: StrictBody[SimulationBody], who: SimulatorDep, calls: CallsDep, heavy_work: HeavyWorkDep
+) -> Response:
     """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged.
 
     Who is really looked up is shown in full to the role Voice Admin User, which leaves an audit record. For others the

@@ -105,7 +105,11 @@ async def suggest_numbers(record_id: RecordId, who: DecisionReaderDep, numbers: 
     responses=problems(409, 422, 503),
 )
 async def correct_numbers(
-    body: StrictBody[CorrectionBody], who: OperatorDep, numbers: NumbersDep, operations: OperationsDep, response: Response
+    body: StrictBody[CorrectionBody],
+    who: OperatorDep,
+    numbers: NumbersDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> JobBody:
     """Write the suggestions of these records into Dynamics, in a job; what would lose an extension or a note stays.
 

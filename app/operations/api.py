@@ -179,7 +179,11 @@ async def create_key(
     responses=problems(404, 409, 422, 503),
 )
 async def rotate_key(
-    key_id: KeyId, body: StrictBody[RotationBody], manager: SettingsManagerDep, operations: OperationsDep, response: Response
+    key_id: KeyId,
+    body: StrictBody[RotationBody],
+    manager: SettingsManagerDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> NewKeyBody:
     """Make a new key of the same label and role; the old one goes on working for the overlap."""
     response.headers["Cache-Control"] = "no-store"

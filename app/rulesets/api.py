@@ -206,7 +206,9 @@ async def preview_rota(
 
 
 @calendars_router.post("/preview", summary="Preview opening hours", responses=problems(422))
-async def preview_hours(body: StrictBody[PreviewQuestion], _who: RulesReaderDep, rulesets: RulesetsDep) -> PreviewAnswer:
+async def preview_hours(
+    body: StrictBody[PreviewQuestion], _who: RulesReaderDep, rulesets: RulesetsDep
+) -> PreviewAnswer:
     """Tell the same of opening hours that are in no ruleset yet."""
     return PreviewAnswer.of(None, body.calendar, body.at or show_time(rulesets.clock()))
 

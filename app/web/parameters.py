@@ -125,8 +125,7 @@ ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
 class _Strictly:
     """Makes pydantic read a body by the types of JSON, where FastAPI would take `0` for false and `"7"` for 7.
 
-    Strict mode alone would refuse times and enums: FastAPI hands over parsed JSON, in which they are texts. Read as JSON
-    they are what they are in JSON.
+    Strict mode alone would refuse times and enums: FastAPI hands over parsed JSON, in which they are texts.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

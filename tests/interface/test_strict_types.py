@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+import pytest
+
 from app.bootstrap.upstreams import Upstreams
 from tests.support.presser import DOCUMENT, Presser
 from tests.support.service import ADMIN_KEY, Service, open_service

@@ -132,7 +132,9 @@ async def list_events(_reader: StatusReaderDep, events: EventsDep) -> EventList:
 
 
 @router.post("", summary="Add an event", status_code=201, responses=problems(409, 422, 503))
-async def add_event(body: StrictBody[EventBody], manager: SettingsManagerDep, events: EventsDep, response: Response) -> EventDetail:
+async def add_event(
+    body: StrictBody[EventBody], manager: SettingsManagerDep, events: EventsDep, response: Response
+) -> EventDetail:
     """Add an event that the catalogue does not have; its built-in rows are inactive."""
     return _answer(await events.administration.add_event(body.id, body.name, who=manager.name), response)
 
@@ -145,7 +147,11 @@ async def show_event(event: EventId, _reader: StatusReaderDep, events: EventsDep
 
 @router.post("/{event}/plugins", summary="Add a row", status_code=201, responses=problems(404, 409, 412, 422, 503))
 async def add_row(
-    event: EventId, body: StrictBody[RowBody], manager: SettingsManagerDep, version: OptionalVersionDep, events: EventsDep
+    event: EventId,
+    body: StrictBody[RowBody],
+    manager: SettingsManagerDep,
+    version: OptionalVersionDep,
+    events: EventsDep,
 ) -> ShownRow:
     """Add a row; it runs from the next event on.
 

@@ -102,7 +102,9 @@ class AddedTest(RulesetBody):
 @router.post(
     "/drafts", summary="Start a draft", status_code=status.HTTP_201_CREATED, responses=problems(404, 409, 422, 503)
 )
-async def create_draft(body: StrictBody[NewDraft], who: RulesEditorDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
+async def create_draft(
+    body: StrictBody[NewDraft], who: RulesEditorDep, rulesets: RulesetsDep, response: Response
+) -> RulesetBody:
     """Start a draft: empty, from the current revision, from an older one, from another draft, or from a file."""
     if body.source is not None and body.document is not None:
         raise InvalidInputError("Give a source or a document, not both.")
