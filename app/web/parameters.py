@@ -6,10 +6,19 @@ from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
 import orjson
 from fastapi import Depends, Header, Path, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, TypeAdapter
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from app.errors import Finding, InvalidInputError, PreconditionRequiredError
+from app.routing.documents import refuse
 
 __all__ = [
     "NO_IF_MATCH",
@@ -131,8 +140,14 @@ class _Strictly:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         adapter: TypeAdapter[Any] = TypeAdapter(source)
 
-        def read(value: object, _: object) -> object:
-            return adapter.validate_json(json.dumps(value), strict=True)
+        def read(value: object, refuse_bytes: ValidatorFunctionWrapHandler) -> object:
+            if isinstance(value, bytes):  # which was sent as something else than JSON
+                return refuse_bytes(value)
+            try:
+                text = json.dumps(value)
+            except RecursionError as error:
+                raise refuse("too-deep", "is nested too deep") from error
+            return adapter.validate_json(text, strict=True)
 
         return core_schema.no_info_wrap_validator_function(read, handler(source))
 

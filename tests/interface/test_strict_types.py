@@ -81,15 +81,17 @@ async def test_wrong_types_are_refused_at_their_place(tmp_path: Path) -> None:
         presser = Presser(service)
         await presser.press("routeCall")
         for name, schema in BODIES.items():
-            request = await presser.make_request(name, {"If-Match": "1"} if name in WITHOUT_VERSION else {})
+            request = await presser.make_request(name, {"if-match": "1"} if name in WITHOUT_VERSION else {})
             body = json.loads(request.content)
             for place, value in list_wrong(schema, body):
                 pointer = "".join(f"/{step}" for step in place)
                 changed = json.dumps(put(body, place, value)).encode()
+                if (name, pointer) == TAKEN_FROM_THE_PATH:
+                    continue
                 if pointer not in await list_refused(service, request, changed):
                     taken.append((name, pointer, value))
 
-    assert [each for each in taken if each[:2] != TAKEN_FROM_THE_PATH] == [], "see StrictBody (app/web/parameters.py)"
+    assert taken == [], "see StrictBody (app/web/parameters.py)"
 
 
 async def list_refused(service: Service, request: httpx.Request, body: bytes) -> set[str]:
@@ -103,7 +105,7 @@ async def list_refused(service: Service, request: httpx.Request, body: bytes) ->
 @pytest.mark.parametrize(
     ("body", "pointer", "detail"),
     [
-        ({"comment": 7}, "/comment", "Must be a text."),
+        ({"comment": 7, "expected_revision": 1}, "/comment", "Must be a text."),
         ({"comment": "x", "expected_revision": "1"}, "/expected_revision", "Must be a whole number."),
     ],
 )
