@@ -13,7 +13,7 @@ from app.auth.principals import Authenticator
 from app.auth.signing_keys import SigningKeys
 from app.bootstrap.foundation import Foundation
 from app.settings import AdminSettings
-from app.web.documentation import SignIn
+from app.auth.sign_in import SignIn
 
 __all__ = ["make_admin_access", "make_sign_in", "open_signing_keys"]
 
