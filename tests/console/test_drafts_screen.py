@@ -13,7 +13,11 @@ from tests.support.service import ADMIN_KEY, USER_KEY
 VIP = "VIP callers skip the line"
 OWNER = "A customer with an open case goes to their account manager"
 SILENT = "When the CRM is silent, leave the call where it is"
-CLOSED = {"id": "closed", "when": {"fact": "call.target_id", "op": "is", "value": "CLOSED"}, "then": {"disconnect": True}}
+CLOSED = {
+    "id": "closed",
+    "when": {"fact": "call.target_id", "op": "is", "value": "CLOSED"},
+    "then": {"disconnect": True},
+}
 
 
 def start_draft(desk: Desk, name: str) -> str:
