@@ -38,8 +38,10 @@ async def test_the_page_and_all_it_names_are_served_under_a_strict_policy(client
 
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["Content-Security-Policy"] for answer in answers} == {
-        "default-src 'self'; connect-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        (
+            "default-src 'self'; connect-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
     }
     assert {answer.headers["X-Content-Type-Options"] for answer in answers} == {"nosniff"}
     assert not any("set-cookie" in answer.headers for answer in answers)
