@@ -83,11 +83,12 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
     assert len(brake._next_due) == 10_000
 
 
-async def guess(service: Service, times: int, **sent: Any) -> set[int]:
-    """Send a wrong credential again and again from one address, and return the statuses."""
+async def guess(service: Service, **sent: Any) -> set[int]:
+    """Send a hundred wrong credentials at once from one address, and return the statuses."""
     transport = httpx.ASGITransport(service.app, client=(str(ONE), 4000))
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-        return {(await client.request(**sent)).status_code for _ in range(times)}
+        answers = await asyncio.gather(*(client.request(**sent) for _ in range(100)))
+        return {answer.status_code for answer in answers}
 
 
 def read_count(metrics: str, name: str) -> str | None:
@@ -110,17 +111,17 @@ async def test_wrong_admin_keys_are_counted_logged_and_an_alert(tmp_path: Path) 
     wrong = {"Authorization": "Bearer fake-guess-of-a-key"}
     async with open_service(tmp_path) as service:
         with capture_logs() as lines:
-            statuses = await guess(service, 52, method="GET", url="/admin/alerts", headers=wrong)
+            statuses = await guess(service, method="GET", url="/admin/alerts", headers=wrong)
         alert = await read_alert(service)
         metrics = await service.read_metrics()
 
     assert statuses == {401}
     refused = [line for line in lines if line["event"] == "access.refused"]
     assert refused == [
-        {"event": "access.refused", "log_level": "info", "code": "invalid-token", "peer": str(ONE)} for _ in range(52)
+        {"event": "access.refused", "log_level": "info", "code": "invalid-token", "peer": str(ONE)} for _ in range(100)
     ]
     assert alert == IsPartialDict(state="open", detail=IsPartialDict(addresses=1))
-    assert read_count(metrics, 'smartrouting_admin_refusals_total{code="invalid-token"}') == "52.0"
+    assert read_count(metrics, 'smartrouting_admin_refusals_total{code="invalid-token"}') == "100.0"
     assert "fake-guess" not in str(lines) + metrics
 
 
@@ -129,7 +130,7 @@ async def test_wrong_basic_passwords_are_slowed_down_too(tmp_path: Path) -> None
     wrong = {"Authorization": "Basic " + b64encode(b"enreach:wrong").decode()}
     webhook = {"basic_users": {"enreach": "fake-password-of-enreach"}}
     async with open_service(tmp_path, webhook=webhook) as service:
-        statuses = await guess(service, 52, method="POST", url="/smartrouting", headers=wrong, content=b"{}")
+        statuses = await guess(service, method="POST", url="/smartrouting", headers=wrong, content=b"{}")
         alert = await read_alert(service)
         answer = await service.call(None)
 
@@ -156,6 +157,6 @@ async def test_guesser_behind_a_trusted_proxy_is_named_by_its_own_address(tmp_pa
     headers = {"Authorization": "Bearer fake-guess", "X-Forwarded-For": "203.0.113.9"}
     async with open_service(tmp_path, webhook={"trusted_proxies": [str(ONE)]}) as service:
         with capture_logs() as lines:
-            await guess(service, 1, method="GET", url="/admin/alerts", headers=headers)
+            await guess(service, method="GET", url="/admin/alerts", headers=headers)
 
-    assert [line["peer"] for line in lines if line["event"] == "access.refused"] == ["203.0.113.9"]
+    assert {line["peer"] for line in lines if line["event"] == "access.refused"} == {"203.0.113.9"}

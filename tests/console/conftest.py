@@ -13,14 +13,16 @@ from tests.support.browser import Visit, find_chromium, launch_chromium, visit
 from tests.support.console import Console
 from tests.support.service import ADMIN_KEY, PROGRAM_KEY, USER_KEY, WEBHOOK_KEY
 
-__all__ = ["RETIRING_KEY", "SETTINGS", "Desk"]
+__all__ = ["RETIRING_KEY", "SECOND_ADMIN_KEY", "SETTINGS", "Desk"]
 
 RETIRING_KEY = "webhook-key-that-retires"
+SECOND_ADMIN_KEY = "key-of-a-second-administrator"
 _TIMEOUT_SECONDS = 120.0
 SETTINGS = {
     "SMARTROUTING_ADMIN__API_KEYS": json.dumps(
         {
             "anna": {"key": ADMIN_KEY, "role": "Voice Admin User"},
+            "cara": {"key": SECOND_ADMIN_KEY, "role": "Voice Admin User"},
             "script": {"key": PROGRAM_KEY, "role": "Voice ApiUser"},
             "bob": {"key": USER_KEY, "role": "Voice User"},
         }

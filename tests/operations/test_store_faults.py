@@ -74,7 +74,7 @@ async def wait_for_health(client: httpx.AsyncClient) -> None:
 async def test_locked_database_is_told(tmp_path: Path) -> None:
     """What somebody else has locked cannot be written, whether or not it can be read; calls notice nothing."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as locker:
+        with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None, timeout=60)) as locker:
             locker.execute("BEGIN IMMEDIATE")
             signs = await wait_for_signs(service.client, "store_away")
             answer = await service.call(ANNA)
@@ -148,7 +148,7 @@ async def test_database_file_that_is_removed_costs_no_decision(tmp_path: Path) -
 async def test_journal_folder_that_is_removed_costs_no_decision(tmp_path: Path) -> None:
     """What was in it and what comes later reaches the database."""
     async with open_service(tmp_path, rules=VIP_RULES) as service:
-        with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as locker:
+        with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None, timeout=60)) as locker:
             locker.execute("BEGIN IMMEDIATE")
             await service.call(ANNA)
             shutil.rmtree(tmp_path / "journal")
@@ -226,7 +226,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 @asynccontextmanager
 async def unlocked_later(file: Path) -> AsyncIterator[Callable[[], object]]:
     """Lock a SQLite file, and give what unlocks it."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as locker:
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=60)) as locker:
         locker.execute("BEGIN EXCLUSIVE")
         yield lambda: locker.execute("ROLLBACK")
 

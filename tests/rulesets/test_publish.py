@@ -354,10 +354,10 @@ async def test_call_under_way_keeps_its_revision(tmp_path: Path) -> None:
     webhook = {"deadline_ms": 4000}
     async with open_service(tmp_path, rules=VIP_RULES, upstreams=upstreams, webhook=webhook) as service:
         admin = Administrator(service)
+        draft = await admin.draft(STAY)
         asked.clear()
         first = asyncio.create_task(service.call())
         await asked.wait()
-        draft = await admin.draft(STAY)
         published = await admin.publish(draft, 1)
         answered.set()
 

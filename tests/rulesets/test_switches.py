@@ -154,7 +154,7 @@ async def test_last_known_states_without_the_database(service: Service, tmp_path
         return file.exists() or None
 
     await wait_for(saved)
-    with closing(sqlite3.connect(tmp_path / "smartrouting.db", isolation_level=None)) as locker:
+    with closing(sqlite3.connect(tmp_path / "smartrouting.db", isolation_level=None, timeout=60)) as locker:
         locker.execute("BEGIN EXCLUSIVE")
         async with open_service(tmp_path, clock=clock, store={"journal": tmp_path / "journal"}) as other:
             assert await call(other) == REDIRECTED

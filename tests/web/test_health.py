@@ -24,7 +24,7 @@ async def read_dependencies(service: Service) -> dict[str, dict[str, str]]:
 
 def lock_database(folder: Path) -> sqlite3.Connection:
     """Lock the service's database until the connection is closed."""
-    database = sqlite3.connect(folder / "smartrouting.db", timeout=10, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(folder / "smartrouting.db", timeout=60, isolation_level=None, check_same_thread=False)
     database.execute("BEGIN IMMEDIATE")
     return database
 

@@ -1,10 +1,10 @@
-import { make, sheet, show, table } from "./dom.js";
+import { field, make, sheet, show, table, tell } from "./dom.js";
 import { ask } from "./http.js";
 import { drawRuleset, findLive } from "./ruleset.js";
 import { name, say, showTime } from "./texts.js";
 
 /** The live ruleset as sentences, the drafts, and the revisions; `?old=1&new=2` compares two of them. */
-export async function showRules(query, _me, signal) {
+export async function showRules(query, me, signal) {
   if (query.has("new")) return showDifference(query.get("old"), query.get("new"), signal);
   const [live, drafts, revisions] = await Promise.all([
     findLive(),
@@ -17,6 +17,7 @@ export async function showRules(query, _me, signal) {
     make("h2", {}, live ? say("rules.live", { revision: live.content.ref }) : say("rules.unpublished")),
     ...(live ? drawRuleset(live.content.document) : []),
     make("h2", {}, say("drafts")), drawDrafts(drafts.content.items),
+    me.permissions.includes("edit-rules") ? drawNewDraft(live) : "",
     make("h2", {}, say("revisions")), drawRevisions(revisions.content, live?.content.ref));
 }
 
@@ -27,6 +28,22 @@ function drawDrafts(drafts) {
     make("a", { href: `#rules/${draft.id}` }, draft.name), String(draft.based_on ?? ""), draft.author, showTime(draft.updated_at),
     drawCompare("current", draft.id),
   ]), { class: "list" }));
+}
+
+/** A form that makes a draft of the live rules, or an empty one before there are any. */
+function drawNewDraft(live) {
+  const title = make("input", { required: true, maxlength: 200 });
+  const submit = async (event) => {
+    event.preventDefault();
+    tell(say("loading"));
+    try {
+      const made = await ask("admin/rulesets/drafts", { method: "POST", body: { name: title.value.trim(), source: live ? "current" : null } });
+      location.hash = `rules/${made.content.ref}`;
+    } catch (error) {
+      tell(error.message, true);
+    }
+  };
+  return make("form", { submit, class: "tools" }, field(say("draft.name"), title), make("button", {}, say("draft.make")));
 }
 
 function drawRevisions(page, live) {

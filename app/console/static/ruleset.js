@@ -1,34 +1,49 @@
+import { askFirst, drawFindings } from "./dialog.js";
 import { choose, field, make, sheet, show, table, tell } from "./dom.js";
+import { changeDraft, editDraft, leave } from "./draft.js";
 import { ask } from "./http.js";
+import { showRule } from "./rule.js";
 import { tellDestination, tellRule } from "./sentences.js";
 import { name, say, showTime } from "./texts.js";
 import { drawRules } from "./trace.js";
 
-/** One draft or revision: its rules as sentences, a call typed by hand, its publish checks, and what makes it live. */
-export async function showRuleset(_query, me, signal, ref) {
-  const path = `admin/rulesets/${encodeURIComponent(ref)}`;
-  const [{ content: ruleset, version }, live] = await Promise.all([ask(path), findLive()]);
-  if (signal.aborted) return;
+/**
+ * One draft or revision: its rules as sentences, a call typed by hand, its publish checks, and what makes it live. Who may
+ * edit a draft does so here; `?rule=ID` opens one of its rules.
+ */
+export async function showRuleset(query, me, signal, ref) {
+  if (query.has("rule") && me.permissions.includes("edit-rules")) return showRule(ref, query.get("rule"), signal);
+  const [found, live] = await Promise.all([ask(`admin/rulesets/${encodeURIComponent(ref)}`), findLive()]);
+  if (!signal.aborted) drawScreen(found, { live, me, signal });
+}
+
+function drawScreen(found, place, notice = []) {
+  const { live, me, signal } = place;
+  const { ref, draft, revision, document: rules } = found.content;
   const may = (permission) => me.permissions.includes(permission);
-  const { draft, revision } = ruleset;
-  const isLive = live?.content.ref === ruleset.ref;
-  const title = draft ? say("draft.title", { name: draft.name }) : say("revision.title", { revision: ruleset.ref });
+  const editor = draft && may("edit-rules") && editDraft(found, signal, (...changed) => drawScreen(changed[0], place, changed[1]));
+  const title = draft ? say("draft.title", { name: draft.name }) : say("revision.title", { revision: ref });
   document.title = `${title} · Smart Routing`;
   const changed = draft ? say("changed-by", { who: draft.author, at: showTime(draft.updated_at) })
     : revision && say("published-by", { who: revision.author, at: showTime(revision.at), comment: revision.comment });
   show(make("p", {}, make("a", { href: "#rules" }, say("rules.back"))), make("h1", {}, title),
-    make("p", { class: "quiet" }, changed ?? ""), ...drawRuleset(ruleset.document),
-    ...(may("simulate") ? [make("h2", {}, say("simulation")), drawSimulation(ruleset.document)] : []),
-    make("h2", {}, say("checks")), drawChecks(path),
-    ...(may("publish-rules") && !isLive ? [drawRelease(path, draft, { live: live && Number(live.content.ref), version })] : []));
+    make("p", { class: "quiet" }, changed ?? ""), notice.length ? make("div", { role: "alert" }, ...notice) : "",
+    editor ? editor.tools : "", ...drawRuleset(rules, editor?.dress),
+    make("h2", {}, say("checks")), drawChecks(ref, rules, Boolean(editor)),
+    ...(may("simulate") ? [make("h2", {}, say("simulation")), drawSimulation(rules)] : []),
+    may("publish-rules") && live?.content.ref !== ref ? drawRelease(found, live) : "");
 }
 
-/** The rules from first to last as sentences, and the destinations. */
-export function drawRuleset({ rules = [], destinations = {}, tests = [] }) {
-  const items = rules.map((rule) => make("li", {},
-    make("strong", { class: rule.enabled === false ? "off" : null }, rule.name || rule.id),
-    rule.enabled === false ? ` · ${say("rule.off")}` : "", rule.share == null ? "" : ` · ${say("rule.share", { share: rule.share })}`,
-    make("p", { class: "miss" }, tellRule(rule, destinations))));
+/** The rules from first to last as sentences, and the destinations; `dress` adds to the line of a rule. */
+export function drawRuleset({ rules = [], destinations = {}, tests = [] }, dress = () => {}) {
+  const items = rules.map((rule, index) => {
+    const line = make("li", {},
+      make("strong", { class: rule.enabled === false ? "off" : null }, rule.name || rule.id),
+      rule.enabled === false ? ` · ${say("rule.off")}` : "", rule.share == null ? "" : ` · ${say("rule.share", { share: rule.share })}`,
+      make("p", { class: "miss" }, tellRule(rule, destinations)));
+    dress(line, rule, index);
+    return line;
+  });
   const places = Object.entries(destinations).map(([id, place]) => [
     tellDestination(id, destinations), name("kind", place.kind), String(place.id ?? ""),
   ]);
@@ -67,26 +82,20 @@ function drawSimulation(document) {
     make("button", {}, say("simulation.run"))), result);
 }
 
-function drawChecks(path) {
+/** The publish checks with the tests; of a draft that can be edited they run at once, and so after every change. */
+function drawChecks(ref, { tests = [] }, atOnce) {
   const result = make("div", { "aria-live": "polite" });
   const check = async () => {
-    tell(say("loading"));
-    try {
-      const { content } = await ask(`${path}/validate`, { method: "POST" });
-      tell("");
-      result.replaceChildren(...drawFindings(content));
-    } catch (error) {
-      tell(error.message, true);
-    }
+    result.replaceChildren(make("p", {}, say("loading")));
+    const findings = await validate(ref).then((content) => drawFindings(content, tests), (error) => [make("p", { class: "error" }, error.message)]);
+    result.replaceChildren(...findings);
   };
+  if (atOnce) check();
   return sheet(make("button", { type: "button", click: check }, say("checks.run")), result);
 }
 
-/** What the publish checks say, each finding with its place. */
-function drawFindings({ publishable, findings }) {
-  const rows = findings.map((each) => [name("severity", each.severity), each.rule ?? each.pointer, each.detail, each.hint ?? ""]);
-  return [make("p", {}, say(publishable ? "checks.passed" : "checks.failed")),
-    rows.length ? table([say("severity"), say("place"), say("finding"), say("remedy")], rows) : ""];
+async function validate(ref) {
+  return (await ask(`admin/rulesets/${encodeURIComponent(ref)}/validate`, { method: "POST" })).content;
 }
 
 /** The ruleset that decides calls now; `null` when none was published yet. */
@@ -97,32 +106,23 @@ export function findLive() {
   });
 }
 
-/** The button that publishes a draft or rolls back to a revision, behind a dialog that asks why. */
-function drawRelease(path, draft, { live, version }) {
-  const comment = make("input", { required: true, maxlength: 500 });
-  const refused = make("div", { role: "alert" });
-  const dialog = make("dialog", { "aria-label": say(draft ? "publish" : "roll-back") });
-  const submit = async (event) => {
-    event.preventDefault();
-    refused.replaceChildren();
-    try {
-      const body = { comment: comment.value.trim(), expected_revision: live };
-      const made = await ask(`${path}/${draft ? "publish" : "rollback"}`, { method: "POST", body, version: draft ? version : undefined });
-      dialog.close();
-      addEventListener("hashchange", () => tell(say("published", { revision: made.content.revision.revision })), { once: true });
-      location.hash = "rules";
-    } catch (error) {
-      refused.replaceChildren(make("p", { class: "error" }, error.message), ...drawErrors(error.problem));
-    }
+/** The button that publishes a draft, once its checks were seen, or rolls back to a revision; a dialog asks why. */
+function drawRelease({ content, version }, live) {
+  const { ref, draft, document: { tests = [] } } = content;
+  const open = () => {
+    const comment = make("input", { required: true, maxlength: 500 });
+    const findings = make("div", { class: "wide", "aria-live": "polite" }, draft ? say("loading") : "");
+    const check = async () => {
+      const checked = await validate(ref);
+      findings.replaceChildren(...drawFindings(checked, tests));
+      return checked.publishable;
+    };
+    const publish = async () => {
+      const body = { comment: comment.value.trim(), expected_revision: live && Number(live.content.ref) };
+      const made = await changeDraft(ref, draft ? "publish" : "rollback", { method: "POST", body, version: draft ? version : undefined });
+      return () => leave("rules", say("published", { revision: made.content.revision.revision }));
+    };
+    askFirst({ title: say(draft ? "publish" : "roll-back"), contents: [field(say("comment"), comment), findings], ready: draft ? check() : undefined }, publish);
   };
-  dialog.append(make("h2", {}, say(draft ? "publish" : "roll-back")), make("form", { submit },
-    field(say("comment"), comment), make("button", { class: "main" }, say(draft ? "publish" : "roll-back")),
-    make("button", { type: "button", click: () => dialog.close() }, say("cancel"))), refused);
-  return make("p", {}, make("button", { type: "button", class: "main", click: () => dialog.showModal() },
-    say(draft ? "publish.begin" : "roll-back.begin")), dialog);
-}
-
-function drawErrors(problem) {
-  const errors = problem?.errors ?? [];
-  return errors.length ? [make("ul", {}, ...errors.map((each) => make("li", {}, `${each.pointer ?? ""} ${each.detail}`)))] : [];
+  return make("p", {}, make("button", { type: "button", class: "main", click: open }, say(draft ? "publish.begin" : "roll-back.begin")));
 }
