@@ -8,6 +8,7 @@ import aiohttp
 import httpx
 import orjson
 
+from app.connection_failures import explain_no_connection
 from app.dataverse.errors import (
     AccessDeniedError,
     BadQueryError,
@@ -37,7 +38,7 @@ QUERY_THROTTLING: Final = frozenset(
 )
 """A question of one kind is too expensive for now (section 4.3)."""
 
-_NO_CONNECTION: Final = "no connection to Dataverse: check the URL, DNS, firewall and certificates"
+_NO_CONNECTION: Final = "no connection to Dataverse"
 _PROXY: Final = "the proxy on the way to Dataverse refused: check the proxy settings"
 _BY_ERROR: Final[tuple[tuple[type[Exception], type[DataverseError], str], ...]] = (
     (httpx.ConnectTimeout, TimedOutError, "Dataverse did not accept a connection in time"),
@@ -105,7 +106,7 @@ _UNKNOWN_ATTRIBUTE: Final = re.compile(
 def translate(error: Exception) -> DataverseError:
     """Return the error of ours that fits one of httpx, aiohttp or the connection under them; one of FOREIGN."""
     kind, detail = next((kind, detail) for foreign, kind, detail in _BY_ERROR if isinstance(error, foreign))
-    return kind(detail)
+    return kind(f"{detail}: {explain_no_connection(error)}" if detail is _NO_CONNECTION else detail)
 
 
 def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> DataverseError:

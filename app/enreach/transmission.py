@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 import stamina
 
+from app.connection_failures import explain_no_connection
 from app.enreach.errors import (
     EnreachError,
     EnreachNotConfiguredError,
@@ -32,6 +33,7 @@ __all__ = ["STANDARD_LIMITS", "Answer", "Limits", "Request", "send_repeatedly", 
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/json", "X-Json-Serializer": "2"}
 
 
+_NO_CONNECTION = "no connection"
 _Translation = tuple[tuple[type[Exception], ...], type[EnreachError], str]
 
 # The first row that fits wins, so the narrow kinds of httpx stand before TransportError. ValueError and RecursionError
@@ -39,6 +41,7 @@ _Translation = tuple[tuple[type[Exception], ...], type[EnreachError], str]
 _TRANSLATIONS: tuple[_Translation, ...] = (
     ((httpx.InvalidURL, httpx.UnsupportedProtocol), EnreachNotConfiguredError, "the configured URL is not usable"),
     ((httpx.TimeoutException, TimeoutError), EnreachTimeoutError, "no complete answer in time"),
+    ((httpx.ConnectError,), EnreachUnreachableError, _NO_CONNECTION),
     ((httpx.TransportError,), EnreachUnreachableError, "the connection failed"),
     (
         (httpx.HTTPError, httpx.StreamError, httpx.CookieConflict, ValueError, RecursionError),
@@ -120,7 +123,8 @@ def translate_failures(exchange: Exchange) -> Iterator[None]:
         yield
     except _TRANSLATED as exc:
         error, reason = next((error, reason) for kinds, error, reason in _TRANSLATIONS if isinstance(exc, kinds))
-        message = f"GET {exchange.path}: {reason} ({type(exc).__name__})"
+        why = explain_no_connection(exc) if reason is _NO_CONNECTION else type(exc).__name__
+        message = f"GET {exchange.path}: {reason} ({why})"
         raise error(message, exchange=exchange) from exc
 
 

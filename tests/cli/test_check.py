@@ -127,7 +127,8 @@ def test_what_is_not_configured_is_no_fault(world: World) -> None:
         ),
         pytest.param(
             {"ENREACH__URL": "http://127.0.0.1:9"},
-            "enreach: Enreach API: GET /users/me: the connection failed (ConnectError) "
+            "enreach: Enreach API: GET /users/me: no connection "
+            "(the host refuses connections at this port; check the URL, and whether the system runs) "
             "(check SMARTROUTING_ENREACH__URL)",
             id="dead-enreach",
         ),

@@ -333,7 +333,7 @@ async def test_closed_port_is_unreachable() -> None:
     async with Peer(reply).listen() as peer:
         pass
     async with open_client(peer.url) as client:
-        with pytest.raises(UnreachableError, match="no connection to Dataverse"):
+        with pytest.raises(UnreachableError, match="no connection to Dataverse: the host refuses"):
             await client.get_json("contacts")
 
 
@@ -397,7 +397,7 @@ async def test_certificate_of_a_stranger_is_refused(tmp_path: Path) -> None:
     ca.configure_trust(trusting)
     with serve(answer, ca=ca, folder=tmp_path) as url:
         async with open_client(url) as client:
-            with pytest.raises(UnreachableError, match="certificates"):
+            with pytest.raises(UnreachableError, match="TLS failed; check the certificate"):
                 await client.get_json("contacts")
         settings = DataverseSettings(url=url, auth="token", token="a-fake-token")
         async with connect(settings, tokens=HandedTokens(), verify=trusting) as client:
