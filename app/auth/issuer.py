@@ -14,6 +14,7 @@ import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from app.connection_failures import explain_no_connection
 from app.errors import AppError
 from app.settings import require_https
 
@@ -145,7 +146,8 @@ async def _fetch(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
         async with asyncio.timeout(_TIMEOUT), http.stream("GET", url, headers=headers) as response:
             content = await _read(response)
     except (httpx.HTTPError, TimeoutError) as exc:
-        raise IssuerUnreachableError(f"the issuer does not answer ({type(exc).__name__})") from exc
+        why = explain_no_connection(exc) if isinstance(exc, httpx.ConnectError) else type(exc).__name__
+        raise IssuerUnreachableError(f"the issuer does not answer ({why})") from exc
     except httpx.InvalidURL as exc:
         raise IssuerUnusableError("an address of the issuer is no URL") from exc
     try:

@@ -140,7 +140,9 @@ def test_what_is_not_configured_is_no_fault(world: World) -> None:
         ),
         pytest.param(
             {"ADMIN__OIDC_ISSUER": "http://127.0.0.1:9/realms/contoso", "ADMIN__OIDC_AUDIENCE": AUDIENCE},
-            "sign-in: the issuer does not answer (ConnectError) (check SMARTROUTING_ADMIN__OIDC_ISSUER)",
+            "sign-in: the issuer does not answer "
+            "(the host refuses connections at this port; check the URL, and whether the system runs) "
+            "(check SMARTROUTING_ADMIN__OIDC_ISSUER)",
             id="dead-issuer",
         ),
         pytest.param(
