@@ -107,6 +107,31 @@ def test_lists_have_one_shape(method: str, path: str, operation: dict[str, Any])
         assert "items" not in members or "next" in members, f"{method} {path} {status}: add `next: str | None`"
 
 
+def test_times_are_iso_8601() -> None:
+    """What an answer calls a time is one with its date; no example is a number of seconds since the epoch."""
+    times = {
+        f"{name}.{member}": json.dumps(schema)
+        for name, named in DOCUMENT["components"]["schemas"].items()
+        for member, schema in named.get("properties", {}).items()
+        if member.endswith("_at") or member in {"at", "since", "until", "moment", "last_used", "created", "updated"}
+    }
+    counted = re.findall(r": (\d{10,})[,}]", json.dumps(list_all_examples(DOCUMENT)))
+
+    assert [name for name, schema in times.items() if '"format": "date' not in schema] == [], "show a ShownTime"
+    assert len(times) > 40
+    assert counted == []
+
+
+def list_all_examples(node: Any) -> list[Any]:
+    """List every example of the document, wherever it stands."""
+    if isinstance(node, list):
+        return [example for each in node for example in list_all_examples(each)]
+    if not isinstance(node, dict):
+        return []
+    own = [node[name] for name in ("example", "examples", "value") if name in node]
+    return own + [example for each in node.values() for example in list_all_examples(each)]
+
+
 def test_document_is_openapi_3_1_for_others_as_well() -> None:
     """What tools insist on: words of 3.1 only, a server, and a security requirement, if empty, on every operation."""
     assert (DOCUMENT["openapi"], [server["url"] for server in DOCUMENT["servers"]]) == ("3.1.0", ["/"])

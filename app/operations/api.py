@@ -11,8 +11,8 @@ from app.operations.schemas import (
     AuditPage,
     AuditQuery,
     CredentialBody,
-    Erased,
     ErasureBody,
+    ErasureReport,
     JobBody,
     JobSummary,
     KeyBody,
@@ -106,14 +106,14 @@ async def purge_callers(body: StrictBody[PurgeBody], who: OperatorDep, operation
 
 
 @_erasures.post("", summary="Forget a caller", responses=problems(422, 503))
-async def erase_number(body: StrictBody[ErasureBody], who: EraserDep, operations: OperationsDep) -> Erased:
+async def erase_number(body: StrictBody[ErasureBody], who: EraserDep, operations: OperationsDep) -> ErasureReport:
     """Erase a number from the journal, the decision log, the memory and the last known callers.
 
     Decisions stay as numbers in reports, without anything that says who called. The audit record names the number
     masked. Doing it again is harmless.
     """
     number, erased = await operations.erasure.erase(body.number, who=who.name)
-    return Erased(number=number, erased=erased)
+    return ErasureReport(number=number, erased=erased)
 
 
 @_credentials.get("", summary="List the webhook's credentials", responses=problems(503))

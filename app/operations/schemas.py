@@ -16,8 +16,8 @@ __all__ = [
     "AuditPage",
     "AuditQuery",
     "CredentialBody",
-    "Erased",
     "ErasureBody",
+    "ErasureReport",
     "JobBody",
     "JobSummary",
     "KeyBody",
@@ -179,7 +179,7 @@ class ErasureBody(BaseModel):
     number: str = Field(max_length=50, description="The full number.")
 
 
-class Erased(BaseModel):
+class ErasureReport(BaseModel):
     """What is gone."""
 
     number: str = Field(description="Masked.", examples=["+35850*****67"])

@@ -257,7 +257,9 @@ async def disable_many(
     responses=problems(422, 503),
 )
 async def change_many_from_csv(
-    text: Annotated[str, Body(media_type="text/csv", max_length=2_000_000, examples=[_CSV])],
+    text: Annotated[
+        str, Body(media_type="text/csv", max_length=2_000_000, examples=[_CSV], json_schema_extra={"format": "binary"})
+    ],
     manager: UserManagerDep,
     users: UsersDep,
     operations: OperationsDep,

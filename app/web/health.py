@@ -171,7 +171,7 @@ class DependencyBody(BaseModel):
     detail: str = Field(description="What is wrong; empty when nothing is, and without a credential.")
 
 
-class Dependencies(BaseModel):
+class DependencyReport(BaseModel):
     """All of them; calls are answered whatever they say."""
 
     dependencies: list[DependencyBody]
@@ -201,11 +201,11 @@ async def show_readiness(departure: DepartureDep) -> Sign:
     responses=problems(401, 403),
     openapi_extra={"security": [{}, {"AdministratorToken": []}]},
 )
-async def show_dependencies(health: HealthDep, *, may_read_details: MayReadStatusDep) -> Dependencies:
+async def show_dependencies(health: HealthDep, *, may_read_details: MayReadStatusDep) -> DependencyReport:
     """Tell the states of Dataverse, the database and the journal; details only to a role that reads alerts."""
     found = await health.inspect()
     shown = found if may_read_details else [replace(dependency, detail="") for dependency in found]
-    return Dependencies(dependencies=[DependencyBody.model_validate(dependency) for dependency in shown])
+    return DependencyReport(dependencies=[DependencyBody.model_validate(dependency) for dependency in shown])
 
 
 @router.get(

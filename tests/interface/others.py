@@ -93,7 +93,7 @@ def write_report() -> str:
         f"| openapi-spec-validator | {validator} | `openapi.yaml` is valid 3.1, the connector of Power Platform 2.0 |",
         f"| @redocly/cli | {npm['@redocly/cli']} | `redocly lint` of it: no error, no warning |",
         f"| kubernetes-validate | {python['kubernetes-validate']} | the manifests in `deploy/kubernetes`, strictly |",
-        f"| openapi-python-client | {python['openapi-python-client']} | every operation; what it writes compiles |",
+        f"| openapi-python-client | {python['openapi-python-client']} | every operation; what it writes passes mypy |",
         f"| openapi-typescript | {npm['openapi-typescript']} | generates every operation |",
         f"| openapi-fetch | {npm['openapi-fetch']} | with it a rule is published, a call made, its decision read |",
         f"| TypeScript | {npm['typescript']} | the generated types and that client pass `tsc --strict` |",

@@ -34,7 +34,7 @@ _BODY: dict[str, Any] = {
         "description": f"At most {MAX_ROWS:,} rows, and {MAX_COLUMNS} columns besides the key.",
         "content": {
             "text/csv": {
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "format": "binary"},
                 "example": "number,queue\n+358912345678,sales\n+358912345679,support\n",
             },
             "application/json": {
