@@ -22,7 +22,7 @@ RUN groupadd --gid 10001 smartrouting \
     && install --directory --owner smartrouting --group smartrouting /var/lib/smartrouting/data
 COPY --from=build /opt/smartrouting /opt/smartrouting
 ENV PATH=/opt/smartrouting/bin:$PATH PYTHONUNBUFFERED=1 \
-    SMARTROUTING_HOST=0.0.0.0 SMARTROUTING_PORT=8000
+    SMARTROUTING_HOST=0.0.0.0 SMARTROUTING_PORT=8000 SMARTROUTING_DEMO_ANY_HOST=1
 USER 10001:10001
 WORKDIR /var/lib/smartrouting
 VOLUME /var/lib/smartrouting/data

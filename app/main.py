@@ -168,7 +168,7 @@ def create_app(settings: Settings, *, upstreams: Upstreams | None = None) -> Fas
         app.include_router(router)
     for name, emulator in emulators.items():
         app.mount(f"/demo/{name}", emulator)
-    add_console(app)
+    add_console(app, sign_in=sign_in)
     add_documentation(app, models=(Ruleset,), sign_in=sign_in)
     app.add_middleware(IdentifyFirst, prefix="/admin")
     larger = {("PUT", f"{tables_router.prefix}/"): MAX_TABLE_BYTES}

@@ -10,10 +10,10 @@ from app.auth.api_keys import AuthenticatorSequence, SettingsKeys, StoredKeys
 from app.auth.networks import ClientAddresses
 from app.auth.oidc import OidcTokens, TokenJudge
 from app.auth.principals import Authenticator
+from app.auth.sign_in import SignIn
 from app.auth.signing_keys import SigningKeys
 from app.bootstrap.foundation import Foundation
 from app.settings import AdminSettings
-from app.web.documentation import SignIn
 
 __all__ = ["make_admin_access", "make_sign_in", "open_signing_keys"]
 

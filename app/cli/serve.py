@@ -51,13 +51,16 @@ def _announce(settings: Settings, url: str) -> None:
 
 
 def _describe_demo(settings: Settings, url: str) -> list[str]:
-    """Say what to try. Keys are printed because they open this demo only, which listens on loopback only."""
+    """Say what to try. Keys are printed because they open this demo only."""
+    # The wildcard is no address to go to.
+    url = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    reach = "open to whoever reaches it" if settings.demo_any_host else "loopback only"
     credential = _describe_credential(settings)
     admin = next((entry.key.get_secret_value() for entry in settings.admin.api_keys.values()), "")
     body = json.dumps({"anum": "+358501234567", "bnum": "+358912345678", "targetid": "SALES_QUEUE"})
     return [
         "",
-        "Smart Routing demo: sample data, loopback only.",
+        f"Smart Routing demo: sample data, {reach}.",
         f"  Webhook     {url}/smartrouting",
         f"  Try it out  {url}/docs",
         f"  Key of the webhook         {credential.split(': ', 1)[-1]}",

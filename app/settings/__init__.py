@@ -1,4 +1,4 @@
-"""The settings tree: everything an integrator can decide, read once from the environment and a `.env` file.
+"""The settings tree: everything an integrator can decide, read once from environment, `.env` file and secret files.
 
 Every variable starts with `SMARTROUTING_` and nests with `__`. Unknown names and contradictions stop the start with
 one line that names the variable.

@@ -111,8 +111,10 @@ class AdminSettings(Group):
     oidc_roles: dict[str, Role] = Field(
         default={}, description="Value of the claim -> role, for values that are no names of Voice roles."
     )
-    oidc_client_id: str | None = Field(default=None, description="The public client Swagger UI signs in with.")
-    oidc_scopes: tuple[str, ...] = Field(default=("openid",), description="What Swagger UI asks for.")
+    oidc_client_id: str | None = Field(
+        default=None, description="The public client that people sign in with at Swagger UI and the console."
+    )
+    oidc_scopes: tuple[str, ...] = Field(default=("openid",), description="What both ask for.")
 
     @field_validator("oidc_issuer")
     @classmethod

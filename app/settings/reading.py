@@ -1,4 +1,4 @@
-"""Reads the settings from the environment and a `.env` file, and says in one line a problem what is wrong.
+"""Reads the settings from the environment, a `.env` file and secret files; says in one line a problem what is wrong.
 
 Nothing said here repeats a value: it may be a secret that landed in the wrong variable.
 """
@@ -25,6 +25,7 @@ __all__ = ["SettingsError", "read_settings"]
 
 _ENV_FILE = Path(".env")
 _PLACE_OF_VARIABLE = 2
+_SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 
 
 class SettingsError(AppError):
@@ -35,12 +36,14 @@ class SettingsError(AppError):
 
 
 def read_settings(environ: Mapping[str, str] = os.environ, *, env_file: Path = _ENV_FILE, **overrides: Any) -> Settings:
-    """Read and check the settings: `environ` wins over `env_file`, and `overrides` over both.
+    """Read and check the settings: `overrides` win over `environ`, that over `env_file`, and that over secret files.
 
     An empty variable counts as absent; names without our prefix are ignored. Raises SettingsError with one
     line per problem, naming the variable.
     """
     variables = _collect(_read_file(env_file)) | _collect(environ)
+    if folder := variables.get(_SECRETS_DIR):
+        variables = _collect(_read_secrets(Path(folder))) | variables
     if unknown := [_refuse_name(name) for name in variables if not _is_known(name)]:
         raise SettingsError("\n".join(unknown))
     if malformed := [_locate(name, value) for name, value in variables.items() if not _is_readable(name, value)]:
@@ -62,11 +65,27 @@ def _read_file(path: Path) -> Mapping[str, str | None]:
             for binding in parse_stream(stream):
                 if binding.error:
                     raise SettingsError(f"{path}: line {binding.original.line} is not NAME=value")
-        return dotenv_values(path, encoding="utf-8")
+        # `${…}` in a secret is part of it.
+        return dotenv_values(path, encoding="utf-8", interpolate=False)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read as text") from error
+
+
+def _read_secrets(folder: Path) -> dict[str, str | None]:
+    """Read the files of a folder that are named like variables, without the space around their text."""
+    try:
+        files = [file for file in sorted(folder.iterdir()) if file.name.upper().startswith(PREFIX)]
+    except OSError as error:
+        raise SettingsError(f"{_SECRETS_DIR}: {folder} is no folder that can be read: {error.strerror}") from error
+    secrets: dict[str, str | None] = {}
+    for file in files:
+        try:
+            secrets[file.name] = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file}: cannot be read as text by this user") from error
+    return secrets
 
 
 def _is_known(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -51,7 +52,15 @@ class Settings(BaseSettings):
         le=300,
         description="So long after SIGTERM, /health/ready says 503 and calls are answered; then the listener closes.",
     )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="Folder of files that are named like variables and hold their values; variables win.",
+    )
     demo: bool = Field(default=False, description="Embedded systems, sample data, generated keys; loopback only.")
+    demo_any_host: bool = Field(
+        default=False,
+        description="Lets the demo listen beyond loopback. The container image sets it: nobody reaches its loopback.",
+    )
     general: GeneralSettings = GeneralSettings()
     webhook: WebhookSettings = WebhookSettings()
     phone: PhoneSettings = PhoneSettings()
@@ -76,7 +85,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_half_a_deployment(self) -> Self:
         if self.demo:
-            if self.host not in {"127.0.0.1", "::1", "localhost"}:
+            if not self.demo_any_host and self.host not in {"127.0.0.1", "::1", "localhost"}:
                 raise ValueError(f"{PREFIX}DEMO listens on loopback only; unset {PREFIX}HOST")
             return self
         if not self.webhook.api_keys and not self.webhook.basic_users:

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from importlib import resources
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 import orjson
 from fastapi import FastAPI, Request
@@ -21,10 +20,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from app.auth.issuer import IssuerMetadata
+from app.auth.sign_in import SignIn
 from app.single_flight import SingleFlight
 from app.web.openapi import complete_openapi
 
-__all__ = ["SignIn", "add_documentation"]
+__all__ = ["add_documentation"]
 
 _FILES: Final = {
     "/docs": ("docs.html", "text/html"),
@@ -40,67 +40,6 @@ _HEADERS: Final = {
 }
 
 
-class SignIn:
-    """How Swagger UI signs a user in: authorization code with PKCE (RFC 7636) at the issuer of the settings.
-
-    The issuer's endpoints are known once its discovery document was read; until then OpenAPI names that document.
-    """
-
-    def __init__(self, *, issuer: str, client_id: str | None, scopes: Sequence[str]) -> None:
-        self._issuer = issuer
-        self._client_id = client_id
-        self._scopes = tuple(scopes)
-        self._find: Callable[[], IssuerMetadata | None] = lambda: None
-
-    @property
-    def metadata(self) -> IssuerMetadata | None:
-        """What the issuer says about itself; `None` until its discovery document was read."""
-        return self._find()
-
-    def learn_from(self, find: Callable[[], IssuerMetadata | None]) -> None:
-        """Take the endpoints from there, once there are any."""
-        self._find = find
-
-    def list_origins(self) -> list[str]:
-        """List what the content policy has to allow beside ourselves.
-
-        The browser reads the discovery document at the issuer and fetches tokens at the endpoint it names, which may
-        be another host.
-        """
-        metadata = self.metadata
-        endpoint = None if metadata is None else metadata.token_endpoint
-        parts = [urlsplit(url) for url in (self._issuer, endpoint) if url]
-        return sorted({f"{part.scheme}://{part.netloc}" for part in parts})
-
-    def describe_scheme(self) -> dict[str, Any]:
-        """Return the Security Scheme Object (OpenAPI 3.1, section 4.8.27)."""
-        metadata = self.metadata
-        if metadata is None or metadata.authorization_endpoint is None or metadata.token_endpoint is None:
-            url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-            return {"type": "openIdConnect", "openIdConnectUrl": url}
-        flow = {
-            "authorizationUrl": metadata.authorization_endpoint,
-            "tokenUrl": metadata.token_endpoint,
-            "scopes": dict.fromkeys(self._scopes, ""),
-        }
-        return {
-            "type": "oauth2",
-            "description": "Sign in with your work account.",
-            "flows": {"authorizationCode": flow},
-        }
-
-    def write_start(self) -> str:
-        """Write what Swagger UI is told after its start."""
-        if self._client_id is None:
-            return ""
-        options = {
-            "clientId": self._client_id,
-            "scopes": " ".join(self._scopes),
-            "usePkceWithAuthorizationCodeGrant": True,
-        }
-        return f"ui.initOAuth({json.dumps(options)});\n"
-
-
 def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), sign_in: SignIn | None = None) -> None:
     """Serve the documentation of `app`, which must have been made with `openapi_url=None`.
 
@@ -112,7 +51,7 @@ def add_documentation(app: FastAPI, *, models: Sequence[type[BaseModel]] = (), s
     for path, (name, media_type) in _FILES.items():
         text = folder.joinpath(name).read_text(encoding="utf-8")
         if sign_in is not None and name == "start.js":
-            text += sign_in.write_start()
+            text += _write_start(sign_in)
         app.add_api_route(path, _serve(text, media_type, sign_in), include_in_schema=False, response_model=None)
     app.add_route("/openapi.json", OpenApiDocument(app, sign_in).serve, include_in_schema=False)
     app.add_api_route("/", _lead_to_documentation, include_in_schema=False, response_model=None)
@@ -168,3 +107,15 @@ def _write_policy(sign_in: SignIn | None) -> str:
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {origins}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+
+
+def _write_start(sign_in: SignIn) -> str:
+    """Write what Swagger UI is told after its start."""
+    if sign_in.client_id is None:
+        return ""
+    options = {
+        "clientId": sign_in.client_id,
+        "scopes": " ".join(sign_in.scopes),
+        "usePkceWithAuthorizationCodeGrant": True,
+    }
+    return f"ui.initOAuth({json.dumps(options)});\n"

@@ -38,7 +38,10 @@ async def test_the_page_and_all_it_names_are_served_under_a_strict_policy(client
 
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["Content-Security-Policy"] for answer in answers} == {
-        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        (
+            "default-src 'self'; connect-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
     }
     assert {answer.headers["X-Content-Type-Options"] for answer in answers} == {"nosniff"}
     assert not any("set-cookie" in answer.headers for answer in answers)
@@ -74,8 +77,13 @@ def test_every_text_that_is_asked_for_is_in_the_catalogues() -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_modules_are_short_and_put_in_no_markup(module: Path) -> None:
-    """At most 250 lines, no way to make HTML of text, nothing from other hosts and nothing kept in the browser."""
+    """At most 250 lines, no way to make HTML of text, nothing from other hosts and nothing kept in the browser.
+
+    But a sign-in under way outlives the page, until the issuer sends the browser back.
+    """
     text = module.read_text()
+    if module.name == "sign-in.js":
+        text = re.sub(r"sessionStorage\.(setItem|getItem|removeItem)\(UNDER_WAY", "", text)
 
     assert len(text.splitlines()) <= 250
     assert (

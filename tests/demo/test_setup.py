@@ -141,10 +141,12 @@ def test_own_rules_win(folder: Path) -> None:
 
 
 def test_demo_never_listens_to_others() -> None:
-    """The demo is for this machine, and never on by default."""
+    """The demo is for this machine, unless the container image says otherwise, and never on by default."""
     with pytest.raises(SettingsError, match="loopback"):
         make_settings(HOST="0.0.0.0")  # noqa: S104 - that is the point
+    assert make_settings(HOST="0.0.0.0", DEMO_ANY_HOST="1").host == "0.0.0.0"  # noqa: S104 - as the image has it
     assert Settings.model_fields["demo"].default is False
+    assert Settings.model_fields["demo_any_host"].default is False
     assert os.environ.get("SMARTROUTING_DEMO") is None
 
 

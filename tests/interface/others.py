@@ -92,6 +92,7 @@ def write_report() -> str:
     rows = [
         f"| openapi-spec-validator | {validator} | `openapi.yaml` is valid 3.1, the connector of Power Platform 2.0 |",
         f"| @redocly/cli | {npm['@redocly/cli']} | `redocly lint` of it: no error, no warning |",
+        f"| kubernetes-validate | {python['kubernetes-validate']} | the manifests in `deploy/kubernetes`, strictly |",
         f"| openapi-python-client | {python['openapi-python-client']} | every operation; what it writes compiles |",
         f"| openapi-typescript | {npm['openapi-typescript']} | generates every operation |",
         f"| openapi-fetch | {npm['openapi-fetch']} | with it a rule is published, a call made, its decision read |",
@@ -104,7 +105,7 @@ def write_report() -> str:
             "# Compatibility",
             "",
             "What clients, validators and generators of others were tried with, and what each proved. Written by",
-            "`python -m tests.interface.others` from what `tests/interface` runs; `make clients` installs them.",
+            "`python -m tests.interface.others` from what tests run; `make clients` installs them.",
             "",
             "| tool | version | what it proved |",
             "|---|---|---|",

@@ -110,6 +110,16 @@ def prepare(problem: str, folder: Path) -> Iterator[tuple[dict[str, str], str]]:
             yield cases[problem]
 
 
+def test_the_demo_of_a_container_says_where_it_is_reached(console: Console, tmp_path: Path) -> None:
+    """With the settings of the image it listens on every address, and names one that a browser can go to."""
+    everywhere = {"SMARTROUTING_HOST": "0.0.0.0", "SMARTROUTING_DEMO_ANY_HOST": "1"}  # noqa: S104 - as the image has it
+
+    with console.serve_demo(tmp_path, **everywhere) as (url, _):
+        ready = httpx.get(f"{url}/health/ready")
+
+    assert (url.rpartition(":")[0], ready.status_code) == ("http://127.0.0.1", 200)
+
+
 @pytest.mark.parametrize(
     "problem",
     [

@@ -351,6 +351,68 @@ def test_a_mistake_in_the_file_names_its_variable(tmp_path: Path) -> None:
         read_settings(LEAST, env_file=env_file)
 
 
+def test_dollars_in_the_file_are_part_of_a_value(tmp_path: Path) -> None:
+    """A secret never becomes another one because it looks like a reference."""
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"NAME=other\n{P}ENREACH__SECRET=a$NAME-${{NAME}}\n{P}ENREACH__USER=api@example.com\n")
+
+    settings = read_settings(LEAST | {f"{P}ENREACH__URL": "https://api.example.com"}, env_file=env_file)
+
+    assert settings.enreach.secret is not None
+    assert settings.enreach.secret.get_secret_value() == "a$NAME-${NAME}"
+
+
+def test_secrets_are_read_from_files(tmp_path: Path) -> None:
+    """Files named like variables hold their values; variables win, and other files are not looked at."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / f"{P}DATAVERSE__TOKEN").write_text("of-the-file $X 'y'\n")
+    (secrets / f"{P}WEBHOOK__API_KEYS").write_text(json.dumps({"file": SECRET}))
+    (secrets / f"{P}STORE__URL").write_text("\n")
+    (secrets / "POSTGRES_PASSWORD").write_bytes(b"\xff")
+    (secrets / "..data").mkdir()
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"{P}SECRETS_DIR={secrets}\n{P}WEBHOOK__API_KEYS={json.dumps({'variable': SECRET})}\n")
+
+    others = {name: LEAST[name] for name in (f"{P}DATAVERSE__URL", f"{P}DATAVERSE__AUTH")}
+    settings = read_settings(others, env_file=env_file)
+
+    assert settings.dataverse.token is not None
+    assert settings.dataverse.token.get_secret_value() == "of-the-file $X 'y'"
+    assert list(settings.webhook.api_keys) == ["variable"]
+    assert settings.store.url == "sqlite:///data/smartrouting.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        pytest.param(
+            None, b"", "SECRETS_DIR: {folder} is no folder that can be read: No such file or directory", id="missing"
+        ),
+        pytest.param("PROT", b"1", f"PROT: unknown setting; did you mean {P}PORT?", id="unknown"),
+        pytest.param(
+            "STORE__URL", b"\xff", f"{{folder}}/{P}STORE__URL: cannot be read as text by this user", id="not-text"
+        ),
+        pytest.param(
+            "WEBHOOK__API_KEYS", b"{secret", "WEBHOOK__API_KEYS: is not valid JSON from line 1, column 2", id="no-json"
+        ),
+    ],
+)
+def test_a_file_of_a_secret_is_checked_as_a_variable_is(
+    tmp_path: Path, name: str | None, content: bytes, line: str
+) -> None:
+    """What cannot be read stops the start with a line that names it and shows nothing of it."""
+    folder = tmp_path / "secrets"
+    if name is not None:
+        folder.mkdir()
+        (folder / f"{P}{name}").write_bytes(content)
+    least = {variable: value for variable, value in LEAST.items() if variable != f"{P}{name}"}
+    expected = line.format(folder=folder) if line.startswith("{folder}") else P + line.format(folder=folder)
+
+    with pytest.raises(SettingsError, match=f"^{re.escape(expected)}$"):
+        read_settings({**least, f"{P}SECRETS_DIR": str(folder)}, env_file=NOWHERE)
+
+
 def test_secrets_are_not_shown() -> None:
     """Printing the settings, for a bug report, shows no secret."""
     settings = read({"ADMIN__API_KEYS": json.dumps({"a": {"key": SECRET + "2", "role": "Voice Admin User"}})})

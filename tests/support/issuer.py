@@ -1,5 +1,7 @@
 """A small OpenID Connect provider on loopback that speaks TLS, rotates its keys, and can be away."""
 
+import base64
+import hashlib
 import json
 import socket
 import ssl
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 import jwt
@@ -19,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 __all__ = ["AUDIENCE", "Issuer", "SignKey", "make_key", "serve_issuer"]
@@ -65,6 +68,12 @@ class Issuer:
     keys: list[SignKey] = field(default_factory=lambda: [make_key("first")])
     """What is published; tokens are signed with the last one."""
     requests: list[str] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    """What browsers were sent here with."""
+    refusal: dict[str, str] = field(default_factory=dict)
+    """What it answers them with in place of a code."""
+    claims: dict[str, Any] = field(default_factory=dict)
+    """Of the tokens that browsers get."""
     port: int = 0
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
@@ -169,8 +178,31 @@ class Issuer:
 
         root = "/realms/contoso"
         return Starlette(
-            routes=[Route(f"{root}/.well-known/openid-configuration", discover), Route(f"{root}/certs", publish)]
+            routes=[
+                Route(f"{root}/.well-known/openid-configuration", discover),
+                Route(f"{root}/certs", publish),
+                Route(f"{root}/auth", self._authorize),
+                Route(f"{root}/token", self._give_token, methods=["POST"]),
+            ]
         )
+
+    def _authorize(self, request: Request) -> Response:
+        """Lead the browser of somebody who is signed in here already back, with a code."""
+        asked = dict(request.query_params)
+        self.asked.append(asked)
+        answer = dict(self.refusal) or {"code": f"code-{len(self.asked)}"}
+        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({**answer, 'state': asked['state']})}", 302)
+
+    async def _give_token(self, request: Request) -> Response:
+        """Give a token for a code, once, to whoever knows the secret of its challenge (RFC 7636, section 4.6)."""
+        form = parse_qs((await request.body()).decode())
+        asked = self.asked[int(form["code"][0].removeprefix("code-")) - 1]
+        digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
+        proven = base64.urlsafe_b64encode(digest).decode().rstrip("=") == asked.pop("code_challenge", None)
+        same = all(form[name] == [asked[name]] for name in ("client_id", "redirect_uri"))
+        answer = {"access_token": self.issue(**self.claims)} if proven and same else {"error": "invalid_grant"}
+        headers = {**_CLOSE, "Access-Control-Allow-Origin": "*"}
+        return JSONResponse({**answer, "token_type": "Bearer"}, 200 if proven and same else 400, headers)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ import httpx
 from fastapi import FastAPI
 
 from app.auth.issuer import IssuerMetadata
-from app.web.documentation import SignIn, add_documentation
+from app.auth.sign_in import SignIn
+from app.web.documentation import add_documentation
 
 ISSUER = "https://sts.example/tenant/"
 METADATA = IssuerMetadata(

@@ -20,7 +20,10 @@ export function hasKey() {
   return key !== null;
 }
 
-/** Ask an endpoint, with JSON or a text of another `type`; gives its JSON and ETag. Throws an Error whose message can be shown, with status and problem. */
+/**
+ * Ask an endpoint, with JSON or with a text of another `type`; gives its JSON and ETag. Throws an Error whose message can be
+ * shown, with status and problem.
+ */
 export async function ask(path, { method = "GET", body, version, type = "application/json" } = {}) {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = type;

@@ -1,12 +1,14 @@
 import { showCall } from "./call.js";
 import { showCalls } from "./calls.js";
 import { make, show, tell } from "./dom.js";
-import { ask, hasKey, onRefusal, useKey } from "./http.js";
+import { hasKey, onRefusal, useKey } from "./http.js";
 import { showJob } from "./job.js";
 import { showReports } from "./reports.js";
 import { showRules } from "./rules.js";
 import { showRuleset } from "./ruleset.js";
 import { showService } from "./service.js";
+import { showSettings, showSettingsGroup } from "./settings.js";
+import { endSignIn, showSignIn, takeAnswer } from "./sign-in.js";
 import { say, speak } from "./texts.js";
 import { showUsers } from "./users.js";
 
@@ -16,6 +18,7 @@ const SCREENS = {
   rules: ["read-rules", showRules, showRuleset],
   users: ["read-users", showUsers, showJob],
   service: ["read-status", showService, showService],
+  settings: ["read-status", showSettings, showSettingsGroup],
   reports: ["read-decisions", showReports, showReports],
 };
 
@@ -32,7 +35,7 @@ async function open() {
   const [wanted, item] = path.split("/").map(decodeURIComponent);
   const screen = wanted in SCREENS ? wanted : "calls";
   drawHead(screen);
-  if (!hasKey()) return showSignIn();
+  if (!hasKey()) return showSignIn(enter);
   const [permission, showAll, showOne] = SCREENS[screen];
   if (!me.permissions.includes(permission)) {
     document.title = `${say(screen)} · Smart Routing`;
@@ -69,29 +72,13 @@ function forget(message = "") {
   tell(message, message !== "");
 }
 
-function showSignIn() {
-  document.title = `${say("sign-in")} · Smart Routing`;
-  const key = make("input", { type: "password", required: true, autocomplete: "off" });
-  const submit = async (event) => {
-    event.preventDefault();
-    useKey(key.value.trim());
-    tell(say("loading"));
-    try {
-      me = (await ask("admin/me")).content;
-      await open();
-    } catch (error) {
-      useKey(null);
-      tell(error.message, true);
-      key.focus();
-    }
-  };
-  show(make("h1", {}, say("sign-in")), make("form", { submit, class: "sheet" },
-    make("label", {}, say("sign-in.key"), key), make("button", { class: "main" }, say("sign-in"))),
-  make("p", {}, say("sign-in.note")));
-  key.focus();
+async function enter(whoever) {
+  me = whoever;
+  await open();
 }
 
 async function start() {
+  const answered = takeAnswer();
   const language = document.getElementById("language");
   const wanted = new URLSearchParams(location.search).get("language") ?? navigator.language.slice(0, 2);
   language.value = wanted === "fi" ? "fi" : "en";
@@ -105,6 +92,7 @@ async function start() {
   addEventListener("hashchange", open);
   onRefusal((message) => me && forget(message));
   await open();
+  if (answered) await endSignIn(answered, enter);
 }
 
 start();

@@ -59,7 +59,7 @@ def judge_webhook_keys(settings: Settings) -> Answer:
 def judge_networks(settings: Settings) -> Answer:
     """Enreach's networks are let in, and not everybody."""
     if settings.demo:
-        return not_needed("the demo listens to this machine only")
+        return not_needed("the demo is no deployment")
     networks = settings.webhook.allowed_networks
     variable = f"{PREFIX}WEBHOOK__ALLOWED_NETWORKS"
     if any(each.prefixlen == 0 for each in networks) or not networks:
