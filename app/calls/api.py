@@ -35,7 +35,7 @@ from app.calls.store import DecisionSummary
 from app.errors import ForbiddenError, InvalidInputError
 from app.routing.rule_data import make_table
 from app.web.limits import HeavyRoute, HeavyWork, HeavyWorkDep
-from app.web.parameters import DecisionId
+from app.web.parameters import DecisionId, StrictBody
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -199,7 +199,9 @@ async def show_decision(decision_id: DecisionId, calls: CallsDep, reveal_to: Rev
 
 
 @simulate_router.post("/simulate", summary="Simulate a call", response_model=SimulationResult, responses=problems(422))
-async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep, heavy_work: HeavyWorkDep) -> Response:
+async def simulate_call(
+    body: StrictBody[SimulationBody], who: SimulatorDep, calls: CallsDep, heavy_work: HeavyWorkDep
+) -> Response:
     """Decide a made-up call without answering anybody: decision, trace and wire answer. Nothing is logged.
 
     Who is really looked up is shown in full to the role Voice Admin User, which leaves an audit record. For others the
@@ -226,7 +228,7 @@ async def simulate_call(body: SimulationBody, who: SimulatorDep, calls: CallsDep
 
 
 @router.post("/drills", summary="Hold a fire drill", tags=["Operations"], responses=problems(422))
-async def hold_drill(body: DrillBody, who: OperatorDep, calls: CallsDep) -> DrillReport:
+async def hold_drill(body: StrictBody[DrillBody], who: OperatorDep, calls: CallsDep) -> DrillReport:
     """Decide one marked test call by the live rules while the CRM pretends to be in trouble.
 
     Other calls notice nothing; the decision is recorded with `drill` set and counts in no report.

@@ -8,7 +8,7 @@ from app.auth.access import SettingsManagerDep, StatusReaderDep
 from app.configurator.authentication_mode import AuthenticationModes, ModeState
 from app.configurator.components import ConfiguratorState
 from app.configurator.schemas import AuthenticationBody, CheckBody, CheckReport, DecisionBody, StepBody
-from app.web.parameters import IfMatchDep, StepId, tag
+from app.web.parameters import IfMatchDep, StepId, StrictBody, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -35,7 +35,7 @@ async def show_mode(_reader: StatusReaderDep, modes: ModesDep, response: Respons
 
 @router.put("", summary="Decide on the authentication mode", responses=problems(409, 412, 422, 428, 503))
 async def decide_mode(
-    body: DecisionBody,
+    body: StrictBody[DecisionBody],
     manager: SettingsManagerDep,
     version: IfMatchDep,
     modes: ModesDep,
@@ -51,7 +51,7 @@ async def decide_mode(
 
 
 @router.post("/check", summary="Check the prerequisites of Modern", responses=problems(409, 422, 503))
-async def check_modern(body: CheckBody, _manager: SettingsManagerDep, modes: ModesDep) -> CheckReport:
+async def check_modern(body: StrictBody[CheckBody], _manager: SettingsManagerDep, modes: ModesDep) -> CheckReport:
     """Ask the identity provider for real: discovery document, keys, and what a test token says."""
     modern = None if body.modern is None else body.modern.make_settings()
     return CheckReport.of(await modes.check(modern, body.test_token))
@@ -59,7 +59,7 @@ async def check_modern(body: CheckBody, _manager: SettingsManagerDep, modes: Mod
 
 @router.put("/steps/{step}", summary="Confirm a step", responses=problems(404, 422, 503))
 async def confirm_step(
-    step: StepId, body: StepBody, manager: SettingsManagerDep, modes: ModesDep, response: Response
+    step: StepId, body: StrictBody[StepBody], manager: SettingsManagerDep, modes: ModesDep, response: Response
 ) -> AuthenticationBody:
     """Note that a step was taken by whoever has to take it, or open it again."""
     return _answer(

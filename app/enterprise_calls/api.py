@@ -19,6 +19,7 @@ from app.enterprise_calls.schemas import (
 )
 from app.operations.api import answer_started
 from app.operations.schemas import JobBody
+from app.web.parameters import StrictBody
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -51,7 +52,9 @@ async def show_status(_reader: StatusReaderDep, calls: EnterpriseCallsDep) -> St
 @router.post(
     "/run", summary="Synchronise calls now", status_code=status.HTTP_202_ACCEPTED, responses=problems(409, 422, 503)
 )
-async def run_now(body: RunBody, who: OperatorDep, calls: EnterpriseCallsDep, response: Response) -> JobBody:
+async def run_now(
+    body: StrictBody[RunBody], who: OperatorDep, calls: EnterpriseCallsDep, response: Response
+) -> JobBody:
     """Read calls in a job; what is in Dynamics already stays as it is."""
     since, until = (None if time is None else time.timestamp() for time in (body.since, body.until))
     job = await calls.jobs.start_run(since, until, dry_run=body.dry_run, who=who.name)

@@ -29,7 +29,7 @@ from app.numbers.schemas import (
 from app.operations.api import OperationsDep, answer_started
 from app.operations.jobs import Progress
 from app.operations.schemas import JobBody
-from app.web.parameters import JobId
+from app.web.parameters import JobId, StrictBody
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -105,7 +105,11 @@ async def suggest_numbers(record_id: RecordId, who: DecisionReaderDep, numbers: 
     responses=problems(409, 422, 503),
 )
 async def correct_numbers(
-    body: CorrectionBody, who: OperatorDep, numbers: NumbersDep, operations: OperationsDep, response: Response
+    body: StrictBody[CorrectionBody],
+    who: OperatorDep,
+    numbers: NumbersDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> JobBody:
     """Write the suggestions of these records into Dynamics, in a job; what would lose an extension or a note stays.
 

@@ -26,7 +26,7 @@ from app.operations.schemas import (
     RotationBody,
 )
 from app.operations.store import Job
-from app.web.parameters import AlertId, JobId, KeyId, WholeList
+from app.web.parameters import AlertId, JobId, KeyId, StrictBody, WholeList
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -97,7 +97,7 @@ async def acknowledge_alert(alert_id: AlertId, who: OperatorDep, operations: Ope
 
 
 @_callers.post("/purge", summary="Look callers up anew", responses=problems(422, 503))
-async def purge_callers(body: PurgeBody, who: OperatorDep, operations: OperationsDep) -> Purged:
+async def purge_callers(body: StrictBody[PurgeBody], who: OperatorDep, operations: OperationsDep) -> Purged:
     """Forget what is remembered about one caller or all of them in this process, and the last known callers.
 
     The decision log stays; `/admin/erasures` is for persons who want to be forgotten.
@@ -106,7 +106,7 @@ async def purge_callers(body: PurgeBody, who: OperatorDep, operations: Operation
 
 
 @_erasures.post("", summary="Forget a caller", responses=problems(422, 503))
-async def erase_number(body: ErasureBody, who: EraserDep, operations: OperationsDep) -> Erased:
+async def erase_number(body: StrictBody[ErasureBody], who: EraserDep, operations: OperationsDep) -> Erased:
     """Erase a number from the journal, the decision log, the memory and the last known callers.
 
     Decisions stay as numbers in reports, without anything that says who called. The audit record names the number
@@ -163,7 +163,7 @@ async def list_keys(_manager: SettingsManagerDep, operations: OperationsDep) -> 
 
 @_keys.post("", summary="Make a key", status_code=status.HTTP_201_CREATED, responses=problems(409, 422, 503))
 async def create_key(
-    request: KeyRequest, manager: SettingsManagerDep, operations: OperationsDep, response: Response
+    request: StrictBody[KeyRequest], manager: SettingsManagerDep, operations: OperationsDep, response: Response
 ) -> NewKeyBody:
     """Make a key and show it once; only a digest is kept."""
     response.headers["Cache-Control"] = "no-store"
@@ -179,7 +179,11 @@ async def create_key(
     responses=problems(404, 409, 422, 503),
 )
 async def rotate_key(
-    key_id: KeyId, body: RotationBody, manager: SettingsManagerDep, operations: OperationsDep, response: Response
+    key_id: KeyId,
+    body: StrictBody[RotationBody],
+    manager: SettingsManagerDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> NewKeyBody:
     """Make a new key of the same label and role; the old one goes on working for the overlap."""
     response.headers["Cache-Control"] = "no-store"

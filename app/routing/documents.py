@@ -1,5 +1,6 @@
 """How a JSON document from outside is read: size first, then closed frozen models, every problem as a finding."""
 
+import json
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,13 +37,15 @@ def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
 def read_document(model: type[Model], document: object, keys: Collection[str]) -> Model:
     """Validate a parsed JSON document of any shape; raises InvalidInputError with the first 200 problems.
 
+    Values have the types of JSON: `0` is not false, and `"7"` no number.
     `keys` are the words the document may use as keys, for suggestions. Documents nested deeper than 100 levels, with
     more than 500,000 values or a text longer than 10,000 characters are refused before anything else looks at them.
     """
     if problem := _measure(document):
         raise InvalidInputError("the document is not usable", findings=[problem])
     try:
-        return model.model_validate(document)
+        # As JSON, since only there strict mode takes a text for a time, and a list for a tuple.
+        return model.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         # Looking for similar words takes longer than everything else.

@@ -27,7 +27,7 @@ from app.rulesets.schemas import (
     RulesetBody,
 )
 from app.web.limits import HeavyRoute
-from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, WholeList, show_time, tag
+from app.web.parameters import AnyMoment, IfMatchDep, RulesetRef, StrictBody, WholeList, show_time, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -92,7 +92,7 @@ async def show_limits(_who: RulesReaderDep, rulesets: RulesetsDep, response: Res
 @router.put("/publish-limits", summary="Set the limits of publishing", responses=problems(412, 422, 428, 503))
 async def set_limits(
     *,
-    body: PublishLimits,
+    body: StrictBody[PublishLimits],
     who: SettingsManagerDep,
     version: IfMatchDep,
     rulesets: RulesetsDep,
@@ -130,7 +130,7 @@ async def validate_ruleset(ref: RulesetRef, who: RulesReaderDep, rulesets: Rules
 async def publish_draft(
     *,
     ref: RulesetRef,
-    body: PublishBody,
+    body: StrictBody[PublishBody],
     who: RulesPublisherDep,
     version: IfMatchDep,
     rulesets: RulesetsDep,
@@ -153,7 +153,7 @@ async def publish_draft(
 
 @router.post("/{ref}/rollback", summary="Bring a revision back", responses=problems(404, 409, 422, 503))
 async def roll_back(
-    ref: RulesetRef, body: PublishBody, who: RulesPublisherDep, rulesets: RulesetsDep, response: Response
+    ref: RulesetRef, body: StrictBody[PublishBody], who: RulesPublisherDep, rulesets: RulesetsDep, response: Response
 ) -> PublishedBody:
     """Publish the rules of an old revision as a new one. The publish checks are reported and refuse nothing."""
     published = await rulesets.publish.roll_back(
@@ -206,7 +206,9 @@ async def preview_rota(
 
 
 @calendars_router.post("/preview", summary="Preview opening hours", responses=problems(422))
-async def preview_hours(body: PreviewQuestion, _who: RulesReaderDep, rulesets: RulesetsDep) -> PreviewAnswer:
+async def preview_hours(
+    body: StrictBody[PreviewQuestion], _who: RulesReaderDep, rulesets: RulesetsDep
+) -> PreviewAnswer:
     """Tell the same of opening hours that are in no ruleset yet."""
     return PreviewAnswer.of(None, body.calendar, body.at or show_time(rulesets.clock()))
 

@@ -37,6 +37,7 @@ from app.users.schemas import (
     UserPage,
     UserQuery,
 )
+from app.web.parameters import StrictBody
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -94,7 +95,7 @@ async def show_user(user_id: UserId, _reader: UserReaderDep, users: UsersDep) ->
 @router.post("/{user_id}/enable", summary="Enable a user", responses=_PROBLEMS)
 async def enable_user(
     user_id: UserId,
-    body: EnableBody,
+    body: StrictBody[EnableBody],
     manager: UserManagerDep,
     users: UsersDep,
     *,
@@ -109,7 +110,7 @@ async def enable_user(
 @router.post("/{user_id}/disable", summary="Disable a user", responses=_PROBLEMS)
 async def disable_user(
     user_id: UserId,
-    body: DisableBody,
+    body: StrictBody[DisableBody],
     manager: UserManagerDep,
     users: UsersDep,
     *,
@@ -134,13 +135,17 @@ async def remove_role(user_id: UserId, role: RoleName, manager: UserManagerDep, 
 
 
 @router.put("/{user_id}/enreach-email", summary="Set the Enreach e-mail", responses=_PROBLEMS)
-async def set_enreach_email(user_id: UserId, body: EmailBody, manager: UserManagerDep, users: UsersDep) -> IdChangeBody:
+async def set_enreach_email(
+    user_id: UserId, body: StrictBody[EmailBody], manager: UserManagerDep, users: UsersDep
+) -> IdChangeBody:
     """Set the address in Enreach where it differs, which updates the Enreach id of this user."""
     return IdChangeBody.model_validate(await users.enreach_ids.set_email(user_id, body.enreach_email, who=manager.name))
 
 
 @router.put("/{user_id}/enreach-id", summary="Set the Enreach user id by hand", responses=_PROBLEMS)
-async def set_enreach_id(user_id: UserId, body: IdBody, manager: UserManagerDep, users: UsersDep) -> UserBody:
+async def set_enreach_id(
+    user_id: UserId, body: StrictBody[IdBody], manager: UserManagerDep, users: UsersDep
+) -> UserBody:
     """Set the id where no address decides, or clear it; Enreach must know the id."""
     enreach_id = None if body.enreach_user_id is None else str(body.enreach_user_id)
     await users.enreach_ids.set_id(user_id, enreach_id, who=manager.name)
@@ -153,7 +158,9 @@ async def set_enreach_id(user_id: UserId, body: IdBody, manager: UserManagerDep,
     status_code=status.HTTP_204_NO_CONTENT,
     responses=_PROBLEMS,
 )
-async def confirm_web_phone(user_id: UserId, body: ConfirmationBody, manager: UserManagerDep, users: UsersDep) -> None:
+async def confirm_web_phone(
+    user_id: UserId, body: StrictBody[ConfirmationBody], manager: UserManagerDep, users: UsersDep
+) -> None:
     """Note that the user's role in Enreach includes the web phone, which no interface of Enreach tells."""
     await users.users.confirm_web_phone(user_id, confirmed=body.confirmed, who=manager.name, note=body.note)
 
@@ -164,7 +171,7 @@ async def confirm_web_phone(user_id: UserId, body: ConfirmationBody, manager: Us
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(422, 503),
 )
-async def confirm_assignee(body: ConfirmationBody, manager: UserManagerDep, users: UsersDep) -> None:
+async def confirm_assignee(body: StrictBody[ConfirmationBody], manager: UserManagerDep, users: UsersDep) -> None:
     """Note that DefaultCrmAssignee is set in the configurator app, which no interface of it tells."""
     await users.users.confirm_assignee(confirmed=body.confirmed, who=manager.name, note=body.note)
 
@@ -175,7 +182,9 @@ async def confirm_assignee(body: ConfirmationBody, manager: UserManagerDep, user
     status_code=status.HTTP_204_NO_CONTENT,
     responses=_PROBLEMS,
 )
-async def confirm_web_phone_for_all(body: ConfirmationBody, manager: UserManagerDep, users: UsersDep) -> None:
+async def confirm_web_phone_for_all(
+    body: StrictBody[ConfirmationBody], manager: UserManagerDep, users: UsersDep
+) -> None:
     """Note that every role used in Enreach includes the web phone."""
     await users.users.confirm_web_phone(None, confirmed=body.confirmed, who=manager.name, note=body.note)
 
@@ -187,7 +196,11 @@ async def confirm_web_phone_for_all(body: ConfirmationBody, manager: UserManager
     responses=problems(422, 502, 503, 504),
 )
 async def update_ids(
-    body: IdUpdateBody, manager: UserManagerDep, users: UsersDep, operations: OperationsDep, response: Response
+    body: StrictBody[IdUpdateBody],
+    manager: UserManagerDep,
+    users: UsersDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> JobBody:
     """Match users with Enreach by e-mail, then by the override, in a job; nothing is overwritten silently.
 
@@ -203,7 +216,11 @@ async def update_ids(
     "/bulk-enable", summary="Enable many users", status_code=status.HTTP_202_ACCEPTED, responses=problems(422, 503)
 )
 async def enable_many(
-    body: BulkEnableBody, manager: UserManagerDep, users: UsersDep, operations: OperationsDep, response: Response
+    body: StrictBody[BulkEnableBody],
+    manager: UserManagerDep,
+    users: UsersDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> JobBody:
     """Enable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [
@@ -218,7 +235,11 @@ async def enable_many(
     "/bulk-disable", summary="Disable many users", status_code=status.HTTP_202_ACCEPTED, responses=problems(422, 503)
 )
 async def disable_many(
-    body: BulkDisableBody, manager: UserManagerDep, users: UsersDep, operations: OperationsDep, response: Response
+    body: StrictBody[BulkDisableBody],
+    manager: UserManagerDep,
+    users: UsersDep,
+    operations: OperationsDep,
+    response: Response,
 ) -> JobBody:
     """Disable everybody on the list in a job; running it again takes up where it failed and changes nothing twice."""
     rows = [

@@ -32,12 +32,15 @@ _MIN_BODY_STATUS = 200
 _BODYLESS = frozenset({204, 205, 304})
 _UNREADABLE = (UnicodeDecodeError, RecursionError)
 """Why the framework could not read a body as JSON, besides finding that it is none."""
+_UNREADABLE_TEXT = "The body is not JSON in UTF-8, or nested too deep."
 _UNEXPECTED = "Something went wrong here; the log of the service tells more under the instance's identifier."
 _HIDDEN = "*"
 """Stands for a key that is none of the interface."""
 _IF_MATCH = ("header", "if-match")
 _PLAIN_NAME = re.compile(r"[a-z][a-z_]{0,40}")
 """What an unknown parameter is called when it is a word that somebody mistyped, and nothing personal."""
+_OWN_WORDS = frozenset({"value_error", "assertion_error", "finding"})
+"""Kinds of errors whose message is written by a validator of ours, and may quote what was sent."""
 _MIN_TELLING = 3
 """Characters; shorter values tell nothing, and are found in the middle of any word."""
 
@@ -98,7 +101,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         # Raised while the framework read the body, which lets nothing else through.
         return await _answer_app_error(request, error.__cause__)
     if isinstance(error.__cause__, _UNREADABLE):
-        refusal = InvalidInputError("The body is not JSON in UTF-8, or nested too deep.")
+        refusal = InvalidInputError(_UNREADABLE_TEXT)
         return make_error_response(request.scope, refusal)
     if error.status_code < _MIN_BODY_STATUS or error.status_code in _BODYLESS:
         return Response(status_code=error.status_code, headers=dict(headers))
@@ -137,7 +140,8 @@ def _find(problem: Mapping[str, Any], body: object, known: frozenset[str]) -> Fi
     code, hint = str(context.get("code", problem["type"])).replace("_", "-"), str(context.get("hint", ""))
     message, unexpected = _remove_input(problem), problem["type"] == "extra_forbidden"
     if problem["type"] == "json_invalid":
-        return Finding(code=code, pointer="", message=f"This is not JSON, from character {path[0] if path else 0} on.")
+        where = f"This is not JSON, from character {path[0]} on." if path else _UNREADABLE_TEXT
+        return Finding(code=code, pointer="", message=where)
     if place == "body":
         pointer = _point(path, body, known, missing=problem["type"] == "missing")
         hint = suggest(str(path[-1]), known) if unexpected else hint
@@ -148,11 +152,10 @@ def _find(problem: Mapping[str, Any], body: object, known: frozenset[str]) -> Fi
 
 
 def _remove_input(problem: Mapping[str, Any]) -> str:
-    """Take out of pydantic's message what some of its errors quote from the input."""
-    message = explain_problem(problem)
-    for quoted in (problem.get("input"), problem.get("ctx", {}).get("tag")):
-        if isinstance(quoted, str) and len(quoted) >= _MIN_TELLING:
-            message = message.replace(quoted, "…")
+    """Say what is wrong, without the input that a validator of ours may quote."""
+    message, sent = explain_problem(problem), problem.get("input")
+    if problem["type"] in _OWN_WORDS and isinstance(sent, str) and len(sent) >= _MIN_TELLING:
+        message = message.replace(sent, "…")
     return message
 
 

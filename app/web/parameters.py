@@ -1,13 +1,24 @@
-"""What many routes take and show in the same way: names in paths, versions in headers, times, JSON judged elsewhere."""
+"""What many routes take and show in the same way: names in paths, versions in headers, times, bodies in JSON."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
 import orjson
 from fastapi import Depends, Header, Path, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from app.errors import Finding, InvalidInputError, PreconditionRequiredError
+from app.routing.documents import refuse
 
 __all__ = [
     "NO_IF_MATCH",
@@ -22,6 +33,7 @@ __all__ = [
     "RulesetRef",
     "ShownTime",
     "StepId",
+    "StrictBody",
     "WholeList",
     "describe_body",
     "show_time",
@@ -117,6 +129,32 @@ def _read_seconds(value: object) -> object:
 
 ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
 """A time of an answer that may be given as seconds since the epoch."""
+
+
+class _Strictly:
+    """Makes pydantic read a body by the types of JSON, where FastAPI would take `0` for false and `"7"` for 7.
+
+    Strict mode alone would refuse times and enums: FastAPI hands over parsed JSON, in which they are texts.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        adapter: TypeAdapter[Any] = TypeAdapter(source)
+
+        def read(value: object, refuse_bytes: ValidatorFunctionWrapHandler) -> object:
+            if isinstance(value, bytes):  # which was sent as something else than JSON
+                return refuse_bytes(value)
+            try:
+                text = json.dumps(value)
+            except RecursionError as error:
+                raise refuse("too-deep", "is nested too deep") from error
+            return adapter.validate_json(text, strict=True)
+
+        return core_schema.no_info_wrap_validator_function(read, handler(source))
+
+
+Sent = TypeVar("Sent")
+StrictBody = Annotated[Sent, _Strictly()]
+"""A body in JSON whose values have the types that are asked for, e.g. `body: StrictBody[KeyRequest]`."""
 
 
 async def _read_json(request: Request) -> object:

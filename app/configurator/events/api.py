@@ -28,7 +28,7 @@ from app.configurator.events.schemas import (
 from app.configurator.settings.api import OptionalVersionDep
 from app.observability.requests import enter_request, find_request
 from app.web.limits import BodyLimit
-from app.web.parameters import tag
+from app.web.parameters import StrictBody, tag
 from app.web.problems import make_problem_response, problems
 from app.web.state import read_state
 
@@ -68,6 +68,8 @@ EventId = Annotated[
 ]
 RowNumber = Annotated[int, Path(ge=1, le=1000, description="The `number` of a row of the event.")]
 ContextBody = Annotated[EventContext, Body(openapi_examples=_EXAMPLES)]
+"""Read as freely as the phone client writes it."""
+StrictContextBody = Annotated[StrictBody[EventContext], Body(openapi_examples=_EXAMPLES)]
 
 
 class EventRoute(APIRoute):
@@ -130,7 +132,9 @@ async def list_events(_reader: StatusReaderDep, events: EventsDep) -> EventList:
 
 
 @router.post("", summary="Add an event", status_code=201, responses=problems(409, 422, 503))
-async def add_event(body: EventBody, manager: SettingsManagerDep, events: EventsDep, response: Response) -> EventDetail:
+async def add_event(
+    body: StrictBody[EventBody], manager: SettingsManagerDep, events: EventsDep, response: Response
+) -> EventDetail:
     """Add an event that the catalogue does not have; its built-in rows are inactive."""
     return _answer(await events.administration.add_event(body.id, body.name, who=manager.name), response)
 
@@ -143,7 +147,11 @@ async def show_event(event: EventId, _reader: StatusReaderDep, events: EventsDep
 
 @router.post("/{event}/plugins", summary="Add a row", status_code=201, responses=problems(404, 409, 412, 422, 503))
 async def add_row(
-    event: EventId, body: RowBody, manager: SettingsManagerDep, version: OptionalVersionDep, events: EventsDep
+    event: EventId,
+    body: StrictBody[RowBody],
+    manager: SettingsManagerDep,
+    version: OptionalVersionDep,
+    events: EventsDep,
 ) -> ShownRow:
     """Add a row; it runs from the next event on.
 
@@ -160,7 +168,7 @@ async def add_row(
 async def change_row(
     event: EventId,
     number: RowNumber,
-    body: RowPatch,
+    body: StrictBody[RowPatch],
     manager: SettingsManagerDep,
     version: OptionalVersionDep,
     *,
@@ -185,7 +193,7 @@ async def delete_row(
 @router.post("/{event}/activate", summary="Activate rows", responses=problems(404, 412, 422, 503))
 async def activate_rows(
     event: EventId,
-    body: PluginNumbers,
+    body: StrictBody[PluginNumbers],
     manager: SettingsManagerDep,
     version: OptionalVersionDep,
     events: EventsDep,
@@ -202,7 +210,7 @@ async def activate_rows(
 @router.post("/{event}/deactivate", summary="Deactivate rows", responses=problems(404, 412, 422, 503))
 async def deactivate_rows(
     event: EventId,
-    body: PluginNumbers,
+    body: StrictBody[PluginNumbers],
     manager: SettingsManagerDep,
     version: OptionalVersionDep,
     events: EventsDep,
@@ -218,7 +226,7 @@ async def deactivate_rows(
 
 @router.post("/{event}/test", summary="Try the rows of an event", responses=problems(404, 422, 503))
 async def test_event(
-    event: EventId, context: ContextBody, manager: SettingsManagerDep, events: EventsDep
+    event: EventId, context: StrictContextBody, manager: SettingsManagerDep, events: EventsDep
 ) -> TestReport:
     """Run what only reads on a made-up context, and say of the other rows what they would do.
 

@@ -18,7 +18,7 @@ from app.configurator.settings.schemas import (
     VersionPage,
 )
 from app.errors import PreconditionFailedError
-from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, StrictBody, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -76,7 +76,7 @@ async def export_settings(_manager: SettingsManagerDep, settings: SettingsDep) -
 
 @router.post("/import", summary="Import settings", responses=problems(409, 412, 422, 503))
 async def import_settings(
-    body: ExportBody,
+    body: StrictBody[ExportBody],
     manager: SettingsManagerDep,
     settings: SettingsDep,
     *,
@@ -130,7 +130,7 @@ async def list_versions(
 @router.post("/{group}/restore", summary="Restore a version", responses=problems(404, 409, 412, 422, 503))
 async def restore_version(
     group: GroupName,
-    body: RestoreBody,
+    body: StrictBody[RestoreBody],
     manager: SettingsManagerDep,
     version: OptionalVersionDep,
     settings: SettingsDep,

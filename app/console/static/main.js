@@ -6,6 +6,7 @@ import { showReports } from "./reports.js";
 import { showRules } from "./rules.js";
 import { showRuleset } from "./ruleset.js";
 import { showService } from "./service.js";
+import { showSettings, showSettingsGroup } from "./settings.js";
 import { endSignIn, showSignIn, takeAnswer } from "./sign-in.js";
 import { say, speak } from "./texts.js";
 
@@ -14,6 +15,7 @@ const SCREENS = {
   calls: ["read-decisions", showCalls, showCall],
   rules: ["read-rules", showRules, showRuleset],
   service: ["read-status", showService, showService],
+  settings: ["read-status", showSettings, showSettingsGroup],
   reports: ["read-decisions", showReports, showReports],
 };
 

@@ -12,7 +12,7 @@ from app.operations.golive.schemas import HandoffBody, KeyChoice, ReadinessBody,
 from app.operations.golive.sheet import make_sheet, write_html, write_markdown
 from app.operations.schemas import JobBody
 from app.web.limits import HeavyRoute
-from app.web.parameters import OptionalIfMatchDep, tag
+from app.web.parameters import OptionalIfMatchDep, StrictBody, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -67,7 +67,11 @@ async def show_handoff(
 
 @router.put("/handoff", summary="Set the hand-off", responses=problems(412, 422, 503))
 async def set_handoff(
-    body: Handoff, manager: SettingsManagerDep, version: OptionalIfMatchDep, golive: GoLiveDep, response: Response
+    body: StrictBody[Handoff],
+    manager: SettingsManagerDep,
+    version: OptionalIfMatchDep,
+    golive: GoLiveDep,
+    response: Response,
 ) -> HandoffBody:
     """Set what is agreed with Enreach; every version is kept, and the audit tells who changed what."""
     written = await golive.handoffs.write(body, version=version, who=manager.name)
@@ -76,7 +80,9 @@ async def set_handoff(
 
 
 @router.post("/handoff/key", summary="Show a key of the webhook once", responses=problems(404, 409, 412, 422, 503))
-async def show_webhook_key(body: KeyChoice, who: KeyHandoverDep, golive: GoLiveDep, response: Response) -> ShownKeyBody:
+async def show_webhook_key(
+    body: StrictBody[KeyChoice], who: KeyHandoverDep, golive: GoLiveDep, response: Response
+) -> ShownKeyBody:
     """Show a key to hand over to Enreach; that leaves an audit record, and the key is not shown a second time."""
     response.headers["Cache-Control"] = "no-store"
     return ShownKeyBody.model_validate(await golive.handoffs.show_key(body.label, who=who.name))

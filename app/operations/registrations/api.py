@@ -15,7 +15,7 @@ from app.operations.registrations.schemas import (
     SentNote,
     UpdatedNote,
 )
-from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, StrictBody, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -75,7 +75,7 @@ async def show_app_registration(
 @router.put("/{name}", summary="Enter an app registration", responses=problems(412, 422, 503))
 async def set_app_registration(
     name: RegistrationName,
-    body: AppRegistration,
+    body: StrictBody[AppRegistration],
     manager: SettingsManagerDep,
     version: OptionalIfMatchDep,
     its: ItsDep,
@@ -123,7 +123,7 @@ async def show_renewal(
 @router.put("/{name}/renewal", summary="Begin the renewal of a secret", responses=problems(404, 409, 412, 422, 503))
 async def begin_renewal(
     name: RegistrationName,
-    body: RenewalPlan,
+    body: StrictBody[RenewalPlan],
     manager: SettingsManagerDep,
     version: OptionalIfMatchDep,
     its: ItsDep,
@@ -137,7 +137,7 @@ async def begin_renewal(
 
 @router.post("/{name}/renewal/sent", summary="Note a secret as sent", responses=problems(404, 409, 412, 422, 503))
 async def note_secret_sent(
-    name: RegistrationName, body: SentNote, manager: SettingsManagerDep, its: ItsDep, response: Response
+    name: RegistrationName, body: StrictBody[SentNote], manager: SettingsManagerDep, its: ItsDep, response: Response
 ) -> RenewalBody:
     """Note on which day you sent the new secret to Enreach."""
     await its.renewals.note_sent(name, body.on, who=manager.name)
@@ -148,7 +148,7 @@ async def note_secret_sent(
     "/{name}/renewal/updated", summary="Note a back end as updated", responses=problems(404, 409, 412, 422, 503)
 )
 async def note_back_end_updated(
-    name: RegistrationName, body: UpdatedNote, manager: SettingsManagerDep, its: ItsDep, response: Response
+    name: RegistrationName, body: StrictBody[UpdatedNote], manager: SettingsManagerDep, its: ItsDep, response: Response
 ) -> RenewalBody:
     """Note on which day Enreach confirmed the new secret in one environment."""
     await its.renewals.note_updated(name, body.environment, body.on, who=manager.name)
@@ -161,7 +161,7 @@ async def note_back_end_updated(
     responses=problems(404, 409, 412, 422, 502, 503),
 )
 async def prove_new_secret(
-    name: RegistrationName, body: NewSecret, manager: SettingsManagerDep, its: ItsDep, response: Response
+    name: RegistrationName, body: StrictBody[NewSecret], manager: SettingsManagerDep, its: ItsDep, response: Response
 ) -> RenewalBody:
     """Ask Entra ID for a token with the new secret, and forget both; only the success is kept."""
     await its.renewals.prove_token(name, body.secret, who=manager.name)

@@ -11,7 +11,7 @@ from app.operations.updates.components import UpdateComponents, UpdatesState
 from app.operations.updates.plans import UpdatePlan
 from app.operations.updates.releases import Release, read_releases
 from app.operations.updates.schemas import PlanBody, ReleasesBody
-from app.web.parameters import IfMatchDep, OptionalIfMatchDep, WholeList, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, StrictBody, WholeList, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -68,7 +68,7 @@ async def show_update_plan(
 @router.put("/update-plans/{environment}", summary="Set an update plan", responses=problems(404, 412, 422, 503))
 async def set_update_plan(
     environment: EnvironmentName,
-    body: UpdatePlan,
+    body: StrictBody[UpdatePlan],
     manager: SettingsManagerDep,
     version: OptionalIfMatchDep,
     updates: UpdatesDep,

@@ -22,7 +22,7 @@ from app.rulesets.repository import show_draft
 from app.rulesets.schemas import NewDraft, RulesetBody
 from app.rulesets.store import Draft
 from app.web.limits import HeavyRoute
-from app.web.parameters import DecisionId, IfMatchDep, JsonBodyDep, RulesetRef, describe_body, tag
+from app.web.parameters import DecisionId, IfMatchDep, JsonBodyDep, RulesetRef, StrictBody, describe_body, tag
 from app.web.problems import problems
 
 __all__ = ["decision_tests_router", "parts_router", "router"]
@@ -102,7 +102,9 @@ class AddedTest(RulesetBody):
 @router.post(
     "/drafts", summary="Start a draft", status_code=status.HTTP_201_CREATED, responses=problems(404, 409, 422, 503)
 )
-async def create_draft(body: NewDraft, who: RulesEditorDep, rulesets: RulesetsDep, response: Response) -> RulesetBody:
+async def create_draft(
+    body: StrictBody[NewDraft], who: RulesEditorDep, rulesets: RulesetsDep, response: Response
+) -> RulesetBody:
     """Start a draft: empty, from the current revision, from an older one, from another draft, or from a file."""
     if body.source is not None and body.document is not None:
         raise InvalidInputError("Give a source or a document, not both.")
@@ -167,7 +169,7 @@ async def put_rule(rule_id: Name, change: ChangeDep, rule: JsonBodyDep) -> Rules
 
 
 @parts_router.post("/rules/{rule_id}/move", summary="Move a rule", responses=_PROBLEMS)
-async def move_rule(rule_id: Name, body: Place, change: ChangeDep) -> RulesetBody:
+async def move_rule(rule_id: Name, body: StrictBody[Place], change: ChangeDep) -> RulesetBody:
     """Give a rule another place in the order."""
     return await change.make(drafts.move_rule(rule_id, body.position))
 
@@ -261,7 +263,7 @@ async def add_recorded_test(
     version: IfMatchDep,
     rulesets: RulesetsDep,
     response: Response,
-    body: Annotated[RecordedTest | None, Body(examples=[{"name": "as it was decided"}])] = None,
+    body: Annotated[StrictBody[RecordedTest | None], Body(examples=[{"name": "as it was decided"}])] = None,
 ) -> AddedTest:
     """Add a test to a draft that expects what was decided then, with the facts that the draft's rules read.
 

@@ -19,7 +19,17 @@ from app.rulesets.replay.result import ReplayPlan, summarise
 from app.rulesets.replay.shadow import ShadowMark
 from app.store.settings_documents import Versioned
 from app.web.limits import HeavyRoute, StreamDep
-from app.web.parameters import AnyMoment, DecisionId, IfMatchDep, JobId, RulesetRef, WholeList, show_time, tag
+from app.web.parameters import (
+    AnyMoment,
+    DecisionId,
+    IfMatchDep,
+    JobId,
+    RulesetRef,
+    StrictBody,
+    WholeList,
+    show_time,
+    tag,
+)
 from app.web.problems import problems
 
 __all__ = ["router", "shadow_router"]
@@ -161,7 +171,7 @@ async def _find_job(job_id: JobId, _reader: DecisionReaderDep, rulesets: Ruleset
 )
 async def start_replay(
     ref: RulesetRef,
-    body: ReplayBody,
+    body: StrictBody[ReplayBody],
     who: SimulatorDep,
     _reader: DecisionReaderDep,
     rulesets: RulesetsDep,
@@ -262,7 +272,7 @@ async def show_shadow(ref: RulesetRef, who: RulesReaderDep, rulesets: RulesetsDe
 async def put_into_shadow(
     *,
     ref: RulesetRef,
-    body: ShadowBody,
+    body: StrictBody[ShadowBody],
     who: RulesPublisherDep,
     version: IfMatchDep,
     rulesets: RulesetsDep,

@@ -11,6 +11,7 @@ from app.rulesets.components import RulesetsState
 from app.rulesets.switches.schemas import SwitchBody, SwitchList, SwitchState
 from app.rulesets.switches.store import StoredSwitch
 from app.rulesets.switches.switches import Switches
+from app.web.parameters import StrictBody
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -48,7 +49,9 @@ async def show_switch(name: SwitchName, reader: RulesReaderDep, switches: Switch
 
 
 @router.put("/{name}", summary="Set a switch", responses=problems(409, 422, 503))
-async def set_switch(name: SwitchName, body: SwitchState, who: SwitchSetterDep, switches: SwitchesDep) -> SwitchBody:
+async def set_switch(
+    name: SwitchName, body: StrictBody[SwitchState], who: SwitchSetterDep, switches: SwitchesDep
+) -> SwitchBody:
     """Turn a switch on or off, and make it if there is none: the next call is decided by it, on every replica within
     two seconds. The last who sets it wins; the audit tells every change.
     """

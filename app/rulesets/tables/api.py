@@ -19,7 +19,7 @@ from app.rulesets.tables.store import TableHead
 from app.rulesets.tables.tables import Tables
 from app.store.pages import cut_page, read_cursor
 from app.web.limits import HeavyRoute, HeavyWorkDep
-from app.web.parameters import IfMatchDep, OptionalIfMatchDep, tag
+from app.web.parameters import IfMatchDep, OptionalIfMatchDep, StrictBody, tag
 from app.web.problems import problems
 from app.web.state import read_state
 
@@ -174,7 +174,7 @@ async def put_table(
 async def change_rows(
     *,
     name: TableName,
-    body: TablePatch,
+    body: StrictBody[TablePatch],
     who: TableManagerDep,
     version: VersionDep,
     tables: TablesDep,
