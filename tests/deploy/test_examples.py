@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,9 @@ def test_lines_are_written_as_a_shell_reads_them(block: str) -> None:
 
 
 def test_the_demo_of_the_image_is_reached_as_the_document_says(tmp_path: Path) -> None:
-    """With the variables of the image and of the line, it listens beyond its loopback, at the port that is published."""
+    """With the variables of image and line, it listens beyond its loopback, at the port that is published."""
     [command] = [each for each in list_commands() if each[:2] == ["docker", "run"]]
-    options = dict(zip(command, command[1:], strict=False))
+    options = dict(pairwise(command))
     name, value = options["-e"].split("=")
     image = read_image()
 
