@@ -158,7 +158,7 @@ async def test_refused_bodies_are_counted_by_their_code(tmp_path: Path) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with open_service(tmp_path, webhook={"deadline_ms": 100}) as service:
+    async with open_service(tmp_path, webhook={"deadline_ms": 1500}) as service:
         for body in (b"not json", b"{}", b"x" * 70_000):
             await service.post(body)
         await post_raw(service.app, "/smartrouting", headers=KEY, receive=never)

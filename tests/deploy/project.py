@@ -18,6 +18,8 @@ class Image:
     user: int
     """And group."""
     volume: str
+    settings: dict[str, str]
+    """Variables of ours that it sets."""
 
 
 def read_image() -> Image:
@@ -26,7 +28,7 @@ def read_image() -> Image:
     [(port,), (user,), (volume,)] = (
         re.findall(line, text, re.MULTILINE) for line in (r"^EXPOSE (\d+)$", r"^USER (\d+):\1$", r"^VOLUME (\S+)$")
     )
-    return Image(int(port), int(user), volume)
+    return Image(int(port), int(user), volume, dict(re.findall(r"\b(SMARTROUTING_\w+)=(\S+)", text)))
 
 
 def read_version() -> str:

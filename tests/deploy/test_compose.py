@@ -96,13 +96,16 @@ def test_every_service_survives_a_reboot_and_is_bounded() -> None:
 
 
 def test_the_proxy_is_the_one_that_is_believed() -> None:
-    """Its fixed address is the trusted proxy of the service, and both are in one network."""
+    """Its fixed address, which nobody else is given, is the trusted proxy of the service; both are in one network."""
     compose = read_compose()
     service = compose["services"]["smartrouting"]
     address = compose["services"]["proxy"]["networks"]["front"]["ipv4_address"]
 
     assert json.loads(service["environment"]["SMARTROUTING_WEBHOOK__TRUSTED_PROXIES"]) == [address]
-    assert ip_address(address) in ip_network(compose["networks"]["front"]["ipam"]["config"][0]["subnet"])
+    [front] = compose["networks"]["front"]["ipam"]["config"]
+    assert ip_address(address) in ip_network(front["subnet"])
+    assert ip_address(address) not in ip_network(front["ip_range"])
+    assert ip_network(front["ip_range"]).subnet_of(ip_network(front["subnet"]))
     assert "front" in service["networks"]
     assert compose["networks"]["back"] == {"internal": True}
 

@@ -3,12 +3,15 @@
 import re
 import shlex
 import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import typer.main
 
 from app.cli import make_cli
-from tests.deploy.project import ROOT, list_blocks
+from app.settings import read_settings
+from tests.deploy.project import ROOT, list_blocks, read_image
 
 BLOCKS = list_blocks()
 
@@ -32,6 +35,19 @@ def test_lines_are_written_as_a_shell_reads_them(block: str) -> None:
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_demo_of_the_image_is_reached_as_the_document_says(tmp_path: Path) -> None:
+    """With the variables of image and line, it listens beyond its loopback, at the port that is published."""
+    [command] = [each for each in list_commands() if each[:2] == ["docker", "run"]]
+    options = dict(pairwise(command))
+    name, value = options["-e"].split("=")
+    image = read_image()
+
+    settings = read_settings({**image.settings, name: value}, env_file=tmp_path / ".env")
+
+    assert (settings.demo, settings.host) == (True, "0.0.0.0")  # noqa: S104 - as the image has it
+    assert settings.port == image.port == int(options["-p"].rpartition(":")[2])
 
 
 def test_lines_name_files_and_commands_that_exist() -> None:

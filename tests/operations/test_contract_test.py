@@ -13,7 +13,7 @@ from app.auth.contract_marks import HEADER, make_mark
 from app.bootstrap.upstreams import Upstreams
 from app.emulators.dataverse import CLIENT_ID, create_dataverse_emulator
 from tests.support.samples import make_tables
-from tests.support.service import ADMIN_KEY, VIP_RULES, WEBHOOK_KEY, Service, open_service, wait_for
+from tests.support.service import ADMIN_KEY, UNHURRIED, VIP_RULES, WEBHOOK_KEY, Service, open_service, wait_for
 
 URL = "https://voice.example.com/smartrouting"
 SHAPES = [
@@ -74,9 +74,7 @@ async def count(service: Service) -> dict[str, str]:
 async def test_every_shape_is_played_and_counted_nowhere(tmp_path: Path) -> None:
     """The job tells request, answer, time and verdict of each; log, metrics and uses of the key are as before."""
     public = OwnName()
-    async with open_service(
-        tmp_path, rules=VIP_RULES, upstreams=make_upstreams(public), webhook={"deadline_ms": 1500}
-    ) as service:
+    async with open_service(tmp_path, rules=VIP_RULES, upstreams=make_upstreams(public), webhook=UNHURRIED) as service:
         public.service = service
         queues = [{"name": name, "target_id": f"{name}_QUEUE"} for name in ("SALES", "SUPPORT")]
         early = await send(service, "POST", "/admin/contract-test")

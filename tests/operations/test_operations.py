@@ -40,7 +40,7 @@ def find_files_with(folder: Path, text: bytes) -> list[str]:
 )
 async def test_drill_shows_what_would_happen(tmp_path: Path, pretend: str, status: str, cause: str | None) -> None:
     """A drill goes through the live rules, is recorded as one, and other calls notice nothing."""
-    async with open_service(tmp_path, rules=VIP_RULES, webhook={"deadline_ms": 2500}) as service:
+    async with open_service(tmp_path, rules=VIP_RULES) as service:
         asked = len(service.dataverse.requests)
         report = await post(service, "/admin/drills", {"call": CALL, "pretend": pretend})
         assert report == IsPartialDict(

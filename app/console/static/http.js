@@ -20,12 +20,15 @@ export function hasKey() {
   return key !== null;
 }
 
-/** Ask an endpoint; gives its JSON and ETag. Throws an Error whose message can be shown, with status and problem. */
-export async function ask(path, { method = "GET", body, version } = {}) {
+/**
+ * Ask an endpoint, with JSON or with a text of another `type`; gives its JSON and ETag. Throws an Error whose message can be
+ * shown, with status and problem.
+ */
+export async function ask(path, { method = "GET", body, version, type = "application/json" } = {}) {
   const headers = {};
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = type;
   if (version) headers["If-Match"] = version;
-  const answer = await send(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await send(path, { method, headers, body: type === "application/json" ? JSON.stringify(body) : body });
   return { content: await answer.json().catch(() => null), version: answer.headers.get("ETag") };
 }
 

@@ -2,18 +2,23 @@ import { showCall } from "./call.js";
 import { showCalls } from "./calls.js";
 import { make, show, tell } from "./dom.js";
 import { hasKey, onRefusal, useKey } from "./http.js";
+import { showJob } from "./job.js";
 import { showReports } from "./reports.js";
 import { showRules } from "./rules.js";
 import { showRuleset } from "./ruleset.js";
 import { showService } from "./service.js";
+import { showSettings, showSettingsGroup } from "./settings.js";
 import { endSignIn, showSignIn, takeAnswer } from "./sign-in.js";
 import { say, speak } from "./texts.js";
+import { showUsers } from "./users.js";
 
 /** The screens of the head line: the permission that shows them, the screen, and that of one item of it. */
 const SCREENS = {
   calls: ["read-decisions", showCalls, showCall],
   rules: ["read-rules", showRules, showRuleset],
+  users: ["read-users", showUsers, showJob],
   service: ["read-status", showService, showService],
+  settings: ["read-status", showSettings, showSettingsGroup],
   reports: ["read-decisions", showReports, showReports],
 };
 
