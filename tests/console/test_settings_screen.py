@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_said_at_its_place(seen: Visit, desk: Desk) -> None
     hours = seen.page.locator("#value-office_hours")
     hours.fill("{")
     seen.page.get_by_role("button", name="Save").click()
-    expect(seen.page.locator("#fault-office_hours")).to_contain_text("This is no JSON")
+    expect(seen.page.locator("#fault-office_hours")).to_contain_text("This is not JSON")
     hours.fill('{"mon": ["8-16"]}')
     seen.page.get_by_role("button", name="Save").click()
     expect(seen.page.locator("#fault-office_hours")).to_contain_text("/office_hours/mon/0")

@@ -71,7 +71,7 @@ function readAll(fields) {
       values[field.key] = field.control.read();
     } catch (error) {
       sound = false;
-      field.blame(say("settings.no-json", { reason: error.message }));
+      field.blame(say("json.broken", { detail: error.message }));
     }
   }
   return sound ? values : null;
