@@ -24,7 +24,8 @@ function fill(element, attributes, children) {
 export function show(...children) {
   const main = document.getElementById("main");
   main.replaceChildren(...children);
-  main.focus();
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 /** Tell what happened, also to a screen reader. */
