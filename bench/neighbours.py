@@ -19,7 +19,7 @@ from typing import Any
 from bench.callers import Answer, Caller, percentile
 from bench.load import KEY, find_wrk
 from bench.output import write
-from bench.server import CLIENT_CORE, Running, serve_process
+from bench.server import CLIENT_CORE, Running, serve_process, settle
 from bench.webhook import make_ruleset
 
 __all__ = ["ADMIN_KEY", "call_steadily", "main"]
@@ -61,7 +61,11 @@ def _measure_all(running: Running, folder: Path) -> None:
     crowds = _make_crowds(running.url)
     asyncio.run(call_steadily(running.url, _SETTLE_SECONDS))
     alone = _measure(running, "alone", {}, folder)
-    beside = [_measure(running, name, {name: crowd}, folder) for name, crowd in crowds.items()]
+    beside = []
+    for name, crowd in crowds.items():
+        beside.append(_measure(running, name, {name: crowd}, folder))
+        # What a crowd has left waiting is not to be measured with the next.
+        settle([running.process.pid])
     with _replay_again_and_again(running.url):
         beside.append(_measure(running, "a replay", {}, folder))
         beside.append(_measure(running, "all of them", crowds, folder))

@@ -18,7 +18,7 @@ from app.routing.callers import CallerStatus, Cause
 from app.routing.decisions import DecisionRecord, Outcome
 from app.routing.stored_tests import CallerStub
 from app.store.pages import Page
-from app.web.parameters import show_time
+from app.web.parameters import AS_SENT, show_time
 from app.web.spreadsheets import write_lines
 
 __all__ = [
@@ -276,7 +276,7 @@ class SimulationBody(BaseModel):
         description="Pretend these tables hold these rows, by key (numbers in E.164); others are as they are.",
     )
     # What is in it is judged by its own reader, beside the event loop.
-    ruleset: dict[str, SkipValidation[JsonValue]] | None = Field(
+    ruleset: Annotated[dict[str, SkipValidation[JsonValue]] | None, AS_SENT] = Field(
         default=None, description="Decide by this ruleset file; without it by the published one."
     )
 

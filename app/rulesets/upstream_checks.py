@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 10.0
 
 async def describe_columns(ruleset: Ruleset, types: ColumnTypes) -> Ruleset:
     """Describe the columns that rules compare and that are not described yet, as far as Dataverse answers."""
-    wanted = list_columns(list_undescribed(ruleset))
+    wanted = await asyncio.to_thread(lambda: list_columns(list_undescribed(ruleset)))
     try:
         found = await types.describe(wanted)
     except DataverseError:

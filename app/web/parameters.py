@@ -1,6 +1,7 @@
 """What many routes take and show in the same way: names in paths, versions in headers, times, bodies in JSON."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
@@ -15,12 +16,14 @@ from pydantic import (
     TypeAdapter,
     ValidatorFunctionWrapHandler,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from app.errors import Finding, InvalidInputError, PreconditionRequiredError
 from app.routing.documents import refuse
 
 __all__ = [
+    "AS_SENT",
     "NO_IF_MATCH",
     "AlertId",
     "AnyMoment",
@@ -131,6 +134,15 @@ ShownTime = Annotated[datetime, BeforeValidator(_read_seconds)]
 """A time of an answer that may be given as seconds since the epoch."""
 
 
+class _AsSent:
+    """Marks a member that takes any JSON object."""
+
+
+AS_SENT: Final = _AsSent()
+"""In the `Annotated` of a member of a `StrictBody`: an object is taken as it is parsed, for reading a large one twice
+would hold up calls. Whoever uses it judges its types."""
+
+
 class _Strictly:
     """Makes pydantic read a body by the types of JSON, where FastAPI would take `0` for false and `"7"` for 7.
 
@@ -139,15 +151,22 @@ class _Strictly:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         adapter: TypeAdapter[Any] = TypeAdapter(source)
+        members: Mapping[str, FieldInfo] = getattr(source, "model_fields", {})
+        taken = [name for name, member in members.items() if AS_SENT in member.metadata]
 
         def read(value: object, refuse_bytes: ValidatorFunctionWrapHandler) -> object:
             if isinstance(value, bytes):  # which was sent as something else than JSON
                 return refuse_bytes(value)
+            as_sent: dict[str, object] = {}
+            if isinstance(value, dict):
+                as_sent = {name: value[name] for name in taken if isinstance(value.get(name), dict)}
+                value = {name: each for name, each in value.items() if name not in as_sent}
             try:
                 text = json.dumps(value)
             except RecursionError as error:
                 raise refuse("too-deep", "is nested too deep") from error
-            return adapter.validate_json(text, strict=True)
+            sent = adapter.validate_json(text, strict=True)
+            return sent.model_copy(update=as_sent) if as_sent else sent
 
         return core_schema.no_info_wrap_validator_function(read, handler(source))
 
